@@ -1,0 +1,53 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
+const CLOSE_GRACE_MS = 1_000;
+
+export interface HttpListener {
+  readonly url: string;
+  readonly port: number;
+  /** Takes no new requests, lets those under way end (for a second at most), then cuts the connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on loopback only: the embedded servers check no signatures, so whoever reaches them may do everything.
+ */
+export async function listenOnLoopback(
+  host: string,
+  port: number,
+  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): Promise<HttpListener> {
+  if (!LOOPBACK.test(host)) {
+    throw new Error(
+      `The embedded servers check no signatures and listen on loopback only, not on ${host}: use 127.0.0.1`,
+    );
+  }
+  const running = new Set<Promise<void>>();
+  // No limit on the time of a request: a large upload may take long, and the peer is this machine.
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (request, response) => {
+    const work = handle(request, response).finally(() => running.delete(work));
+    running.add(work);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
+    port: address.port,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+      await closed;
+      clearTimeout(cut);
+      await Promise.all(running);
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/** A webhook that events go to, named in ARNs as `arn:minio:sqs::<name>:webhook`. */
+export interface EventTarget {
+  readonly endpoint: string;
+  /** Sent as `Authorization: Bearer <token>`, or as it is when it is two words, as MinIO does. */
+  readonly authToken: string;
+}
+
+export interface EventQueueOptions {
+  readonly database: DatabaseSync;
+  readonly targets: Readonly<Record<string, EventTarget>>;
+  /** @default 3000, as MinIO */
+  readonly retryMs?: number;
+  /** Told of every failed delivery. */
+  readonly report?: (message: string) => void;
+}
+
+export interface EventQueue {
+  /** Whether there is a target of that ARN. */
+  knows(arn: string): boolean;
+  /** Puts an event in the queue; to be called in the transaction of the write that it tells of. */
+  add(arn: string, body: string): void;
+  /** Delivers what waits; to be called after that transaction. */
+  wake(): void;
+  /** Stops delivery; what was not acknowledged is delivered after the next start. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_RETRY_MS = 3_000;
+const DELIVERY_TIMEOUT_MS = 60_000;
+
+/**
+ * Events wait in the database. Each target gets its own in order: one that is not answered 2xx is sent again until it
+ * is, and holds back those behind it, as MinIO with QUEUE_DIR does. Delivery is at least once.
+ */
+export function startEventQueue({
+  database,
+  targets,
+  retryMs = DEFAULT_RETRY_MS,
+  report,
+}: EventQueueOptions): EventQueue {
+  const insert = database.prepare("INSERT INTO events (arn, body) VALUES (?, ?)");
+  const first = database.prepare("SELECT id, body FROM events WHERE arn = ? ORDER BY id LIMIT 1");
+  const remove = database.prepare("DELETE FROM events WHERE id = ?");
+  const stopped = new AbortController();
+  const byArn = new Map(Object.entries(targets).map(([name, target]) => [`arn:minio:sqs::${name}:webhook`, target]));
+  const running = new Map<string, Promise<void>>();
+
+  async function drain(arn: string, target: EventTarget): Promise<void> {
+    for (let event = next(arn); event && !stopped.signal.aborted; event = next(arn)) {
+      const failure = await deliver(target, event.body, stopped.signal);
+      if (failure === undefined) remove.run(event.id);
+      else if (!stopped.signal.aborted) {
+        report?.(`Event ${event.id} for ${target.endpoint} was not taken: ${failure}. Trying again in ${retryMs} ms.`);
+        await pause(retryMs, stopped.signal);
+      }
+    }
+  }
+
+  function next(arn: string): { id: number; body: string } | undefined {
+    return first.get(arn) as { id: number; body: string } | undefined;
+  }
+
+  function wake(): void {
+    for (const [arn, target] of byArn) {
+      if (running.has(arn) || stopped.signal.aborted || !next(arn)) continue;
+      const work = drain(arn, target)
+        .catch((error: unknown) => report?.(`Events for ${target.endpoint} wait for the next one: ${String(error)}`))
+        .finally(() => {
+          running.delete(arn);
+          // An event may have come after the last look and before this line.
+          wake();
+        });
+      running.set(arn, work);
+    }
+  }
+
+  wake();
+  return {
+    knows: (arn) => byArn.has(arn),
+    add(arn, body) {
+      insert.run(arn, body);
+    },
+    wake,
+    async close() {
+      stopped.abort();
+      await Promise.all(running.values());
+    },
+  };
+}
+
+// --- utils ---
+
+/** Why the event was not taken, or undefined when it was. */
+async function deliver(
+  { endpoint, authToken }: EventTarget,
+  body: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const response = await fetch(endpoint, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        authorization: authToken.includes(" ") ? authToken : `Bearer ${authToken}`,
+      },
+      body,
+      redirect: "manual",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(DELIVERY_TIMEOUT_MS)]),
+    });
+    await response.body?.cancel();
+    return response.ok ? undefined : `status ${response.status}`;
+  } catch (error) {
+    const { message, cause } = error as Error;
+    return cause instanceof Error ? cause.message : message;
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener("abort", done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+  });
+}

@@ -1,0 +1,116 @@
+import { existingBucket, OWNER } from "./s3-buckets.ts";
+import { type S3Handler, xmlResponse } from "./s3-context.ts";
+import { S3Error } from "./s3-errors.ts";
+import { readInteger, requireBucket } from "./s3-request.ts";
+import type { ListedObject, ObjectStore } from "./s3-store.ts";
+import { element, optionalElement, xmlDocument } from "./s3-xml.ts";
+
+const MAX_KEYS = 1000;
+
+interface Page {
+  readonly objects: readonly ListedObject[];
+  readonly prefixes: readonly Buffer[];
+  /** The least key of the next page, when there is one. */
+  readonly next: Buffer | undefined;
+}
+
+/** ListObjectsV2: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
+export const listObjects: S3Handler = (context, request) => {
+  const { name } = existingBucket(context, requireBucket(request));
+  const { query } = request;
+  if (query.get("list-type") !== "2") throw new S3Error("InvalidArgument", "list-type must be 2");
+  const encode = keyEncoder(query.get("encoding-type"));
+  const [prefix, delimiter] = [query.get("prefix") ?? "", query.get("delimiter") ?? ""];
+  const maxKeys = Math.min(readInteger(query, "max-keys", MAX_KEYS), MAX_KEYS);
+  const token = query.get("continuation-token");
+  const startAfter = query.get("start-after");
+  const start = token === undefined ? successor(Buffer.from(startAfter ?? "")) : Buffer.from(token, "base64url");
+  const page = listPage(context.objects, name, Buffer.from(prefix), Buffer.from(delimiter), start, maxKeys);
+  const owner = query.get("fetch-owner") === "true" ? OWNER : "";
+  return xmlResponse(
+    xmlDocument(
+      element("ListBucketResult", [
+        element("Name", name),
+        element("Prefix", encode(prefix)),
+        optionalElement("Delimiter", delimiter === "" ? undefined : encode(delimiter)),
+        element("MaxKeys", String(maxKeys)),
+        optionalElement("EncodingType", query.get("encoding-type")),
+        optionalElement("StartAfter", startAfter === undefined ? undefined : encode(startAfter)),
+        optionalElement("ContinuationToken", token),
+        element("KeyCount", String(page.objects.length + page.prefixes.length)),
+        element("IsTruncated", String(page.next !== undefined)),
+        optionalElement("NextContinuationToken", page.next?.toString("base64url")),
+        ...page.objects.map((object) => contents(object, encode, owner)),
+        ...page.prefixes.map((common) => element("CommonPrefixes", [element("Prefix", encode(common.toString()))])),
+      ]),
+    ),
+  );
+};
+
+/** One page, from the key `start` on. A common prefix is stepped over as a whole, however many keys it covers. */
+export function listPage(
+  store: ObjectStore,
+  bucket: string,
+  prefix: Buffer,
+  delimiter: Buffer,
+  start: Buffer,
+  maxKeys: number,
+): Page {
+  const objects: ListedObject[] = [];
+  const prefixes: Buffer[] = [];
+  let position: Buffer | undefined = Buffer.compare(start, prefix) > 0 ? start : prefix;
+  while (position) {
+    const from: Buffer = position;
+    position = undefined;
+    for (const object of store.listFrom(bucket, from)) {
+      if (!object.key.subarray(0, prefix.length).equals(prefix)) break;
+      if (objects.length + prefixes.length >= maxKeys) {
+        return { objects, prefixes, next: maxKeys === 0 ? undefined : object.key };
+      }
+      const end = delimiter.length === 0 ? -1 : object.key.indexOf(delimiter, prefix.length);
+      if (end < 0) {
+        objects.push(object);
+        continue;
+      }
+      const common = object.key.subarray(0, end + delimiter.length);
+      prefixes.push(common);
+      position = afterPrefix(common);
+      break;
+    }
+  }
+  return { objects, prefixes, next: undefined };
+}
+
+// --- utils ---
+
+function contents(object: ListedObject, encode: (text: string) => string, owner: string): string {
+  return element("Contents", [
+    element("Key", encode(object.key.toString())),
+    element("LastModified", new Date(object.modified).toISOString()),
+    element("ETag", `"${object.etag}"`),
+    optionalElement("ChecksumAlgorithm", object.algorithm ?? undefined),
+    optionalElement("ChecksumType", object.type ?? undefined),
+    element("Size", String(object.size)),
+    owner,
+    element("StorageClass", "STANDARD"),
+  ]);
+}
+
+/** `encoding-type=url`: as a form is encoded, but with slashes as they are. */
+function keyEncoder(type: string | undefined): (text: string) => string {
+  if (type === undefined) return (text) => text;
+  if (type !== "url") throw new S3Error("InvalidArgument", `encoding-type must be url, not ${type}`);
+  return (text) => new URLSearchParams([["", text]]).toString().slice(1).replaceAll("%2F", "/");
+}
+
+/** The least key that is greater. */
+function successor(key: Buffer): Buffer {
+  return key.length === 0 ? key : Buffer.concat([key, Buffer.of(0)]);
+}
+
+/** The least byte string greater than all that begin with the prefix. UTF-8 has no 0xff, so there always is one. */
+function afterPrefix(prefix: Buffer): Buffer {
+  const next = Buffer.from(prefix);
+  next[next.length - 1] = (next.at(-1) ?? 0) + 1;
+  return next;
+}

@@ -1,0 +1,72 @@
+import { EventEmitter } from "node:events";
+import type { DatabaseSync } from "node:sqlite";
+
+export const ACCOUNT = "000000000000";
+export const REGION = "us-east-1";
+
+/** `id` is the order of arrival in the queue; `visible_at` is in the future while a message is in flight or delayed. */
+export const SQS_SCHEMA = `
+CREATE TABLE IF NOT EXISTS queues (
+  name TEXT PRIMARY KEY, attributes TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, message_id TEXT NOT NULL, body TEXT NOT NULL,
+  attributes TEXT NOT NULL, trace_header TEXT, group_id TEXT, deduplication_id TEXT, source_arn TEXT,
+  sent_at INTEGER NOT NULL, enqueued_at INTEGER NOT NULL, visible_at INTEGER NOT NULL, receipt TEXT,
+  first_received_at INTEGER, receive_count INTEGER NOT NULL, received_here INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS messages_by_message_id ON messages (queue, message_id);
+CREATE INDEX IF NOT EXISTS messages_by_order ON messages (queue, id);
+CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_at);
+CREATE INDEX IF NOT EXISTS messages_by_group ON messages (queue, group_id, visible_at);
+CREATE TABLE IF NOT EXISTS deduplications (
+  queue TEXT NOT NULL, scope TEXT NOT NULL, deduplication_id TEXT NOT NULL, message_id TEXT NOT NULL,
+  row_id INTEGER NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (queue, scope, deduplication_id)
+) STRICT;
+CREATE INDEX IF NOT EXISTS deduplications_by_expiry ON deduplications (expires);
+`;
+
+/** A row of `messages`. */
+export interface MessageRow {
+  readonly id: number;
+  readonly message_id: string;
+  readonly body: string;
+  readonly attributes: string;
+  readonly trace_header: string | null;
+  readonly group_id: string | null;
+  readonly deduplication_id: string | null;
+  readonly source_arn: string | null;
+  readonly sent_at: number;
+  readonly visible_at: number;
+  readonly receipt: string | null;
+  readonly first_received_at: number | null;
+  readonly receive_count: number;
+  readonly received_here: number;
+}
+
+/** What the actions work with. */
+export interface SqsContext {
+  readonly database: DatabaseSync;
+  /** The time in milliseconds. */
+  readonly now: () => number;
+  /** Where the server listens. */
+  readonly url: () => string;
+  /** Emits a queue's name when a message of it may have become visible, for the long polls that wait. */
+  readonly arrivals: EventEmitter;
+  /** Aborted when the server stops. */
+  readonly stopped: AbortSignal;
+}
+
+/** One emitter for all queues; as many long polls may wait as there are connections. */
+export function createArrivals(): EventEmitter {
+  return new EventEmitter().setMaxListeners(0);
+}
+
+export function queueArn(name: string): string {
+  return `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`;
+}
+
+/** Increasing with the order of arrival, over restarts too, and 20 digits long as those of SQS. */
+export function sequenceNumber(rowId: number): string {
+  return String(18_850_000_000_000_000_000n + BigInt(rowId) * 256n);
+}
