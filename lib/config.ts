@@ -1,0 +1,121 @@
+import * as z from "zod";
+import { RelayError } from "./errors.ts";
+import { parseLabels } from "./hook-selector.ts";
+import { describeIssues } from "./issues.ts";
+import { dropUndefined } from "./scan.ts";
+import { scanTypeMapSchema } from "./scan-types.ts";
+
+/** The environment: the only reader of `process.env`; everything else is handed its part. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+const MiB = 1024 * 1024;
+
+const bool = (byDefault: boolean) =>
+  z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(["true", "false", "1", "0"], { error: 'must be "true" or "false"' }))
+    .transform((value) => value === "true" || value === "1")
+    .default(byDefault);
+const int = (byDefault: number, min = 0, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max).default(byDefault);
+const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http(s) URL" }).transform((url) => url.replace(/\/+$/, ""));
+const json = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: "custom", message: "must be JSON" });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+const labels = z.string().transform((text, context) => {
+  try {
+    return parseLabels(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
+});
+const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
+
+/** What both functions read. */
+const common = z.object({
+  AWS_ENDPOINT_URL_S3: httpUrl.optional(),
+  AWS_ENDPOINT_URL_SQS: httpUrl.optional(),
+  AWS_REGION: z.string().default("us-east-1"),
+  QUEUE_URL: httpUrl,
+  DLQ_URL: httpUrl,
+  SIDECAR_NAME: objectName.default("scan.json"),
+  FINDINGS_NAME: objectName.default("findings.json"),
+  MAX_SIDECAR_BYTES: int(1 * MiB, 1),
+  SIDECAR_GRACE_SECONDS: int(30),
+  DEFECTDOJO_HOOK_LABELS: labels.optional(),
+  LOG_LEVEL: z.string().toLowerCase().pipe(z.enum(["debug", "info", "warn", "error"])).default("info"),
+});
+
+/** What reaching DefectDojo takes. Durations in seconds. */
+const dojo = z.object({
+  DEFECTDOJO_URL: httpUrl,
+  DEFECTDOJO_APIKEY: z.string().trim().min(1).optional(),
+  DEFECTDOJO_APIKEY_SECRET: z.string().min(1).optional(),
+  DEFECTDOJO_APIKEY_PARAMETER: z.string().min(1).optional(),
+  DEFECTDOJO_USERNAME: z.string().min(1).optional(),
+  DEFECTDOJO_USER_ID: z.coerce.number().int().positive().optional(),
+  DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),
+  DEFECTDOJO_SYNC_FINDINGS_BACK: bool(true),
+  SYNC_MODE: z.enum(["replace", "merge"]).default("replace"),
+  SCAN_TYPE_MAP: json(scanTypeMapSchema).optional(),
+  READ_CONCURRENCY: int(4, 1, 32),
+  DEFECTDOJO_TIMEOUT_SECONDS: int(60, 1, 900),
+  POLL_SECONDS: z.coerce.number().min(0.05).max(60).default(2),
+  HEARTBEAT_SECONDS: int(120, 3, 43_200),
+  IMPORT_SETTLE_SECONDS: int(120),
+  IMPORT_STALLED_SECONDS: int(300, 1),
+  DEDUPLICATION_TIMEOUT_SECONDS: int(300, 1),
+  DEDUPLICATION_QUIET_SECONDS: int(6, 0),
+  MAX_FINDINGS_BYTES: int(1024 * MiB, 1),
+  MAX_RAW_RESULT_BYTES: int(1024 * MiB, 1),
+  MAX_FAILURES: int(5, 1, 100),
+});
+
+const importer = common.extend(dojo.shape);
+
+/** What `dojo-relay start` reads on top; everything that reaches S3, SQS or DefectDojo may be embedded there. */
+const service = z.object({
+  PORT: int(8080, 0, 65_535),
+  HOST: z.string().default("127.0.0.1"),
+  WEBHOOK_TOKEN: z.string().min(1).optional(),
+  BUCKET: z.string().default("securecodebox"),
+  DATA_DIR: z.string().default(".data"),
+  MAX_CONCURRENCY: int(4, 1, 100),
+  IMPORTER_TIMEOUT_SECONDS: int(900, 10, 900),
+});
+
+export type CommonConfig = Readonly<z.output<typeof common>>;
+export type DojoConfig = Readonly<z.output<typeof dojo>>;
+export type ImporterConfig = Readonly<z.output<typeof importer>>;
+export type ServiceConfig = Readonly<z.output<typeof service>>;
+
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readCommonConfig = (env: Env): CommonConfig => read(common, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readDojoConfig = (env: Env): DojoConfig => read(dojo, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readImporterConfig = (env: Env): ImporterConfig => read(importer, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readServiceConfig = (env: Env): ServiceConfig => read(service, env);
+
+function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
+  // An empty variable is a missing one, as in shells and compose files.
+  const set = dropUndefined(Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value === "" ? undefined : value])));
+  const parsed = schema.safeParse(set);
+  if (!parsed.success) {
+    throw new RelayError("config-invalid", `The configuration is not right: ${describeIssues(parsed.error)}`, {
+      object: "environment",
+    });
+  }
+  return Object.freeze(parsed.data);
+}

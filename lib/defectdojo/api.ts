@@ -1,0 +1,61 @@
+import type * as z from "zod";
+import { RelayError } from "../errors.ts";
+import type { Method, RequestOptions, Transport } from "./http.ts";
+import { counted, page, parseAnswer } from "./schemas.ts";
+
+export type Query = Readonly<Record<string, string | number | boolean>>;
+
+/** Web servers before DefectDojo refuse longer request lines (nginx: 4 or 8 KiB). */
+export const LONGEST_URL = 3_900;
+
+/** Typed calls over a transport: what the rest of the client is written in. */
+export function dojoApi(transport: Transport) {
+  const call = async <T extends z.ZodType>(method: Method, path: string, schema: T, options: RequestOptions = {}) => {
+    const { body } = await transport.request(method, path, options);
+    return parseAnswer(schema, body, `${method} /api/v2/${path}`);
+  };
+
+  const get = <T extends z.ZodType>(path: string, query: Query, schema: T) => call("GET", path, schema, { query: entries(query) });
+
+  return {
+    transport,
+    get,
+    post: <T extends z.ZodType>(path: string, json: unknown, schema: T) => call("POST", path, schema, { json }),
+    patch: <T extends z.ZodType>(path: string, json: unknown, schema: T) => call("PATCH", path, schema, { json }),
+    call,
+    count: async (path: string, query: Query) => (await get(path, { ...query, limit: 1 }, counted)).count,
+    /** Every item of a list, page by page, until the count that the list itself gives. */
+    list: async function* <T extends z.ZodType>(path: string, query: Query, item: T, limit = 100): AsyncGenerator<z.output<T>> {
+      for (let offset = 0; ; offset += limit) {
+        const { count, results } = await get(path, { ...query, limit, ...(offset === 0 ? {} : { offset }) }, page(item));
+        yield* results;
+        if (offset + results.length >= count) return;
+        if (results.length === 0) {
+          throw new RelayError("read-unstable", `GET /api/v2/${path}: ${count} objects announced, ${offset} given`, { object: path });
+        }
+      }
+    },
+  };
+}
+
+export type DojoApi = ReturnType<typeof dojoApi>;
+
+const entries = (query: Query) => Object.entries(query).map(([name, value]) => [name, String(value)] as const);
+
+/** Ids in groups that each fit into one URL beside a path and other parameters of `reserve` characters. */
+export function idGroups(ids: Iterable<number>, reserve = 300): string[] {
+  const groups: string[] = [];
+  let group = "";
+  let length = 0;
+  for (const id of ids) {
+    const text = String(id);
+    if (group !== "" && length + text.length + 1 > LONGEST_URL - reserve) {
+      groups.push(group);
+      group = "";
+      length = 0;
+    }
+    length += text.length + (group === "" ? 0 : 1);
+    group += group === "" ? text : `,${text}`;
+  }
+  return group === "" ? groups : [...groups, group];
+}

@@ -1,0 +1,185 @@
+import * as z from "zod";
+import { RelayError } from "../errors.ts";
+import type { DojoApi } from "./api.ts";
+import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
+import type { Engagement, EngagementWanted, Named, Product, ProductWanted, User } from "./port.ts";
+
+const ORCHESTRATOR = {
+  name: "secureCodeBox",
+  url: "https://github.com/secureCodeBox",
+  description: "secureCodeBox is a kubernetes based, modularized toolchain for continuous security scans of your software project.",
+};
+const TOOL_TYPE = "Security Test Orchestration Engine";
+const LARGEST_PAGE = 250;
+
+/**
+ * What a test is filed under: users, product types, products, engagements. Ids that were found once are remembered, as asking for a
+ * product costs with its history; the engagement is looked up each time, and shows that its product is still there.
+ */
+export function dojoCatalog(api: DojoApi) {
+  const remembered = new Map<string, Promise<unknown>>();
+  /** What was found once under `name`; a failure is not remembered. */
+  const remember = async <T>(name: string, find: () => Promise<T>): Promise<T> => {
+    const known = (remembered.get(name) ?? find()) as Promise<T>;
+    remembered.set(name, known);
+    try {
+      return await known;
+    } catch (error) {
+      remembered.delete(name);
+      throw error;
+    }
+  };
+
+  return {
+    forget: () => remembered.clear(),
+    user: () => remember("user", async () => toUser((await api.get("user_profile/", {}, userProfile)).user)),
+    userNamed: (username: string) => remember(`user ${username}`, () => findUser(api, username)),
+    productType: (wanted: string | number, mayCreate: boolean) =>
+      remember(`product type ${JSON.stringify(wanted)}`, () => findProductType(api, wanted, mayCreate)),
+    product: (wanted: ProductWanted) => remember(`product ${wanted.name}`, () => findProduct(api, wanted)),
+    hasTestType: (name: string) =>
+      remember(`test type ${name}`, async () => {
+        for await (const found of api.list("test_types/", { name }, named)) if (found.name === name) return true;
+        return false;
+      }),
+    engagement: (wanted: EngagementWanted) =>
+      findEngagement(api, wanted, () => remember("orchestration", () => orchestrationField(api))),
+  };
+}
+
+async function findUser(api: DojoApi, username: string): Promise<User> {
+  for await (const found of api.list("users/", { username }, user)) if (found.username === username) return toUser(found);
+  throw new RelayError("user-missing", `DefectDojo has no user ${JSON.stringify(username)}`, { object: `user ${username}` });
+}
+
+async function findProductType(api: DojoApi, name: string | number, mayCreate: boolean): Promise<Named> {
+  if (typeof name === "number") {
+    const { status, body } = await api.transport.request("GET", `product_types/${name}/`, { expect: [403, 404] });
+    const found = named.safeParse(body);
+    if (status === 200 && found.success) return found.data;
+    throw missingProductType(`with id ${name}`, "set the annotation product-type-name to one that it may use");
+  }
+  const find = async () => {
+    for await (const found of api.list("product_types/", { name }, named)) if (found.name === name) return found;
+    return undefined;
+  };
+  const found = await find();
+  if (found !== undefined) return found;
+  if (!mayCreate) throw missingProductType(JSON.stringify(name), "a low-privileged token may not create it");
+  try {
+    return await createOrFind(() => api.post("product_types/", { name }, named), find);
+  } catch (error) {
+    if (error instanceof RelayError && error.reason === "dojo-forbidden") {
+      throw missingProductType(JSON.stringify(name), "the token may not create it: that takes a staff user", error);
+    }
+    throw error;
+  }
+}
+
+function missingProductType(which: string, why: string, cause?: unknown): RelayError {
+  const message = `product type ${which} is not there for this token; ${why}`;
+  return new RelayError("product-type-missing", message, { object: `product type ${which}`, cause });
+}
+
+/**
+ * Product names are unique in DefectDojo, so the product is used whatever its product type is.
+ * A finding of the product tells its id at a constant cost; a product without findings has a short answer of its own.
+ */
+async function findProduct(api: DojoApi, { name, description, tags, productTypeId }: ProductWanted): Promise<Product> {
+  const query = { product_name: name, related_fields: true, limit: 1, o: "id" };
+  const { results } = await api.get("findings/", query, page(z.unknown()));
+  const related = relatedProduct.safeParse(results[0]);
+  const filed = related.success ? related.data.related_fields.test.engagement.product : undefined;
+  if (filed?.name === name) return { id: filed.id, name, productTypeId: filed.prod_type.id };
+  const create = async () => toProduct(await api.post("products/", { name, description, prod_type: productTypeId, tags }, product));
+  const find = async () => {
+    for await (const found of api.list("products/", { name_exact: name }, product)) if (found.name === name) return toProduct(found);
+    return undefined;
+  };
+  return await createOrFind(create, find);
+}
+
+/** Creates, and finds instead what somebody else created before: DefectDojo answers 400 `… with this name already exists.` */
+async function createOrFind<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
+  try {
+    return await create();
+  } catch (error) {
+    const lost = error instanceof RelayError && error.reason === "dojo-rejected" && /already exists/.test(error.message);
+    const found = lost ? await find() : undefined;
+    if (found === undefined) throw error;
+    return found;
+  }
+}
+
+async function findEngagement(
+  api: DojoApi,
+  wanted: EngagementWanted,
+  orchestration: () => Promise<Record<string, number>>,
+): Promise<Engagement> {
+  const find = async () => {
+    const query = { product: wanted.productId, name: wanted.name, ...(wanted.version === "" ? {} : { version: wanted.version }) };
+    const found: z.output<typeof engagement>[] = [];
+    for await (const one of api.list("engagements/", query, engagement, LARGEST_PAGE)) {
+      if (one.name === wanted.name && one.version === wanted.version && one.product === wanted.productId) found.push(one);
+    }
+    return found.sort((a, b) => a.id - b.id)[0];
+  };
+  const existing = await find();
+  if (existing !== undefined) {
+    if (existing.active === false || existing.status === "Completed") {
+      await api.transport.request("POST", `engagements/${existing.id}/reopen/`, { json: {} });
+    }
+    return toEngagement(existing);
+  }
+  const created = await api.post(
+    "engagements/",
+    {
+      product: wanted.productId,
+      name: wanted.name,
+      version: wanted.version,
+      branch_tag: wanted.branchTag,
+      lead: wanted.leadId,
+      description: "",
+      tags: wanted.tags,
+      target_start: wanted.start,
+      target_end: wanted.end,
+      engagement_type: "CI/CD",
+      status: "In Progress",
+      deduplication_on_engagement: wanted.deduplicateOnEngagement,
+      ...(wanted.orchestrated ? await orchestration() : {}),
+    },
+    engagement,
+  );
+  // Engagements are not unique: of two made at once the older one is everybody's.
+  const first = (await find()) ?? created;
+  if (first.id < created.id) {
+    await api.transport.request("DELETE", `engagements/${created.id}/`, { expect: [403, 404] });
+  }
+  return toEngagement(first);
+}
+
+/** The field and id by which an engagement names its orchestration engine: another one in 3.x than in 2.x. */
+async function orchestrationField(api: DojoApi): Promise<Record<string, number>> {
+  const { name, url, description } = ORCHESTRATOR;
+  const named3 = await api.transport.request("GET", "cicd_infrastructure/", { query: [["name", name]], expect: [404] });
+  if (named3.status !== 404) {
+    const found = page(named).safeParse(named3.body);
+    const known = found.success ? found.data.results.find((one) => one.name === name) : undefined;
+    const wanted = { name, description, url, infrastructure_type: "orchestration" };
+    return { cicd_orchestration_engine: (known ?? (await api.post("cicd_infrastructure/", wanted, named))).id };
+  }
+  const find = async (path: string, wanted: string) => {
+    for await (const found of api.list(path, { name: wanted }, named)) if (found.name === wanted) return found;
+    return undefined;
+  };
+  const type =
+    (await find("tool_types/", TOOL_TYPE)) ?? (await api.post("tool_types/", { name: TOOL_TYPE, description: TOOL_TYPE }, named));
+  const tool =
+    (await find("tool_configurations/", name)) ??
+    (await api.post("tool_configurations/", { name, description, url, tool_type: type.id }, named));
+  return { orchestration_engine: tool.id };
+}
+
+const toUser = (raw: z.output<typeof user>): User => ({ id: raw.id, username: raw.username, superuser: raw.is_superuser ?? false });
+const toProduct = (raw: z.output<typeof product>): Product => ({ id: raw.id, name: raw.name, productTypeId: raw.prod_type });
+const toEngagement = (raw: z.output<typeof engagement>): Engagement => ({ id: raw.id, name: raw.name, productId: raw.product });

@@ -1,0 +1,128 @@
+import { RelayError } from "../errors.ts";
+import { dropUndefined } from "../scan.ts";
+import { type DojoApi, dojoApi } from "./api.ts";
+import { dojoCatalog } from "./catalog.ts";
+import { neverSent } from "./errors.ts";
+import { findingPages, PAGE_SIZE } from "./findings.ts";
+import type { Transport } from "./http.ts";
+import { detectLocationMode, type LocationMode } from "./locations.ts";
+import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestChange } from "./port.ts";
+import { finding, importAnswer, test } from "./schemas.ts";
+
+export interface ClientOptions {
+  /** Address of DefectDojo without `/api/v2`. */
+  readonly baseUrl: string;
+  /** Pages of findings under way at once. */
+  readonly readConcurrency: number;
+}
+
+/** DefectDojo's API v2 behind the port, 2.x and 3.x. */
+export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: ClientOptions): DefectDojo {
+  const api = dojoApi(transport);
+  const catalog = dojoCatalog(api);
+  let mode: Promise<LocationMode> | undefined;
+  const locationMode = () => {
+    mode ??= detectLocationMode(api).catch((error: unknown) => {
+      mode = undefined;
+      throw error;
+    });
+    return mode;
+  };
+
+  return {
+    ...catalog,
+    testsByBuildId: async (buildId) => {
+      const tests: Test[] = [];
+      for await (const raw of api.list("tests/", { build_id: buildId }, test)) if (raw.build_id === buildId) tests.push(toTest(raw));
+      return tests.sort((a, b) => a.id - b.id);
+    },
+    importScan: async (request) => {
+      locationMode().catch(() => undefined); // while DefectDojo imports; whoever reads asks again if this failed
+      return await importScan(api, request);
+    },
+    findingCount: (testId, duplicatesOnly = false) =>
+      api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
+    findingPages: async function* (testId, expected) {
+      yield* findingPages(api, await locationMode(), testId, readConcurrency, expected);
+    },
+    updateTest: async (testId, change) => toTest(await api.patch(`tests/${testId}/`, toPatch(change), test)),
+    deleteTest: async (testId) => {
+      const { status } = await transport.request("DELETE", `tests/${testId}/`, { expect: [403, 404] });
+      if (status < 300) return true;
+      // A low-privileged token gets 404 for a test that it can see, as for one that is gone.
+      return (await transport.request("GET", `tests/${testId}/`, { expect: [404] })).status === 404;
+    },
+    closeFindings: async (testId) => {
+      for await (const { id } of api.list("findings/", { test: testId, o: "id" }, finding, PAGE_SIZE)) {
+        await transport.request("PATCH", `findings/${id}/`, { json: { active: false, verified: false, duplicate: true } });
+      }
+    },
+    url: (kind, id) => `${baseUrl}/${kind}/${id}`,
+  };
+}
+
+/**
+ * One import. `import-scan` keeps every finding of a report; `reimport-scan` into an empty test merges those that hash alike
+ * (https://github.com/DefectDojo/django-DefectDojo/issues/5312).
+ */
+async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportAnswer> {
+  const flags = { active: request.active, verified: request.verified };
+  const fields: (readonly [string, string])[] = [
+    ["scan_type", request.scanType],
+    ["engagement", String(request.engagementId)],
+    ["build_id", request.buildId],
+    ["test_title", request.title],
+    ["minimum_severity", request.minimumSeverity],
+    ["close_old_findings", String(request.closeOldFindings)],
+    ["lead", String(request.leadId)],
+    ["deduplication_execution_mode", "async_wait"],
+    ...Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as const])),
+    ...Object.entries({
+      version: request.version,
+      scan_date: request.scanDate,
+      service: request.service,
+      environment: request.environment,
+      branch_tag: request.branchTag,
+      commit_hash: request.commitHash,
+      group_by: request.groupBy,
+    }).flatMap(([name, value]) => (value === undefined || value === "" ? [] : [[name, value] as const])),
+    ...request.tags.map((tag) => ["tags", tag] as const),
+  ];
+  try {
+    const options = { multipart: { fields, file: request.file }, timeoutMs: request.timeoutMs };
+    const answer = await api.call("POST", "import-scan/", importAnswer, options);
+    const testId = answer.test_id ?? answer.test;
+    if (testId == null) throw new RelayError("import-unknown", "POST /api/v2/import-scan/: the answer names no test");
+    return { testId, total: answer.statistics?.after?.total.total, deduplicated: answer.deduplication_complete ?? undefined };
+  } catch (error) {
+    throw importError(error);
+  }
+}
+
+/** A failed import may have happened all the same, unless DefectDojo refused it or never saw it. */
+function importError(error: unknown): unknown {
+  if (!(error instanceof RelayError)) return error;
+  if (error.reason === "dojo-rejected" && /^[^:]*: HTTP 400: file: .*(too large|exceed|maximum)/i.test(error.message)) {
+    return new RelayError("dojo-too-large", error.message, { cause: error, object: "POST /api/v2/import-scan/", status: 400 });
+  }
+  if (error.errorClass === "permanent" && error.reason !== "dojo-answer-invalid") return error;
+  // 500 is DefectDojo's own last word on this import; 429 says that it was not begun.
+  if (neverSent(error) || error.status === 500 || error.status === 429) return error;
+  const { status, retryAfterSeconds } = error;
+  const options = dropUndefined({ object: "POST /api/v2/import-scan/", status, retryAfterSeconds });
+  return new RelayError("import-unknown", error.message, { ...options, cause: error });
+}
+
+const toPatch = ({ title, description, start, end, buildId }: TestChange) =>
+  dropUndefined({ title, description, target_start: start, target_end: end, build_id: buildId });
+
+function toTest(raw: ReturnType<(typeof test)["parse"]>): Test {
+  return {
+    id: raw.id,
+    title: raw.title,
+    scanType: raw.scan_type || raw.test_type_name,
+    engagementId: raw.engagement,
+    buildId: raw.build_id,
+    percentComplete: raw.percent_complete,
+  };
+}

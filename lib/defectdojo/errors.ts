@@ -1,0 +1,86 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { describeError, RelayError, type Reason } from "../errors.ts";
+
+interface Refusal {
+  /** `METHOD /path`: never a header, so never the key. */
+  readonly what: string;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: unknown;
+}
+
+/** Statuses that are not answers, to our reasons; what is not listed is `dojo-rejected` below 500 and `dojo-unavailable` from there. */
+const BY_STATUS: Readonly<Record<number, Reason>> = {
+  401: "dojo-forbidden",
+  403: "dojo-forbidden",
+  404: "dojo-not-found",
+  408: "dojo-timeout",
+  413: "dojo-too-large",
+  429: "dojo-busy",
+  503: "dojo-busy",
+};
+
+/** Node's error codes, to our reasons; what is not listed is `dojo-unreachable`. */
+const BY_CODE: readonly (readonly [RegExp, Reason])[] = [
+  [/^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL|HOSTNAME_MISMATCH|EPROTO$)/, "dojo-tls"],
+  [/^(ETIMEDOUT|ABORT_ERR|UND_ERR_|ERR_HTTP_REQUEST_TIMEOUT|TimeoutError)/, "dojo-timeout"],
+];
+
+/** The error for a status that was not expected. */
+export function statusError({ what, status, headers, body }: Refusal): RelayError {
+  const reason: Reason =
+    status >= 300 && status < 400 ? "dojo-redirected" : (BY_STATUS[status] ?? (status >= 500 ? "dojo-unavailable" : "dojo-rejected"));
+  const target = status >= 300 && status < 400 && headers.location !== undefined ? ` to ${redirectTarget(headers.location)}` : "";
+  const detail = describeAnswer(body);
+  const retryAfterSeconds = retryAfter(headers["retry-after"]);
+  return new RelayError(reason, `${what}: HTTP ${status}${target}${detail === "" ? "" : `: ${detail}`}`, {
+    object: what,
+    status,
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  });
+}
+
+/** The error for no answer at all. One of ours stays as it is. */
+export function connectionError(what: string, error: unknown): RelayError {
+  if (error instanceof RelayError) return error;
+  const code = codeOf(error);
+  const reason = BY_CODE.find(([pattern]) => pattern.test(code))?.[1] ?? "dojo-unreachable";
+  return new RelayError(reason, `${what}: ${describeError(error)}`, { object: what, cause: error });
+}
+
+/** Whether nothing of the request can have reached DefectDojo. */
+export function neverSent(error: RelayError): boolean {
+  return error.reason === "dojo-tls" || ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"].includes(codeOf(error.cause));
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return error.cause === undefined ? error.name : codeOf(error.cause);
+}
+
+/** Seconds of a `Retry-After`, in either of its forms. https://www.rfc-editor.org/rfc/rfc9110#field.retry-after */
+function retryAfter(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const seconds = /^\d+$/.test(value.trim()) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.min(seconds, 3_600)) : undefined;
+}
+
+function redirectTarget(location: string): string {
+  const url = URL.parse(location, "http://same-host.invalid/");
+  return url === null ? "an unreadable address" : url.hostname === "same-host.invalid" ? url.pathname : `${url.origin}${url.pathname}`;
+}
+
+/**
+ * What DefectDojo says of a refusal: `field: message; …`, or its message. The advertisement and the repr in `message` are left out.
+ */
+export function describeAnswer(body: unknown): string {
+  if (typeof body === "string") return body.slice(0, 500);
+  if (Array.isArray(body)) return body.map(describeAnswer).join("; ").slice(0, 500);
+  if (typeof body !== "object" || body === null) return "";
+  const fields = Object.entries(body).filter(([name]) => !["message", "pro", "detail"].includes(name));
+  const parts = fields.map(([name, value]) => `${name}: ${describeAnswer(value)}`);
+  const message = "detail" in body ? body.detail : "message" in body ? body.message : undefined;
+  if (parts.length === 0 && typeof message === "string") return message.slice(0, 500);
+  return parts.join("; ").slice(0, 500);
+}

@@ -1,0 +1,192 @@
+import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import http from "node:http";
+import https from "node:https";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectionError, statusError } from "./errors.ts";
+
+export type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
+/** Fields and one file, sent as `multipart/form-data` with a Content-Length. */
+export interface Multipart {
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly file: { readonly path: string; readonly name: string };
+}
+
+export interface RequestOptions {
+  readonly query?: readonly (readonly [name: string, value: string])[];
+  readonly json?: unknown;
+  readonly multipart?: Multipart;
+  /** Milliseconds until an answer must be there in full. */
+  readonly timeoutMs?: number;
+  /** Statuses that are answers and not errors, besides 2xx. */
+  readonly expect?: readonly number[];
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Parsed, or undefined where the answer is empty or not JSON. */
+  readonly body: unknown;
+}
+
+export interface Transport {
+  /** @param path below `/api/v2/`, with its trailing slash */
+  request(method: Method, path: string, options?: RequestOptions): Promise<Answer>;
+}
+
+export interface TransportOptions {
+  readonly baseUrl: string;
+  /** Asked for at every request; whoever gives it caches it. */
+  readonly apiKey: () => Promise<string>;
+  readonly timeoutMs: number;
+  /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are read. */
+  readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
+}
+
+/** Requests that change nothing when they are sent twice. */
+const REPEATABLE = new Set<Method>(["GET", "PATCH"]);
+const TRIES = 3;
+const LONGEST_WAIT_MS = 10_000;
+/** More than any page of findings has: an answer beyond it is no answer of DefectDojo. */
+const LARGEST_ANSWER = 64 * 1024 * 1024;
+
+/**
+ * DefectDojo's API over Node's own HTTP client: connections kept alive, proxies by the usual variables, no redirect followed
+ * (so that the key reaches nobody else), TLS verified. GET and PATCH are tried again where a retry may help, honouring
+ * `Retry-After`; nothing else is ever sent twice.
+ */
+export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: TransportOptions): Transport {
+  const base = new URL(`${baseUrl}/api/v2/`);
+  const client = base.protocol === "https:" ? https : http;
+  const agent = new client.Agent({ keepAlive: true, maxSockets: 64, ...(proxyEnv === undefined ? {} : { proxyEnv }) });
+
+  const once = async (method: Method, path: string, options: RequestOptions): Promise<Answer> => {
+    const url = new URL(path, base);
+    url.search = encodeQuery(options.query ?? []);
+    const body = await encodeBody(options);
+    const headers = { accept: "application/json", authorization: `Token ${await apiKey()}`, ...body?.headers };
+    const what = `${method} ${url.pathname}`;
+    try {
+      const signal = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);
+      const { response, text } = await exchange(client, url, { method, headers, agent, signal }, body?.stream);
+      const status = response.statusCode ?? 0;
+      const answer = parse(text);
+      if ((status >= 200 && status < 300) || options.expect?.includes(status)) return { status, body: answer };
+      throw statusError({ what, status, headers: response.headers, body: answer });
+    } catch (error) {
+      throw connectionError(what, error);
+    }
+  };
+
+  return {
+    request: async (method, path, options = {}) => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(method, path, options);
+        } catch (error) {
+          const wait = REPEATABLE.has(method) && attempt < TRIES ? retryWait(error, attempt) : undefined;
+          if (wait === undefined) throw error;
+          await sleep(wait);
+        }
+      }
+    },
+  };
+}
+
+/** Commas stay as they are: lists of ids would be three times as long. */
+function encodeQuery(query: NonNullable<RequestOptions["query"]>): string {
+  return query.map((pair) => pair.map((part) => encodeURIComponent(part).replaceAll("%2C", ",")).join("=")).join("&");
+}
+
+/** Milliseconds to wait before the next try, or undefined where a retry at once does not help. */
+function retryWait(error: unknown, attempt: number): number | undefined {
+  const failure = connectionError("", error);
+  if (failure.errorClass !== "transient") return undefined;
+  const asked = failure.retryAfterSeconds;
+  const wait = asked === undefined ? 200 * 2 ** attempt * (0.5 + Math.random()) : asked * 1000;
+  return wait <= LONGEST_WAIT_MS ? wait : undefined;
+}
+
+function parse(text: string): unknown {
+  try {
+    return text === "" ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** One request and its whole answer. */
+async function exchange(
+  client: typeof http | typeof https,
+  url: URL,
+  options: https.RequestOptions,
+  body: Readable | undefined,
+): Promise<{ response: http.IncomingMessage; text: string }> {
+  const request = client.request(url, options);
+  const answered = new Promise<{ response: http.IncomingMessage; text: string }>((resolve, reject) => {
+    request.once("error", reject);
+    request.once("response", (response) => {
+      readText(response).then((text) => resolve({ response, text }), reject);
+    });
+  });
+  if (body === undefined) request.end();
+  // A server that answers before it has read the whole report (413) breaks the upload; its answer counts then.
+  else pipeline(body, request).catch((error: unknown) => request.destroy(error instanceof Error ? error : undefined));
+  return await answered;
+}
+
+async function readText(response: http.IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > LARGEST_ANSWER) throw new Error(`the answer has more than ${LARGEST_ANSWER} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+interface Body {
+  readonly headers: Record<string, string>;
+  readonly stream: Readable;
+}
+
+async function encodeBody({ json, multipart }: RequestOptions): Promise<Body | undefined> {
+  if (multipart !== undefined) return await encodeMultipart(multipart);
+  if (json === undefined) return undefined;
+  const bytes = Buffer.from(JSON.stringify(json));
+  return {
+    headers: { "content-type": "application/json", "content-length": String(bytes.length) },
+    stream: Readable.from([bytes]),
+  };
+}
+
+/** https://www.rfc-editor.org/rfc/rfc7578: values are data between random boundaries; the file is read while it is sent. */
+async function encodeMultipart({ fields, file }: Multipart): Promise<Body> {
+  const boundary = `dojo-relay-${randomBytes(18).toString("hex")}`;
+  const head = fields
+    .map(([name, value]) => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
+    .concat(
+      `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${file.name}"\r\n` +
+        "Content-Type: application/octet-stream\r\n\r\n",
+    )
+    .join("");
+  const [start, end] = [Buffer.from(head), Buffer.from(`\r\n--${boundary}--\r\n`)];
+  const { size } = await stat(file.path);
+  return {
+    headers: {
+      "content-type": `multipart/form-data; boundary=${boundary}`,
+      "content-length": String(start.length + size + end.length),
+    },
+    stream: Readable.from(
+      (async function* () {
+        yield start;
+        if (size > 0) yield* createReadStream(file.path);
+        yield end;
+      })(),
+    ),
+  };
+}

@@ -1,0 +1,93 @@
+import type * as z from "zod";
+import { type DojoApi, idGroups } from "./api.ts";
+import { endpoint, linksPage, location, type RawFinding } from "./schemas.ts";
+
+/**
+ * How this server tells where a finding is, found out from its answers:
+ * - `locations`: 3.x; `finding.endpoints` are ids of finding-location links, locations are listed by id.
+ * - `linked-locations`: the same, but the token is no superuser's: `/location/` is 403 and locations come with their links.
+ * - `endpoints`: 2.x, and 3.x with the feature off; `finding.endpoints` are ids of endpoints, which come with the findings.
+ */
+export type LocationMode = "locations" | "linked-locations" | "endpoints";
+
+const BY_STATUS: Readonly<Record<number, LocationMode>> = { 200: "locations", 403: "linked-locations", 404: "endpoints" };
+
+export async function detectLocationMode(api: DojoApi): Promise<LocationMode> {
+  const { status } = await api.transport.request("GET", "location/", { query: [["limit", "1"]], expect: [403, 404] });
+  return BY_STATUS[status] ?? "locations";
+}
+
+/** Links and locations asked for at once. */
+const LIMIT = 1_000;
+
+/**
+ * The first location of each finding as a URL, by the finding's id; findings without one are missing.
+ * @param findings those whose `endpoints` are known
+ * @param links of these findings, from {@link findLinks}
+ */
+export async function locate(api: DojoApi, findings: readonly RawFinding[], links: readonly Link[]): Promise<Map<number, string>> {
+  const byId = new Map(links.map((link) => [link.id, link]));
+  const first = new Map<number, Link>();
+  for (const { id, endpoints } of findings) {
+    const link = (endpoints ?? []).map((linkId) => byId.get(linkId)).find((found) => found !== undefined);
+    if (link !== undefined) first.set(id, link);
+  }
+  const unknown = new Set([...first.values()].filter((link) => link.url === undefined).map((link) => link.location));
+  const urls = new Map<number, string>();
+  for (const ids of idGroups(unknown)) {
+    for await (const { id, location_value } of api.list("location/", { id_includes: ids }, location, LIMIT)) urls.set(id, location_value);
+  }
+  const located = [...first].map(([id, link]) => [id, link.url ?? urls.get(link.location)] as const);
+  return new Map(located.filter((pair): pair is readonly [number, string] => Boolean(pair[1])));
+}
+
+export interface Link {
+  readonly id: number;
+  readonly location: number;
+  readonly finding: number;
+  /** Where the answer already holds the location. */
+  readonly url: string | undefined;
+}
+
+/** The links between these findings and their locations. */
+export async function findLinks(api: DojoApi, findingIds: Iterable<number>, withLocations: boolean): Promise<Link[]> {
+  const links: Link[] = [];
+  for (const ids of idGroups(findingIds)) {
+    for (let offset = 0, count = 1; offset < count; ) {
+      const answer = await api.get(
+        "location_findings/",
+        { finding_includes: ids, limit: LIMIT, ...(withLocations ? { prefetch: "location" } : {}), ...(offset === 0 ? {} : { offset }) },
+        linksPage,
+      );
+      const locations = answer.prefetch?.location ?? {};
+      links.push(...answer.results.map((link) => ({ ...link, url: locations[link.location]?.location_value })));
+      count = answer.results.length === 0 ? 0 : answer.count;
+      offset += answer.results.length;
+    }
+  }
+  return links;
+}
+
+/** The first endpoint of each finding as a URL, from the endpoints that came with the page. */
+export function locateEndpoints(findings: readonly RawFinding[], endpoints: Readonly<Record<string, unknown>>): Map<number, string> {
+  const located = new Map<number, string>();
+  for (const finding of findings) {
+    const parsed = endpoint.safeParse(endpoints[String(finding.endpoints?.[0])]);
+    if (parsed.success) located.set(finding.id, endpointUrl(parsed.data));
+  }
+  return located;
+}
+
+/** `protocol://host:port/path?query#fragment`; what is missing is left out, `//host` stays where there is no protocol. */
+export function endpointUrl({ protocol, host, port, path, query, fragment }: z.output<typeof endpoint>): string {
+  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  return [
+    protocol === "" ? "//" : `${protocol}://`,
+    name,
+    port == null ? "" : `:${port}`,
+    path === "" ? "" : `/${path.replace(/^\//, "")}`,
+    query === "" ? "" : `?${query}`,
+    fragment === "" ? "" : `#${fragment}`,
+  ].join("");
+}
+

@@ -1,0 +1,122 @@
+import * as z from "zod";
+import { DOJO_SEVERITIES } from "../annotations.ts";
+import { RelayError } from "../errors.ts";
+import { describeIssues } from "../issues.ts";
+
+/** Only the fields that are read of DefectDojo's answers; null and missing are alike. */
+
+const id = z.number().int();
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? "");
+
+export const named = z.object({ id, name: z.string() });
+
+export const user = z.object({ id, username: text, is_superuser: z.boolean().nullish() });
+export const userProfile = z.object({ user });
+
+export const product = z.object({ id, name: z.string(), prod_type: id });
+
+export const engagement = z.object({
+  id,
+  name: text,
+  version: text,
+  product: id,
+  active: z.boolean().nullish(),
+  status: text,
+});
+
+export const test = z.object({
+  id,
+  title: text,
+  test_type_name: text,
+  scan_type: text,
+  engagement: id,
+  build_id: text,
+  percent_complete: z
+    .number()
+    .nullish()
+    .transform((value) => value ?? 0),
+});
+
+export const importAnswer = z.object({
+  test_id: id.nullish(),
+  test: id.nullish(),
+  deduplication_complete: z.boolean().nullish(),
+  statistics: z
+    .object({ after: z.object({ total: z.object({ total: z.number().int() }) }).nullish() })
+    .nullish()
+    .catch(undefined),
+});
+
+export const finding = z.object({
+  id,
+  test: id,
+  title: text,
+  severity: z.enum(DOJO_SEVERITIES).catch("Info"),
+  description: text,
+  mitigation: text,
+  references: text,
+  created: z.string(),
+  unique_id_from_tool: text,
+  duplicate: z.boolean(),
+  duplicate_finding: id.nullish(),
+  false_p: z.boolean(),
+  risk_accepted: z.boolean(),
+  out_of_scope: z.boolean(),
+  is_mitigated: z.boolean().nullish(),
+  active: z.boolean().nullish(),
+  verified: z.boolean().nullish(),
+  endpoints: z.array(id).nullish(),
+});
+export type RawFinding = z.infer<typeof finding>;
+
+/** `related_fields=true` of a finding: where it is filed. */
+export const relatedProduct = z.object({
+  related_fields: z.object({
+    test: z.object({ engagement: z.object({ product: z.object({ id, name: z.string(), prod_type: z.object({ id }) }) }) }),
+  }),
+});
+
+/** 2.x, and 3.x with the locations feature off. */
+export const endpoint = z.object({
+  id,
+  protocol: text,
+  host: text,
+  port: z.number().nullish(),
+  path: text,
+  query: text,
+  fragment: text,
+});
+
+/** 3.x: the link between a finding and a location, whose id `finding.endpoints` holds. */
+export const locationFinding = z.object({ id, location: id, finding: id });
+export const location = z.object({ id, location_type: text, location_value: text });
+
+export const counted = z.object({ count: z.number().int() });
+
+/** A page of a list: how many there are in all, these, and what was prefetched by id. */
+export const page = <T extends z.ZodType>(item: T) => z.object({ count: z.number().int(), results: z.array(item) });
+
+/** A page of findings; endpoints come with it where they were asked for, by their id. */
+export const findingsPage = page(finding).extend({
+  prefetch: z.object({ endpoints: z.record(z.string(), z.unknown()).optional() }).optional(),
+});
+
+/** A page of links; their locations come with it where they were asked for, by their id. */
+export const linksPage = page(locationFinding).extend({
+  prefetch: z.object({ location: z.record(z.string(), location).optional() }).optional(),
+});
+
+/**
+ * @param what `METHOD /path`, for the error
+ * @throws RelayError `dojo-answer-invalid`, naming each field that is not as DefectDojo answers
+ */
+export function parseAnswer<T extends z.ZodType>(schema: T, body: unknown, what: string): z.output<T> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new RelayError("dojo-answer-invalid", `${what}: not an answer of DefectDojo: ${describeIssues(parsed.error)}`, {
+    object: what,
+  });
+}

@@ -1,0 +1,236 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Filing, readAnnotations } from "./annotations.ts";
+import { awaitDeduplication } from "./deduplication.ts";
+import type { ImportAnswer } from "./defectdojo/port.ts";
+import { RelayError } from "./errors.ts";
+import { day, type FiledUnder, fileUnder, withFreshIds } from "./filing.ts";
+import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
+import { type Delivery, HandBack, MARGIN_MS } from "./hand-back.ts";
+import { jobKey, type ScanJob } from "./job.ts";
+import { uri } from "./layout.ts";
+import { ensureImported, type Imported } from "./ledger.ts";
+import type { PendingNotes } from "./pending.ts";
+import { readReceipt, writtenBackBy } from "./receipt.ts";
+import { checkFindings, fetchRawResult, isBlank, type Report, writeGenericReport } from "./report.ts";
+import { dropUndefined } from "./scan.ts";
+import { dojoScanType, GENERIC } from "./scan-types.ts";
+import { syncTest } from "./sync-test.ts";
+import { describeTest } from "./test-description.ts";
+
+/**
+ * One job from its upload to its receipt. Whatever was done before, by deliveries that died at any point, is found in the bucket and in DefectDojo,
+ * and gone on from: the job ends as exactly one complete test and one right findings.json.
+ * @throws RelayError sorted by its class
+ * @throws HandBack where the next delivery has to go on
+ */
+export async function importJob(
+  job: ScanJob,
+  ports: FlowPorts & { readonly pending: PendingNotes },
+  settings: FlowSettings,
+  delivery: Delivery,
+): Promise<JobOutcome> {
+  const { log, pending } = ports;
+  const key = jobKey(job);
+  const owner = await whoOwns(job, key, ports, settings);
+  if ("outcome" in owner) return owner;
+  const folder = await mkdtemp(join(tmpdir(), "dojo-relay-"));
+  try {
+    const done = await run(job, key, owner, folder, ports, settings, delivery);
+    await pending.remove(job, key);
+    return done;
+  } catch (error) {
+    if (!(error instanceof RelayError && error.reason === "storage-precondition")) throw error;
+    log.info("another writer owns the findings; this job ends", { object: uri(job), error });
+    await pending.remove(job, key);
+    return { outcome: "superseded", why: error.message };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Current {
+  readonly etag: string;
+  readonly own: boolean;
+}
+
+/** Whether this job still has something to do, and what findings.json is now. The ETag has the last word. */
+async function whoOwns(job: ScanJob, key: string, ports: FlowPorts, settings: FlowSettings): Promise<Current | JobOutcome> {
+  const { storage, log } = ports;
+  const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
+  if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
+  const own = writtenBackBy(job, head.metadata) === key;
+  if (!own && head.etag !== job.etag) return { outcome: "superseded", why: `${uri(job)} is a newer upload now` };
+  const finished = stored?.receipt.jobKey === key && (own || !settings.syncBack);
+  if (finished) return { outcome: "done-before", receipt: stored.receipt };
+  return { etag: head.etag, own };
+}
+
+async function run(
+  job: ScanJob,
+  key: string,
+  current: Current,
+  folder: string,
+  ports: FlowPorts & { readonly pending: PendingNotes },
+  settings: FlowSettings,
+  delivery: Delivery,
+): Promise<JobOutcome> {
+  const { storage, dojo, clock, log, metrics, pending } = ports;
+  const startedAt = clock.now();
+  const { filing, warnings } = readAnnotations(job.scan, uri(job));
+  for (const warning of warnings) log.warn(warning, { object: uri(job) });
+  const scanType = dojoScanType(job.scan, settings.scanTypeMap);
+  let filed: FiledUnder | undefined;
+  const file = async () => {
+    filed = await fileUnder(dojo, job.scan, filing, settings, new Date(clock.now()));
+    return filed;
+  };
+  let note = await pending.read(job, key);
+  const reported = { repairs: [] as readonly string[], repairCount: 0, expected: note.expected };
+
+  /** The report for a scan type: the raw result, or the findings where no parser of DefectDojo takes that. */
+  const prepare = async (wanted: string) => {
+    const now = new Date(clock.now());
+    const native = await nativeReport(wanted, job, folder, ports, settings);
+    let report = native.report;
+    if (report === undefined) {
+      const generic = await writeGenericReport(storage, job, settings.limits, filing.minimumSeverity, folder, now);
+      Object.assign(reported, { repairs: generic.repairs, repairCount: generic.repairCount, expected: generic.expected });
+      report = generic;
+    } else reported.expected = undefined;
+    const under = await file();
+    const type = native.report === undefined ? GENERIC : wanted;
+    const send = () => sendReport(report, type, job, key, filing, under, ports, now, delivery);
+    return { scanType: type, fellBack: native.fellBack, expected: reported.expected, send };
+  };
+
+  const imported = await withFreshIds(dojo, log, () =>
+    ensureImported({
+      dojo,
+      clock,
+      delivery,
+      log,
+      jobKey: key,
+      scanType,
+      note,
+      saveNote: async (changed) => {
+        note = changed;
+        await pending.write(job, changed);
+      },
+      prepare,
+      timing: settings.ledger,
+    }),
+  );
+  const importedAt = clock.now();
+  if (imported.fellBack !== undefined) metrics.add("JobsFellBack");
+  filed ??= await withFreshIds(dojo, log, file);
+  const total = await checkTotal(imported, reported.expected, job, ports);
+  if (imported.answer?.deduplicated !== true && total > 0) {
+    await awaitDeduplication(dojo, imported.testId, clock, delivery, settings.deduplication);
+  }
+  await dojo.updateTest(imported.testId, describeTest(job.scan, filing.testTitle, imported.importedAs, new Date(clock.now())));
+  const outcome = await syncTest(
+    {
+      job,
+      filing,
+      filed,
+      testId: imported.testId,
+      scanType,
+      importedAs: imported.importedAs,
+      fellBack: imported.fellBack,
+      total,
+      repairs: reported.repairs,
+      repairCount: reported.repairCount,
+      warnings: [...warnings, ...filed.warnings],
+      current,
+      startedAt,
+      timings: { importMs: importedAt - startedAt, deduplicationMs: clock.now() - importedAt },
+    },
+    ports,
+    settings,
+  );
+  metrics.add("ImportDuration", importedAt - startedAt);
+  metrics.add("FindingsImported", outcome.receipt?.findings.count ?? 0);
+  metrics.add("FindingsNew", outcome.receipt?.new ?? 0);
+  return outcome;
+}
+
+/**
+ * The raw result, where this server's parser can be expected to take it. The findings are checked all the same: they are what is written over.
+ * @returns no report where the findings have to be imported instead, and why
+ */
+async function nativeReport(
+  scanType: string,
+  job: ScanJob,
+  folder: string,
+  { storage, dojo, log }: FlowPorts,
+  { limits }: FlowSettings,
+): Promise<{ report?: Report; fellBack?: string }> {
+  if (scanType === GENERIC) return {};
+  if (!(await dojo.hasTestType(scanType))) {
+    const fellBack = `this DefectDojo has no parser ${JSON.stringify(scanType)}`;
+    log.warn(`${fellBack}; the findings are imported as ${GENERIC}`, { object: uri(job) });
+    return { fellBack };
+  }
+  const report = await fetchRawResult(storage, job, limits, folder);
+  const findings = await checkFindings(storage, job, limits);
+  return findings === 0 && (await isBlank(report)) ? { fellBack: "the raw result is blank and there are no findings" } : { report };
+}
+
+async function sendReport(
+  report: Report,
+  scanType: string,
+  job: ScanJob,
+  key: string,
+  filing: Filing,
+  { engagement, lead }: FiledUnder,
+  { dojo, clock, log }: FlowPorts,
+  now: Date,
+  delivery: Delivery,
+): Promise<ImportAnswer> {
+  const timeoutMs = delivery.remainingMs() - MARGIN_MS;
+  if (timeoutMs < 1_000) throw new HandBack("no time is left to send the report", 0);
+  const [today, scanned] = [day(now), day(new Date(job.scan.finishedAt ?? job.scan.createdAt ?? now))];
+  log.info("the report is sent to DefectDojo", { object: uri(job), scanType, engagementId: engagement.id });
+  const started = clock.now();
+  const answer = await dojo.importScan({
+    scanType,
+    engagementId: engagement.id,
+    buildId: key,
+    file: { path: report.path, name: report.name },
+    title: filing.testTitle,
+    version: filing.engagementVersion,
+    minimumSeverity: filing.minimumSeverity,
+    closeOldFindings: filing.closeOldFindings,
+    leadId: lead.id,
+    tags: filing.testTags,
+    timeoutMs,
+    // It would take the place of each finding's own date in a generic report.
+    ...(scanType === GENERIC ? {} : { scanDate: scanned <= today ? scanned : today }),
+    ...dropUndefined({
+      active: filing.active,
+      verified: filing.verified,
+      service: filing.service,
+      environment: filing.environment,
+      branchTag: filing.branchTag,
+      commitHash: filing.commitHash,
+      groupBy: filing.groupBy,
+    }),
+  });
+  log.info("DefectDojo has imported the report", { testId: answer.testId, findings: answer.total, ms: clock.now() - started });
+  return answer;
+}
+
+/**
+ * How many findings the test has, checked against the report.
+ * @throws RelayError `import-incomplete`
+ */
+async function checkTotal(imported: Imported, expected: number | undefined, job: ScanJob, { dojo }: FlowPorts): Promise<number> {
+  const total = imported.answer?.total ?? (await dojo.findingCount(imported.testId));
+  if (imported.importedAs === GENERIC && expected !== undefined && total !== expected) {
+    const message = `${uri(job)}: DefectDojo keeps ${total} of ${expected} findings in test ${imported.testId}`;
+    throw new RelayError("import-incomplete", message, { object: uri(job) });
+  }
+  return total;
+}

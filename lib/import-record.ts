@@ -1,0 +1,161 @@
+import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
+import { describeError, type RelayError, toRelayError } from "./errors.ts";
+import { type Delivery, HandBack } from "./hand-back.ts";
+import { importJob } from "./import-job.ts";
+import { type IngestSettings, makeJob } from "./ingest.ts";
+import { decodeJob, type Job, jobKey, type ScanJob } from "./job.ts";
+import { uri } from "./layout.ts";
+import { withFields } from "./observe.ts";
+import { pendingNotes } from "./pending.ts";
+import { putAside } from "./put-aside.ts";
+import type { Queue } from "./queue.ts";
+import { resyncJob } from "./resync-job.ts";
+
+/** A message of the job queue, as Lambda hands it to the function. */
+export interface JobMessage {
+  readonly messageId: string;
+  readonly body: string;
+  readonly receiptHandle: string;
+  readonly group: string;
+  /** Deliveries of this message, this one included. */
+  readonly receiveCount: number;
+}
+
+export interface RecordPorts extends FlowPorts {
+  readonly queue: Queue;
+  readonly dlq: Queue;
+}
+
+export interface RecordSettings {
+  readonly flow: FlowSettings;
+  readonly ingest: IngestSettings;
+  /** Failures after which a message is put aside; waiting for a long import is none. */
+  readonly maxFailures: number;
+  /** How long a message stays hidden between two signs of life of its importer. Seconds. */
+  readonly heartbeatSeconds: number;
+}
+
+/** How a message ended: `settled` is to be deleted, `again` comes back after its visibility timeout. */
+export type RecordOutcome =
+  | { readonly settled: true; readonly outcome?: JobOutcome; readonly putAside?: RelayError }
+  | { readonly settled: false; readonly error: Error };
+
+const FIRST_BACKOFF_SECONDS = 5;
+const LONGEST_BACKOFF_SECONDS = 900;
+
+/**
+ * Works on one message of the job queue and settles it: done and permanent failures leave the queue, the rest comes again with a visibility
+ * timeout that grows, or that DefectDojo asked for. While it works, the message is kept hidden. Never throws.
+ */
+export async function importRecord(message: JobMessage, ports: RecordPorts, settings: RecordSettings, delivery: Delivery): Promise<RecordOutcome> {
+  const { queue, clock, metrics } = ports;
+  const log = withFields(ports.log, { messageId: message.messageId });
+  const stopHeartbeat = keepHidden(queue, message.receiptHandle, settings.heartbeatSeconds, (error) =>
+    log.warn("the message could not be kept hidden", { error }),
+  );
+  const notes = pendingNotes(ports.storage, log);
+  const started = clock.now();
+  let job: Job | undefined;
+  try {
+    job = decodeJob(message.body, `message ${message.messageId}`);
+    const outcome = await runJob(job, { ...ports, log: withFields(log, { object: uri(job), jobKey: jobKey(job) }) }, settings, delivery);
+    metrics.add("JobDuration", clock.now() - started);
+    metrics.add(outcome.outcome === "superseded" ? "JobsSuperseded" : "JobsFinished");
+    log.info(`the job ended: ${outcome.outcome}`, { object: uri(job), why: outcome.why, findings: outcome.receipt?.findings.count });
+    return { settled: true, outcome };
+  } catch (error) {
+    await stopHeartbeat();
+    try {
+      return await settle(error, message, job, notes, { ...ports, log }, settings);
+    } catch (cause) {
+      log.error("the message could not be settled; it comes again by itself", { error: cause });
+      return { settled: false, error: toRelayError(cause) };
+    }
+  } finally {
+    await stopHeartbeat();
+  }
+}
+
+async function runJob(job: Job, ports: RecordPorts, settings: RecordSettings, delivery: Delivery): Promise<JobOutcome> {
+  const withNotes = { ...ports, pending: pendingNotes(ports.storage, ports.log) };
+  if (hasScan(job)) {
+    if (job.kind === "resync") return await resyncJob(job, ports, settings.flow);
+    return await importJob(job, withNotes, settings.flow, delivery);
+  }
+  const { bucket, key, etag, versionId, sequencer } = job;
+  const made = await makeJob({ bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined }, ports, settings.ingest);
+  if (typeof made === "string") return { outcome: "superseded", why: made };
+  return await importJob(made, withNotes, settings.flow, delivery);
+}
+
+const hasScan = (job: Job): job is ScanJob => job.scan !== undefined;
+
+async function settle(
+  error: unknown,
+  message: JobMessage,
+  job: Job | undefined,
+  notes: ReturnType<typeof pendingNotes>,
+  { queue, dlq, log, metrics, clock }: RecordPorts,
+  { maxFailures }: RecordSettings,
+): Promise<RecordOutcome> {
+  const note = job === undefined ? undefined : await notes.read(job, jobKey(job));
+  const waits = note?.waits?.messageId === message.messageId ? note.waits.count : 0;
+  if (error instanceof HandBack && job !== undefined && note !== undefined) {
+    // Counted, so that deliveries less waits are failures, those included in which the function died.
+    await notes.write(job, { ...note, waits: { messageId: message.messageId, count: waits + 1 } });
+    await queue.changeVisibility(message.receiptHandle, error.seconds);
+    log.info("the message is handed back to go on later", { object: uri(job), why: error.message, seconds: error.seconds });
+    metrics.add("JobsWaiting");
+    return { settled: false, error };
+  }
+  const failure = toRelayError(error, job === undefined ? undefined : uri(job));
+  const failures = message.receiveCount - waits;
+  if (failure.errorClass === "permanent" || failures >= maxFailures) {
+    await putAside(dlq, { body: message.body, group: message.group, attempts: failures, subject: subjectOf(message, job) }, failure, new Date(clock.now()));
+    log.error("a job is put aside in the dead-letter queue", { object: failure.object, reason: failure.reason, advice: failure.advice, error: failure });
+    metrics.add("JobsPutAside");
+    // Kept where it matters to a redrive: an import whose outcome is not known, or one that fell back.
+    const matters = note?.postedAt !== undefined || note?.fellBack !== undefined;
+    if (job !== undefined && !matters) await notes.remove(job, jobKey(job));
+    return { settled: true, putAside: failure };
+  }
+  const seconds = backoffSeconds(failures, failure.retryAfterSeconds);
+  if (job !== undefined && note !== undefined) {
+    const lastError = { reason: failure.reason, message: describeError(failure), at: new Date(clock.now()).toISOString() };
+    await notes.write(job, { ...note, lastError });
+  }
+  await queue.changeVisibility(message.receiptHandle, seconds);
+  log.warn("a job failed and comes again", { object: failure.object, reason: failure.reason, failures, seconds, error: failure });
+  metrics.add("JobsRetried");
+  return { settled: false, error: failure };
+}
+
+/**
+ * Seconds until the next try: doubling from {@link FIRST_BACKOFF_SECONDS} up to {@link LONGEST_BACKOFF_SECONDS}, with full jitter over the upper half
+ * (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/); never less than the other side asked for.
+ */
+export function backoffSeconds(failures: number, retryAfterSeconds: number | undefined, random = Math.random): number {
+  const whole = Math.min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** Math.max(0, failures - 1));
+  return Math.max(Math.round(whole * (0.5 + random() / 2)), Math.ceil(retryAfterSeconds ?? 0));
+}
+
+/** Extends the message's visibility from now on until stopped; what was under way has ended then. */
+function keepHidden(queue: Queue, receiptHandle: string, seconds: number, onError: (error: unknown) => void): () => Promise<void> {
+  let underway = Promise.resolve();
+  const timer = setInterval(
+    () => {
+      underway = queue.changeVisibility(receiptHandle, seconds).catch(onError);
+    },
+    (seconds * 1000) / 3,
+  );
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await underway;
+  };
+}
+
+function subjectOf(message: JobMessage, job: Job | undefined): string {
+  if (job === undefined) return `message ${message.messageId}`;
+  return job.scan === undefined ? uri(job) : `${job.scan.namespace}/${job.scan.name}`;
+}

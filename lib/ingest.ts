@@ -1,0 +1,166 @@
+import type { Clock } from "./clock.ts";
+import { readAnnotations } from "./annotations.ts";
+import { RelayError, toRelayError } from "./errors.ts";
+import { type Notification, type ObjectCreated, parseNotification } from "./events.ts";
+import { selects } from "./hook-selector.ts";
+import { compareSequencers, encodeJob, type Job, jobKey, messageGroup, type ScanJob } from "./job.ts";
+import { nameOf, uri } from "./layout.ts";
+import type { Observer } from "./observe.ts";
+import { putAside } from "./put-aside.ts";
+import type { Queue } from "./queue.ts";
+import { writtenBackBy } from "./receipt.ts";
+import { dropUndefined } from "./scan.ts";
+import { readSidecar, type SidecarSettings } from "./sidecar.ts";
+import type { Storage } from "./storage.ts";
+
+export interface IngestPorts extends Observer {
+  readonly storage: Storage;
+  readonly queue: Queue;
+  readonly dlq: Queue;
+  readonly clock: Clock;
+}
+
+export interface IngestSettings extends SidecarSettings {
+  /** `findings.json`, or what FINDINGS_NAME says. */
+  readonly findingsName: string;
+  /** Labels that a Scan's hookSelector is held against; without them every scan is selected. */
+  readonly hookLabels: Readonly<Record<string, string>> | undefined;
+  /** How long after the notification a missing sidecar may still come. Milliseconds. */
+  readonly sidecarGraceMs: number;
+}
+
+export interface IngestResult {
+  /** Jobs in the queue now. */
+  readonly enqueued: readonly string[];
+  readonly ignored: number;
+  readonly putAside: number;
+  /** What a retry may mend; the caller lets the notification come again. */
+  readonly failed: readonly { readonly error: RelayError; readonly messageId: string | undefined }[];
+}
+
+/**
+ * A notification's findings, each as a job into the queue. One bad piece does not stop the others: what no retry can mend is put aside in the
+ * dead-letter queue, what one may mend is given back as `failed`.
+ */
+export async function ingest(event: unknown, ports: IngestPorts, settings: IngestSettings): Promise<IngestResult> {
+  const { log, metrics } = ports;
+  const enqueued: string[] = [];
+  const failed: { error: RelayError; messageId: string | undefined }[] = [];
+  let [ignored, aside] = [0, 0];
+  for (const notification of newestOfEachKey(parseNotification(event))) {
+    metrics.add("NotificationsReceived");
+    try {
+      const key = await ingestOne(notification, ports, settings);
+      if (key === undefined) ignored++;
+      else enqueued.push(key);
+    } catch (error) {
+      const failure = toRelayError(error);
+      if (mayStillCome(failure, notification, ports, settings)) {
+        log.warn("a notification failed and is to come again", { object: failure.object, error: failure });
+        metrics.add("NotificationsFailed");
+        failed.push({ error: failure, messageId: notification.messageId });
+        continue;
+      }
+      try {
+        await putAside(ports.dlq, asideOf(notification), failure, new Date(ports.clock.now()));
+        log.error("a notification is put aside in the dead-letter queue", { object: failure.object, error: failure });
+        metrics.add("JobsPutAside");
+        aside++;
+      } catch (cause) {
+        failed.push({ error: toRelayError(cause), messageId: notification.messageId });
+      }
+    }
+  }
+  metrics.add("NotificationsIgnored", ignored);
+  return { enqueued, ignored, putAside: aside, failed };
+}
+
+/** @returns the job's key, or undefined where there is nothing to do */
+async function ingestOne(notification: Notification, ports: IngestPorts, settings: IngestSettings): Promise<string | undefined> {
+  if ("error" in notification) throw notification.error;
+  if ("ignored" in notification) {
+    ports.log.debug(`a notification is ignored: ${notification.ignored}`);
+    return undefined;
+  }
+  const { created } = notification;
+  const ignore = (why: string) => {
+    ports.log.debug(`a notification is ignored: ${why}`, { object: uri(created) });
+    return undefined;
+  };
+  if (nameOf(created.key) !== settings.findingsName) return ignore(`no ${settings.findingsName}`);
+  if (writtenBackBy(created, created.metadata) !== undefined) return ignore("our own write-back");
+  const job = await makeJob(created, ports, settings);
+  if (typeof job === "string") return ignore(job);
+  await enqueue(job, ports);
+  return jobKey(job);
+}
+
+/**
+ * The job for findings that were created, or why there is nothing to do.
+ * @throws RelayError `sidecar-…`, `storage-…`
+ */
+export async function makeJob(
+  created: ObjectCreated,
+  ports: Pick<IngestPorts, "storage" | "log" | "metrics">,
+  settings: IngestSettings,
+): Promise<ScanJob | string> {
+  const { storage, log, metrics } = ports;
+  const [head, sidecar] = await Promise.allSettled([storage.head(created), readSidecar(storage, created, settings)]);
+  if (head.status === "rejected") throw head.reason;
+  if (head.value === undefined) return "the findings were deleted meanwhile";
+  const { etag, metadata } = head.value;
+  if (writtenBackBy(created, metadata) !== undefined) return "our own write-back";
+  if (created.etag !== undefined && created.etag !== etag) return "a newer upload has a notification of its own";
+  if (sidecar.status === "rejected") throw sidecar.reason;
+  const scan = sidecar.value;
+  const { filing } = readAnnotations(scan, uri(created));
+  const unselected = settings.hookLabels !== undefined && !selects(scan.hookSelector, settings.hookLabels);
+  if (unselected || filing.doNotImport) {
+    log.info(unselected ? "the scan's hookSelector does not select this relay" : "the scan is annotated do-not-import", { object: uri(created) });
+    metrics.add("JobsNotSelected");
+    return unselected ? "not selected" : "do-not-import";
+  }
+  const { bucket, key, versionId, sequencer } = created;
+  return { version: 1, kind: "import", bucket, key, etag, scan, ...dropUndefined({ versionId, sequencer }) };
+}
+
+/** Puts a job into the queue; the same job within five minutes is one message. */
+export async function enqueue(job: Job, { queue, log, metrics }: Pick<IngestPorts, "queue" | "log" | "metrics">): Promise<void> {
+  await queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: jobKey(job) });
+  log.info("a job is enqueued", { object: uri(job), jobKey: jobKey(job), scan: job.scan?.name });
+  metrics.add("JobsEnqueued");
+}
+
+/** Of several notifications of one key in one event only the last upload matters; S3 documents how sequencers tell. */
+function newestOfEachKey(notifications: readonly Notification[]): Notification[] {
+  const newest = new Map<string, ObjectCreated>();
+  for (const one of notifications) {
+    if (!("created" in one)) continue;
+    const known = newest.get(uri(one.created));
+    if (known === undefined || compareSequencers(known.sequencer, one.created.sequencer) <= 0) newest.set(uri(one.created), one.created);
+  }
+  return notifications.map((one) =>
+    "created" in one && newest.get(uri(one.created)) !== one.created
+      ? { raw: one.raw, ignored: "a later upload of the key is in the same event", ...dropUndefined({ messageId: one.messageId }) }
+      : one,
+  );
+}
+
+function mayStillCome(failure: RelayError, notification: Notification, { clock }: IngestPorts, settings: IngestSettings): boolean {
+  if (failure.errorClass === "permanent") return false;
+  if (failure.reason !== "sidecar-missing") return true;
+  const at = "created" in notification && notification.created.at !== undefined ? Date.parse(notification.created.at) : Number.NaN;
+  // A sidecar belongs there before the findings: it is waited for, but not for ever, as the notifications behind this one wait too.
+  return !(clock.now() - at > settings.sidecarGraceMs);
+}
+
+/** What is put aside of a notification: a job without its Scan, so that a redrive reads the sidecar anew; else the notification itself. */
+function asideOf(notification: Notification) {
+  if (!("created" in notification) || notification.created.etag === undefined) {
+    const body = JSON.stringify(notification.raw) ?? "null";
+    return { body, group: "notifications", attempts: 1, subject: "notification" };
+  }
+  const { bucket, key, etag, versionId, sequencer } = notification.created;
+  const job: Job = { version: 1, kind: "import", bucket, key, etag, ...dropUndefined({ versionId, sequencer }) };
+  return { body: encodeJob(job), group: messageGroup(job), attempts: 1, subject: uri(job) };
+}

@@ -1,0 +1,198 @@
+import type { Clock } from "./clock.ts";
+import type { DefectDojo, ImportAnswer, Test } from "./defectdojo/port.ts";
+import { RelayError, toRelayError } from "./errors.ts";
+import { type Delivery, HandBack, MARGIN_MS, sleepOrHandBack } from "./hand-back.ts";
+import type { Log } from "./observe.ts";
+import type { PendingNote } from "./pending.ts";
+import { GENERIC } from "./scan-types.ts";
+
+/** What one job's import needs of its surroundings. */
+export interface LedgerContext {
+  readonly dojo: DefectDojo;
+  readonly clock: Clock;
+  readonly delivery: Delivery;
+  readonly log: Log;
+  readonly jobKey: string;
+  /** The scan type to begin with. */
+  readonly scanType: string;
+  /** What is known from earlier deliveries. */
+  readonly note: PendingNote;
+  readonly saveNote: (note: PendingNote) => Promise<void>;
+  /** Makes the report for the scan type ready, or for another where that one cannot be. */
+  readonly prepare: (scanType: string) => Promise<Prepared>;
+  readonly timing: LedgerTiming;
+}
+
+export interface Prepared {
+  readonly scanType: string;
+  /** Why that is not the scan type that was asked for. */
+  readonly fellBack: string | undefined;
+  /** How many findings DefectDojo must keep, where that is known. */
+  readonly expected: number | undefined;
+  /** Sends the report, once for each call. */
+  readonly send: () => Promise<ImportAnswer>;
+}
+
+/** Milliseconds. */
+export interface LedgerTiming {
+  /** How long an import without an answer may take to show up in DefectDojo. */
+  readonly settleMs: number;
+  /** How long a running import may stand still before it is taken for dead. */
+  readonly stalledMs: number;
+  readonly pollMs: number;
+}
+
+export interface Imported {
+  readonly testId: number;
+  readonly importedAs: string;
+  readonly fellBack: string | undefined;
+  /** The answer, where this delivery made the import. */
+  readonly answer: ImportAnswer | undefined;
+}
+
+/** Tries of a native parser before the report is imported as Generic Findings Import. */
+const MOST_REFUSALS = 2;
+
+/**
+ * Brings about that DefectDojo has exactly one complete test with this job's build id, and says which.
+ *
+ * DefectDojo itself is asked before anything is sent: a complete test is the import; one below 100 % is a running import while it grows, and
+ * dead when it no longer does. An import without an answer is never sent again on hope: it has to show up, or to stay away for `settleMs`,
+ * and counts as a failure of this delivery then.
+ * @throws HandBack to go on in the next delivery
+ */
+export async function ensureImported(context: LedgerContext): Promise<Imported> {
+  const { dojo, jobKey, log } = context;
+  let note = context.note;
+  const save = async (change: Partial<PendingNote>) => {
+    note = { ...note, ...change };
+    await context.saveNote(note);
+  };
+  let unanswered: RelayError | undefined;
+  for (;;) {
+    const tests = await dojo.testsByBuildId(jobKey);
+    const complete = tests.find(isComplete);
+    if (complete !== undefined) {
+      for (const other of tests) if (other.id !== complete.id) await discard(dojo, other, log);
+      return { testId: complete.id, importedAs: complete.scanType, fellBack: note.fellBack, answer: undefined };
+    }
+    const [running] = tests;
+    if (running !== undefined) {
+      if (await watch(context, running, note, save)) continue;
+      log.warn("an import in DefectDojo stands still and is taken for dead", { testId: running.id });
+      for (const dead of tests) await discard(dojo, dead, log);
+      await save({ progress: undefined, postedAt: undefined });
+      continue;
+    }
+    if (note.postedAt !== undefined && (await settles(context, note.postedAt))) continue;
+    if (unanswered !== undefined) {
+      await save({ postedAt: undefined });
+      throw unanswered;
+    }
+
+    const prepared = await context.prepare(note.fellBack === undefined ? context.scanType : GENERIC);
+    const { scanType, expected, send } = prepared;
+    const fellBack = note.fellBack ?? prepared.fellBack;
+    await save({ postedAt: new Date(context.clock.now()).toISOString(), expected, fellBack });
+    try {
+      const answer = await send();
+      return { testId: answer.testId, importedAs: scanType, fellBack, answer };
+    } catch (error) {
+      const failure = toRelayError(error);
+      if (failure.errorClass === "unknown") {
+        log.warn("an import has no answer; DefectDojo is asked what became of it", { error: failure });
+        unanswered = failure;
+      } else await afterRefusal(context, failure, scanType, note, save);
+    }
+  }
+}
+
+/** DefectDojo's own word was no: clears what it left behind, and returns where another try makes sense. */
+async function afterRefusal(
+  context: LedgerContext,
+  failure: RelayError,
+  scanType: string,
+  note: PendingNote,
+  save: (change: Partial<PendingNote>) => Promise<void>,
+): Promise<void> {
+  const { dojo, jobKey, log, clock, delivery, timing } = context;
+  const left = await dojo.testsByBuildId(jobKey);
+  if (left.some(isComplete)) return;
+  const byParser = failure.status === 500 ? left.length > 0 : isParserRefusal(failure);
+  for (const half of left) await discard(dojo, half, log);
+  if (!byParser) {
+    await save({ postedAt: undefined });
+    throw failure;
+  }
+  const refusals = note.refusals + 1;
+  const why = `DefectDojo's parser ${JSON.stringify(scanType)} refused the report: ${failure.message}`;
+  if (failure.status === 500 && refusals < MOST_REFUSALS) {
+    log.warn("DefectDojo failed on the report; it is sent once more", { scanType, error: failure });
+    await save({ postedAt: undefined, refusals });
+    await sleepOrHandBack(clock, delivery, timing.pollMs, why);
+    return;
+  }
+  if (scanType === GENERIC) {
+    await save({ postedAt: undefined, refusals: 0 });
+    throw new RelayError("import-refused", why, { cause: failure, object: `scan type ${scanType}` });
+  }
+  log.warn("the report is imported as Generic Findings Import instead", { scanType, error: failure });
+  await save({ postedAt: undefined, refusals: 0, fellBack: why });
+}
+
+const isComplete = (test: Test) => test.percentComplete >= 100;
+
+/** A 400 that names no field of the request is the parser's. */
+function isParserRefusal({ reason, status, message }: RelayError): boolean {
+  return reason === "dojo-rejected" && status === 400 && !/HTTP 400: [a-z_]+: |does not exist/.test(message);
+}
+
+/**
+ * Waits while the import goes on.
+ * @returns true when it changed (complete or gone), false when it stands still
+ */
+async function watch(
+  { dojo, clock, delivery, timing, jobKey, log }: LedgerContext,
+  running: Test,
+  note: PendingNote,
+  save: (change: Partial<PendingNote>) => Promise<void>,
+): Promise<boolean> {
+  let progress = note.progress?.testId === running.id ? note.progress : undefined;
+  for (let wait = timing.pollMs; ; wait = Math.min(wait * 1.5, timing.pollMs * 5)) {
+    const findings = await dojo.findingCount(running.id);
+    if (progress?.findings !== findings) {
+      progress = { testId: running.id, findings, since: new Date(clock.now()).toISOString() };
+      log.info("an import is running in DefectDojo", { testId: running.id, findings });
+    }
+    if (clock.now() - Date.parse(progress.since) >= timing.stalledMs) return false;
+    if (delivery.remainingMs() - MARGIN_MS < wait) {
+      await save({ progress });
+      throw new HandBack(`DefectDojo still imports test ${running.id} (${findings} findings so far)`, Math.ceil(wait / 1000));
+    }
+    await clock.sleep(wait);
+    const now = (await dojo.testsByBuildId(jobKey)).find((test) => test.id === running.id);
+    if (now === undefined || isComplete(now)) return true;
+  }
+}
+
+/** Waits for an import without an answer. @returns true if there is still something to wait for */
+async function settles({ clock, delivery, timing }: LedgerContext, postedAt: string): Promise<boolean> {
+  const left = Date.parse(postedAt) + timing.settleMs - clock.now();
+  if (!(left > 0)) return false;
+  await sleepOrHandBack(clock, delivery, Math.min(left, timing.pollMs), "an import without an answer has to show up or stay away");
+  return true;
+}
+
+/**
+ * Takes a half-made or surplus test out of the way: deleted, or where the token may not, its findings closed and out of deduplication, and the
+ * test retitled without the job's build id, so that nobody mistakes it. Safe to be cut off at any point: the build id goes last.
+ */
+async function discard(dojo: DefectDojo, test: Test, log: Log): Promise<void> {
+  if (await dojo.deleteTest(test.id)) {
+    log.info("a half-made test was removed from DefectDojo", { testId: test.id });
+    return;
+  }
+  await dojo.closeFindings(test.id);
+  await dojo.updateTest(test.id, { title: `[failed import, ignore] ${test.title}`.slice(0, 255), buildId: `failed-${test.buildId}` });
+  log.warn("a half-made test could not be removed from DefectDojo; it is closed and retitled", { testId: test.id });
+}

@@ -1,0 +1,49 @@
+/** What the flows say of themselves. Lambda logs and counts with powertools, the service with its own adapters. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
+}
+
+/** One row a metric: its unit. Names are CloudWatch's style; the service turns them into Prometheus'. */
+export const METRICS = {
+  NotificationsReceived: "Count",
+  NotificationsIgnored: "Count",
+  NotificationsFailed: "Count",
+  JobsEnqueued: "Count",
+  JobsFinished: "Count",
+  JobsFellBack: "Count",
+  JobsSuperseded: "Count",
+  JobsRetried: "Count",
+  JobsWaiting: "Count",
+  JobsPutAside: "Count",
+  JobsNotSelected: "Count",
+  FindingsImported: "Count",
+  FindingsNew: "Count",
+  JobDuration: "Milliseconds",
+  ImportDuration: "Milliseconds",
+} as const;
+
+export type MetricName = keyof typeof METRICS;
+
+export interface Metrics {
+  add(name: MetricName, value?: number): void;
+}
+
+export interface Observer {
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** The log with fields added to every line. */
+export function withFields(log: Log, fields: Fields): Log {
+  return {
+    debug: (message, more) => log.debug(message, { ...fields, ...more }),
+    info: (message, more) => log.info(message, { ...fields, ...more }),
+    warn: (message, more) => log.warn(message, { ...fields, ...more }),
+    error: (message, more) => log.error(message, { ...fields, ...more }),
+  };
+}

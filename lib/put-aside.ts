@@ -1,0 +1,42 @@
+import { randomUUID } from "node:crypto";
+import { describeError, type RelayError } from "./errors.ts";
+import type { Queue } from "./queue.ts";
+
+/** What is put aside: the message as it was, so that a redrive is the same again. */
+export interface Aside {
+  readonly body: string;
+  readonly group: string;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** Name of the scan, or where its findings lie. */
+  readonly subject: string;
+}
+
+/** SQS counts attributes into the size of the message; nobody reads more of an error. */
+const LONGEST_MESSAGE = 1_000;
+
+/**
+ * Puts a message into the dead-letter queue with reason, class, advice and error as message attributes, for `dojo-relay dlq` and people.
+ */
+export async function putAside(dlq: Queue, { body, group, attempts, subject }: Aside, error: RelayError, now: Date): Promise<void> {
+  await dlq.send({
+    body,
+    group,
+    deduplicationId: randomUUID(),
+    attributes: {
+      reason: error.reason,
+      errorClass: error.errorClass,
+      advice: error.advice,
+      message: attributeText(describeError(error, LONGEST_MESSAGE)),
+      subject: attributeText(subject.slice(0, LONGEST_MESSAGE)),
+      attempts: String(attempts),
+      failedAt: now.toISOString(),
+    },
+  });
+}
+
+/** Characters that SQS allows. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html */
+function attributeText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed here
+  return text.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "�");
+}

@@ -1,0 +1,220 @@
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import {
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import { Upload } from "@aws-sdk/lib-storage";
+import { RelayError, type Reason } from "./errors.ts";
+import { type ObjectRef, uri } from "./layout.ts";
+
+export interface ObjectHead {
+  /** Without quotes. */
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly lastModified: Date | undefined;
+  /** User metadata, names in lower case without `x-amz-meta-`. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface ListedObject extends ObjectRef {
+  readonly etag: string;
+  readonly size: number;
+  readonly lastModified: Date | undefined;
+}
+
+/** A write takes place only if the object is still that one (`ifMatch`) or is not there yet (`ifNoneMatch`). */
+export type Condition = { readonly ifMatch: string } | { readonly ifNoneMatch: "*" };
+
+export interface WriteOptions {
+  readonly contentType: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly condition?: Condition;
+}
+
+/** The bucket as the flow sees it. Bodies are bytes or streams; nothing here decodes them. */
+export interface Storage {
+  /** The object's head, or undefined where there is none. */
+  head(ref: ObjectRef): Promise<ObjectHead | undefined>;
+  /** The object as a stream, or undefined where there is none. With `ifMatch`: `storage-precondition` if it is another. */
+  read(ref: ObjectRef, ifMatch?: string): Promise<{ head: ObjectHead; body: Readable } | undefined>;
+  /** @returns the new ETag. @throws RelayError `storage-precondition` where the condition does not hold */
+  write(ref: ObjectRef, body: Readable | Uint8Array | string, options: WriteOptions): Promise<string>;
+  /** Copies within the bucket, if the source still has this ETag. @throws RelayError `storage-precondition` otherwise */
+  copy(from: ObjectRef, to: ObjectRef, ifMatch: string, options: WriteOptions): Promise<void>;
+  /** Removes the object; one that is not there is fine. */
+  remove(ref: ObjectRef): Promise<void>;
+  /** All objects of the prefix, in key order, page by page. Throws rather than end early. */
+  list(bucket: string, prefix: string): AsyncIterable<ListedObject>;
+}
+
+/** Parts of a multipart upload: with two at once, some 16 MiB are held in memory. */
+const PART_BYTES = 8 * 1024 * 1024;
+
+/** The storage port over S3, or whatever speaks its protocol. */
+export function s3Storage(client: S3Client): Storage {
+  return {
+    head: async (ref) => {
+      try {
+        const answer = await client.send(new HeadObjectCommand({ Bucket: ref.bucket, Key: ref.key }));
+        return toHead(answer);
+      } catch (error) {
+        return notFoundOr(error, ref);
+      }
+    },
+    read: async (ref, ifMatch) => {
+      try {
+        const answer = await client.send(
+          new GetObjectCommand({ Bucket: ref.bucket, Key: ref.key, ...(ifMatch === undefined ? {} : { IfMatch: quoted(ifMatch) }) }),
+        );
+        if (!(answer.Body instanceof Readable)) throw new Error("the answer has no body stream");
+        return { head: toHead(answer), body: answer.Body };
+      } catch (error) {
+        return notFoundOr(error, ref);
+      }
+    },
+    write: async (ref, body, { contentType, metadata, condition }) => {
+      const params = {
+        Bucket: ref.bucket,
+        Key: ref.key,
+        ContentType: contentType,
+        Metadata: { ...metadata },
+        ...conditionParams(condition),
+      };
+      try {
+        if (!(body instanceof Readable)) {
+          const answer = await client.send(new PutObjectCommand({ ...params, Body: body }));
+          return unquoted(answer.ETag);
+        }
+        const upload = new Upload({ client, params: { ...params, Body: body }, partSize: PART_BYTES, queueSize: 2 });
+        return unquoted((await upload.done()).ETag);
+      } catch (error) {
+        throw storageError(error, ref);
+      }
+    },
+    copy: async (from, to, ifMatch, { contentType, metadata }) => {
+      try {
+        await client.send(
+          new CopyObjectCommand({
+            Bucket: to.bucket,
+            Key: to.key,
+            CopySource: `${from.bucket}/${from.key.split("/").map(encodeURIComponent).join("/")}`,
+            CopySourceIfMatch: quoted(ifMatch),
+            MetadataDirective: "REPLACE",
+            ContentType: contentType,
+            Metadata: { ...metadata },
+          }),
+        );
+      } catch (error) {
+        throw storageError(error, from);
+      }
+    },
+    remove: async (ref) => {
+      try {
+        await client.send(new DeleteObjectCommand({ Bucket: ref.bucket, Key: ref.key }));
+      } catch (error) {
+        await notFoundOr(error, ref);
+      }
+    },
+    list: (bucket, prefix) => listPages(client, bucket, prefix),
+  };
+}
+
+/**
+ * A small object whole.
+ * @param tooLarge the reason to throw with where it has more than `maxBytes`
+ * @returns undefined where there is none
+ */
+export async function readSmall(
+  storage: Storage,
+  ref: ObjectRef,
+  maxBytes: number,
+  tooLarge: Reason,
+): Promise<{ head: ObjectHead; bytes: Buffer } | undefined> {
+  const found = await storage.read(ref);
+  if (found === undefined) return undefined;
+  if (found.head.size > maxBytes) {
+    found.body.destroy();
+    throw new RelayError(tooLarge, `${uri(ref)} has ${found.head.size} bytes, more than ${maxBytes}`, { object: uri(ref) });
+  }
+  try {
+    return { head: found.head, bytes: await buffer(found.body) };
+  } catch (error) {
+    throw storageError(error, ref);
+  }
+}
+
+async function* listPages(client: S3Client, bucket: string, prefix: string): AsyncIterable<ListedObject> {
+  let token: string | undefined;
+  do {
+    try {
+      const answer = await client.send(
+        new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ...(token === undefined ? {} : { ContinuationToken: token }) }),
+      );
+      for (const { Key, ETag, Size, LastModified } of answer.Contents ?? []) {
+        if (Key !== undefined) yield { bucket, key: Key, etag: unquoted(ETag), size: Size ?? 0, lastModified: LastModified };
+      }
+      token = answer.IsTruncated ? answer.NextContinuationToken : undefined;
+      if (answer.IsTruncated && token === undefined) throw new Error("a truncated listing without a continuation token");
+    } catch (error) {
+      throw storageError(error, { bucket, key: prefix });
+    }
+  } while (token !== undefined);
+}
+
+// --- utils ---
+
+interface HeadFields {
+  ETag?: string | undefined;
+  ContentLength?: number | undefined;
+  LastModified?: Date | undefined;
+  Metadata?: Record<string, string> | undefined;
+}
+
+function toHead({ ETag, ContentLength, LastModified, Metadata }: HeadFields): ObjectHead {
+  return { etag: unquoted(ETag), size: ContentLength ?? 0, lastModified: LastModified, metadata: Metadata ?? {} };
+}
+
+function conditionParams(condition: Condition | undefined) {
+  if (condition === undefined) return {};
+  return "ifMatch" in condition ? { IfMatch: quoted(condition.ifMatch) } : { IfNoneMatch: condition.ifNoneMatch };
+}
+
+const quoted = (etag: string) => `"${etag}"`;
+const unquoted = (etag: string | undefined) => (etag ?? "").replace(/^W\//, "").replaceAll('"', "");
+
+/** Names and statuses of S3's errors, to our reasons; the first row that fits. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+const ERRORS: readonly (readonly [(name: string, status: number | undefined) => boolean, Reason])[] = [
+  [(name, status) => name === "PreconditionFailed" || name === "ConditionalRequestConflict" || status === 412, "storage-precondition"],
+  [(name) => name === "SlowDown" || name === "ServiceUnavailable" || name === "RequestTimeout" || name === "InternalError", "storage-unavailable"],
+  [(_, status) => status === 403, "storage-forbidden"],
+  [(name, status) => name === "NoSuchBucket" || name === "NoSuchKey" || status === 404, "storage-missing"],
+];
+
+/** The SDK's error as ours; what is not known (network, 5xx) may be mended by a retry. */
+export function storageError(error: unknown, ref: ObjectRef): RelayError {
+  if (error instanceof RelayError) return error;
+  const { name, status } = errorFacts(error);
+  const reason = ERRORS.find(([fits]) => fits(name, status))?.[1] ?? "storage-unavailable";
+  const what = status === undefined ? name : `${name} (HTTP ${status})`;
+  return new RelayError(reason, `${uri(ref)}: ${what}`, { object: uri(ref), cause: error, ...(status === undefined ? {} : { status }) });
+}
+
+/** @returns undefined for an object that is not there; throws for anything else, a missing bucket included */
+function notFoundOr(error: unknown, ref: ObjectRef): undefined {
+  const { name, status } = errorFacts(error);
+  if (name === "NoSuchKey" || name === "NotFound" || (status === 404 && name !== "NoSuchBucket")) return undefined;
+  throw storageError(error, ref);
+}
+
+function errorFacts(error: unknown): { name: string; status: number | undefined } {
+  if (!(error instanceof Error)) return { name: String(error), status: undefined };
+  const metadata = "$metadata" in error ? (error.$metadata as { httpStatusCode?: number } | undefined) : undefined;
+  return { name: error.name, status: metadata?.httpStatusCode };
+}

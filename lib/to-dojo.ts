@@ -1,0 +1,114 @@
+import type { DojoSeverity } from "./annotations.ts";
+import type { ScanFinding } from "./findings-file.ts";
+import { cleanText, cutText, jacksonJson, LONGEST_TITLE } from "./text.ts";
+
+/** A finding as DefectDojo's Generic Findings Import takes it. https://docs.defectdojo.com/supported_tools/parsers/generic_findings_import/ */
+export interface GenericFinding {
+  readonly title: string;
+  readonly severity: DojoSeverity;
+  readonly description: string;
+  readonly date?: string;
+  readonly endpoints?: readonly string[];
+  readonly mitigation?: string;
+  readonly references?: string;
+  readonly unique_id_from_tool: string;
+}
+
+const SEVERITIES: Readonly<Record<string, DojoSeverity>> = {
+  CRITICAL: "Critical",
+  HIGH: "High",
+  MEDIUM: "Medium",
+  LOW: "Low",
+  INFORMATIONAL: "Info",
+  INFO: "Info",
+};
+
+const LONGEST_UNIQUE_ID = 500;
+
+/** What DefectDojo keeps as `unique_id_from_tool`, by which the finding is known again: its id, else its place. */
+export function uniqueIdOf(finding: ScanFinding, index: number): string {
+  return cleanText(finding.id ?? "").slice(0, LONGEST_UNIQUE_ID) || `finding-${index}`;
+}
+
+/** DefectDojo's severity for one of secureCodeBox, where it is known. */
+export function dojoSeverity(severity: string | null | undefined): DojoSeverity | undefined {
+  return SEVERITIES[severity?.trim().toUpperCase() ?? ""];
+}
+
+/**
+ * The finding as DefectDojo takes it. What DefectDojo would refuse (and with it the whole report) is repaired, never dropped.
+ * @param index its place in findings.json
+ * @param now for dates: none may lie in the future
+ * @returns the finding, and what was repaired in words
+ */
+export function toGenericFinding(finding: ScanFinding, index: number, now: Date): { generic: GenericFinding; repairs: string[] } {
+  const repairs: string[] = [];
+  const repaired = <T>(value: T, why: string | false): T => {
+    if (why !== false) repairs.push(why);
+    return value;
+  };
+  const clean = (text: string, field: string) => {
+    const cleaned = cleanText(text);
+    return repaired(cleaned, cleaned !== text && `${field}: control characters removed`);
+  };
+
+  const name = clean(finding.name, "name").trim() || "(unnamed)";
+  const title = repaired(cutText(name, LONGEST_TITLE), name.length > LONGEST_TITLE && `name: cut to ${LONGEST_TITLE} characters`);
+  const severity = dojoSeverity(finding.severity);
+  if (severity === undefined) repairs.push(`severity: ${JSON.stringify(finding.severity ?? null)} is not known, taken as Info`);
+  const text = clean(finding.description ?? "", "description");
+  const described = text.trim() === "" ? repaired(name, "description: missing, the name stands in") : text;
+  const attributes = finding.attributes == null ? "" : `\n ${clean(jacksonJson(finding.attributes), "attributes")}`;
+  const location = clean(finding.location ?? "", "location").trim();
+  const usable = location !== "" && isLocation(location);
+  if (location !== "" && !usable) repairs.push(`location: ${JSON.stringify(cutText(location, 200))} is no address, kept in the description`);
+  const date = dateOf(finding, now, repairs);
+  const mitigation = clean(finding.mitigation ?? "", "mitigation");
+  const references = clean((finding.references ?? []).map(referenceLine).join("\n"), "references");
+  return {
+    generic: {
+      title,
+      severity: severity ?? "Info",
+      description: `${described}${attributes}${location !== "" && !usable ? `\nLocation: ${location}` : ""}`,
+      ...(date === undefined ? {} : { date }),
+      ...(usable ? { endpoints: [location] } : {}),
+      ...(mitigation === "" ? {} : { mitigation }),
+      ...(references === "" ? {} : { references }),
+      unique_id_from_tool: uniqueIdOf(finding, index),
+    },
+    repairs,
+  };
+}
+
+/** The day that the finding was identified, else parsed; today where that lies ahead of us (clocks differ). */
+function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | undefined {
+  const given = finding.identified_at || finding.parsed_at;
+  if (!given) return undefined;
+  const time = Date.parse(given);
+  if (Number.isNaN(time)) {
+    repairs.push(`date: ${JSON.stringify(cutText(given, 50))} is no date, left to DefectDojo`);
+    return undefined;
+  }
+  const [day, today] = [new Date(time).toISOString().slice(0, 10), now.toISOString().slice(0, 10)];
+  if (time <= now.getTime() || day <= today) return day;
+  repairs.push(`date: ${day} lies in the future, taken as today`);
+  return today;
+}
+
+/** Types whose value is a name of its own (CVE-2020-1234) and not an address. */
+const referenceLine = ({ type, value }: { type: string; value: string }) => (/^https?:/i.test(value) ? value : `${type}: ${value}`);
+
+/** A host label as DefectDojo's URL model takes it: letters of any script, digits, `-`, `_` and `.`; or an IPv6 address in brackets. */
+const HOST = /^(\[[\da-f:.]+\]|[\p{L}\p{M}\p{N}._-]+)$/iu;
+
+/**
+ * Whether DefectDojo can read the location as an endpoint: `scheme://host[:port]…` or `host[:port]…`.
+ * One that it cannot read may fail the whole report in 2.x.
+ */
+export function isLocation(location: string): boolean {
+  if (location.length > 1_000 || /\s/.test(location)) return false;
+  const parts = /^(?:[a-z][a-z\d+.-]*:\/\/)?(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:[\]]+)(?::(\d{0,5}))?(?:[/?#].*)?$/iu.exec(location);
+  if (parts === null) return false;
+  const [, host = "", port = ""] = parts;
+  return HOST.test(host) && host.length <= 253 && (port === "" || (Number(port) > 0 && Number(port) <= 65_535));
+}
