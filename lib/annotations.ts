@@ -30,7 +30,13 @@ export interface Filing {
 }
 
 /** Values of import-scan's `group_by` (DefectDojo's `Finding_Group.GROUP_BY_OPTIONS`). */
-const GROUP_BY = ["component_name", "component_name+component_version", "file_path", "finding_title", "vuln_id_from_tool"];
+const GROUP_BY = [
+  "component_name",
+  "component_name+component_version",
+  "file_path",
+  "finding_title",
+  "vuln_id_from_tool",
+];
 
 type Parse = (value: string, annotation: string) => Partial<Record<keyof Filing, unknown>>;
 

@@ -26,14 +26,23 @@ export function apiKeySource(config: KeyConfig): () => Promise<string> {
       return keyOf(await getParameter(parameter, { maxAge: MAX_AGE, decrypt: true }), parameter);
     };
   }
-  throw new RelayError("config-invalid", "one of DEFECTDOJO_APIKEY, DEFECTDOJO_APIKEY_SECRET, DEFECTDOJO_APIKEY_PARAMETER must be set", {
-    object: "environment",
-  });
+  throw new RelayError(
+    "config-invalid",
+    "one of DEFECTDOJO_APIKEY, DEFECTDOJO_APIKEY_SECRET, DEFECTDOJO_APIKEY_PARAMETER must be set",
+    {
+      object: "environment",
+    },
+  );
 }
 
 /** The stored text is the key, or JSON with the key under `apikey`, as secureCodeBox's Kubernetes secret has it. */
 function keyOf(stored: string | Uint8Array | undefined, name: string): string {
-  const text = stored === undefined ? "" : Buffer.from(stored as string).toString("utf8").trim();
+  const text =
+    stored === undefined
+      ? ""
+      : Buffer.from(stored as string)
+          .toString("utf8")
+          .trim();
   let key: unknown = text;
   if (text.startsWith("{")) {
     try {
@@ -43,5 +52,7 @@ function keyOf(stored: string | Uint8Array | undefined, name: string): string {
     }
   }
   if (typeof key === "string" && key !== "") return key;
-  throw new RelayError("config-invalid", `${name} holds no API key (plain text, or JSON with "apikey")`, { object: name });
+  throw new RelayError("config-invalid", `${name} holds no API key (plain text, or JSON with "apikey")`, {
+    object: name,
+  });
 }

@@ -9,7 +9,12 @@ type AwsConfig = Pick<CommonConfig, "AWS_REGION" | "AWS_ENDPOINT_URL_S3" | "AWS_
 /** Connections kept alive, through the proxy that the usual variables name. */
 function requestHandler(proxyEnv: Env) {
   const options = { keepAlive: true, maxSockets: 64, proxyEnv };
-  return { httpAgent: new http.Agent(options), httpsAgent: new https.Agent(options), connectionTimeout: 10_000, requestTimeout: 120_000 };
+  return {
+    httpAgent: new http.Agent(options),
+    httpsAgent: new https.Agent(options),
+    connectionTimeout: 10_000,
+    requestTimeout: 120_000,
+  };
 }
 
 /** Path style where an endpoint is given: MinIO and the like have no names for buckets. */
@@ -24,5 +29,9 @@ export function s3Client(config: AwsConfig, proxyEnv: Env): S3Client {
 
 export function sqsClient(config: AwsConfig, proxyEnv: Env): SQSClient {
   const { AWS_REGION: region, AWS_ENDPOINT_URL_SQS: endpoint } = config;
-  return new SQSClient({ region, requestHandler: requestHandler(proxyEnv), ...(endpoint === undefined ? {} : { endpoint }) });
+  return new SQSClient({
+    region,
+    requestHandler: requestHandler(proxyEnv),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  });
 }

@@ -17,8 +17,11 @@ const bool = (byDefault: boolean) =>
     .pipe(z.enum(["true", "false", "1", "0"], { error: 'must be "true" or "false"' }))
     .transform((value) => value === "true" || value === "1")
     .default(byDefault);
-const int = (byDefault: number, min = 0, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max).default(byDefault);
-const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http(s) URL" }).transform((url) => url.replace(/\/+$/, ""));
+const int = (byDefault: number, min = 0, max = Number.MAX_SAFE_INTEGER) =>
+  z.coerce.number().int().min(min).max(max).default(byDefault);
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
+  .transform((url) => url.replace(/\/+$/, ""));
 const json = <T extends z.ZodType>(schema: T) =>
   z
     .string()
@@ -53,7 +56,11 @@ const common = z.object({
   MAX_SIDECAR_BYTES: int(1 * MiB, 1),
   SIDECAR_GRACE_SECONDS: int(30),
   DEFECTDOJO_HOOK_LABELS: labels.optional(),
-  LOG_LEVEL: z.string().toLowerCase().pipe(z.enum(["debug", "info", "warn", "error"])).default("info"),
+  LOG_LEVEL: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(["debug", "info", "warn", "error"]))
+    .default("info"),
 });
 
 /** What reaching DefectDojo takes. Durations in seconds. */
@@ -110,7 +117,9 @@ export const readServiceConfig = (env: Env): ServiceConfig => read(service, env)
 
 function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   // An empty variable is a missing one, as in shells and compose files.
-  const set = dropUndefined(Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value === "" ? undefined : value])));
+  const set = dropUndefined(
+    Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value === "" ? undefined : value])),
+  );
   const parsed = schema.safeParse(set);
   if (!parsed.success) {
     throw new RelayError("config-invalid", `The configuration is not right: ${describeIssues(parsed.error)}`, {

@@ -34,10 +34,19 @@ export async function awaitDeduplication(
     last = duplicates;
     if (now - since >= timing.quietMs) return;
     if (now - started >= timing.timeoutMs) {
-      throw new RelayError("deduplication-unfinished", `test ${testId}: duplicates still change after ${timing.timeoutMs / 1000} s`, {
-        object: `test ${testId}`,
-      });
+      throw new RelayError(
+        "deduplication-unfinished",
+        `test ${testId}: duplicates still change after ${timing.timeoutMs / 1000} s`,
+        {
+          object: `test ${testId}`,
+        },
+      );
     }
-    await sleepOrHandBack(clock, delivery, Math.min(timing.pollMs, Math.max(1, timing.quietMs)), `DefectDojo still deduplicates test ${testId}`);
+    await sleepOrHandBack(
+      clock,
+      delivery,
+      Math.min(timing.pollMs, Math.max(1, timing.quietMs)),
+      `DefectDojo still deduplicates test ${testId}`,
+    );
   }
 }

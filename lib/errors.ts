@@ -12,40 +12,88 @@ export type ErrorClass = "permanent" | "transient" | "unknown";
  * Everything that sorts, retries, puts aside or explains a failure reads this table.
  */
 export const REASONS = {
-  "event-invalid": ["permanent", "Check what sends the notification; a replay by `dojo-relay backfill` finds its scan."],
+  "event-invalid": [
+    "permanent",
+    "Check what sends the notification; a replay by `dojo-relay backfill` finds its scan.",
+  ],
   "job-invalid": ["permanent", "Drop the message with `dojo-relay dlq drop` and run `dojo-relay backfill`."],
-  "sidecar-missing": ["transient", "Upload the Scan (`kubectl get scan NAME -o json`) beside the findings, before them."],
+  "sidecar-missing": [
+    "transient",
+    "Upload the Scan (`kubectl get scan NAME -o json`) beside the findings, before them.",
+  ],
   "sidecar-invalid": ["permanent", "Correct the Scan beside the findings, then redrive or upload the findings again."],
   "sidecar-too-large": ["permanent", "Raise MAX_SIDECAR_BYTES, or strip what is not needed from the Scan."],
-  "findings-missing": ["transient", "Upload the findings again, or drop the message if the scan was deleted on purpose."],
+  "findings-missing": [
+    "transient",
+    "Upload the findings again, or drop the message if the scan was deleted on purpose.",
+  ],
   "findings-invalid": ["permanent", "Correct findings.json (schema: secureCodeBox findings) and upload it again."],
   "findings-too-large": ["permanent", "Raise MAX_FINDINGS_BYTES and the temporary storage of the importer."],
   "raw-result-missing": ["permanent", "Upload the raw result that status.rawResultFile names, then redrive."],
   "raw-result-too-large": ["permanent", "Raise MAX_RAW_RESULT_BYTES and DefectDojo's DD_SCAN_FILE_MAX_SIZE."],
-  "dojo-rejected": ["permanent", "Correct the field that DefectDojo names (annotation, sidecar or report), then redrive."],
-  "dojo-forbidden": ["permanent", "Check DEFECTDOJO_APIKEY and the rights of its user (`dojo-relay doctor`), then redrive."],
+  "dojo-rejected": [
+    "permanent",
+    "Correct the field that DefectDojo names (annotation, sidecar or report), then redrive.",
+  ],
+  "dojo-forbidden": [
+    "permanent",
+    "Check DEFECTDOJO_APIKEY and the rights of its user (`dojo-relay doctor`), then redrive.",
+  ],
   "dojo-not-found": ["permanent", "Check DEFECTDOJO_URL and that the object was not deleted meanwhile, then redrive."],
-  "dojo-too-large": ["permanent", "Raise DD_SCAN_FILE_MAX_SIZE and the body limit of the web server before DefectDojo."],
-  "dojo-redirected": ["permanent", "Set DEFECTDOJO_URL to the address that DefectDojo redirects to; keys never follow a redirect."],
-  "dojo-tls": ["permanent", "Add the private CA by NODE_EXTRA_CA_CERTS, or renew the certificate; verification stays on."],
+  "dojo-too-large": [
+    "permanent",
+    "Raise DD_SCAN_FILE_MAX_SIZE and the body limit of the web server before DefectDojo.",
+  ],
+  "dojo-redirected": [
+    "permanent",
+    "Set DEFECTDOJO_URL to the address that DefectDojo redirects to; keys never follow a redirect.",
+  ],
+  "dojo-tls": [
+    "permanent",
+    "Add the private CA by NODE_EXTRA_CA_CERTS, or renew the certificate; verification stays on.",
+  ],
   "dojo-busy": ["transient", "DefectDojo asks to slow down; lower MAX_CONCURRENCY if this goes on."],
   "dojo-unavailable": ["transient", "See DefectDojo's own logs; the job is tried again by itself."],
-  "dojo-unreachable": ["transient", "Check DEFECTDOJO_URL, DNS, network policy and proxy; the job is tried again by itself."],
+  "dojo-unreachable": [
+    "transient",
+    "Check DEFECTDOJO_URL, DNS, network policy and proxy; the job is tried again by itself.",
+  ],
   "dojo-timeout": ["transient", "DefectDojo did not answer in time; the job is tried again by itself."],
-  "dojo-answer-invalid": ["permanent", "Check that DEFECTDOJO_URL is DefectDojo's own address and its version (2.x or 3.x)."],
-  "import-unknown": ["unknown", "The next try looks in DefectDojo whether the import happened before it imports again."],
-  "import-refused": ["permanent", "The report was refused as native and as generic; see DefectDojo's logs for the parser's error."],
-  "import-incomplete": ["permanent", "DefectDojo keeps another number of findings than were sent; compare the test with findings.json."],
-  "deduplication-unfinished": ["transient", "DefectDojo's Celery worker is behind; the job goes on from the finished import."],
+  "dojo-answer-invalid": [
+    "permanent",
+    "Check that DEFECTDOJO_URL is DefectDojo's own address and its version (2.x or 3.x).",
+  ],
+  "import-unknown": [
+    "unknown",
+    "The next try looks in DefectDojo whether the import happened before it imports again.",
+  ],
+  "import-refused": [
+    "permanent",
+    "The report was refused as native and as generic; see DefectDojo's logs for the parser's error.",
+  ],
+  "import-incomplete": [
+    "permanent",
+    "DefectDojo keeps another number of findings than were sent; compare the test with findings.json.",
+  ],
+  "deduplication-unfinished": [
+    "transient",
+    "DefectDojo's Celery worker is behind; the job goes on from the finished import.",
+  ],
   "read-unstable": ["transient", "The test changed while it was read; the job is tried again by itself."],
-  "product-type-missing": ["permanent", "Create the product type and put the token's user on it; low-privileged tokens may not."],
+  "product-type-missing": [
+    "permanent",
+    "Create the product type and put the token's user on it; low-privileged tokens may not.",
+  ],
   "user-missing": ["permanent", "Correct DEFECTDOJO_USERNAME, or leave it out: the token's own user is the lead then."],
   "storage-forbidden": ["permanent", "Give the function's role read and write on the scan's folder, then redrive."],
   "storage-missing": ["permanent", "Check the bucket's name and region, then redrive."],
   "storage-unavailable": ["transient", "The object store did not answer well; the job is tried again by itself."],
   "storage-precondition": ["permanent", "Another writer was first; the newer object stays."],
   "queue-unavailable": ["transient", "The queue did not answer well; the message is tried again by itself."],
-  "failures-exhausted": ["permanent", "See the last error in the logs; redrive with `dojo-relay dlq redrive` when it is mended."],
+  "failures-exhausted": [
+    "permanent",
+    "See the last error in the logs; redrive with `dojo-relay dlq redrive` when it is mended.",
+  ],
   "config-invalid": ["permanent", "Correct the named environment variables (`dojo-relay doctor` checks them all)."],
   internal: ["transient", "This is a fault of dojo-relay: please report it with the log line."],
 } as const satisfies Record<string, readonly [ErrorClass, string]>;

@@ -69,7 +69,7 @@ interface Source {
 /** One row a source: how it is known, and what it holds. The first that fits is taken. */
 const SOURCES: Readonly<Record<string, Source>> = {
   "s3:TestEvent": {
-    fits: (event) => event["Event"] === "s3:TestEvent",
+    fits: (event) => event.Event === "s3:TestEvent",
     parse: (raw) => [{ raw, ignored: "a test event of S3" }],
   },
   EventBridge: {
@@ -77,27 +77,28 @@ const SOURCES: Readonly<Record<string, Source>> = {
     parse: (raw) => [fromEventBridge(raw)],
   },
   "SNS notification": {
-    fits: (event) => event["Type"] === "Notification" && typeof event["Message"] === "string",
-    parse: (event, level) => parseText(event["Message"], level),
+    fits: (event) => event.Type === "Notification" && typeof event.Message === "string",
+    parse: (event, level) => parseText(event.Message, level),
   },
   Records: {
-    fits: (event) => Array.isArray(event["Records"]),
-    parse: (event, level) => (event["Records"] as unknown[]).flatMap((record) => parseBy(RECORDS, record, level)),
+    fits: (event) => Array.isArray(event.Records),
+    parse: (event, level) => (event.Records as unknown[]).flatMap((record) => parseBy(RECORDS, record, level)),
   },
 };
 
 /** The same for the records of one event; SQS and SNS records hold another event. */
 const RECORDS: Readonly<Record<string, Source>> = {
   SQS: {
-    fits: (record) => record["eventSource"] === "aws:sqs",
-    parse: (record, level) => parseText(record["body"], level).map((one) => ({ ...one, messageId: String(record["messageId"]) })),
+    fits: (record) => record.eventSource === "aws:sqs",
+    parse: (record, level) =>
+      parseText(record.body, level).map((one) => ({ ...one, messageId: String(record.messageId) })),
   },
   SNS: {
-    fits: (record) => record["EventSource"] === "aws:sns" && isObject(record["Sns"]),
-    parse: (record, level) => parseText((record["Sns"] as Json)["Message"], level),
+    fits: (record) => record.EventSource === "aws:sns" && isObject(record.Sns),
+    parse: (record, level) => parseText((record.Sns as Json).Message, level),
   },
   "S3 or MinIO": {
-    fits: (record) => isObject(record["s3"]),
+    fits: (record) => isObject(record.s3),
     parse: (raw) => [fromS3Record(raw)],
   },
 };
@@ -115,7 +116,8 @@ export function parseNotification(event: unknown): Notification[] {
 
 function parseBy(sources: Readonly<Record<string, Source>>, value: unknown, level: number): Notification[] {
   const source = isObject(value) ? Object.values(sources).find(({ fits }) => fits(value)) : undefined;
-  if (source === undefined || !isObject(value)) return [unreadable(value, `none of: ${Object.keys(sources).join(", ")}`)];
+  if (source === undefined || !isObject(value))
+    return [unreadable(value, `none of: ${Object.keys(sources).join(", ")}`)];
   return source.parse(value, level);
 }
 
@@ -137,18 +139,35 @@ function fromS3Record(raw: Json): Notification {
   const key = decodeKey(s3.object.key);
   if (key === undefined) return unreadable(raw, `s3.object.key is not form-encoded: ${JSON.stringify(s3.object.key)}`);
   const { eTag, versionId, sequencer, userMetadata } = s3.object;
-  const created = { bucket: s3.bucket.name, key, etag: unquoted(eTag), versionId, sequencer, metadata: metadataOf(userMetadata), at: eventTime };
+  const created = {
+    bucket: s3.bucket.name,
+    key,
+    etag: unquoted(eTag),
+    versionId,
+    sequencer,
+    metadata: metadataOf(userMetadata),
+    at: eventTime,
+  };
   return { raw, created };
 }
 
 function fromEventBridge(raw: Json): Notification {
-  if (raw["detail-type"] !== "Object Created") return { raw, ignored: `${JSON.stringify(raw["detail-type"])} creates no object` };
+  if (raw["detail-type"] !== "Object Created")
+    return { raw, ignored: `${JSON.stringify(raw["detail-type"])} creates no object` };
   const parsed = eventBridge.safeParse(raw);
   if (!parsed.success) return unreadable(raw, describeIssues(parsed.error));
   const { time, detail } = parsed.data;
   const { key, etag, sequencer, "version-id": versionId } = detail.object;
   // EventBridge gives keys as they are.
-  const created = { bucket: detail.bucket.name, key, etag: unquoted(etag), versionId, sequencer, metadata: {}, at: time };
+  const created = {
+    bucket: detail.bucket.name,
+    key,
+    etag: unquoted(etag),
+    versionId,
+    sequencer,
+    metadata: {},
+    at: time,
+  };
   return { raw, created };
 }
 
@@ -171,10 +190,17 @@ function metadataOf(userMetadata: Readonly<Record<string, string>> = {}): Record
 }
 
 function unreadable(raw: unknown, why: string, cause?: unknown): Notification {
-  return { raw, error: new RelayError("event-invalid", `the notification cannot be read: ${why}`, { object: "notification", cause }) };
+  return {
+    raw,
+    error: new RelayError("event-invalid", `the notification cannot be read: ${why}`, {
+      object: "notification",
+      cause,
+    }),
+  };
 }
 
-const unquoted = (etag: string | undefined) => (etag === undefined || etag === "" ? undefined : etag.replaceAll('"', ""));
+const unquoted = (etag: string | undefined) =>
+  etag === undefined || etag === "" ? undefined : etag.replaceAll('"', "");
 
 function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);

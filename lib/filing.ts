@@ -18,7 +18,13 @@ export interface FiledUnder {
 }
 
 /** Finds or creates everything that a test is filed under. */
-export async function fileUnder(dojo: DefectDojo, scan: Scan, filing: Filing, settings: FlowSettings, now: Date): Promise<FiledUnder> {
+export async function fileUnder(
+  dojo: DefectDojo,
+  scan: Scan,
+  filing: Filing,
+  settings: FlowSettings,
+  now: Date,
+): Promise<FiledUnder> {
   const { lowPrivileged, userId, username } = settings;
   const findLead = async () => {
     if (userId !== undefined) return { id: userId };
@@ -63,7 +69,8 @@ export async function withFreshIds<T>(dojo: DefectDojo, log: Log, run: () => Pro
   try {
     return await run();
   } catch (error) {
-    if (!(error instanceof RelayError && (error.reason === "dojo-rejected" || error.reason === "dojo-not-found"))) throw error;
+    if (!(error instanceof RelayError && (error.reason === "dojo-rejected" || error.reason === "dojo-not-found")))
+      throw error;
     if (!/does not exist/i.test(error.message)) throw error;
     log.warn("something was deleted in DefectDojo meanwhile; ids are looked up afresh", { error });
     dojo.forget();

@@ -40,9 +40,15 @@ const LARGEST_FINDING = 16 * 1024 * 1024;
  * @throws RelayError `findings-invalid`, naming the finding and each bad field
  */
 export async function* readFindings(body: Readable, object: string): AsyncGenerator<ScanFinding> {
-  const invalid = (what: string, cause?: unknown) => new RelayError("findings-invalid", `${object}: ${what}`, { object, cause });
+  const invalid = (what: string, cause?: unknown) =>
+    new RelayError("findings-invalid", `${object}: ${what}`, { object, cause });
   const guard = guardTokens(invalid);
-  const items: AsyncIterable<{ key: number; value: unknown }> = chain([body, parser({ streamValues: false }), guard, streamArray()] as never);
+  const items: AsyncIterable<{ key: number; value: unknown }> = chain([
+    body,
+    parser({ streamValues: false }),
+    guard,
+    streamArray(),
+  ] as never);
   let read = 0;
   try {
     for await (const { key, value } of items) {

@@ -39,7 +39,11 @@ export interface MappingContext {
  * Verdicts stand on the original of a duplicate, so that one is embedded.
  * @param original the finding that this one is a duplicate of, where there is one to be seen
  */
-export function toSyncedFinding(finding: DojoFinding, original: DojoFinding | undefined, context: MappingContext): SyncedFinding {
+export function toSyncedFinding(
+  finding: DojoFinding,
+  original: DojoFinding | undefined,
+  context: MappingContext,
+): SyncedFinding {
   const { scan } = context;
   const references = toReferences(finding.references);
   return {
@@ -64,7 +68,11 @@ export function toSyncedFinding(finding: DojoFinding, original: DojoFinding | un
 }
 
 /** DefectDojo's state of a finding, as attributes. */
-export function stateOf(finding: DojoFinding, original: DojoFinding | undefined, context: MappingContext): Record<string, unknown> {
+export function stateOf(
+  finding: DojoFinding,
+  original: DojoFinding | undefined,
+  context: MappingContext,
+): Record<string, unknown> {
   const { url } = context;
   return {
     "defectdojo.org/finding-id": finding.id,
@@ -92,7 +100,9 @@ function toReferences(text: string): { type: string; value: string }[] {
     .map((line) => {
       if (/^https?:\/\/\S+$/i.test(line)) return { type: "URL", value: line };
       const typed = /^([A-Za-z][\w-]{0,20}): (\S.*)$/.exec(line);
-      return typed?.[1] === undefined || typed[2] === undefined ? { type: "Reference", value: line } : { type: typed[1], value: typed[2] };
+      return typed?.[1] === undefined || typed[2] === undefined
+        ? { type: "Reference", value: line }
+        : { type: typed[1], value: typed[2] };
     });
 }
 

@@ -4,7 +4,9 @@ type Labels = Readonly<Record<string, string>>;
 type Expression = NonNullable<HookSelector["matchExpressions"]>[number];
 
 /** One row an operator, as Kubernetes' label selectors define them: NotIn also holds where the label is missing. */
-const OPERATORS: Readonly<Record<Expression["operator"], (label: string | undefined, values: readonly string[]) => boolean>> = {
+const OPERATORS: Readonly<
+  Record<Expression["operator"], (label: string | undefined, values: readonly string[]) => boolean>
+> = {
   In: (label, values) => label !== undefined && values.includes(label),
   NotIn: (label, values) => label === undefined || !values.includes(label),
   Exists: (label) => label !== undefined,

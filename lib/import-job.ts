@@ -56,7 +56,12 @@ interface Current {
 }
 
 /** Whether this job still has something to do, and what findings.json is now. The ETag has the last word. */
-async function whoOwns(job: ScanJob, key: string, ports: FlowPorts, settings: FlowSettings): Promise<Current | JobOutcome> {
+async function whoOwns(
+  job: ScanJob,
+  key: string,
+  ports: FlowPorts,
+  settings: FlowSettings,
+): Promise<Current | JobOutcome> {
   const { storage, log } = ports;
   const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
   if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
@@ -96,7 +101,11 @@ async function run(
     let report = native.report;
     if (report === undefined) {
       const generic = await writeGenericReport(storage, job, settings.limits, filing.minimumSeverity, folder, now);
-      Object.assign(reported, { repairs: generic.repairs, repairCount: generic.repairCount, expected: generic.expected });
+      Object.assign(reported, {
+        repairs: generic.repairs,
+        repairCount: generic.repairCount,
+        expected: generic.expected,
+      });
       report = generic;
     } else reported.expected = undefined;
     const under = await file();
@@ -129,7 +138,10 @@ async function run(
   if (imported.answer?.deduplicated !== true && total > 0) {
     await awaitDeduplication(dojo, imported.testId, clock, delivery, settings.deduplication);
   }
-  await dojo.updateTest(imported.testId, describeTest(job.scan, filing.testTitle, imported.importedAs, new Date(clock.now())));
+  await dojo.updateTest(
+    imported.testId,
+    describeTest(job.scan, filing.testTitle, imported.importedAs, new Date(clock.now())),
+  );
   const outcome = await syncTest(
     {
       job,
@@ -175,7 +187,9 @@ async function nativeReport(
   }
   const report = await fetchRawResult(storage, job, limits, folder);
   const findings = await checkFindings(storage, job, limits);
-  return findings === 0 && (await isBlank(report)) ? { fellBack: "the raw result is blank and there are no findings" } : { report };
+  return findings === 0 && (await isBlank(report))
+    ? { fellBack: "the raw result is blank and there are no findings" }
+    : { report };
 }
 
 async function sendReport(
@@ -218,7 +232,11 @@ async function sendReport(
       groupBy: filing.groupBy,
     }),
   });
-  log.info("DefectDojo has imported the report", { testId: answer.testId, findings: answer.total, ms: clock.now() - started });
+  log.info("DefectDojo has imported the report", {
+    testId: answer.testId,
+    findings: answer.total,
+    ms: clock.now() - started,
+  });
   return answer;
 }
 
@@ -226,7 +244,12 @@ async function sendReport(
  * How many findings the test has, checked against the report.
  * @throws RelayError `import-incomplete`
  */
-async function checkTotal(imported: Imported, expected: number | undefined, job: ScanJob, { dojo }: FlowPorts): Promise<number> {
+async function checkTotal(
+  imported: Imported,
+  expected: number | undefined,
+  job: ScanJob,
+  { dojo }: FlowPorts,
+): Promise<number> {
   const total = imported.answer?.total ?? (await dojo.findingCount(imported.testId));
   if (imported.importedAs === GENERIC && expected !== undefined && total !== expected) {
     const message = `${uri(job)}: DefectDojo keeps ${total} of ${expected} findings in test ${imported.testId}`;

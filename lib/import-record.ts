@@ -1,5 +1,5 @@
-import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
 import { describeError, type RelayError, toRelayError } from "./errors.ts";
+import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
 import { type Delivery, HandBack } from "./hand-back.ts";
 import { importJob } from "./import-job.ts";
 import { type IngestSettings, makeJob } from "./ingest.ts";
@@ -47,7 +47,12 @@ const LONGEST_BACKOFF_SECONDS = 900;
  * Works on one message of the job queue and settles it: done and permanent failures leave the queue, the rest comes again with a visibility
  * timeout that grows, or that DefectDojo asked for. While it works, the message is kept hidden. Never throws.
  */
-export async function importRecord(message: JobMessage, ports: RecordPorts, settings: RecordSettings, delivery: Delivery): Promise<RecordOutcome> {
+export async function importRecord(
+  message: JobMessage,
+  ports: RecordPorts,
+  settings: RecordSettings,
+  delivery: Delivery,
+): Promise<RecordOutcome> {
   const { queue, clock, metrics } = ports;
   const log = withFields(ports.log, { messageId: message.messageId });
   const stopHeartbeat = keepHidden(queue, message.receiptHandle, settings.heartbeatSeconds, (error) =>
@@ -58,10 +63,19 @@ export async function importRecord(message: JobMessage, ports: RecordPorts, sett
   let job: Job | undefined;
   try {
     job = decodeJob(message.body, `message ${message.messageId}`);
-    const outcome = await runJob(job, { ...ports, log: withFields(log, { object: uri(job), jobKey: jobKey(job) }) }, settings, delivery);
+    const outcome = await runJob(
+      job,
+      { ...ports, log: withFields(log, { object: uri(job), jobKey: jobKey(job) }) },
+      settings,
+      delivery,
+    );
     metrics.add("JobDuration", clock.now() - started);
     metrics.add(outcome.outcome === "superseded" ? "JobsSuperseded" : "JobsFinished");
-    log.info(`the job ended: ${outcome.outcome}`, { object: uri(job), why: outcome.why, findings: outcome.receipt?.findings.count });
+    log.info(`the job ended: ${outcome.outcome}`, {
+      object: uri(job),
+      why: outcome.why,
+      findings: outcome.receipt?.findings.count,
+    });
     return { settled: true, outcome };
   } catch (error) {
     await stopHeartbeat();
@@ -83,7 +97,11 @@ async function runJob(job: Job, ports: RecordPorts, settings: RecordSettings, de
     return await importJob(job, withNotes, settings.flow, delivery);
   }
   const { bucket, key, etag, versionId, sequencer } = job;
-  const made = await makeJob({ bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined }, ports, settings.ingest);
+  const made = await makeJob(
+    { bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined },
+    ports,
+    settings.ingest,
+  );
   if (typeof made === "string") return { outcome: "superseded", why: made };
   return await importJob(made, withNotes, settings.flow, delivery);
 }
@@ -104,15 +122,29 @@ async function settle(
     // Counted, so that deliveries less waits are failures, those included in which the function died.
     await notes.write(job, { ...note, waits: { messageId: message.messageId, count: waits + 1 } });
     await queue.changeVisibility(message.receiptHandle, error.seconds);
-    log.info("the message is handed back to go on later", { object: uri(job), why: error.message, seconds: error.seconds });
+    log.info("the message is handed back to go on later", {
+      object: uri(job),
+      why: error.message,
+      seconds: error.seconds,
+    });
     metrics.add("JobsWaiting");
     return { settled: false, error };
   }
   const failure = toRelayError(error, job === undefined ? undefined : uri(job));
   const failures = message.receiveCount - waits;
   if (failure.errorClass === "permanent" || failures >= maxFailures) {
-    await putAside(dlq, { body: message.body, group: message.group, attempts: failures, subject: subjectOf(message, job) }, failure, new Date(clock.now()));
-    log.error("a job is put aside in the dead-letter queue", { object: failure.object, reason: failure.reason, advice: failure.advice, error: failure });
+    await putAside(
+      dlq,
+      { body: message.body, group: message.group, attempts: failures, subject: subjectOf(message, job) },
+      failure,
+      new Date(clock.now()),
+    );
+    log.error("a job is put aside in the dead-letter queue", {
+      object: failure.object,
+      reason: failure.reason,
+      advice: failure.advice,
+      error: failure,
+    });
     metrics.add("JobsPutAside");
     // Kept where it matters to a redrive: an import whose outcome is not known, or one that fell back.
     const matters = note?.postedAt !== undefined || note?.fellBack !== undefined;
@@ -121,11 +153,21 @@ async function settle(
   }
   const seconds = backoffSeconds(failures, failure.retryAfterSeconds);
   if (job !== undefined && note !== undefined) {
-    const lastError = { reason: failure.reason, message: describeError(failure), at: new Date(clock.now()).toISOString() };
+    const lastError = {
+      reason: failure.reason,
+      message: describeError(failure),
+      at: new Date(clock.now()).toISOString(),
+    };
     await notes.write(job, { ...note, lastError });
   }
   await queue.changeVisibility(message.receiptHandle, seconds);
-  log.warn("a job failed and comes again", { object: failure.object, reason: failure.reason, failures, seconds, error: failure });
+  log.warn("a job failed and comes again", {
+    object: failure.object,
+    reason: failure.reason,
+    failures,
+    seconds,
+    error: failure,
+  });
   metrics.add("JobsRetried");
   return { settled: false, error: failure };
 }
@@ -140,7 +182,12 @@ export function backoffSeconds(failures: number, retryAfterSeconds: number | und
 }
 
 /** Extends the message's visibility from now on until stopped; what was under way has ended then. */
-function keepHidden(queue: Queue, receiptHandle: string, seconds: number, onError: (error: unknown) => void): () => Promise<void> {
+function keepHidden(
+  queue: Queue,
+  receiptHandle: string,
+  seconds: number,
+  onError: (error: unknown) => void,
+): () => Promise<void> {
   let underway = Promise.resolve();
   const timer = setInterval(
     () => {

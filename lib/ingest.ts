@@ -1,6 +1,6 @@
-import type { Clock } from "./clock.ts";
 import { readAnnotations } from "./annotations.ts";
-import { RelayError, toRelayError } from "./errors.ts";
+import type { Clock } from "./clock.ts";
+import { type RelayError, toRelayError } from "./errors.ts";
 import { type Notification, type ObjectCreated, parseNotification } from "./events.ts";
 import { selects } from "./hook-selector.ts";
 import { compareSequencers, encodeJob, type Job, jobKey, messageGroup, type ScanJob } from "./job.ts";
@@ -76,7 +76,11 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
 }
 
 /** @returns the job's key, or undefined where there is nothing to do */
-async function ingestOne(notification: Notification, ports: IngestPorts, settings: IngestSettings): Promise<string | undefined> {
+async function ingestOne(
+  notification: Notification,
+  ports: IngestPorts,
+  settings: IngestSettings,
+): Promise<string | undefined> {
   if ("error" in notification) throw notification.error;
   if ("ignored" in notification) {
     ports.log.debug(`a notification is ignored: ${notification.ignored}`);
@@ -116,7 +120,10 @@ export async function makeJob(
   const { filing } = readAnnotations(scan, uri(created));
   const unselected = settings.hookLabels !== undefined && !selects(scan.hookSelector, settings.hookLabels);
   if (unselected || filing.doNotImport) {
-    log.info(unselected ? "the scan's hookSelector does not select this relay" : "the scan is annotated do-not-import", { object: uri(created) });
+    log.info(
+      unselected ? "the scan's hookSelector does not select this relay" : "the scan is annotated do-not-import",
+      { object: uri(created) },
+    );
     metrics.add("JobsNotSelected");
     return unselected ? "not selected" : "do-not-import";
   }
@@ -125,7 +132,10 @@ export async function makeJob(
 }
 
 /** Puts a job into the queue; the same job within five minutes is one message. */
-export async function enqueue(job: Job, { queue, log, metrics }: Pick<IngestPorts, "queue" | "log" | "metrics">): Promise<void> {
+export async function enqueue(
+  job: Job,
+  { queue, log, metrics }: Pick<IngestPorts, "queue" | "log" | "metrics">,
+): Promise<void> {
   await queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: jobKey(job) });
   log.info("a job is enqueued", { object: uri(job), jobKey: jobKey(job), scan: job.scan?.name });
   metrics.add("JobsEnqueued");
@@ -137,19 +147,32 @@ function newestOfEachKey(notifications: readonly Notification[]): Notification[]
   for (const one of notifications) {
     if (!("created" in one)) continue;
     const known = newest.get(uri(one.created));
-    if (known === undefined || compareSequencers(known.sequencer, one.created.sequencer) <= 0) newest.set(uri(one.created), one.created);
+    if (known === undefined || compareSequencers(known.sequencer, one.created.sequencer) <= 0)
+      newest.set(uri(one.created), one.created);
   }
   return notifications.map((one) =>
     "created" in one && newest.get(uri(one.created)) !== one.created
-      ? { raw: one.raw, ignored: "a later upload of the key is in the same event", ...dropUndefined({ messageId: one.messageId }) }
+      ? {
+          raw: one.raw,
+          ignored: "a later upload of the key is in the same event",
+          ...dropUndefined({ messageId: one.messageId }),
+        }
       : one,
   );
 }
 
-function mayStillCome(failure: RelayError, notification: Notification, { clock }: IngestPorts, settings: IngestSettings): boolean {
+function mayStillCome(
+  failure: RelayError,
+  notification: Notification,
+  { clock }: IngestPorts,
+  settings: IngestSettings,
+): boolean {
   if (failure.errorClass === "permanent") return false;
   if (failure.reason !== "sidecar-missing") return true;
-  const at = "created" in notification && notification.created.at !== undefined ? Date.parse(notification.created.at) : Number.NaN;
+  const at =
+    "created" in notification && notification.created.at !== undefined
+      ? Date.parse(notification.created.at)
+      : Number.NaN;
   // A sidecar belongs there before the findings: it is waited for, but not for ever, as the notifications behind this one wait too.
   return !(clock.now() - at > settings.sidecarGraceMs);
 }

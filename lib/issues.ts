@@ -9,7 +9,8 @@ const MOST = 20;
 export function describeIssues(error: ZodError, root = ""): string {
   const lines = error.issues.map((issue) => {
     const path = issue.path.reduce<string>(
-      (text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`),
+      (text, part) =>
+        typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`,
       root,
     );
     return `${path === "" ? "(whole)" : path}: ${issue.message}`;

@@ -44,7 +44,11 @@ export type ScanJob = Job & { readonly scan: Scan };
  * 64 hexadecimal digits.
  */
 export function messageGroup(job: Job): string {
-  return sha256(job.scan === undefined ? `folder ${job.bucket}/${folderOf(job.key)}` : `product ${productName(job.scan).toLowerCase()}`);
+  return sha256(
+    job.scan === undefined
+      ? `folder ${job.bucket}/${folderOf(job.key)}`
+      : `product ${productName(job.scan).toLowerCase()}`,
+  );
 }
 
 /**

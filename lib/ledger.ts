@@ -167,7 +167,10 @@ async function watch(
     if (clock.now() - Date.parse(progress.since) >= timing.stalledMs) return false;
     if (delivery.remainingMs() - MARGIN_MS < wait) {
       await save({ progress });
-      throw new HandBack(`DefectDojo still imports test ${running.id} (${findings} findings so far)`, Math.ceil(wait / 1000));
+      throw new HandBack(
+        `DefectDojo still imports test ${running.id} (${findings} findings so far)`,
+        Math.ceil(wait / 1000),
+      );
     }
     await clock.sleep(wait);
     const now = (await dojo.testsByBuildId(jobKey)).find((test) => test.id === running.id);
@@ -179,7 +182,12 @@ async function watch(
 async function settles({ clock, delivery, timing }: LedgerContext, postedAt: string): Promise<boolean> {
   const left = Date.parse(postedAt) + timing.settleMs - clock.now();
   if (!(left > 0)) return false;
-  await sleepOrHandBack(clock, delivery, Math.min(left, timing.pollMs), "an import without an answer has to show up or stay away");
+  await sleepOrHandBack(
+    clock,
+    delivery,
+    Math.min(left, timing.pollMs),
+    "an import without an answer has to show up or stay away",
+  );
   return true;
 }
 
@@ -193,6 +201,9 @@ async function discard(dojo: DefectDojo, test: Test, log: Log): Promise<void> {
     return;
   }
   await dojo.closeFindings(test.id);
-  await dojo.updateTest(test.id, { title: `[failed import, ignore] ${test.title}`.slice(0, 255), buildId: `failed-${test.buildId}` });
+  await dojo.updateTest(test.id, {
+    title: `[failed import, ignore] ${test.title}`.slice(0, 255),
+    buildId: `failed-${test.buildId}`,
+  });
   log.warn("a half-made test could not be removed from DefectDojo; it is closed and retitled", { testId: test.id });
 }

@@ -51,7 +51,7 @@ function merged(uploaded: ScanFinding, { finding, original }: Written, mapping: 
     category: uploaded.category || IMPORTED_CATEGORY,
     severity: standard ? severity : fresh.severity,
     parsed_at: uploaded.parsed_at ?? finding.createdAt,
-    scan: uploaded["scan"] ?? fresh["scan"],
+    scan: uploaded.scan ?? fresh.scan,
     attributes: { ...uploaded.attributes, ...stateOf(finding, original, mapping) },
   };
 }

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { pendingOf, type ObjectRef, uri } from "./layout.ts";
+import { type ObjectRef, pendingOf, uri } from "./layout.ts";
 import type { Log } from "./observe.ts";
 import { readSmall, type Storage } from "./storage.ts";
 

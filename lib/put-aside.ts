@@ -18,7 +18,12 @@ const LONGEST_MESSAGE = 1_000;
 /**
  * Puts a message into the dead-letter queue with reason, class, advice and error as message attributes, for `dojo-relay dlq` and people.
  */
-export async function putAside(dlq: Queue, { body, group, attempts, subject }: Aside, error: RelayError, now: Date): Promise<void> {
+export async function putAside(
+  dlq: Queue,
+  { body, group, attempts, subject }: Aside,
+  error: RelayError,
+  now: Date,
+): Promise<void> {
   await dlq.send({
     body,
     group,

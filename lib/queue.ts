@@ -31,7 +31,10 @@ export function sqsQueue(client: SQSClient, queueUrl: string): Queue {
             MessageGroupId: group,
             MessageDeduplicationId: deduplicationId,
             MessageAttributes: Object.fromEntries(
-              Object.entries(attributes).map(([name, value]) => [name, { DataType: "String", StringValue: value || "-" }]),
+              Object.entries(attributes).map(([name, value]) => [
+                name,
+                { DataType: "String", StringValue: value || "-" },
+              ]),
             ),
           }),
         );
@@ -56,5 +59,8 @@ export function sqsQueue(client: SQSClient, queueUrl: string): Queue {
 }
 
 function queueError(error: unknown, queueUrl: string): RelayError {
-  return new RelayError("queue-unavailable", `${queueUrl}: ${describeError(error)}`, { object: queueUrl, cause: error });
+  return new RelayError("queue-unavailable", `${queueUrl}: ${describeError(error)}`, {
+    object: queueUrl,
+    cause: error,
+  });
 }

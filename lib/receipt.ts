@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { compareSequencers, jobKey, type Job } from "./job.ts";
+import { RelayError } from "./errors.ts";
+import { compareSequencers, type Job, jobKey } from "./job.ts";
 import { type ObjectRef, receiptOf, uri } from "./layout.ts";
 import type { Log } from "./observe.ts";
-import { RelayError } from "./errors.ts";
 import { readSmall, type Storage } from "./storage.ts";
 
 const filed = z.object({ id: z.number(), name: z.string(), url: z.string() });
@@ -84,7 +84,12 @@ export async function readReceipt(storage: Storage, findings: ObjectRef, log: Lo
  * Writes the receipt, unless a later upload's receipt is there already.
  * @returns whether it was written
  */
-export async function writeReceipt(storage: Storage, findings: ObjectRef, receipt: Receipt, log: Log): Promise<boolean> {
+export async function writeReceipt(
+  storage: Storage,
+  findings: ObjectRef,
+  receipt: Receipt,
+  log: Log,
+): Promise<boolean> {
   const ref = receiptOf(findings);
   const body = `${JSON.stringify(receipt, undefined, 1)}\n`;
   for (let attempt = 1; ; attempt++) {

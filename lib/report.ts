@@ -80,13 +80,20 @@ export async function writeGenericReport(
  * The raw result as it is, in `folder`; nothing decodes it.
  * @throws RelayError `raw-result-missing`, `raw-result-too-large`
  */
-export async function fetchRawResult(storage: Storage, job: ScanJob, limits: ReportLimits, folder: string): Promise<Report> {
+export async function fetchRawResult(
+  storage: Storage,
+  job: ScanJob,
+  limits: ReportLimits,
+  folder: string,
+): Promise<Report> {
   const { rawResultFile } = job.scan;
   if (rawResultFile === undefined) throw new Error("the scan names no raw result");
   const ref = sibling(job, rawResultFile);
   const found = await storage.read(ref);
   if (found === undefined) {
-    throw new RelayError("raw-result-missing", `${uri(ref)} is not there: status.rawResultFile names it`, { object: uri(ref) });
+    throw new RelayError("raw-result-missing", `${uri(ref)} is not there: status.rawResultFile names it`, {
+      object: uri(ref),
+    });
   }
   limitSize(ref, found.head.size, limits.maxRawResultBytes, "raw-result-too-large", found.body);
   const path = join(folder, "raw-result");
@@ -132,7 +139,13 @@ export async function* streamFindings(
   }
 }
 
-function limitSize(ref: ObjectRef, size: number, most: number, reason: "findings-too-large" | "raw-result-too-large", body: Readable) {
+function limitSize(
+  ref: ObjectRef,
+  size: number,
+  most: number,
+  reason: "findings-too-large" | "raw-result-too-large",
+  body: Readable,
+) {
   if (size <= most) return;
   body.destroy();
   throw new RelayError(reason, `${uri(ref)} has ${size} bytes, more than ${most}`, { object: uri(ref) });

@@ -11,13 +11,19 @@ import { syncTest } from "./sync-test.ts";
  * Reads the test of a finished job again and writes today's verdicts over findings.json, if that is still our own write-back. Imports nothing.
  * @throws RelayError `job-invalid` where there is no receipt to start from, `dojo-not-found` where the test was deleted
  */
-export async function resyncJob(job: Job & { readonly scan: Scan }, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
+export async function resyncJob(
+  job: Job & { readonly scan: Scan },
+  ports: FlowPorts,
+  settings: FlowSettings,
+): Promise<JobOutcome> {
   const { storage, dojo, clock, log } = ports;
   const startedAt = clock.now();
   const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
   if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
   if (stored === undefined) {
-    throw new RelayError("job-invalid", `${uri(job)} has no receipt to sync again from: it has to be imported first`, { object: uri(job) });
+    throw new RelayError("job-invalid", `${uri(job)} has no receipt to sync again from: it has to be imported first`, {
+      object: uri(job),
+    });
   }
   const { receipt } = stored;
   const imported = { ...job, kind: "import" as const, etag: receipt.etag };
@@ -26,7 +32,9 @@ export async function resyncJob(job: Job & { readonly scan: Scan }, ports: FlowP
   }
   const tests = await dojo.testsByBuildId(receipt.jobKey);
   if (!tests.some(({ id }) => id === receipt.test.id)) {
-    throw new RelayError("dojo-not-found", `test ${receipt.test.id} of ${uri(job)} is no longer in DefectDojo`, { object: uri(job) });
+    throw new RelayError("dojo-not-found", `test ${receipt.test.id} of ${uri(job)} is no longer in DefectDojo`, {
+      object: uri(job),
+    });
   }
   const { filing } = readAnnotations(job.scan, uri(job));
   return await syncTest(

@@ -26,7 +26,9 @@ export async function readSidecar(storage: Storage, findings: ObjectRef, setting
     if (found !== undefined) return parseSidecar(parseText(found.bytes.toString("utf8"), ref), uri(ref));
   }
   const ref = sibling(findings, sidecarName);
-  throw new RelayError("sidecar-missing", `${uri(ref)} is not there: the Scan belongs beside ${uri(findings)}`, { object: uri(ref) });
+  throw new RelayError("sidecar-missing", `${uri(ref)} is not there: the Scan belongs beside ${uri(findings)}`, {
+    object: uri(ref),
+  });
 }
 
 function parseText(text: string, ref: ObjectRef): unknown {
@@ -34,6 +36,9 @@ function parseText(text: string, ref: ObjectRef): unknown {
   try {
     return yaml ? parseYaml(text, { maxAliasCount: 100 }) : JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (cause) {
-    throw new RelayError("sidecar-invalid", `${uri(ref)} is not ${yaml ? "YAML" : "JSON"}`, { object: uri(ref), cause });
+    throw new RelayError("sidecar-invalid", `${uri(ref)} is not ${yaml ? "YAML" : "JSON"}`, {
+      object: uri(ref),
+      cause,
+    });
   }
 }

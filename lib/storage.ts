@@ -10,7 +10,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
-import { RelayError, type Reason } from "./errors.ts";
+import { type Reason, RelayError } from "./errors.ts";
 import { type ObjectRef, uri } from "./layout.ts";
 
 export interface ObjectHead {
@@ -71,7 +71,11 @@ export function s3Storage(client: S3Client): Storage {
     read: async (ref, ifMatch) => {
       try {
         const answer = await client.send(
-          new GetObjectCommand({ Bucket: ref.bucket, Key: ref.key, ...(ifMatch === undefined ? {} : { IfMatch: quoted(ifMatch) }) }),
+          new GetObjectCommand({
+            Bucket: ref.bucket,
+            Key: ref.key,
+            ...(ifMatch === undefined ? {} : { IfMatch: quoted(ifMatch) }),
+          }),
         );
         if (!(answer.Body instanceof Readable)) throw new Error("the answer has no body stream");
         return { head: toHead(answer), body: answer.Body };
@@ -141,7 +145,9 @@ export async function readSmall(
   if (found === undefined) return undefined;
   if (found.head.size > maxBytes) {
     found.body.destroy();
-    throw new RelayError(tooLarge, `${uri(ref)} has ${found.head.size} bytes, more than ${maxBytes}`, { object: uri(ref) });
+    throw new RelayError(tooLarge, `${uri(ref)} has ${found.head.size} bytes, more than ${maxBytes}`, {
+      object: uri(ref),
+    });
   }
   try {
     return { head: found.head, bytes: await buffer(found.body) };
@@ -155,13 +161,19 @@ async function* listPages(client: S3Client, bucket: string, prefix: string): Asy
   do {
     try {
       const answer = await client.send(
-        new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ...(token === undefined ? {} : { ContinuationToken: token }) }),
+        new ListObjectsV2Command({
+          Bucket: bucket,
+          Prefix: prefix,
+          ...(token === undefined ? {} : { ContinuationToken: token }),
+        }),
       );
       for (const { Key, ETag, Size, LastModified } of answer.Contents ?? []) {
-        if (Key !== undefined) yield { bucket, key: Key, etag: unquoted(ETag), size: Size ?? 0, lastModified: LastModified };
+        if (Key !== undefined)
+          yield { bucket, key: Key, etag: unquoted(ETag), size: Size ?? 0, lastModified: LastModified };
       }
       token = answer.IsTruncated ? answer.NextContinuationToken : undefined;
-      if (answer.IsTruncated && token === undefined) throw new Error("a truncated listing without a continuation token");
+      if (answer.IsTruncated && token === undefined)
+        throw new Error("a truncated listing without a continuation token");
     } catch (error) {
       throw storageError(error, { bucket, key: prefix });
     }
@@ -191,8 +203,15 @@ const unquoted = (etag: string | undefined) => (etag ?? "").replace(/^W\//, "").
 
 /** Names and statuses of S3's errors, to our reasons; the first row that fits. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 const ERRORS: readonly (readonly [(name: string, status: number | undefined) => boolean, Reason])[] = [
-  [(name, status) => name === "PreconditionFailed" || name === "ConditionalRequestConflict" || status === 412, "storage-precondition"],
-  [(name) => name === "SlowDown" || name === "ServiceUnavailable" || name === "RequestTimeout" || name === "InternalError", "storage-unavailable"],
+  [
+    (name, status) => name === "PreconditionFailed" || name === "ConditionalRequestConflict" || status === 412,
+    "storage-precondition",
+  ],
+  [
+    (name) =>
+      name === "SlowDown" || name === "ServiceUnavailable" || name === "RequestTimeout" || name === "InternalError",
+    "storage-unavailable",
+  ],
   [(_, status) => status === 403, "storage-forbidden"],
   [(name, status) => name === "NoSuchBucket" || name === "NoSuchKey" || status === 404, "storage-missing"],
 ];
@@ -203,7 +222,11 @@ export function storageError(error: unknown, ref: ObjectRef): RelayError {
   const { name, status } = errorFacts(error);
   const reason = ERRORS.find(([fits]) => fits(name, status))?.[1] ?? "storage-unavailable";
   const what = status === undefined ? name : `${name} (HTTP ${status})`;
-  return new RelayError(reason, `${uri(ref)}: ${what}`, { object: uri(ref), cause: error, ...(status === undefined ? {} : { status }) });
+  return new RelayError(reason, `${uri(ref)}: ${what}`, {
+    object: uri(ref),
+    cause: error,
+    ...(status === undefined ? {} : { status }),
+  });
 }
 
 /** @returns undefined for an object that is not there; throws for anything else, a missing bucket included */

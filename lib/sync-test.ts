@@ -1,6 +1,6 @@
 import { DOJO_SEVERITIES, type Filing } from "./annotations.ts";
-import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
 import type { FiledUnder } from "./filing.ts";
+import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
 import type { MappingContext } from "./from-dojo.ts";
 import { jobKey, type ScanJob } from "./job.ts";
 import { originalOf } from "./layout.ts";
@@ -62,7 +62,12 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     outcome: settings.syncBack ? "synced" : "imported",
     findingsKey: job.key,
     etag: job.etag,
-    scan: dropUndefined({ name: job.scan.name, namespace: job.scan.namespace, scanType: job.scan.scanType, uid: job.scan.uid }),
+    scan: dropUndefined({
+      name: job.scan.name,
+      namespace: job.scan.namespace,
+      scanType: job.scan.scanType,
+      uid: job.scan.uid,
+    }),
     scanType: test.scanType,
     importedAs: test.importedAs,
     ...dropUndefined({ sequencer: job.sequencer, fellBack: test.fellBack }),

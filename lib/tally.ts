@@ -1,7 +1,10 @@
 import type { DojoFinding } from "./defectdojo/port.ts";
 import type { Receipt } from "./receipt.ts";
 
-type Counts = Pick<Receipt, "findings" | "new" | "duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated">;
+type Counts = Pick<
+  Receipt,
+  "findings" | "new" | "duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated"
+>;
 
 const SEVERITIES: Readonly<Record<string, keyof Counts["findings"]["severities"]>> = {
   INFORMATIONAL: "informational",
@@ -41,7 +44,10 @@ export function tally(): Tally {
     },
     counts: () => {
       const { all, ...verdicts } = seen;
-      return { findings: { count: all, severities: { ...severities }, categories: Object.fromEntries(categories) }, ...verdicts };
+      return {
+        findings: { count: all, severities: { ...severities }, categories: Object.fromEntries(categories) },
+        ...verdicts,
+      };
     },
   };
 }

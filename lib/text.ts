@@ -12,7 +12,12 @@ export function cleanText(text: string): string {
 
 /** At most `longest` characters, the last one `…` where some are cut; never half a surrogate pair. */
 export function cutText(text: string, longest: number): string {
-  return text.length <= longest ? text : `${text.slice(0, longest - 1).toWellFormed().replace(/\ufffd$/, "")}…`;
+  return text.length <= longest
+    ? text
+    : `${text
+        .slice(0, longest - 1)
+        .toWellFormed()
+        .replace(/\ufffd$/, "")}…`;
 }
 
 /**
@@ -25,7 +30,9 @@ export function jacksonJson(value: unknown, indent = ""): string {
   }
   if (typeof value === "object" && value !== null) {
     const inner = `${indent}  `;
-    const fields = Object.entries(value).map(([name, item]) => `${inner}${JSON.stringify(name)} : ${jacksonJson(item, inner)}`);
+    const fields = Object.entries(value).map(
+      ([name, item]) => `${inner}${JSON.stringify(name)} : ${jacksonJson(item, inner)}`,
+    );
     return fields.length === 0 ? "{ }" : `{\n${fields.join(",\n")}\n${indent}}`;
   }
   return JSON.stringify(value) ?? "null";

@@ -41,7 +41,11 @@ export function dojoSeverity(severity: string | null | undefined): DojoSeverity 
  * @param now for dates: none may lie in the future
  * @returns the finding, and what was repaired in words
  */
-export function toGenericFinding(finding: ScanFinding, index: number, now: Date): { generic: GenericFinding; repairs: string[] } {
+export function toGenericFinding(
+  finding: ScanFinding,
+  index: number,
+  now: Date,
+): { generic: GenericFinding; repairs: string[] } {
   const repairs: string[] = [];
   const repaired = <T>(value: T, why: string | false): T => {
     if (why !== false) repairs.push(why);
@@ -53,15 +57,20 @@ export function toGenericFinding(finding: ScanFinding, index: number, now: Date)
   };
 
   const name = clean(finding.name, "name").trim() || "(unnamed)";
-  const title = repaired(cutText(name, LONGEST_TITLE), name.length > LONGEST_TITLE && `name: cut to ${LONGEST_TITLE} characters`);
+  const title = repaired(
+    cutText(name, LONGEST_TITLE),
+    name.length > LONGEST_TITLE && `name: cut to ${LONGEST_TITLE} characters`,
+  );
   const severity = dojoSeverity(finding.severity);
-  if (severity === undefined) repairs.push(`severity: ${JSON.stringify(finding.severity ?? null)} is not known, taken as Info`);
+  if (severity === undefined)
+    repairs.push(`severity: ${JSON.stringify(finding.severity ?? null)} is not known, taken as Info`);
   const text = clean(finding.description ?? "", "description");
   const described = text.trim() === "" ? repaired(name, "description: missing, the name stands in") : text;
   const attributes = finding.attributes == null ? "" : `\n ${clean(jacksonJson(finding.attributes), "attributes")}`;
   const location = clean(finding.location ?? "", "location").trim();
   const usable = location !== "" && isLocation(location);
-  if (location !== "" && !usable) repairs.push(`location: ${JSON.stringify(cutText(location, 200))} is no address, kept in the description`);
+  if (location !== "" && !usable)
+    repairs.push(`location: ${JSON.stringify(cutText(location, 200))} is no address, kept in the description`);
   const date = dateOf(finding, now, repairs);
   const mitigation = clean(finding.mitigation ?? "", "mitigation");
   const references = clean((finding.references ?? []).map(referenceLine).join("\n"), "references");
@@ -96,7 +105,8 @@ function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | un
 }
 
 /** Types whose value is a name of its own (CVE-2020-1234) and not an address. */
-const referenceLine = ({ type, value }: { type: string; value: string }) => (/^https?:/i.test(value) ? value : `${type}: ${value}`);
+const referenceLine = ({ type, value }: { type: string; value: string }) =>
+  /^https?:/i.test(value) ? value : `${type}: ${value}`;
 
 /** A host label as DefectDojo's URL model takes it: letters of any script, digits, `-`, `_` and `.`; or an IPv6 address in brackets. */
 const HOST = /^(\[[\da-f:.]+\]|[\p{L}\p{M}\p{N}._-]+)$/iu;
@@ -107,7 +117,9 @@ const HOST = /^(\[[\da-f:.]+\]|[\p{L}\p{M}\p{N}._-]+)$/iu;
  */
 export function isLocation(location: string): boolean {
   if (location.length > 1_000 || /\s/.test(location)) return false;
-  const parts = /^(?:[a-z][a-z\d+.-]*:\/\/)?(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:[\]]+)(?::(\d{0,5}))?(?:[/?#].*)?$/iu.exec(location);
+  const parts = /^(?:[a-z][a-z\d+.-]*:\/\/)?(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:[\]]+)(?::(\d{0,5}))?(?:[/?#].*)?$/iu.exec(
+    location,
+  );
   if (parts === null) return false;
   const [, host = "", port = ""] = parts;
   return HOST.test(host) && host.length <= 253 && (port === "" || (Number(port) > 0 && Number(port) <= 65_535));

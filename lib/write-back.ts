@@ -18,7 +18,12 @@ export interface Written {
 }
 
 /** DefectDojo's findings of a test in their order, mapped. */
-export async function* replaced(dojo: DefectDojo, testId: number, expected: number | undefined, mapping: MappingContext): AsyncGenerator<Written> {
+export async function* replaced(
+  dojo: DefectDojo,
+  testId: number,
+  expected: number | undefined,
+  mapping: MappingContext,
+): AsyncGenerator<Written> {
   for await (const page of dojo.findingPages(testId, expected)) {
     for (const finding of page.findings) {
       const original = finding.duplicateOf === undefined ? undefined : page.originals.get(finding.duplicateOf);
@@ -69,4 +74,3 @@ async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGen
   }
   yield first ? "[]\n" : "\n]\n";
 }
-

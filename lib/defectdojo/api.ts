@@ -15,7 +15,8 @@ export function dojoApi(transport: Transport) {
     return parseAnswer(schema, body, `${method} /api/v2/${path}`);
   };
 
-  const get = <T extends z.ZodType>(path: string, query: Query, schema: T) => call("GET", path, schema, { query: entries(query) });
+  const get = <T extends z.ZodType>(path: string, query: Query, schema: T) =>
+    call("GET", path, schema, { query: entries(query) });
 
   return {
     transport,
@@ -25,13 +26,24 @@ export function dojoApi(transport: Transport) {
     call,
     count: async (path: string, query: Query) => (await get(path, { ...query, limit: 1 }, counted)).count,
     /** Every item of a list, page by page, until the count that the list itself gives. */
-    list: async function* <T extends z.ZodType>(path: string, query: Query, item: T, limit = 100): AsyncGenerator<z.output<T>> {
+    list: async function* <T extends z.ZodType>(
+      path: string,
+      query: Query,
+      item: T,
+      limit = 100,
+    ): AsyncGenerator<z.output<T>> {
       for (let offset = 0; ; offset += limit) {
-        const { count, results } = await get(path, { ...query, limit, ...(offset === 0 ? {} : { offset }) }, page(item));
+        const { count, results } = await get(
+          path,
+          { ...query, limit, ...(offset === 0 ? {} : { offset }) },
+          page(item),
+        );
         yield* results;
         if (offset + results.length >= count) return;
         if (results.length === 0) {
-          throw new RelayError("read-unstable", `GET /api/v2/${path}: ${count} objects announced, ${offset} given`, { object: path });
+          throw new RelayError("read-unstable", `GET /api/v2/${path}: ${count} objects announced, ${offset} given`, {
+            object: path,
+          });
         }
       }
     },

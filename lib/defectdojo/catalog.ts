@@ -1,13 +1,14 @@
 import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import type { DojoApi } from "./api.ts";
-import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
 import type { Engagement, EngagementWanted, Named, Product, ProductWanted, User } from "./port.ts";
+import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
 
 const ORCHESTRATOR = {
   name: "secureCodeBox",
   url: "https://github.com/secureCodeBox",
-  description: "secureCodeBox is a kubernetes based, modularized toolchain for continuous security scans of your software project.",
+  description:
+    "secureCodeBox is a kubernetes based, modularized toolchain for continuous security scans of your software project.",
 };
 const TOOL_TYPE = "Security Test Orchestration Engine";
 const LARGEST_PAGE = 250;
@@ -48,8 +49,11 @@ export function dojoCatalog(api: DojoApi) {
 }
 
 async function findUser(api: DojoApi, username: string): Promise<User> {
-  for await (const found of api.list("users/", { username }, user)) if (found.username === username) return toUser(found);
-  throw new RelayError("user-missing", `DefectDojo has no user ${JSON.stringify(username)}`, { object: `user ${username}` });
+  for await (const found of api.list("users/", { username }, user))
+    if (found.username === username) return toUser(found);
+  throw new RelayError("user-missing", `DefectDojo has no user ${JSON.stringify(username)}`, {
+    object: `user ${username}`,
+  });
 }
 
 async function findProductType(api: DojoApi, name: string | number, mayCreate: boolean): Promise<Named> {
@@ -91,9 +95,11 @@ async function findProduct(api: DojoApi, { name, description, tags, productTypeI
   const related = relatedProduct.safeParse(results[0]);
   const filed = related.success ? related.data.related_fields.test.engagement.product : undefined;
   if (filed?.name === name) return { id: filed.id, name, productTypeId: filed.prod_type.id };
-  const create = async () => toProduct(await api.post("products/", { name, description, prod_type: productTypeId, tags }, product));
+  const create = async () =>
+    toProduct(await api.post("products/", { name, description, prod_type: productTypeId, tags }, product));
   const find = async () => {
-    for await (const found of api.list("products/", { name_exact: name }, product)) if (found.name === name) return toProduct(found);
+    for await (const found of api.list("products/", { name_exact: name }, product))
+      if (found.name === name) return toProduct(found);
     return undefined;
   };
   return await createOrFind(create, find);
@@ -104,7 +110,8 @@ async function createOrFind<T>(create: () => Promise<T>, find: () => Promise<T |
   try {
     return await create();
   } catch (error) {
-    const lost = error instanceof RelayError && error.reason === "dojo-rejected" && /already exists/.test(error.message);
+    const lost =
+      error instanceof RelayError && error.reason === "dojo-rejected" && /already exists/.test(error.message);
     const found = lost ? await find() : undefined;
     if (found === undefined) throw error;
     return found;
@@ -117,10 +124,15 @@ async function findEngagement(
   orchestration: () => Promise<Record<string, number>>,
 ): Promise<Engagement> {
   const find = async () => {
-    const query = { product: wanted.productId, name: wanted.name, ...(wanted.version === "" ? {} : { version: wanted.version }) };
+    const query = {
+      product: wanted.productId,
+      name: wanted.name,
+      ...(wanted.version === "" ? {} : { version: wanted.version }),
+    };
     const found: z.output<typeof engagement>[] = [];
     for await (const one of api.list("engagements/", query, engagement, LARGEST_PAGE)) {
-      if (one.name === wanted.name && one.version === wanted.version && one.product === wanted.productId) found.push(one);
+      if (one.name === wanted.name && one.version === wanted.version && one.product === wanted.productId)
+        found.push(one);
     }
     return found.sort((a, b) => a.id - b.id)[0];
   };
@@ -173,13 +185,26 @@ async function orchestrationField(api: DojoApi): Promise<Record<string, number>>
     return undefined;
   };
   const type =
-    (await find("tool_types/", TOOL_TYPE)) ?? (await api.post("tool_types/", { name: TOOL_TYPE, description: TOOL_TYPE }, named));
+    (await find("tool_types/", TOOL_TYPE)) ??
+    (await api.post("tool_types/", { name: TOOL_TYPE, description: TOOL_TYPE }, named));
   const tool =
     (await find("tool_configurations/", name)) ??
     (await api.post("tool_configurations/", { name, description, url, tool_type: type.id }, named));
   return { orchestration_engine: tool.id };
 }
 
-const toUser = (raw: z.output<typeof user>): User => ({ id: raw.id, username: raw.username, superuser: raw.is_superuser ?? false });
-const toProduct = (raw: z.output<typeof product>): Product => ({ id: raw.id, name: raw.name, productTypeId: raw.prod_type });
-const toEngagement = (raw: z.output<typeof engagement>): Engagement => ({ id: raw.id, name: raw.name, productId: raw.product });
+const toUser = (raw: z.output<typeof user>): User => ({
+  id: raw.id,
+  username: raw.username,
+  superuser: raw.is_superuser ?? false,
+});
+const toProduct = (raw: z.output<typeof product>): Product => ({
+  id: raw.id,
+  name: raw.name,
+  productTypeId: raw.prod_type,
+});
+const toEngagement = (raw: z.output<typeof engagement>): Engagement => ({
+  id: raw.id,
+  name: raw.name,
+  productId: raw.product,
+});

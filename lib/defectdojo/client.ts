@@ -33,7 +33,8 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
     ...catalog,
     testsByBuildId: async (buildId) => {
       const tests: Test[] = [];
-      for await (const raw of api.list("tests/", { build_id: buildId }, test)) if (raw.build_id === buildId) tests.push(toTest(raw));
+      for await (const raw of api.list("tests/", { build_id: buildId }, test))
+        if (raw.build_id === buildId) tests.push(toTest(raw));
       return tests.sort((a, b) => a.id - b.id);
     },
     importScan: async (request) => {
@@ -54,7 +55,9 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
     },
     closeFindings: async (testId) => {
       for await (const { id } of api.list("findings/", { test: testId, o: "id" }, finding, PAGE_SIZE)) {
-        await transport.request("PATCH", `findings/${id}/`, { json: { active: false, verified: false, duplicate: true } });
+        await transport.request("PATCH", `findings/${id}/`, {
+          json: { active: false, verified: false, duplicate: true },
+        });
       }
     },
     url: (kind, id) => `${baseUrl}/${kind}/${id}`,
@@ -93,7 +96,11 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
     const answer = await api.call("POST", "import-scan/", importAnswer, options);
     const testId = answer.test_id ?? answer.test;
     if (testId == null) throw new RelayError("import-unknown", "POST /api/v2/import-scan/: the answer names no test");
-    return { testId, total: answer.statistics?.after?.total.total, deduplicated: answer.deduplication_complete ?? undefined };
+    return {
+      testId,
+      total: answer.statistics?.after?.total.total,
+      deduplicated: answer.deduplication_complete ?? undefined,
+    };
   } catch (error) {
     throw importError(error);
   }
@@ -103,7 +110,11 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
 function importError(error: unknown): unknown {
   if (!(error instanceof RelayError)) return error;
   if (error.reason === "dojo-rejected" && /^[^:]*: HTTP 400: file: .*(too large|exceed|maximum)/i.test(error.message)) {
-    return new RelayError("dojo-too-large", error.message, { cause: error, object: "POST /api/v2/import-scan/", status: 400 });
+    return new RelayError("dojo-too-large", error.message, {
+      cause: error,
+      object: "POST /api/v2/import-scan/",
+      status: 400,
+    });
   }
   if (error.errorClass === "permanent" && error.reason !== "dojo-answer-invalid") return error;
   // 500 is DefectDojo's own last word on this import; 429 says that it was not begun.

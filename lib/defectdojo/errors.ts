@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { describeError, RelayError, type Reason } from "../errors.ts";
+import { describeError, type Reason, RelayError } from "../errors.ts";
 
 interface Refusal {
   /** `METHOD /path`: never a header, so never the key. */
@@ -29,8 +29,11 @@ const BY_CODE: readonly (readonly [RegExp, Reason])[] = [
 /** The error for a status that was not expected. */
 export function statusError({ what, status, headers, body }: Refusal): RelayError {
   const reason: Reason =
-    status >= 300 && status < 400 ? "dojo-redirected" : (BY_STATUS[status] ?? (status >= 500 ? "dojo-unavailable" : "dojo-rejected"));
-  const target = status >= 300 && status < 400 && headers.location !== undefined ? ` to ${redirectTarget(headers.location)}` : "";
+    status >= 300 && status < 400
+      ? "dojo-redirected"
+      : (BY_STATUS[status] ?? (status >= 500 ? "dojo-unavailable" : "dojo-rejected"));
+  const target =
+    status >= 300 && status < 400 && headers.location !== undefined ? ` to ${redirectTarget(headers.location)}` : "";
   const detail = describeAnswer(body);
   const retryAfterSeconds = retryAfter(headers["retry-after"]);
   return new RelayError(reason, `${what}: HTTP ${status}${target}${detail === "" ? "" : `: ${detail}`}`, {
@@ -50,7 +53,10 @@ export function connectionError(what: string, error: unknown): RelayError {
 
 /** Whether nothing of the request can have reached DefectDojo. */
 export function neverSent(error: RelayError): boolean {
-  return error.reason === "dojo-tls" || ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"].includes(codeOf(error.cause));
+  return (
+    error.reason === "dojo-tls" ||
+    ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"].includes(codeOf(error.cause))
+  );
 }
 
 function codeOf(error: unknown): string {
@@ -68,7 +74,11 @@ function retryAfter(value: string | undefined): number | undefined {
 
 function redirectTarget(location: string): string {
   const url = URL.parse(location, "http://same-host.invalid/");
-  return url === null ? "an unreadable address" : url.hostname === "same-host.invalid" ? url.pathname : `${url.origin}${url.pathname}`;
+  return url === null
+    ? "an unreadable address"
+    : url.hostname === "same-host.invalid"
+      ? url.pathname
+      : `${url.origin}${url.pathname}`;
 }
 
 /**

@@ -38,9 +38,13 @@ export async function* findingPages(
     read += page.findings.length;
     const whole = Math.min(PAGE_SIZE, total - (read - page.findings.length));
     if (page.total !== total || page.findings.length !== whole) {
-      throw new RelayError("read-unstable", `test ${testId}: ${total} findings expected, ${page.total} announced, ${read} read`, {
-        object: `test ${testId}`,
-      });
+      throw new RelayError(
+        "read-unstable",
+        `test ${testId}: ${total} findings expected, ${page.total} announced, ${read} read`,
+        {
+          object: `test ${testId}`,
+        },
+      );
     }
     yield page;
   }
@@ -52,7 +56,9 @@ async function readPage(api: DojoApi, mode: LocationMode, testId: number, offset
     { test: testId, o: "id", limit: PAGE_SIZE, ...(offset === 0 ? {} : { offset }), ...alongside(mode) },
     findingsPage,
   );
-  const originalIds = new Set(answer.results.flatMap((finding) => (finding.duplicate ? (finding.duplicate_finding ?? []) : [])));
+  const originalIds = new Set(
+    answer.results.flatMap((finding) => (finding.duplicate ? (finding.duplicate_finding ?? []) : [])),
+  );
   const own = answer.results;
   let originals: RawFinding[];
   let locations: Map<number, string>;
@@ -82,14 +88,19 @@ async function readByIds(api: DojoApi, mode: LocationMode, ids: Iterable<number>
   const findings: RawFinding[] = [];
   const endpoints: Record<string, unknown> = {};
   for (const group of idGroups(ids)) {
-    const answer = await api.get("findings/", { id: group, limit: group.split(",").length, ...alongside(mode) }, findingsPage);
+    const answer = await api.get(
+      "findings/",
+      { id: group, limit: group.split(",").length, ...alongside(mode) },
+      findingsPage,
+    );
     findings.push(...answer.results);
     Object.assign(endpoints, answer.prefetch?.endpoints);
   }
   return { findings, endpoints };
 }
 
-const alongside = (mode: LocationMode): Record<string, string> => (mode === "endpoints" ? { prefetch: "endpoints" } : {});
+const alongside = (mode: LocationMode): Record<string, string> =>
+  mode === "endpoints" ? { prefetch: "endpoints" } : {};
 
 function toFinding(raw: RawFinding, location: string | undefined): DojoFinding {
   return {

@@ -10,7 +10,11 @@ import { endpoint, linksPage, location, type RawFinding } from "./schemas.ts";
  */
 export type LocationMode = "locations" | "linked-locations" | "endpoints";
 
-const BY_STATUS: Readonly<Record<number, LocationMode>> = { 200: "locations", 403: "linked-locations", 404: "endpoints" };
+const BY_STATUS: Readonly<Record<number, LocationMode>> = {
+  200: "locations",
+  403: "linked-locations",
+  404: "endpoints",
+};
 
 export async function detectLocationMode(api: DojoApi): Promise<LocationMode> {
   const { status } = await api.transport.request("GET", "location/", { query: [["limit", "1"]], expect: [403, 404] });
@@ -25,7 +29,11 @@ const LIMIT = 1_000;
  * @param findings those whose `endpoints` are known
  * @param links of these findings, from {@link findLinks}
  */
-export async function locate(api: DojoApi, findings: readonly RawFinding[], links: readonly Link[]): Promise<Map<number, string>> {
+export async function locate(
+  api: DojoApi,
+  findings: readonly RawFinding[],
+  links: readonly Link[],
+): Promise<Map<number, string>> {
   const byId = new Map(links.map((link) => [link.id, link]));
   const first = new Map<number, Link>();
   for (const { id, endpoints } of findings) {
@@ -35,7 +43,8 @@ export async function locate(api: DojoApi, findings: readonly RawFinding[], link
   const unknown = new Set([...first.values()].filter((link) => link.url === undefined).map((link) => link.location));
   const urls = new Map<number, string>();
   for (const ids of idGroups(unknown)) {
-    for await (const { id, location_value } of api.list("location/", { id_includes: ids }, location, LIMIT)) urls.set(id, location_value);
+    for await (const { id, location_value } of api.list("location/", { id_includes: ids }, location, LIMIT))
+      urls.set(id, location_value);
   }
   const located = [...first].map(([id, link]) => [id, link.url ?? urls.get(link.location)] as const);
   return new Map(located.filter((pair): pair is readonly [number, string] => Boolean(pair[1])));
@@ -56,7 +65,12 @@ export async function findLinks(api: DojoApi, findingIds: Iterable<number>, with
     for (let offset = 0, count = 1; offset < count; ) {
       const answer = await api.get(
         "location_findings/",
-        { finding_includes: ids, limit: LIMIT, ...(withLocations ? { prefetch: "location" } : {}), ...(offset === 0 ? {} : { offset }) },
+        {
+          finding_includes: ids,
+          limit: LIMIT,
+          ...(withLocations ? { prefetch: "location" } : {}),
+          ...(offset === 0 ? {} : { offset }),
+        },
         linksPage,
       );
       const locations = answer.prefetch?.location ?? {};
@@ -69,7 +83,10 @@ export async function findLinks(api: DojoApi, findingIds: Iterable<number>, with
 }
 
 /** The first endpoint of each finding as a URL, from the endpoints that came with the page. */
-export function locateEndpoints(findings: readonly RawFinding[], endpoints: Readonly<Record<string, unknown>>): Map<number, string> {
+export function locateEndpoints(
+  findings: readonly RawFinding[],
+  endpoints: Readonly<Record<string, unknown>>,
+): Map<number, string> {
   const located = new Map<number, string>();
   for (const finding of findings) {
     const parsed = endpoint.safeParse(endpoints[String(finding.endpoints?.[0])]);
@@ -90,4 +107,3 @@ export function endpointUrl({ protocol, host, port, path, query, fragment }: z.o
     fragment === "" ? "" : `#${fragment}`,
   ].join("");
 }
-

@@ -75,7 +75,9 @@ export type RawFinding = z.infer<typeof finding>;
 /** `related_fields=true` of a finding: where it is filed. */
 export const relatedProduct = z.object({
   related_fields: z.object({
-    test: z.object({ engagement: z.object({ product: z.object({ id, name: z.string(), prod_type: z.object({ id }) }) }) }),
+    test: z.object({
+      engagement: z.object({ product: z.object({ id, name: z.string(), prod_type: z.object({ id }) }) }),
+    }),
   }),
 });
 

@@ -1,0 +1,14 @@
+import middy from "@middy/core";
+import { readImporterConfig } from "../lib/config.ts";
+import { importerHandler } from "../lib/handlers.ts";
+import { importerPorts } from "../lib/ports.ts";
+import { powertoolsObserver } from "../lib/powertools.ts";
+import { recordSettings } from "../lib/settings.ts";
+
+const config = readImporterConfig(process.env);
+const observer = powertoolsObserver("importer", config);
+
+/** Lambda: jobs out of the queue into DefectDojo, and its verdicts back into the bucket. */
+export const handler = middy(importerHandler(importerPorts(config, observer, process.env), recordSettings(config)))
+  .after(observer.flush)
+  .onError(observer.flush);
