@@ -1,0 +1,23 @@
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Standin, startStandin } from "../standin/server.ts";
+import { createReplay, type Exchange, readRecording } from "./replay.ts";
+
+for (const mode of ["locations", "endpoints"] as const) {
+  const file = new URL(`../../../shared/defectdojo/recorded-3.2-${mode}.json`, import.meta.url);
+  describe.skipIf(!existsSync(file))(`the stand-in answers as DefectDojo 3.2 was recorded, ${mode} mode`, () => {
+    const recording = existsSync(file) ? readRecording(file) : [];
+    let standin: Standin;
+    let replay: (exchange: Exchange) => Promise<string[]>;
+
+    beforeAll(async () => {
+      standin = await startStandin({ mode, now: () => new Date("2026-11-24T16:56:00Z") });
+      replay = createReplay(standin.url, { admin: standin.apiKey, "low-privileged": standin.lowPrivilegedApiKey });
+    });
+    afterAll(() => standin.close());
+
+    it.each(recording.map((exchange, index) => ({ index, ...exchange })))("$index: $step", async (exchange) => {
+      expect(await replay(exchange)).toEqual([]);
+    });
+  });
+}

@@ -1,0 +1,234 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Call, importError, internalError, type Reply } from "../http.ts";
+import type { Engagement, Finding, ImportAction, Test, TestImport } from "../model.ts";
+import { parserFor } from "../parsers/index.ts";
+import type { Report } from "../parsers/report.ts";
+import { addTest } from "../resources/tests.ts";
+import { findingsOfProduct, type State } from "../state.ts";
+import { deduplicate } from "./deduplicate.ts";
+import { checkForm, type ImportForm, scanTime } from "./form.ts";
+import { statistics } from "./statistics.ts";
+import { sifted, storeFindings } from "./store.ts";
+import { engagementToImportInto, madeEngagement } from "./target.ts";
+
+export async function importScan(state: State, call: Call): Promise<Reply> {
+  const engagement = engagementToImportInto(state, call);
+  const form = checkForm(state, call, false);
+  return importInto(state, call, form, engagement ?? madeEngagement(state, call));
+}
+
+export async function importInto(state: State, call: Call, form: ImportForm, engagement: Engagement): Promise<Reply> {
+  requireEnvironment(state, form);
+  requireColumnLengths(form);
+  const { test, report } = await parsed(state, form, engagement);
+  const findings = await storeFindings(state, test, sifted(report, form), form, call.user.id);
+  const closed =
+    form.closeOldFindings || form.closeOldFindingsInProduct ? closeOld(state, form, test, call.user.id) : [];
+  rememberImport(state, "import", form, test, { N: findings, C: closed });
+  updateEngagementEnd(state, form, engagement);
+  const complete = await settleDuplicates(state, form, test, findings);
+  Object.assign(test, { percent_complete: 100, updated: state.timestamp() });
+  return {
+    status: 201,
+    body: importAnswer(state, form, test, complete, { after: statistics(findingsOf(state, test)) }),
+  };
+}
+
+/** The test is made before the report is read, so a report that cannot be read leaves one behind, at 50 %. */
+async function parsed(state: State, form: ImportForm, engagement: Engagement): Promise<{ test: Test; report: Report }> {
+  const parser = parserFor(form.scanType);
+  const makeTest = (typeName: string) =>
+    addTest(state, {
+      engagement: engagement.id,
+      test_type: testTypeNamed(state, typeName),
+      scan_type: form.scanType,
+      title: textOrNull(form, "test_title"),
+      target_start: scanTime(state, form),
+      target_end: scanTime(state, form),
+      percent_complete: 50,
+      version: text(form, "version"),
+      build_id: text(form, "build_id"),
+      commit_hash: text(form, "commit_hash"),
+      branch_tag: text(form, "branch_tag"),
+      lead: form.lead,
+      environment: state.environments.indexOf(form.environment) + 1,
+      tags: form.tags,
+    });
+  const read = () => parser.parse(form.file, { mode: state.settings.mode, now: state.settings.now });
+  if (!parser.namesItsTest) {
+    const test = makeTest(form.scanType);
+    return { test, report: await read() };
+  }
+  const report = await read();
+  return { test: Object.assign(makeTest(report.testType ?? form.scanType), report.testColumns), report };
+}
+
+/** Waits for the duplicates to be marked if asked to; else they are marked some time after the answer. */
+export async function settleDuplicates(
+  state: State,
+  form: ImportForm,
+  test: Test,
+  findings: readonly Finding[],
+): Promise<boolean> {
+  const { asyncWait, deduplicationDelayMs, timing } = state.settings;
+  if (asyncWait && (form.mode === "async_wait" || form.mode === "sync")) {
+    const marked = deduplicate(state, test, findings);
+    if (timing.duplicateMsPerFinding > 0) await sleep(marked * timing.duplicateMsPerFinding);
+    return true;
+  }
+  const later = sleep(deduplicationDelayMs).then(() => {
+    if (state.tests.has(test.id)) deduplicate(state, test, findings);
+    state.running.delete(later);
+  });
+  state.running.add(later);
+  return false;
+}
+
+export function importAnswer(state: State, form: ImportForm, test: Test, complete: boolean, stats: object): object {
+  const engagement = state.engagements.get(test.engagement);
+  const product = state.products.get(engagement?.product ?? 0);
+  return {
+    minimum_severity: "Info",
+    active: false,
+    verified: false,
+    endpoint_to_add: null,
+    auto_create_context: false,
+    deduplication_on_engagement: false,
+    lead: null,
+    push_to_jira: false,
+    ...(state.settings.asyncWait ? { deduplication_execution_mode: null, deduplication_complete: complete } : {}),
+    api_scan_configuration: null,
+    create_finding_groups_for_all_findings: true,
+    apply_tags_to_findings: false,
+    apply_tags_to_endpoints: false,
+    scan_type: form.scanType,
+    close_old_findings: form.closeOldFindings,
+    close_old_findings_product_scope: false,
+    ...withoutMode(form.given, state.settings.asyncWait),
+    ...(form.tags.length > 0 ? { tags: form.tags } : {}),
+    test: test.id,
+    test_id: test.id,
+    ...(form.given.engagement_name === undefined && test.engagement ? { engagement: test.engagement } : {}),
+    engagement_id: test.engagement,
+    product_id: product?.id,
+    product_type_id: product?.prod_type,
+    statistics: stats,
+  };
+}
+
+function withoutMode(given: Record<string, unknown>, keep: boolean): Record<string, unknown> {
+  const { deduplication_execution_mode: _, ...others } = given;
+  return keep ? given : others;
+}
+
+export function rememberImport(
+  state: State,
+  type: TestImport["type"],
+  form: ImportForm,
+  test: Test,
+  actions: Partial<Record<ImportAction["action"], readonly Finding[]>>,
+): void {
+  const now = state.timestamp();
+  const row: TestImport = {
+    id: state.nextId("testImport"),
+    created: now,
+    modified: now,
+    import_settings: {
+      tags: form.tags,
+      active: form.active,
+      service: form.service,
+      group_by: form.given.group_by ?? null,
+      verified: form.verified,
+      scan_date: form.scanDate === null ? null : `${form.scanDate}T00:00:00+00:00`,
+      push_to_jira: false,
+      minimum_severity: form.minimumSeverity,
+      do_not_reactivate: form.given.do_not_reactivate === true,
+      close_old_findings: form.closeOldFindings,
+      apply_tags_to_findings: form.applyTagsToFindings,
+      apply_tags_to_endpoints: form.given.apply_tags_to_endpoints === true,
+      close_old_findings_product_scope: form.closeOldFindingsInProduct,
+      create_finding_groups_for_all_findings: form.given.create_finding_groups_for_all_findings !== false,
+    },
+    type,
+    version: text(form, "version"),
+    build_id: text(form, "build_id"),
+    commit_hash: text(form, "commit_hash"),
+    branch_tag: text(form, "branch_tag"),
+    test: test.id,
+    actions: Object.entries(actions).flatMap(([action, findings]) =>
+      findings.map((finding) => ({
+        id: state.nextId("importAction"),
+        created: now,
+        modified: now,
+        action: action as ImportAction["action"],
+        finding: finding.id,
+      })),
+    ),
+  };
+  state.testImports.set(row.id, row);
+}
+
+/** Closes findings of earlier tests of this type in the engagement, or the product, that are no longer reported. */
+function closeOld(state: State, form: ImportForm, test: Test, user: number): Finding[] {
+  const reported = new Set(findingsOf(state, test).map((f) => f.hash_code));
+  const product = state.engagements.get(test.engagement)?.product ?? 0;
+  const old = findingsOfProduct(state, product).filter(
+    (f) =>
+      f.test !== test &&
+      f.test.test_type === test.test_type &&
+      (form.closeOldFindingsInProduct || f.test.engagement === test.engagement) &&
+      (f.active || f.risk_accepted) &&
+      (f.service ?? "") === (form.service ?? "") &&
+      !reported.has(f.hash_code),
+  );
+  for (const finding of old) close(state, finding, scanTime(state, form), user);
+  return old;
+}
+
+export function close(state: State, finding: Finding, at: string, user: number): void {
+  const now = state.timestamp();
+  Object.assign(finding, { active: false, is_mitigated: true, mitigated: finding.mitigated ?? at, mitigated_by: user });
+  Object.assign(finding, { last_status_update: now, updated: now });
+}
+
+export function updateEngagementEnd(state: State, form: ImportForm, engagement: Engagement): void {
+  const day = scanTime(state, form).slice(0, 10);
+  if (engagement.engagement_type === "CI/CD" && engagement.target_end < day) engagement.target_end = day;
+}
+
+export function requireEnvironment(state: State, form: ImportForm): void {
+  if (state.environments.includes(form.environment)) return;
+  if (form.given.auto_create_context === true) state.environments.push(form.environment);
+  else throw importError(`Environment named ${form.environment} does not exist.`);
+}
+
+/** DefectDojo 3.2 does not check these lengths: the database does, and the answer is a bare 500. */
+function requireColumnLengths(form: ImportForm): void {
+  const most: Record<string, number> = {
+    test_title: 255,
+    version: 100,
+    build_id: 150,
+    commit_hash: 150,
+    branch_tag: 150,
+  };
+  for (const [name, length] of Object.entries(most)) if (text(form, name).length > length) throw internalError();
+}
+
+export function testTypeNamed(state: State, name: string): number {
+  for (const type of state.testTypes.values()) if (type.name === name) return type.id;
+  const id = state.nextId("testType");
+  state.testTypes.set(id, { id, name, static_tool: false, dynamic_tool: false, active: true });
+  return id;
+}
+
+export function findingsOf(state: State, test: Test): Finding[] {
+  return state.findingsByTest.get(test.id) ?? [];
+}
+
+export function text(form: ImportForm, name: string): string {
+  return String(form.given[name] ?? "");
+}
+
+function textOrNull(form: ImportForm, name: string): string | null {
+  return (form.given[name] as string | undefined) ?? null;
+}

@@ -1,0 +1,104 @@
+import { type Call, notFound, type Reply } from "../http.ts";
+import type { Finding, ImportAction, Test } from "../model.ts";
+import { parserFor } from "../parsers/index.ts";
+import type { ReportItem } from "../parsers/report.ts";
+import type { State } from "../state.ts";
+import { matchingOf } from "../test-types.ts";
+import { checkForm, type ImportForm, scanTime } from "./form.ts";
+import {
+  close,
+  findingsOf,
+  importAnswer,
+  importInto,
+  rememberImport,
+  requireEnvironment,
+  settleDuplicates,
+  text,
+  updateEngagementEnd,
+} from "./import-scan.ts";
+import { rememberPlaces } from "./places.ts";
+import { statistics } from "./statistics.ts";
+import { hashOf, sifted, storeFindings } from "./store.ts";
+import { madeEngagement, testToReimportInto } from "./target.ts";
+
+type Outcome = { created: Finding[]; closed: Finding[]; reactivated: Finding[]; untouched: Finding[] };
+
+/** Merges a report into a test: findings that are alike become one, and what is no longer reported is closed. */
+export async function reimportScan(state: State, call: Call): Promise<Reply> {
+  const test = testToReimportInto(state, call);
+  const form = checkForm(state, call, true);
+  if (test === undefined)
+    return importInto(state, call, { ...form, closeOldFindings: false }, madeEngagement(state, call));
+  requireEnvironment(state, form);
+  const before = statistics(findingsOf(state, test));
+  const report = await parserFor(form.scanType).parse(form.file, {
+    mode: state.settings.mode,
+    now: state.settings.now,
+  });
+  const outcome = await merge(state, call, form, test, sifted(report, form));
+  for (const name of ["version", "branch_tag", "build_id", "commit_hash"] as const) test[name] = text(form, name);
+  const time = scanTime(state, form);
+  if (test.target_end < time) test.target_end = time;
+  const engagement = state.engagements.get(test.engagement);
+  if (engagement === undefined) throw notFound("Engagement");
+  updateEngagementEnd(state, form, engagement);
+  const actions: Record<ImportAction["action"], Finding[]> = {
+    N: outcome.created,
+    C: outcome.closed,
+    R: outcome.reactivated,
+    U: outcome.untouched,
+  };
+  rememberImport(state, "reimport", form, test, actions);
+  const complete = await settleDuplicates(state, form, test, outcome.created);
+  Object.assign(test, { percent_complete: 100, updated: state.timestamp() });
+  const delta = Object.fromEntries(Object.entries(outcome).map(([name, findings]) => [name, statistics(findings)]));
+  const answer = importAnswer(state, form, test, complete, {
+    before,
+    delta,
+    after: statistics(findingsOf(state, test)),
+  });
+  const { engagement: _, ...body } = { engagement: null, ...answer };
+  return { status: 201, body: { ...body, do_not_reactivate: form.given.do_not_reactivate === true } };
+}
+
+async function merge(state: State, call: Call, form: ImportForm, test: Test, items: ReportItem[]): Promise<Outcome> {
+  const old = [...findingsOf(state, test)];
+  const unseen = new Set(old.filter((f) => (f.service ?? "") === (form.service ?? "")));
+  const byHash = new Map<string, Finding>();
+  const key = keyOf(state, test);
+  for (const finding of old) if (!byHash.has(key(finding))) byHash.set(key(finding), finding);
+  const outcome: Outcome = { created: [], closed: [], reactivated: [], untouched: [] };
+  const sortable = items.map((item) => ({ item, hash: hashOf(state, test, item) }));
+  sortable.sort((a, b) => (a.hash === b.hash ? 0 : a.hash < b.hash ? -1 : 1));
+  for (const { item, hash } of sortable) {
+    const known = byHash.get(key({ ...item.finding, hash_code: hash }));
+    if (known === undefined) {
+      const [finding] = await storeFindings(state, test, [item], form, call.user.id);
+      if (finding === undefined) continue;
+      byHash.set(key(finding), finding);
+      outcome.created.push(finding);
+      continue;
+    }
+    rememberPlaces(state, known, item.places, state.engagements.get(test.engagement)?.product ?? 0);
+    if (!unseen.delete(known)) continue;
+    const reopens = known.is_mitigated && !known.false_p && !known.out_of_scope && !known.risk_accepted;
+    if (reopens && form.given.do_not_reactivate !== true) {
+      Object.assign(known, { active: form.active ?? true, is_mitigated: false, mitigated: null, mitigated_by: null });
+      outcome.reactivated.push(known);
+    } else outcome.untouched.push(known);
+  }
+  if (form.closeOldFindings) {
+    for (const finding of unseen) {
+      if (finding.is_mitigated) continue;
+      close(state, finding, scanTime(state, form), call.user.id);
+      outcome.closed.push(finding);
+    }
+  }
+  return outcome;
+}
+
+/** By hash, or by title and severity for the scan types that still go the older way. */
+function keyOf(state: State, test: Test): (finding: Pick<Finding, "hash_code" | "title" | "severity">) => string {
+  const legacy = matchingOf(state.testTypes.get(test.test_type)?.name ?? "", test.scan_type).algorithm === "legacy";
+  return (finding) => (legacy ? `${finding.title.toLowerCase()} ${finding.severity}` : finding.hash_code);
+}

@@ -1,0 +1,159 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { authenticate } from "./auth.ts";
+import { readBody } from "./body.ts";
+import { type Call, HTML_NOT_FOUND, internalError, Refusal, type Reply } from "./http.ts";
+import { type StandinOptions, settings } from "./options.ts";
+import { handle, routeOf } from "./router.ts";
+import { createState, type Interception, type State } from "./state.ts";
+import { createWorkers } from "./workers.ts";
+
+export type Standin = {
+  /** Without `/api/v2`. */
+  url: string;
+  port: number;
+  apiKey: string;
+  lowPrivilegedApiKey: string;
+  state: State;
+  close: () => Promise<void>;
+};
+
+type Work = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Starts a server that behaves like DefectDojo 3.2 towards API clients. */
+export async function startStandin(options: StandinOptions = {}): Promise<Standin> {
+  const state = createState(settings(options));
+  const work = createWorkers(state.settings.timing);
+  const server = createServer((request, response) => void serve(state, work, request, response));
+  server.keepAliveTimeout = 60_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(state.settings.port, state.settings.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${state.settings.host}:${port}`,
+    port,
+    apiKey: state.settings.apiKey,
+    lowPrivilegedApiKey: state.settings.lowPrivilegedApiKey,
+    state,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await Promise.allSettled(state.running);
+    },
+  };
+}
+
+async function serve(state: State, work: Work, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const at = performance.now();
+  const url = request.url ?? "/";
+  const method = request.method ?? "GET";
+  const log = { method, url, urlLength: url.length, status: 0, ms: 0, at: Date.now() };
+  const earlier = state.requests.filter((r) => r.method === method && pathOf(r.url) === pathOf(url)).length;
+  state.requests.push(log);
+  const interception = intercepted(state, request, earlier);
+  if (interception !== undefined && "hangUp" in interception) return void request.socket.destroy();
+  if (state.settings.latency > 0) await sleep(state.settings.latency);
+  if (interception !== undefined && "delayMs" in interception) await sleep(interception.delayMs);
+  const reply =
+    interception !== undefined && "status" in interception ? interception : await answer(state, work, request);
+  log.status = reply.status;
+  log.ms = performance.now() - at;
+  if (interception !== undefined && "processThenHangUp" in interception) return void request.socket.destroy();
+  send(request, response, reply);
+}
+
+function intercepted(state: State, request: IncomingMessage, earlier: number): Interception | undefined {
+  const url = request.url ?? "/";
+  const length = request.headers["content-length"];
+  return state.intercept?.({
+    method: request.method ?? "GET",
+    url,
+    path: pathOf(url).replace(/^\/api\/v2/, ""),
+    query: new URLSearchParams(queryOf(url)),
+    contentType: request.headers["content-type"] ?? "",
+    bodyBytes: length === undefined ? null : Number(length),
+    earlier,
+  });
+}
+
+/** Everything that can go wrong ends in an answer. */
+async function answer(state: State, work: Work, request: IncomingMessage): Promise<Reply> {
+  try {
+    return await answerOrThrow(state, work, request);
+  } catch (error) {
+    return error instanceof Refusal ? error.reply : internalError().reply;
+  }
+}
+
+async function answerOrThrow(state: State, work: Work, request: IncomingMessage): Promise<Reply> {
+  const url = request.url ?? "/";
+  const full = pathOf(url);
+  if (url.length + (request.method?.length ?? 0) + 10 > state.settings.maxRequestLine) {
+    return {
+      status: 400,
+      headers: { "content-type": "text/html" },
+      body: "<html><body>Request Line is too large</body></html>",
+    };
+  }
+  const path = full.startsWith("/api/v2/") ? full.slice("/api/v2".length) : undefined;
+  const route = path === undefined ? undefined : routeOf(state, path);
+  if (path === undefined || route === undefined) {
+    if (path === undefined || full.endsWith("/") || routeOf(state, `${path}/`) === undefined) return HTML_NOT_FOUND;
+    const query = queryOf(url);
+    return { status: 301, headers: { location: `${full}/${query === "" ? "" : `?${query}`}` }, body: "" };
+  }
+  const user = authenticate(state, request.headers.authorization);
+  const { body, form } = await readBody(state, request, route.form);
+  const call: Call = {
+    method: request.method ?? "GET",
+    path,
+    ids: route.ids,
+    query: new URLSearchParams(queryOf(url)),
+    origin: `http://${request.headers.host ?? state.settings.host}`,
+    user,
+    body,
+    form,
+  };
+  try {
+    return await work(async () => {
+      const reply = await handle(state, route, call);
+      await sleep(readingTime(state, call, reply));
+      return reply;
+    });
+  } finally {
+    await form?.discard();
+  }
+}
+
+/** Lists take their time by what is in them; so does a product, which names all its findings. */
+function readingTime(state: State, call: Call, reply: Reply): number {
+  const each = state.settings.timing.readMsPerFinding;
+  const rows = (reply.body as { results?: unknown[] } | undefined)?.results;
+  return each > 0 && call.path === "/findings/" && rows !== undefined ? rows.length * each : 0;
+}
+
+function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  // What is still to come of a body that was refused is let go by, so that the client gets to read the answer.
+  if (!request.complete) request.resume();
+  const isText = typeof reply.body === "string";
+  const text = reply.body === undefined ? "" : isText ? (reply.body as string) : JSON.stringify(reply.body);
+  const type = isText ? "text/html; charset=utf-8" : "application/json";
+  response.writeHead(reply.status, {
+    ...(reply.status === 204 ? {} : { "content-type": type }),
+    "content-length": Buffer.byteLength(text),
+    ...reply.headers,
+  });
+  response.end(text);
+}
+
+function pathOf(url: string): string {
+  return url.split("?", 1)[0] ?? url;
+}
+
+function queryOf(url: string): string {
+  const at = url.indexOf("?");
+  return at < 0 ? "" : url.slice(at + 1);
+}

@@ -1,0 +1,201 @@
+import { randomBytes } from "node:crypto";
+import type { Call, Reply } from "./http.ts";
+import type {
+  Endpoint,
+  Engagement,
+  Finding,
+  Location,
+  LocationFinding,
+  LocationProduct,
+  Product,
+  ProductType,
+  Test,
+  TestImport,
+  TestType,
+  User,
+} from "./model.ts";
+import type { Settings } from "./options.ts";
+import { initialTestTypes } from "./test-types.ts";
+
+/** What a test can make of a request before it is handled; see `State.intercept`. */
+export type Interception =
+  | Reply
+  /** The connection is closed without an answer and nothing happens. */
+  | { hangUp: true }
+  /** The request is handled, but its answer never arrives. */
+  | { processThenHangUp: true }
+  /** The request is handled this much later. */
+  | { delayMs: number };
+
+export type SeenRequest = Pick<Call, "method" | "path" | "query"> & {
+  url: string;
+  contentType: string;
+  /** Content-Length, null when chunked. */
+  bodyBytes: number | null;
+  /** How many requests with this method and path came before. */
+  earlier: number;
+};
+
+export type LoggedRequest = {
+  method: string;
+  /** Path and query as sent. */
+  url: string;
+  urlLength: number;
+  status: number;
+  ms: number;
+  at: number;
+};
+
+export type State = {
+  readonly settings: Settings;
+  /** Asked before every request; undefined lets it pass. */
+  intercept: ((request: SeenRequest) => Interception | undefined) | undefined;
+  readonly requests: LoggedRequest[];
+  users: User[];
+  /** Token to user id. */
+  tokens: Map<string, number>;
+  productTypes: Map<number, ProductType>;
+  products: Map<number, Product>;
+  engagements: Map<number, Engagement>;
+  testTypes: Map<number, TestType>;
+  tests: Map<number, Test>;
+  testImports: Map<number, TestImport>;
+  findings: Map<number, Finding>;
+  findingsByTest: Map<number, Finding[]>;
+  locations: Map<number, Location>;
+  locationsByValue: Map<string, Location>;
+  locationFindings: Map<number, LocationFinding>;
+  locationProducts: Map<number, LocationProduct>;
+  locationProductsByKey: Map<string, LocationProduct>;
+  endpoints: Map<number, Endpoint>;
+  endpointsByKey: Map<string, Endpoint>;
+  toolTypes: Map<number, Record<string, unknown>>;
+  toolConfigurations: Map<number, Record<string, unknown>>;
+  cicdInfrastructure: Map<number, Record<string, unknown>>;
+  environments: string[];
+  systemSettings: Record<string, unknown>;
+  /** Imports that still run, or wait for their duplicates to be marked. */
+  running: Set<Promise<unknown>>;
+  nextId: (table: keyof typeof FIRST_IDS) => number;
+  /** The clock, as DefectDojo writes it. */
+  timestamp: () => string;
+  today: () => string;
+};
+
+/** Apart, so that an id of one table is not by chance one of another. */
+const FIRST_IDS = {
+  productType: 2,
+  product: 12,
+  engagement: 112,
+  test: 1_030,
+  testImport: 2_031,
+  importAction: 800_001,
+  finding: 6_001,
+  location: 3_000_001,
+  locationFinding: 5_000_001,
+  locationProduct: 7_000_001,
+  endpoint: 9_000_001,
+  testType: 280,
+  toolType: 8,
+  toolConfiguration: 21,
+  cicdInfrastructure: 31,
+};
+
+export function createState(settings: Settings): State {
+  const started = formatTimestamp(settings.now(), 0);
+  const ids: Record<string, number> = { ...FIRST_IDS };
+  let micros = 0;
+  const user = (id: number, username: string, names: [string, string], email: string, admin: boolean): User => ({
+    id,
+    username,
+    first_name: names[0],
+    last_name: names[1],
+    email,
+    date_joined: started,
+    is_staff: admin,
+    is_superuser: admin,
+  });
+  return {
+    settings,
+    intercept: undefined,
+    requests: [],
+    users: [
+      user(1, "admin", ["A", "B"], "admin@example.com", true),
+      user(2, "lowpriv", ["", ""], "l@example.com", false),
+    ],
+    tokens: new Map([
+      [settings.apiKey, 1],
+      [settings.lowPrivilegedApiKey, 2],
+    ]),
+    productTypes: new Map([
+      [
+        1,
+        {
+          id: 1,
+          created: null,
+          updated: started,
+          name: "Research and Development",
+          description: null,
+          critical_product: true,
+          key_product: false,
+          authorized_users: [2],
+        },
+      ],
+    ]),
+    products: new Map(),
+    engagements: new Map(),
+    testTypes: new Map(initialTestTypes(settings.missingScanTypes).map((t) => [t.id, t])),
+    tests: new Map(),
+    testImports: new Map(),
+    findings: new Map(),
+    findingsByTest: new Map(),
+    locations: new Map(),
+    locationsByValue: new Map(),
+    locationFindings: new Map(),
+    locationProducts: new Map(),
+    locationProductsByKey: new Map(),
+    endpoints: new Map(),
+    endpointsByKey: new Map(),
+    toolTypes: new Map([
+      [1, { id: 1, name: "SonarQube", description: null }],
+      [7, { id: 7, name: "Security Test Orchestration Engine", description: "Security Test Orchestration Engine" }],
+    ]),
+    toolConfigurations: new Map(),
+    cicdInfrastructure: new Map(),
+    environments: ["Development", "Staging", "Production", "Test", "Pre-prod", "Lab", "Default"],
+    systemSettings: {
+      enable_deduplication: settings.deduplication,
+      jira_webhook_secret: randomBytes(16).toString("hex"),
+    },
+    running: new Set(),
+    nextId: (table) => {
+      const id = ids[table] ?? 1;
+      ids[table] = id + 1;
+      return id;
+    },
+    timestamp: () => {
+      micros = (micros + 7) % 1000;
+      return formatTimestamp(settings.now(), micros);
+    },
+    today: () => settings.now().toISOString().slice(0, 10),
+  };
+}
+
+function formatTimestamp(date: Date, micros: number): string {
+  return `${date.toISOString().slice(0, -1)}${String(micros).padStart(3, "0")}Z`;
+}
+
+export function findingsOfProduct(state: State, productId: number): Finding[] {
+  const findings: Finding[] = [];
+  for (const test of state.tests.values()) {
+    if (state.engagements.get(test.engagement)?.product !== productId) continue;
+    for (const finding of state.findingsByTest.get(test.id) ?? []) findings.push(finding);
+  }
+  return findings;
+}
+
+export function productOfTest(state: State, test: Test): Product {
+  const product = state.products.get(state.engagements.get(test.engagement)?.product ?? 0);
+  if (product === undefined) throw new Error(`test ${test.id} has no product`);
+  return product;
+}
