@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 const CLOSE_GRACE_MS = 1_000;
 
-export interface HttpListener {
+export interface EmbeddedServer {
   readonly url: string;
   readonly port: number;
   /** Takes no new requests, lets those under way end (for a second at most), then cuts the connections. */
@@ -18,7 +18,7 @@ export async function listenOnLoopback(
   host: string,
   port: number,
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Promise<HttpListener> {
+): Promise<EmbeddedServer> {
   if (!LOOPBACK.test(host)) {
     throw new Error(
       `The embedded servers check no signatures and listen on loopback only, not on ${host}: use 127.0.0.1`,

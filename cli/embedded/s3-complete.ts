@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { checksumOfParts, readChecksum } from "./s3-checksums.ts";
+import { type Checksum, checksumAlgorithm, checksumOfParts, readChecksum } from "./s3-checksums.ts";
 import { notImplemented, S3Error } from "./s3-errors.ts";
 import { readXml, receiveXml } from "./s3-receive.ts";
 import { readInteger, type S3Request } from "./s3-request.ts";
@@ -12,7 +12,7 @@ const MIN_PART_SIZE = 5 * 1024 ** 2;
 interface CompletedPart {
   readonly number: number;
   readonly etag: string;
-  readonly checksum: string | undefined;
+  readonly checksum: Checksum | undefined;
 }
 
 export interface Completion {
@@ -41,7 +41,7 @@ export async function readCompletion(request: S3Request, upload: Upload): Promis
   const document = await receiveXml(withoutObjectChecksum(request));
   const listed = document.children.filter((child) => child.name === "Part");
   if (document.name !== "CompleteMultipartUpload" || listed.length === 0) throw new S3Error("MalformedXML");
-  return { parts: listed.map((part) => readXml(() => readPart(part, upload))), checksum: checksum?.value, size };
+  return { parts: listed.map((part) => readXml(() => readPart(part))), checksum: checksum?.value, size };
 }
 
 /** Checks the list against the parts that came, and puts the object together without moving a byte. */
@@ -77,20 +77,24 @@ export function assembleObject(upload: Upload, uploaded: readonly Part[], comple
 
 // --- utils ---
 
-function readPart(source: XmlElement, { algorithm }: Upload): CompletedPart {
+function readPart(source: XmlElement): CompletedPart {
   const unknown = source.children.find((child) => !/^(PartNumber|ETag|Checksum\w+)$/.test(child.name));
   if (unknown) throw notImplemented(`${unknown.name} of a Part`);
   const given = source.children.find((child) => child.name.startsWith("Checksum"));
-  if (given && given.name !== `Checksum${algorithm}`) {
-    throw new S3Error("InvalidRequest", `The upload was not created with the algorithm of ${given.name}.`);
-  }
+  const checksum = given && {
+    algorithm: checksumAlgorithm(given.name.slice("Checksum".length)),
+    value: given.text.trim(),
+  };
   const [number, etag] = [Number(childText(source, "PartNumber")), childText(source, "ETag")];
   if (!Number.isInteger(number) || number < 1 || etag === undefined) throw new S3Error("MalformedXML");
-  return { number, etag: etag.trim().replace(/^"(.*)"$/, "$1"), checksum: given?.text.trim() };
+  return { number, etag: etag.trim().replace(/^"(.*)"$/, "$1"), checksum };
 }
 
 function matchingPart(listed: CompletedPart, part: Part | undefined, upload: Upload): Part {
-  const matches = part?.etag === listed.etag && (listed.checksum === undefined || listed.checksum === part.checksum);
+  const sameChecksum =
+    listed.checksum === undefined ||
+    (listed.checksum.algorithm === part?.checksum?.algorithm && listed.checksum.value === part.checksum.value);
+  const matches = part?.etag === listed.etag && sameChecksum;
   if (!part || !matches) throw new S3Error("InvalidPart");
   if (upload.type === "COMPOSITE" && listed.checksum === undefined) {
     const message = `The upload was created using a ${upload.algorithm?.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${listed.number} in the request.`;
@@ -101,7 +105,7 @@ function matchingPart(listed: CompletedPart, part: Part | undefined, upload: Upl
 
 function objectChecksum({ algorithm, type }: Upload, parts: readonly Part[]): StoredObject["checksum"] {
   if (!algorithm || !type) return undefined;
-  const checksums = parts.map(({ checksum = "", segment }) => ({ value: checksum, size: segment.size }));
+  const checksums = parts.map(({ checksum, segment }) => ({ value: checksum?.value ?? "", size: segment.size }));
   return { algorithm, type, value: checksumOfParts(algorithm, type, checksums) };
 }
 

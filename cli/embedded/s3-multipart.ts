@@ -46,8 +46,7 @@ export const uploadPart: S3Handler = async (context, request) => {
     throw new S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
   }
   const { segment, md5, checksum } = await receiveBody(request, context.bodies, upload.algorithm);
-  const stored = upload.algorithm && checksum?.value;
-  const part: Part = { number, segment, etag: md5.toString("hex"), checksum: stored, modified: Date.now() };
+  const part: Part = { number, segment, etag: md5.toString("hex"), checksum, modified: Date.now() };
   let replaced: Part | undefined;
   try {
     replaced = transaction(context.database, () => {
@@ -126,7 +125,7 @@ export const listUploadParts: S3Handler = (context, request) => {
         element("IsTruncated", String(truncated)),
         optionalElement("ChecksumAlgorithm", upload.algorithm),
         optionalElement("ChecksumType", upload.type),
-        ...parts.map((part) => partElement(part, upload)),
+        ...parts.map((part) => partElement(part)),
       ]),
     ),
   );
@@ -140,13 +139,13 @@ function requestedUpload(request: S3Request, context: Parameters<S3Handler>[0]):
   return existingUpload(context.database, request.query.get("uploadId"), bucket, key);
 }
 
-function partElement({ number, segment, etag, checksum, modified }: Part, { algorithm }: Upload): string {
+function partElement({ number, segment, etag, checksum, modified }: Part): string {
   return element("Part", [
     element("PartNumber", String(number)),
     element("LastModified", new Date(modified).toISOString()),
     element("ETag", `"${etag}"`),
     element("Size", String(segment.size)),
-    algorithm && checksum !== undefined ? element(`Checksum${algorithm}`, checksum) : "",
+    checksum ? element(`Checksum${checksum.algorithm}`, checksum.value) : "",
   ]);
 }
 

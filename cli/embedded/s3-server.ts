@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { listenOnLoopback } from "./http-listener.ts";
+import { type EmbeddedServer, listenOnLoopback } from "./http-listener.ts";
 import { openBodies } from "./s3-bodies.ts";
 import type { S3Context, S3Response } from "./s3-context.ts";
 import { renderError, S3Error } from "./s3-errors.ts";
@@ -26,12 +26,6 @@ export interface EmbeddedS3Options {
   readonly retryMs?: number;
   /** Told of failed deliveries and internal errors. */
   readonly report?: (message: string) => void;
-}
-
-export interface EmbeddedServer {
-  readonly url: string;
-  readonly port: number;
-  close(): Promise<void>;
 }
 
 /** The part of S3 that dojo-relay and secureCodeBox need, on node:sqlite and files. See docs/adr/0001. */

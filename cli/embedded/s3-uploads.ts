@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { Segment } from "./s3-bodies.ts";
-import type { ChecksumAlgorithm, ChecksumType } from "./s3-checksums.ts";
+import type { Checksum, ChecksumAlgorithm, ChecksumType } from "./s3-checksums.ts";
 import { S3Error } from "./s3-errors.ts";
 import type { Attributes } from "./s3-store.ts";
 
@@ -22,8 +22,8 @@ export interface Part {
   readonly number: number;
   readonly segment: Segment;
   readonly etag: string;
-  /** Base64, of the upload's algorithm. */
-  readonly checksum: string | undefined;
+  /** Of the upload's algorithm; if that has none, what the client gave with the part. */
+  readonly checksum: Checksum | undefined;
   readonly modified: number;
 }
 
@@ -51,7 +51,15 @@ export function putPart(database: DatabaseSync, upload: string, part: Part): Par
     .prepare(
       "INSERT OR REPLACE INTO parts (upload, number, body, size, etag, checksum, modified) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
-    .run(upload, part.number, part.segment.id, part.segment.size, part.etag, part.checksum ?? null, part.modified);
+    .run(
+      upload,
+      part.number,
+      part.segment.id,
+      part.segment.size,
+      part.etag,
+      part.checksum ? JSON.stringify(part.checksum) : null,
+      part.modified,
+    );
   return replaced;
 }
 
@@ -63,7 +71,13 @@ export function listParts(database: DatabaseSync, upload: string, after = 0, lim
     )
     .all(upload, after, limit) as unknown as PartRow[];
   return rows.map(({ number, body, size, etag, checksum, modified }) => {
-    return { number, segment: { id: body, size }, etag, checksum: checksum ?? undefined, modified };
+    return {
+      number,
+      segment: { id: body, size },
+      etag,
+      checksum: checksum === null ? undefined : (JSON.parse(checksum) as Checksum),
+      modified,
+    };
   });
 }
 

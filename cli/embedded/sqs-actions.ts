@@ -43,7 +43,7 @@ export const ACTIONS: Readonly<Record<string, SqsAction>> = {
     const { QueueUrl, ...entry } = parseInput(SendEntry.extend(queueUrl), input);
     const queue = queueOfUrl(context, QueueUrl);
     const sent = transaction(context.database, () => sendMessage(context, queue, entry));
-    context.arrivals.emit(queue.name);
+    context.arrivals.announce(queue.name);
     return sent;
   },
   SendMessageBatch(context, input) {
@@ -54,7 +54,7 @@ export const ACTIONS: Readonly<Record<string, SqsAction>> = {
       throw new SqsError("BatchRequestTooLong", message);
     }
     const result = settleEach(context, entries, ({ Id: _, ...entry }) => sendMessage(context, queue, entry));
-    context.arrivals.emit(queue.name);
+    context.arrivals.announce(queue.name);
     return result;
   },
   DeleteMessage(context, input) {

@@ -156,7 +156,7 @@ export function deleteQueue(context: SqsContext, input: unknown) {
     }
     context.database.prepare("DELETE FROM queues WHERE name = ?").run(name);
   });
-  context.arrivals.emit(name);
+  context.arrivals.announce(name);
   return {};
 }
 

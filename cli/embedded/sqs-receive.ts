@@ -5,7 +5,8 @@ import { md5, md5OfAttributes } from "./sqs-message.ts";
 import { deadLetterQueue, numericAttribute, type Queue, queueOfUrl } from "./sqs-queues.ts";
 import { ACCOUNT, type MessageRow, queueArn, type SqsContext, sequenceNumber } from "./sqs-store.ts";
 
-const VISIBLE = "SELECT * FROM messages AS message WHERE queue = :queue AND visible_at <= :now";
+/** The + keeps SQLite from the index of visible_at, with which it would have to sort a long queue at every call. */
+const VISIBLE = "SELECT * FROM messages AS message WHERE queue = :queue AND +visible_at <= :now";
 /**
  * Of a group nothing is handed out while one of its messages is in flight, or an earlier one is still delayed.
  * Several messages of a group may go out in one answer, in order.
@@ -63,7 +64,7 @@ function takeMessages(context: SqsContext, queue: Queue, limit: number, timeout:
       moved = true;
     }
   });
-  if (moved && deadLetters) context.arrivals.emit(deadLetters.name);
+  if (moved && deadLetters) context.arrivals.announce(deadLetters.name);
   return taken;
 }
 
@@ -93,11 +94,11 @@ function nextArrival(context: SqsContext, queue: string, milliseconds: number, e
   const untilVisible = row?.next === null ? milliseconds : Number(row?.next) - context.now() + 1;
   return new Promise((resolve) => {
     const timer = setTimeout(done, Math.min(milliseconds, untilVisible));
-    context.arrivals.once(queue, done);
+    const unlisten = context.arrivals.listen(queue, done);
     ended.addEventListener("abort", done, { once: true });
     function done(): void {
       clearTimeout(timer);
-      context.arrivals.off(queue, done);
+      unlisten();
       ended.removeEventListener("abort", done);
       resolve();
     }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
-import { listenOnLoopback } from "./http-listener.ts";
+import { type EmbeddedServer, listenOnLoopback } from "./http-listener.ts";
 import { openDatabase } from "./sqlite.ts";
 import { ACTIONS } from "./sqs-actions.ts";
 import { SqsError } from "./sqs-errors.ts";
@@ -18,12 +18,6 @@ export interface EmbeddedSqsOptions {
   readonly report?: (message: string) => void;
   /** The clock, in milliseconds, for tests of what takes minutes. @default Date.now */
   readonly now?: () => number;
-}
-
-export interface EmbeddedServer {
-  readonly url: string;
-  readonly port: number;
-  close(): Promise<void>;
 }
 
 /** Ten messages of 1 MiB cannot be: a batch is 1 MiB, which JSON escapes may make six times as long. */

@@ -16,7 +16,7 @@ export function deleteMessage(context: SqsContext, queue: Queue, receipt: string
   if (!isLast) return {};
   context.database.prepare("DELETE FROM messages WHERE id = ?").run(row.id);
   // The next of its group may go out now.
-  context.arrivals.emit(queue.name);
+  context.arrivals.announce(queue.name);
   return {};
 }
 
@@ -32,7 +32,7 @@ export function changeVisibility(context: SqsContext, queue: Queue, receipt: str
   context.database
     .prepare("UPDATE messages SET visible_at = ? WHERE id = ?")
     .run(context.now() + seconds * 1000, row.id);
-  context.arrivals.emit(queue.name);
+  context.arrivals.announce(queue.name);
   return {};
 }
 

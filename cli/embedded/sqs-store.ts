@@ -1,23 +1,26 @@
-import { EventEmitter } from "node:events";
 import type { DatabaseSync } from "node:sqlite";
 
 export const ACCOUNT = "000000000000";
 export const REGION = "us-east-1";
 
-/** `id` is the order of arrival in the queue; `visible_at` is in the future while a message is in flight or delayed. */
+/**
+ * `id` is the order of arrival in the queue; `visible_at` is in the future while a message is in flight or delayed.
+ * The body comes last: SQLite reads a row from its beginning, and need not go through a long body to the other columns.
+ */
 export const SQS_SCHEMA = `
 CREATE TABLE IF NOT EXISTS queues (
   name TEXT PRIMARY KEY, attributes TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, message_id TEXT NOT NULL, body TEXT NOT NULL,
-  attributes TEXT NOT NULL, trace_header TEXT, group_id TEXT, deduplication_id TEXT, source_arn TEXT,
-  sent_at INTEGER NOT NULL, enqueued_at INTEGER NOT NULL, visible_at INTEGER NOT NULL, receipt TEXT,
-  first_received_at INTEGER, receive_count INTEGER NOT NULL, received_here INTEGER NOT NULL
+  id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, message_id TEXT NOT NULL, group_id TEXT,
+  visible_at INTEGER NOT NULL, received_here INTEGER NOT NULL, receive_count INTEGER NOT NULL, receipt TEXT,
+  sent_at INTEGER NOT NULL, enqueued_at INTEGER NOT NULL, first_received_at INTEGER, deduplication_id TEXT,
+  source_arn TEXT, trace_header TEXT, attributes TEXT NOT NULL, body TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS messages_by_message_id ON messages (queue, message_id);
 CREATE INDEX IF NOT EXISTS messages_by_order ON messages (queue, id);
 CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_at);
+CREATE INDEX IF NOT EXISTS messages_by_age ON messages (queue, enqueued_at);
 CREATE INDEX IF NOT EXISTS messages_by_group ON messages (queue, group_id, visible_at);
 CREATE TABLE IF NOT EXISTS deduplications (
   queue TEXT NOT NULL, scope TEXT NOT NULL, deduplication_id TEXT NOT NULL, message_id TEXT NOT NULL,
@@ -51,15 +54,33 @@ export interface SqsContext {
   readonly now: () => number;
   /** Where the server listens. */
   readonly url: () => string;
-  /** Emits a queue's name when a message of it may have become visible, for the long polls that wait. */
-  readonly arrivals: EventEmitter;
+  readonly arrivals: Arrivals;
   /** Aborted when the server stops. */
   readonly stopped: AbortSignal;
 }
 
-/** One emitter for all queues; as many long polls may wait as there are connections. */
-export function createArrivals(): EventEmitter {
-  return new EventEmitter().setMaxListeners(0);
+/** Tells the long polls that a message of their queue may have become visible. */
+export interface Arrivals {
+  announce(queue: string): void;
+  /** Calls back at the next announcements, until the returned function is called. */
+  listen(queue: string, callback: () => void): () => void;
+}
+
+export function createArrivals(): Arrivals {
+  const listeners = new Map<string, Set<() => void>>();
+  return {
+    announce(queue) {
+      for (const callback of [...(listeners.get(queue) ?? [])]) callback();
+    },
+    listen(queue, callback) {
+      const callbacks = listeners.get(queue) ?? new Set();
+      listeners.set(queue, callbacks.add(callback));
+      return () => {
+        callbacks.delete(callback);
+        if (callbacks.size === 0 && listeners.get(queue) === callbacks) listeners.delete(queue);
+      };
+    },
+  };
 }
 
 export function queueArn(name: string): string {

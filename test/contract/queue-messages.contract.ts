@@ -1,0 +1,234 @@
+import { createHash } from "node:crypto";
+import { ChangeMessageVisibilityCommand, type Message, SendMessageCommand } from "@aws-sdk/client-sqs";
+import { describe, expect, test } from "vitest";
+import { errorOf, statusOf } from "./aws.ts";
+import { bodiesOf, type QueueCapabilities, type QueuesUnderTest, type TestQueue } from "./queue.contract.ts";
+
+const MAX_BYTES = 1_048_576;
+
+export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCapabilities): void {
+  const setVisibility = (queue: TestQueue, message: Message | undefined, VisibilityTimeout: number) =>
+    queues.client().send(
+      new ChangeMessageVisibilityCommand({
+        QueueUrl: queue.url,
+        ReceiptHandle: message?.ReceiptHandle,
+        VisibilityTimeout,
+      }),
+    );
+
+  describe("messages", () => {
+    test("come back as they were sent, with attributes and digests", async () => {
+      const queue = await queues.createFifo();
+      const MessageBody = '{"text":"ümlaut 😀\\n\\u0000 <&>\t"}\n';
+      const MessageAttributes = {
+        string: { DataType: "String", StringValue: "wért" },
+        number: { DataType: "Number", StringValue: "-1.5" },
+        "custom.type": { DataType: "String.json", StringValue: "{}" },
+        binary: { DataType: "Binary", BinaryValue: Uint8Array.of(0, 1, 254, 255) },
+      };
+      const command = { QueueUrl: queue.url, MessageBody, MessageAttributes, MessageGroupId: "g1!" };
+      const sent = await queues.client().send(new SendMessageCommand({ ...command, MessageDeduplicationId: "d-1" }));
+      expect(sent.MD5OfMessageBody).toBe(createHash("md5").update(MessageBody).digest("hex"));
+      expect(sent.SequenceNumber).toMatch(/^\d+$/);
+      const [message, ...others] = await queue.receive();
+      expect(others).toEqual([]);
+      expect(message).toMatchObject({
+        MessageId: sent.MessageId,
+        Body: MessageBody,
+        MD5OfBody: sent.MD5OfMessageBody,
+        MD5OfMessageAttributes: sent.MD5OfMessageAttributes,
+        Attributes: {
+          ApproximateReceiveCount: "1",
+          MessageGroupId: "g1!",
+          MessageDeduplicationId: "d-1",
+          SequenceNumber: sent.SequenceNumber,
+          SentTimestamp: expect.stringMatching(/^\d{13}$/),
+          ApproximateFirstReceiveTimestamp: expect.stringMatching(/^\d{13}$/),
+        },
+      });
+      expect(message?.MessageAttributes).toMatchObject({
+        string: { DataType: "String", StringValue: "wért" },
+        number: { DataType: "Number", StringValue: "-1.5" },
+        "custom.type": { DataType: "String.json", StringValue: "{}" },
+        binary: { DataType: "Binary" },
+      });
+      expect([...(message?.MessageAttributes?.binary?.BinaryValue ?? [])]).toEqual([0, 1, 254, 255]);
+    });
+
+    test("have the digest of attributes that AWS documents", async () => {
+      const queue = await queues.createStandard();
+      const MessageAttributes = { a: { DataType: "String", StringValue: "b" } };
+      const command = new SendMessageCommand({ QueueUrl: queue.url, MessageBody: "x", MessageAttributes });
+      const block = (text: string) => Buffer.concat([Buffer.of(0, 0, 0, text.length), Buffer.from(text)]);
+      const input = Buffer.concat([block("a"), block("String"), Buffer.of(1), block("b")]);
+      const { MD5OfMessageAttributes } = await queues.client().send(command);
+      expect(MD5OfMessageAttributes).toBe(createHash("md5").update(input).digest("hex"));
+    });
+
+    test("carry only the attributes that were asked for", async () => {
+      const queue = await queues.createStandard();
+      const attribute = { DataType: "String", StringValue: "x" };
+      await queue.send("body", { MessageAttributes: { "app.one": attribute, "app.two": attribute, other: attribute } });
+      const namesFor = async (MessageAttributeNames: string[]) => {
+        const [message] = await queue.receive({
+          MessageAttributeNames,
+          MessageSystemAttributeNames: [],
+          VisibilityTimeout: 0,
+        });
+        expect(message?.Attributes).toBeUndefined();
+        return Object.keys(message?.MessageAttributes ?? {}).sort();
+      };
+      expect(await namesFor([])).toEqual([]);
+      expect(await namesFor(["other"])).toEqual(["other"]);
+      expect(await namesFor(["app.*"])).toEqual(["app.one", "app.two"]);
+      expect(await namesFor(["All"])).toEqual(["app.one", "app.two", "other"]);
+    });
+
+    test("answer to the older name of system attributes too", async () => {
+      const queue = await queues.createStandard();
+      await queue.send("body");
+      const [message] = await queue.receive({
+        MessageSystemAttributeNames: [],
+        AttributeNames: ["All"],
+      });
+      expect(message?.Attributes).toMatchObject({ ApproximateReceiveCount: "1" });
+    });
+
+    test("may have 1 MiB, attributes included, and no more", async () => {
+      const queue = await queues.createStandard({ MaximumMessageSize: String(MAX_BYTES) });
+      const MessageAttributes = { name: { DataType: "String", StringValue: "value" } };
+      const largest = "ü".repeat((MAX_BYTES - 16) / 2) + "x";
+      await queue.send(largest, { MessageAttributes });
+      expect(bodiesOf(await queue.receive())).toEqual([largest]);
+      expect(await statusOf(queue.send(`${largest}x`, { MessageAttributes }))).toBe(400);
+    });
+
+    test("that are empty or hold control characters are refused", async () => {
+      const queue = await queues.createStandard();
+      expect(await statusOf(queue.send(""))).toBe(400);
+      expect(await statusOf(queue.send("a\u0000b"))).toBe(400);
+      expect(await statusOf(queue.send("a\uffffb"))).toBe(400);
+    });
+
+    test("are gone when deleted, and deleting again is no error", async () => {
+      const queue = await queues.createStandard();
+      await queue.send("body");
+      const [message] = await queue.receive({ VisibilityTimeout: 1 });
+      await queue.delete(message);
+      await queue.delete(message);
+      expect(await queue.receive({ WaitTimeSeconds: 2 })).toEqual([]);
+    });
+
+    test("cannot be deleted by what is no receipt handle", async () => {
+      const queue = await queues.createStandard();
+      expect(await statusOf(queue.delete({ ReceiptHandle: "no handle" }))).toBe(400);
+    });
+  });
+
+  describe("visibility", () => {
+    test("a message comes again when its timeout has run out, with its count", async () => {
+      const queue = await queues.createFifo({ VisibilityTimeout: "1" });
+      await queue.send("body");
+      const [first] = await queue.receive();
+      expect(await queue.receive()).toEqual([]);
+      const [second] = await queue.receive({ WaitTimeSeconds: 5 });
+      expect(second?.Attributes).toMatchObject({
+        ApproximateReceiveCount: "2",
+        ApproximateFirstReceiveTimestamp: first?.Attributes?.ApproximateFirstReceiveTimestamp,
+      });
+      expect(second).toMatchObject({ MessageId: first?.MessageId, Body: "body" });
+      expect(second?.ReceiptHandle).not.toBe(first?.ReceiptHandle);
+    });
+
+    test("0 gives a message back at once", async () => {
+      const queue = await queues.createFifo();
+      await queue.send("body");
+      const [message] = await queue.receive();
+      expect(await queue.receive()).toEqual([]);
+      await setVisibility(queue, message, 0);
+      expect(bodiesOf(await queue.receive())).toEqual(["body"]);
+    });
+
+    test("a longer one counts from now", async () => {
+      const queue = await queues.createFifo({ VisibilityTimeout: "1" });
+      await queue.send("body");
+      const [message] = await queue.receive();
+      await setVisibility(queue, message, 60);
+      expect(await queue.receive({ WaitTimeSeconds: 2 })).toEqual([]);
+      await queue.delete(message);
+    });
+
+    test("of a deleted message, and out of bounds, cannot be changed", async () => {
+      const queue = await queues.createFifo();
+      await queue.send("body");
+      const [message] = await queue.receive();
+      expect(await statusOf(setVisibility(queue, message, 43_201))).toBe(400);
+      await queue.delete(message);
+      expect(await statusOf(setVisibility(queue, message, 10))).toBe(400);
+    });
+
+    // Capability notInflightIsAnError: some servers change the timeout of a message that lies in the queue.
+    test.skipIf(!capabilities.notInflightIsAnError)(
+      "of a message that is not in flight cannot be changed",
+      async () => {
+        const queue = await queues.createFifo();
+        await queue.send("body");
+        const [message] = await queue.receive();
+        await setVisibility(queue, message, 0);
+        expect((await errorOf(setVisibility(queue, message, 10))).name).toBe("MessageNotInflight");
+      },
+    );
+  });
+
+  describe("delays and long polls", () => {
+    test("a message's own delay holds it back", async () => {
+      const queue = await queues.createStandard();
+      await queue.send("later", { DelaySeconds: 1 });
+      expect(await queue.receive()).toEqual([]);
+      expect(bodiesOf(await queue.receive({ WaitTimeSeconds: 5 }))).toEqual(["later"]);
+    });
+
+    test("the queue's delay holds every message back", async () => {
+      const queue = await queues.createFifo({ DelaySeconds: "1" });
+      await queue.send("one");
+      expect(await queue.receive()).toEqual([]);
+      expect(bodiesOf(await queue.receive({ WaitTimeSeconds: 5 }))).toEqual(["one"]);
+    });
+
+    test("a long poll ends as soon as a message comes", async () => {
+      const queue = await queues.createFifo();
+      const started = performance.now();
+      const poll = queue.receive({ WaitTimeSeconds: 20 });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await queue.send("awaited");
+      expect(bodiesOf(await poll)).toEqual(["awaited"]);
+      expect(performance.now() - started).toBeLessThan(5_000);
+    });
+
+    test("a long poll ends when its time is over", async () => {
+      const queue = await queues.createFifo();
+      const started = performance.now();
+      expect(await queue.receive({ WaitTimeSeconds: 1 })).toEqual([]);
+      expect(performance.now() - started).toBeGreaterThan(900);
+    });
+
+    test("of many long polls, one gets the message", async () => {
+      const queue = await queues.createStandard({ ReceiveMessageWaitTimeSeconds: "2" });
+      const polls = Array.from({ length: 5 }, () => queue.receive());
+      await queue.send("for one of them");
+      expect((await Promise.all(polls)).flat()).toHaveLength(1);
+    });
+
+    test("a client that goes away takes no message with it", async () => {
+      const queue = await queues.createFifo();
+      const abort = new AbortController();
+      const poll = queue.receiveUntil(abort.signal);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      abort.abort();
+      await expect(poll).rejects.toThrow();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await queue.send("stays");
+      expect(bodiesOf(await queue.receive({ WaitTimeSeconds: 2 }))).toEqual(["stays"]);
+    });
+  });
+}
