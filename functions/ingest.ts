@@ -1,4 +1,5 @@
 import middy from "@middy/core";
+import { s3Client, sqsClient } from "../lib/aws.ts";
 import { readCommonConfig } from "../lib/config.ts";
 import { ingestHandler } from "../lib/handlers.ts";
 import { ingestPorts } from "../lib/ports.ts";
@@ -7,8 +8,9 @@ import { ingestSettings } from "../lib/settings.ts";
 
 const config = readCommonConfig(process.env);
 const observer = powertoolsObserver("ingest", config);
+const clients = { s3: s3Client(config, process.env), sqs: sqsClient(config, process.env) };
 
 /** Lambda: a notification of the bucket, in any of the forms of `lib/events.ts`, to jobs in the queue. */
-export const handler = middy(ingestHandler(ingestPorts(config, observer, process.env), ingestSettings(config)))
+export const handler = middy(ingestHandler(ingestPorts(config, observer, clients), ingestSettings(config)))
   .after(observer.flush)
   .onError(observer.flush);

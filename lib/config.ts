@@ -92,19 +92,40 @@ const importer = common.extend(dojo.shape);
 
 /** What `dojo-relay start` reads on top; everything that reaches S3, SQS or DefectDojo may be embedded there. */
 const service = z.object({
+  AWS_REGION: common.shape.AWS_REGION,
+  AWS_ENDPOINT_URL_S3: common.shape.AWS_ENDPOINT_URL_S3,
+  AWS_ENDPOINT_URL_SQS: common.shape.AWS_ENDPOINT_URL_SQS,
+  QUEUE_URL: httpUrl.optional(),
+  DLQ_URL: httpUrl.optional(),
+  LOG_LEVEL: common.shape.LOG_LEVEL,
   PORT: int(8080, 0, 65_535),
   HOST: z.string().default("127.0.0.1"),
+  S3_PORT: int(0, 0, 65_535),
+  SQS_PORT: int(0, 0, 65_535),
   WEBHOOK_TOKEN: z.string().min(1).optional(),
   BUCKET: z.string().default("securecodebox"),
   DATA_DIR: z.string().default(".data"),
   MAX_CONCURRENCY: int(4, 1, 100),
-  IMPORTER_TIMEOUT_SECONDS: int(900, 10, 900),
+  BATCH_SIZE: int(1, 1, 10),
+  VISIBILITY_SECONDS: int(120, 3, 43_200),
+  IMPORTER_TIMEOUT_SECONDS: int(900, 10, 86_400),
+});
+
+/** What commands on the bucket alone read. */
+const store = z.object({
+  AWS_REGION: common.shape.AWS_REGION,
+  AWS_ENDPOINT_URL_S3: common.shape.AWS_ENDPOINT_URL_S3,
+  AWS_ENDPOINT_URL_SQS: common.shape.AWS_ENDPOINT_URL_SQS,
+  BUCKET: service.shape.BUCKET,
+  FINDINGS_NAME: common.shape.FINDINGS_NAME,
+  SIDECAR_NAME: common.shape.SIDECAR_NAME,
 });
 
 export type CommonConfig = Readonly<z.output<typeof common>>;
 export type DojoConfig = Readonly<z.output<typeof dojo>>;
 export type ImporterConfig = Readonly<z.output<typeof importer>>;
 export type ServiceConfig = Readonly<z.output<typeof service>>;
+export type StoreConfig = Readonly<z.output<typeof store>>;
 
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readCommonConfig = (env: Env): CommonConfig => read(common, env);
@@ -114,6 +135,8 @@ export const readDojoConfig = (env: Env): DojoConfig => read(dojo, env);
 export const readImporterConfig = (env: Env): ImporterConfig => read(importer, env);
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readServiceConfig = (env: Env): ServiceConfig => read(service, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readStoreConfig = (env: Env): StoreConfig => read(store, env);
 
 function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   // An empty variable is a missing one, as in shells and compose files.

@@ -63,6 +63,7 @@ export async function importRecord(
   let job: Job | undefined;
   try {
     job = decodeJob(message.body, `message ${message.messageId}`);
+    ports.onProgress?.({ state: "running", job });
     const outcome = await runJob(
       job,
       { ...ports, log: withFields(log, { object: uri(job), jobKey: jobKey(job) }) },
@@ -76,6 +77,7 @@ export async function importRecord(
       why: outcome.why,
       findings: outcome.receipt?.findings.count,
     });
+    ports.onProgress?.({ state: "done", job, outcome });
     return { settled: true, outcome };
   } catch (error) {
     await stopHeartbeat();
@@ -113,7 +115,7 @@ async function settle(
   message: JobMessage,
   job: Job | undefined,
   notes: ReturnType<typeof pendingNotes>,
-  { queue, dlq, log, metrics, clock }: RecordPorts,
+  { queue, dlq, log, metrics, clock, onProgress }: RecordPorts,
   { maxFailures }: RecordSettings,
 ): Promise<RecordOutcome> {
   const note = job === undefined ? undefined : await notes.read(job, jobKey(job));
@@ -128,6 +130,7 @@ async function settle(
       seconds: error.seconds,
     });
     metrics.add("JobsWaiting");
+    onProgress?.({ state: "again", job, error, seconds: error.seconds });
     return { settled: false, error };
   }
   const failure = toRelayError(error, job === undefined ? undefined : uri(job));
@@ -146,6 +149,7 @@ async function settle(
       error: failure,
     });
     metrics.add("JobsPutAside");
+    if (job !== undefined) onProgress?.({ state: "failed", job, error: failure });
     // Kept where it matters to a redrive: an import whose outcome is not known, or one that fell back.
     const matters = note?.postedAt !== undefined || note?.fellBack !== undefined;
     if (job !== undefined && !matters) await notes.remove(job, jobKey(job));
@@ -169,6 +173,7 @@ async function settle(
     error: failure,
   });
   metrics.add("JobsRetried");
+  if (job !== undefined) onProgress?.({ state: "again", job, error: failure, seconds });
   return { settled: false, error: failure };
 }
 

@@ -134,11 +134,12 @@ export async function makeJob(
 /** Puts a job into the queue; the same job within five minutes is one message. */
 export async function enqueue(
   job: Job,
-  { queue, log, metrics }: Pick<IngestPorts, "queue" | "log" | "metrics">,
+  { queue, log, metrics, onProgress }: Pick<IngestPorts, "queue" | keyof Observer>,
 ): Promise<void> {
   await queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: jobKey(job) });
   log.info("a job is enqueued", { object: uri(job), jobKey: jobKey(job), scan: job.scan?.name });
   metrics.add("JobsEnqueued");
+  onProgress?.({ state: "waiting", job });
 }
 
 /** Of several notifications of one key in one event only the last upload matters; S3 documents how sequencers tell. */

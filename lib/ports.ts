@@ -1,5 +1,6 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { SQSClient } from "@aws-sdk/client-sqs";
 import { apiKeySource } from "./api-key.ts";
-import { s3Client, sqsClient } from "./aws.ts";
 import { systemClock } from "./clock.ts";
 import type { CommonConfig, DojoConfig, Env, ImporterConfig } from "./config.ts";
 import { dojoClient } from "./defectdojo/client.ts";
@@ -22,12 +23,16 @@ export function dojoPort(config: DojoConfig, proxyEnv: Env): DefectDojo {
   return dojoClient(transport, { baseUrl: config.DEFECTDOJO_URL, readConcurrency: config.READ_CONCURRENCY });
 }
 
+export interface Clients {
+  readonly s3: S3Client;
+  readonly sqs: SQSClient;
+}
+
 /** What ingest reaches the world through. */
-export function ingestPorts(config: CommonConfig, observer: Observer, proxyEnv: Env): IngestPorts {
-  const sqs = sqsClient(config, proxyEnv);
+export function ingestPorts(config: CommonConfig, observer: Observer, { s3, sqs }: Clients): IngestPorts {
   return {
     ...observer,
-    storage: s3Storage(s3Client(config, proxyEnv)),
+    storage: s3Storage(s3),
     queue: sqsQueue(sqs, config.QUEUE_URL),
     dlq: sqsQueue(sqs, config.DLQ_URL),
     clock: systemClock,
@@ -35,6 +40,11 @@ export function ingestPorts(config: CommonConfig, observer: Observer, proxyEnv: 
 }
 
 /** What the importer reaches the world through. */
-export function importerPorts(config: ImporterConfig, observer: Observer, proxyEnv: Env): RecordPorts {
-  return { ...ingestPorts(config, observer, proxyEnv), dojo: dojoPort(config, proxyEnv) };
+export function importerPorts(
+  config: ImporterConfig,
+  observer: Observer,
+  clients: Clients,
+  proxyEnv: Env,
+): RecordPorts {
+  return { ...ingestPorts(config, observer, clients), dojo: dojoPort(config, proxyEnv) };
 }

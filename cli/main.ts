@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { describeError, RelayError } from "../lib/errors.ts";
+import { startCommand } from "./start.ts";
+import { uploadCommand } from "./upload.ts";
+
+/** One row a subcommand; each is a file of its own. */
+const COMMANDS = [startCommand, uploadCommand];
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+export function program(): Command {
+  const root = new Command("dojo-relay")
+    .description("Relays secureCodeBox scan results to DefectDojo and brings DefectDojo's verdicts back.")
+    .version(version)
+    .showHelpAfterError("(--help shows what there is, with examples)");
+  for (const command of COMMANDS) root.addCommand(command());
+  return root;
+}
+
+/** Runs a command line; errors of ours are one line with what to do, anything else its stack too. */
+export async function run(argv: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync(argv);
+  } catch (error) {
+    process.exitCode = 1;
+    if (error instanceof RelayError) {
+      process.stderr.write(`dojo-relay: ${describeError(error)}\n${error.advice}\n`);
+    } else
+      process.stderr.write(`dojo-relay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  }
+}

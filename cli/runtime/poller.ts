@@ -1,0 +1,139 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  ChangeMessageVisibilityCommand,
+  DeleteMessageBatchCommand,
+  type Message,
+  ReceiveMessageCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
+import type { RunContext } from "../../lib/handlers.ts";
+import type { Log } from "../../lib/observe.ts";
+
+export interface PollerOptions {
+  readonly sqs: SQSClient;
+  readonly queueUrl: string;
+  readonly handler: (event: SQSEvent, context: RunContext) => Promise<SQSBatchResponse>;
+  /** Batches under way at once, as Lambda's `MaximumConcurrency`. */
+  readonly concurrency: number;
+  /** Messages a batch. */
+  readonly batchSize: number;
+  /** How long one call of the handler may take. */
+  readonly timeoutMs: number;
+  readonly log: Log;
+}
+
+export interface Poller {
+  /** Whether the queue answered lately. */
+  ready(): boolean;
+  /** Batches under way. */
+  busy(): number;
+  /** Takes no more messages, lets the handlers finish for `graceMs`, and hands back what they could not. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const WAIT_SECONDS = 10;
+const PAUSE_AFTER_ERROR_MS = 2_000;
+
+/** What Lambda's event source mapping does: takes messages, calls the handler, deletes what did not fail. */
+export function startPoller(options: PollerOptions): Poller {
+  const { sqs, queueUrl, handler, concurrency, batchSize, timeoutMs, log } = options;
+  const stopping = new AbortController();
+  const inFlight = new Map<string, Message>();
+  let deadline: number | undefined;
+  let lastAnswer = 0;
+  let busy = 0;
+
+  const work = async (messages: readonly Message[]) => {
+    const end = Date.now() + timeoutMs;
+    const context = {
+      awsRequestId: randomUUID(),
+      getRemainingTimeInMillis: () => Math.min(end, deadline ?? end) - Date.now(),
+    };
+    for (const message of messages) inFlight.set(message.ReceiptHandle ?? "", message);
+    busy++;
+    try {
+      const { batchItemFailures } = await handler(
+        { Records: messages.map((message) => toRecord(message, queueUrl)) },
+        context,
+      );
+      const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+      await remove(messages.filter(({ MessageId }) => !failed.has(MessageId ?? "")));
+    } catch (error) {
+      log.error("the handler failed; its messages come again after their visibility timeout", { error });
+    } finally {
+      busy--;
+      for (const message of messages) inFlight.delete(message.ReceiptHandle ?? "");
+    }
+  };
+
+  const remove = async (done: readonly Message[]) => {
+    if (done.length === 0) return;
+    const entries = done.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
+    const { Failed = [] } = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }));
+    for (const { Code, Message: why } of Failed)
+      log.warn("a finished message could not be deleted and will come again", { code: Code, why });
+  };
+
+  const poll = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        const { Messages = [] } = await sqs.send(
+          new ReceiveMessageCommand({
+            QueueUrl: queueUrl,
+            MaxNumberOfMessages: batchSize,
+            WaitTimeSeconds: WAIT_SECONDS,
+            MessageSystemAttributeNames: ["All"],
+            MessageAttributeNames: ["All"],
+          }),
+          { abortSignal: stopping.signal },
+        );
+        lastAnswer = Date.now();
+        if (Messages.length > 0) await work(Messages);
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        log.error("the queue does not answer", { object: queueUrl, error });
+        await sleep(PAUSE_AFTER_ERROR_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  };
+
+  const loops = Array.from({ length: concurrency }, poll);
+  return {
+    ready: () => Date.now() - lastAnswer < 3 * WAIT_SECONDS * 1000 || busy === concurrency,
+    busy: () => busy,
+    stop: async (graceMs) => {
+      deadline = Date.now() + graceMs;
+      stopping.abort();
+      const finished = Promise.all(loops).then(() => true);
+      if (await Promise.race([finished, sleep(graceMs, false, { ref: false })])) return;
+      log.warn("messages are handed back unfinished", { messages: inFlight.size });
+      for (const { ReceiptHandle } of inFlight.values()) {
+        await sqs
+          .send(new ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }))
+          .catch(() => undefined);
+      }
+    },
+  };
+}
+
+/** A message as Lambda passes it on. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */
+function toRecord(message: Message, queueUrl: string): SQSRecord {
+  return {
+    messageId: message.MessageId ?? "",
+    receiptHandle: message.ReceiptHandle ?? "",
+    body: message.Body ?? "",
+    md5OfBody: message.MD5OfBody ?? "",
+    attributes: (message.Attributes ?? {}) as unknown as SQSRecord["attributes"],
+    messageAttributes: Object.fromEntries(
+      Object.entries(message.MessageAttributes ?? {}).map(([name, { DataType, StringValue }]) => [
+        name,
+        { dataType: DataType as "String", ...(StringValue === undefined ? {} : { stringValue: StringValue }) },
+      ]),
+    ),
+    eventSource: "aws:sqs",
+    eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:${queueUrl.slice(queueUrl.lastIndexOf("/") + 1)}`,
+    awsRegion: "us-east-1",
+  };
+}

@@ -1,0 +1,124 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describeError } from "../../lib/errors.ts";
+import type { Log } from "../../lib/observe.ts";
+
+export interface Reply {
+  readonly status: number;
+  readonly type?: string;
+  readonly body?: string;
+}
+
+export interface RouteRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  /** The whole body, within bounds. */
+  readonly body: () => Promise<Buffer>;
+}
+
+/** What a path answers; undefined where the route has answered by itself (a stream). */
+export type Route = (request: RouteRequest) => Promise<Reply | undefined> | Reply;
+
+export interface ReceiverOptions {
+  readonly host: string;
+  readonly port: number;
+  /** `Authorization` must carry it as a Bearer token, where one is set. */
+  readonly token: string | undefined;
+  /** By `METHOD /path`. */
+  readonly routes: Readonly<Record<string, Route>>;
+  /** Those that need the token. */
+  readonly guarded: ReadonlySet<string>;
+  readonly log: Log;
+}
+
+export interface Receiver {
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Notifications are of some KiB each; SQS would take no larger one anyway. */
+const MAX_BODY = 1024 * 1024;
+
+class TooLarge extends Error {}
+
+/** The service's HTTP side. */
+export async function startReceiver({ host, port, token, routes, guarded, log }: ReceiverOptions): Promise<Receiver> {
+  const server = http.createServer((request, response) => {
+    const url = new URL(request.url ?? "/", "http://relay.invalid");
+    answer(request, response, url).catch((error: unknown) => {
+      const tooLarge = error instanceof TooLarge;
+      if (!tooLarge) log.error("a request failed", { path: url.pathname, error });
+      if (!response.headersSent)
+        reply(response, { status: tooLarge ? 413 : 500, body: tooLarge ? "too large\n" : `${describeError(error)}\n` });
+      if (tooLarge) request.destroy();
+    });
+  });
+
+  const answer = async (request: IncomingMessage, response: ServerResponse, url: URL) => {
+    const name = `${request.method === "HEAD" ? "GET" : request.method} ${url.pathname}`;
+    const route = routes[name];
+    if (route === undefined) return reply(response, { status: 404, body: "not found\n" });
+    if (guarded.has(name) && token !== undefined && !authorized(request.headers.authorization, token)) {
+      log.warn("a request without the right token is refused", {
+        path: url.pathname,
+        from: request.socket.remoteAddress,
+      });
+      return reply(response, {
+        status: 401,
+        body: "the Authorization header does not carry WEBHOOK_TOKEN as a Bearer token\n",
+      });
+    }
+    const given = await route({ request, response, url, body: () => readBody(request) });
+    if (given !== undefined) reply(response, given);
+  };
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  const name = host.includes(":") ? `[${host}]` : host;
+  return {
+    url: `http://${name === "0.0.0.0" || name === "[::]" ? "127.0.0.1" : name}:${address.port}`,
+    port: address.port,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      setTimeout(() => server.closeAllConnections(), 2_000).unref();
+      await closed;
+    },
+  };
+}
+
+function reply(response: ServerResponse, { status, type = "text/plain; charset=utf-8", body = "" }: Reply): void {
+  response.writeHead(status, {
+    "content-type": type,
+    "content-length": Buffer.byteLength(body),
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+  });
+  response.end(body);
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new TooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** `Bearer TOKEN`; a token of two words is sent as it is by MinIO. Compared in constant time. */
+function authorized(header: string | undefined, token: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  const given = digest(header ?? "");
+  return (
+    timingSafeEqual(given, digest(`Bearer ${token}`)) || (token.includes(" ") && timingSafeEqual(given, digest(token)))
+  );
+}

@@ -1,0 +1,18 @@
+import type { CommonConfig } from "../../lib/config.ts";
+import type { Fields, Log } from "../../lib/observe.ts";
+import { readable } from "../../lib/powertools.ts";
+
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+type Level = (typeof LEVELS)[number];
+
+/** JSON lines on stderr: stdout belongs to what a command answers. */
+export function serviceLog(
+  least: CommonConfig["LOG_LEVEL"],
+  write = (line: string) => process.stderr.write(line),
+): Log {
+  const at = (level: Level) => (message: string, fields?: Fields) => {
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return;
+    write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...readable(fields) })}\n`);
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}

@@ -1,0 +1,162 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { SQSClient } from "@aws-sdk/client-sqs";
+import { EMBEDDED_CREDENTIALS, s3Client, sqsClient } from "../../lib/aws.ts";
+import { type Env, readImporterConfig, readServiceConfig } from "../../lib/config.ts";
+import { importerHandler, ingestHandler } from "../../lib/handlers.ts";
+import type { Log, Progress } from "../../lib/observe.ts";
+import { importerPorts } from "../../lib/ports.ts";
+import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+import { startEmbeddedS3 } from "../embedded/s3-server.ts";
+import { startEmbeddedSqs } from "../embedded/sqs-server.ts";
+import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
+import { startPoller } from "./poller.ts";
+import { type Route, startReceiver } from "./receiver.ts";
+import { serviceMetrics } from "./service-metrics.ts";
+
+/** The embedded store's name for the receiver in its notification ARN. */
+const TARGET = "relay";
+const SHUTDOWN_GRACE_MS = 20_000;
+
+export interface Service {
+  /** Address of the receiver, the page, health and metrics. */
+  readonly url: string;
+  readonly bucket: string;
+  readonly s3Endpoint: string;
+  readonly sqsEndpoint: string;
+  readonly queueUrl: string;
+  readonly dlqUrl: string;
+  readonly dojoUrl: string;
+  readonly clients: { readonly s3: S3Client; readonly sqs: SQSClient };
+  stop(): Promise<void>;
+}
+
+/**
+ * Both functions on one machine: a receiver for bucket notifications calls the ingest handler, a poller the importer handler, with the events that
+ * Lambda would pass. What the environment names no endpoint for is embedded: S3, SQS.
+ * @throws RelayError `config-invalid`
+ */
+export async function startService(
+  env: Env,
+  log: Log,
+  onProgress: (progress: Progress) => void = () => undefined,
+): Promise<Service> {
+  const service = readServiceConfig(env);
+  const token =
+    service.WEBHOOK_TOKEN ?? (service.AWS_ENDPOINT_URL_S3 === undefined ? randomBytes(24).toString("hex") : undefined);
+  if (token === undefined) log.warn("WEBHOOK_TOKEN is not set: anybody who reaches the receiver can enqueue scans");
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closer of closers.toReversed()) await closer();
+  };
+  const metrics = serviceMetrics();
+  let ingest: ((event: unknown) => Promise<unknown>) | undefined;
+  let ready = () => false;
+
+  const notify: Route = async ({ body }) => {
+    if (ingest === undefined) return { status: 503, body: "starting\n" };
+    const text = (await body()).toString("utf8");
+    try {
+      return { status: 200, type: "application/json", body: `${JSON.stringify(await ingest(parseJson(text)))}\n` };
+    } catch (error) {
+      // Whoever sent it sends it again: this is only what a retry may mend.
+      return { status: 503, body: `${error instanceof Error ? error.message : String(error)}\n` };
+    }
+  };
+  const routes: Record<string, Route> = {
+    "POST /events": notify,
+    "GET /healthz": () => ({ status: 200, body: "ok\n" }),
+    "GET /readyz": () =>
+      ready() ? { status: 200, body: "ready\n" } : { status: 503, body: "not ready: the queue does not answer\n" },
+    "GET /metrics": async () => ({
+      status: 200,
+      type: metrics.registry.contentType,
+      body: await metrics.registry.metrics(),
+    }),
+  };
+
+  try {
+    const receiver = await startReceiver({
+      host: service.HOST,
+      port: service.PORT,
+      token,
+      routes,
+      guarded: new Set(["POST /events"]),
+      log,
+    });
+    closers.push(receiver.close);
+
+    const embedded = { report: (message: string) => log.warn(message) };
+    let s3Endpoint = service.AWS_ENDPOINT_URL_S3;
+    if (s3Endpoint === undefined) {
+      const server = await startEmbeddedS3({
+        ...embedded,
+        port: service.S3_PORT,
+        dataDir: join(service.DATA_DIR, "s3"),
+        targets: { [TARGET]: { endpoint: `${receiver.url}/events`, authToken: token ?? "" } },
+      });
+      closers.push(server.close);
+      s3Endpoint = server.url;
+    }
+    let sqsEndpoint = service.AWS_ENDPOINT_URL_SQS;
+    if (sqsEndpoint === undefined) {
+      const server = await startEmbeddedSqs({
+        ...embedded,
+        port: service.SQS_PORT,
+        dataDir: join(service.DATA_DIR, "sqs"),
+      });
+      closers.push(server.close);
+      sqsEndpoint = server.url;
+    }
+    const aws = { AWS_REGION: service.AWS_REGION, AWS_ENDPOINT_URL_S3: s3Endpoint, AWS_ENDPOINT_URL_SQS: sqsEndpoint };
+    const s3 = s3Client(aws, env, service.AWS_ENDPOINT_URL_S3 === undefined ? EMBEDDED_CREDENTIALS : undefined);
+    const sqs = sqsClient(aws, env, service.AWS_ENDPOINT_URL_SQS === undefined ? EMBEDDED_CREDENTIALS : undefined);
+    const given = service.QUEUE_URL !== undefined && service.DLQ_URL !== undefined;
+    const queues = given
+      ? { queueUrl: service.QUEUE_URL, dlqUrl: service.DLQ_URL }
+      : await ensureQueues(sqs, service.VISIBILITY_SECONDS);
+    const config = readImporterConfig({ ...env, ...aws, QUEUE_URL: queues.queueUrl, DLQ_URL: queues.dlqUrl });
+    if (service.AWS_ENDPOINT_URL_S3 === undefined) {
+      await ensureBucket(s3, service.BUCKET);
+      await ensureNotification(s3, service.BUCKET, `arn:minio:sqs::${TARGET}:webhook`, config.FINDINGS_NAME);
+    }
+
+    const ports = importerPorts(config, { log, metrics, onProgress }, { s3, sqs }, env);
+    ingest = ingestHandler(ports, ingestSettings(config));
+    const poller = startPoller({
+      sqs,
+      queueUrl: config.QUEUE_URL,
+      handler: importerHandler(ports, recordSettings(config)),
+      concurrency: service.MAX_CONCURRENCY,
+      batchSize: service.BATCH_SIZE,
+      timeoutMs: service.IMPORTER_TIMEOUT_SECONDS * 1000,
+      log,
+    });
+    closers.push(() => poller.stop(SHUTDOWN_GRACE_MS));
+    ready = poller.ready;
+    return {
+      url: receiver.url,
+      bucket: service.BUCKET,
+      s3Endpoint,
+      sqsEndpoint,
+      queueUrl: config.QUEUE_URL,
+      dlqUrl: config.DLQ_URL,
+      dojoUrl: config.DEFECTDOJO_URL,
+      clients: { s3, sqs },
+      stop: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** What is no JSON stays text: ingest puts it aside. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,75 @@
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { S3Client } from "@aws-sdk/client-s3";
+import { RelayError } from "../lib/errors.ts";
+import { s3Storage } from "../lib/storage.ts";
+
+export interface UploadSettings {
+  readonly bucket: string;
+  /** Folder in the bucket that scans are put into, with its trailing slash, or "". */
+  readonly prefix: string;
+  readonly findingsName: string;
+}
+
+export interface UploadedScan {
+  readonly scan: string;
+  readonly findingsKey: string;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  json: "application/json",
+  xml: "application/xml",
+  yaml: "application/yaml",
+  yml: "application/yaml",
+};
+
+/**
+ * Puts a scan's folder into the bucket, the findings last: their landing is the event, and all else has to be there then.
+ * @throws RelayError `findings-missing` for a folder without findings
+ */
+export async function uploadScan(
+  s3: S3Client,
+  directory: string,
+  { bucket, prefix, findingsName }: UploadSettings,
+): Promise<UploadedScan> {
+  const names = (await readdir(directory, { withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name);
+  if (!names.includes(findingsName)) {
+    throw new RelayError("findings-missing", `${directory} holds no ${findingsName}`, { object: directory });
+  }
+  const scan = basename(directory);
+  const storage = s3Storage(s3);
+  const ordered = [...names.filter((name) => name !== findingsName).sort(), findingsName];
+  for (const name of ordered) {
+    const path = join(directory, name);
+    const contentType = TYPES[name.slice(name.lastIndexOf(".") + 1).toLowerCase()] ?? "application/octet-stream";
+    const { size } = await stat(path);
+    const body = size === 0 ? new Uint8Array() : createReadStream(path);
+    await storage.write({ bucket, key: `${prefix}${scan}/${name}` }, body, { contentType });
+  }
+  return { scan, findingsKey: `${prefix}${scan}/${findingsName}` };
+}
+
+/** Scan folders below the given ones: those that hold findings themselves, else their subfolders that do. */
+export async function findScanFolders(directories: readonly string[], findingsName: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const directory of directories) {
+    const entries = await readdir(directory, { withFileTypes: true });
+    if (entries.some((entry) => entry.isFile() && entry.name === findingsName)) {
+      found.push(directory);
+      continue;
+    }
+    const subfolders = entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name));
+    for (const subfolder of subfolders.sort()) {
+      if ((await readdir(subfolder)).includes(findingsName)) found.push(subfolder);
+    }
+  }
+  if (found.length === 0) {
+    throw new RelayError("findings-missing", `no ${findingsName} in ${directories.join(", ")} or its subfolders`, {
+      object: directories.join(", "),
+    });
+  }
+  return found;
+}

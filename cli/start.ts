@@ -1,0 +1,44 @@
+import { Command } from "commander";
+import { readServiceConfig } from "../lib/config.ts";
+import { type Service, startService } from "./runtime/service.ts";
+import { serviceLog } from "./runtime/service-log.ts";
+
+/** `dojo-relay start`: both functions as a service on one machine. */
+export function startCommand(): Command {
+  return new Command("start")
+    .description("run both functions as a service on this machine, beside MinIO or with a store and queue of its own")
+    .addHelpText("after", START_HELP)
+    .action(async () => {
+      const log = serviceLog(readServiceConfig(process.env).LOG_LEVEL);
+      const service = await startService(process.env, log);
+      log.info("dojo-relay is running", describe(service));
+      await untilSignalled();
+      log.info("dojo-relay ends: it finishes or hands back its messages");
+      await service.stop();
+    });
+}
+
+const START_HELP = `
+Everything is set by environment variables; without endpoints the service brings its own S3 and SQS, kept in DATA_DIR.
+
+Examples:
+  $ DEFECTDOJO_URL=https://defectdojo.example.com DEFECTDOJO_APIKEY=… dojo-relay start
+  $ AWS_ENDPOINT_URL_S3=http://minio:9000 WEBHOOK_TOKEN=… DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=… dojo-relay start
+
+Paths:  POST /events (bucket notifications)  GET /healthz  /readyz  /metrics`;
+
+export function describe({ url, s3Endpoint, sqsEndpoint, bucket, dojoUrl }: Service) {
+  return { receiver: `${url}/events`, s3: s3Endpoint, sqs: sqsEndpoint, bucket, defectdojo: dojoUrl };
+}
+
+/** Resolves at SIGINT or SIGTERM; a second one ends the process at once. */
+export async function untilSignalled(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => {
+        resolve();
+        process.once(signal, () => process.exit(130));
+      });
+    }
+  });
+}

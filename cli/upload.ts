@@ -1,0 +1,37 @@
+import { Command } from "commander";
+import { s3Client } from "../lib/aws.ts";
+import { readStoreConfig } from "../lib/config.ts";
+import { progressBar } from "./progress.ts";
+import { findScanFolders, uploadScan } from "./scan-folder.ts";
+
+/** `dojo-relay upload DIR…`: scan folders into the bucket, in a safe order. */
+export function uploadCommand(): Command {
+  return new Command("upload")
+    .description("put scan folders (sidecar, raw result, findings) into the bucket, the findings last")
+    .argument("<dir...>", "folders of scans, or folders that hold such folders")
+    .option("--prefix <prefix>", "folder in the bucket that the scans are put into", "")
+    .option("--json", "print an array of {scan, findingsKey} instead of lines")
+    .addHelpText("after", UPLOAD_HELP)
+    .action(async (directories: string[], options: { prefix: string; json?: boolean }) => {
+      const config = readStoreConfig(process.env);
+      const folders = await findScanFolders(directories, config.FINDINGS_NAME);
+      const s3 = s3Client(config, process.env);
+      const prefix = options.prefix === "" || options.prefix.endsWith("/") ? options.prefix : `${options.prefix}/`;
+      const bar = progressBar("uploaded", folders.length);
+      const uploaded = [];
+      for (const folder of folders) {
+        uploaded.push(
+          await uploadScan(s3, folder, { bucket: config.BUCKET, prefix, findingsName: config.FINDINGS_NAME }),
+        );
+        bar.advance(folder);
+      }
+      bar.stop();
+      const lines = uploaded.map(({ findingsKey }) => `s3://${config.BUCKET}/${findingsKey}`).join("\n");
+      process.stdout.write(`${options.json ? JSON.stringify(uploaded, undefined, 1) : lines}\n`);
+    });
+}
+
+const UPLOAD_HELP = `
+Examples:
+  $ AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 BUCKET=securecodebox dojo-relay upload scans/nmap-1
+  $ dojo-relay upload scans --prefix nightly/ --json`;
