@@ -16,6 +16,8 @@ storageContract("embedded", { anyKey: true, unsupportedIsAnError: true }, async 
     client,
     bucket,
     async restart() {
+      // Drops the client's idle connections, which the server is about to close.
+      client.destroy();
       await server.close();
       server = await startEmbeddedS3({ dataDir, port: server.port });
     },

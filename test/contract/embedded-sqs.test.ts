@@ -7,17 +7,27 @@ import { queueContract } from "./queue.contract.ts";
 
 const CAPABILITIES = {
   unsupportedIsAnError: true,
+  limitsAreExact: true,
+  attributePrefixes: true,
+  deletingTwiceIsNoError: true,
   expiredHandleIsRefused: true,
-  deadLetterSource: true,
   notInflightIsAnError: true,
+  abandonedPollsTakeNothing: true,
+  deadLetterSource: true,
 };
 
 queueContract("embedded", CAPABILITIES, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-sqs-"));
-  const server = await startEmbeddedSqs({ dataDir });
+  let server = await startEmbeddedSqs({ dataDir });
   const client = sqsClient(server.url);
   return {
     client,
+    async restart() {
+      // Drops the client's idle connections, which the server is about to close.
+      client.destroy();
+      await server.close();
+      server = await startEmbeddedSqs({ dataDir, port: server.port });
+    },
     async close() {
       client.destroy();
       await server.close();

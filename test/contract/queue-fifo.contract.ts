@@ -135,7 +135,6 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       await queue.delete(second);
     });
 
-    // Capability expiredHandleIsRefused: AWS refuses it; some servers delete the message all the same.
     test.skipIf(!capabilities.expiredHandleIsRefused)("are refused once their time is over", async () => {
       const queue = await queues.createFifo();
       await queue.send("body");

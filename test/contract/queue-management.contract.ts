@@ -104,7 +104,6 @@ export function queueManagementTests(queues: QueuesUnderTest, capabilities: Queu
     });
   });
 
-  // Capability unsupportedIsAnError: a full server supports these, or answers them in its own way.
   describe.skipIf(!capabilities.unsupportedIsAnError)("what is not supported is an error", () => {
     const requests: Readonly<Record<string, (queue: TestQueue) => Promise<unknown>>> = {
       "attribute KmsMasterKeyId": ({ url: QueueUrl }) =>

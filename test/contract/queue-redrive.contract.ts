@@ -34,7 +34,6 @@ export function queueRedriveTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(await queue.receive()).toEqual([]);
     });
 
-    // Capability deadLetterSource: AWS tells it in an attribute of the message.
     test.skipIf(!capabilities.deadLetterSource)("tell where a message came from", async () => {
       const deadLetters = await queues.createFifo();
       const queue = await queues.createFifo({ RedrivePolicy: await redrivePolicy(deadLetters, 1) });

@@ -16,17 +16,26 @@ import { queueFifoTests } from "./queue-fifo.contract.ts";
 import { queueManagementTests } from "./queue-management.contract.ts";
 import { queueMessageTests } from "./queue-messages.contract.ts";
 import { queueRedriveTests } from "./queue-redrive.contract.ts";
+import { queueRestartTests } from "./queue-restart.contract.ts";
 
-/** What a server does that not all of them do. A test that needs one of these says so where it is skipped. */
+/** What AWS does, but not every server. A test that needs one of these is skipped, by name, where it is missing. */
 export interface QueueCapabilities {
   /** What is not supported is answered with UnsupportedOperation. */
   readonly unsupportedIsAnError: boolean;
+  /** Sizes (attributes counted), times and ids beyond what AWS allows are refused, with the errors that AWS documents. */
+  readonly limitsAreExact: boolean;
+  /** `app.*` asks for all message attributes whose names begin so. */
+  readonly attributePrefixes: boolean;
+  /** Deleting a message that was deleted is no error. */
+  readonly deletingTwiceIsNoError: boolean;
   /** A FIFO queue refuses to delete by a receipt handle whose visibility timeout has run out. */
   readonly expiredHandleIsRefused: boolean;
-  /** A message in the dead letter queue names the queue that it came from. */
-  readonly deadLetterSource: boolean;
   /** Changing the visibility of a message that is not in flight is an error. */
   readonly notInflightIsAnError: boolean;
+  /** A long poll whose client went away takes no message out of the queue. */
+  readonly abandonedPollsTakeNothing: boolean;
+  /** A message in the dead letter queue names the queue that it came from. */
+  readonly deadLetterSource: boolean;
 }
 
 export interface QueueSetup {
@@ -48,6 +57,8 @@ export interface TestQueue {
 
 export interface QueuesUnderTest {
   readonly client: () => SQSClient;
+  /** Undefined when the server is not ours to restart. */
+  readonly restart: () => QueueSetup["restart"];
   createFifo(attributes?: Readonly<Record<string, string>>): Promise<TestQueue>;
   createStandard(attributes?: Readonly<Record<string, string>>): Promise<TestQueue>;
 }
@@ -79,6 +90,7 @@ export function queueContract(name: string, capabilities: QueueCapabilities, set
     };
     const queues: QueuesUnderTest = {
       client,
+      restart: () => current?.restart,
       createFifo: (attributes = {}) => create(".fifo", { FifoQueue: "true", ...attributes }),
       createStandard: (attributes = {}) => create("", attributes),
     };
@@ -91,9 +103,10 @@ export function queueContract(name: string, capabilities: QueueCapabilities, set
     });
     queueManagementTests(queues, capabilities);
     queueMessageTests(queues, capabilities);
-    queueBatchTests(queues);
+    queueBatchTests(queues, capabilities);
     queueFifoTests(queues, capabilities);
     queueRedriveTests(queues, capabilities);
+    queueRestartTests(queues);
   });
 }
 

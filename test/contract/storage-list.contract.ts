@@ -1,13 +1,13 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandInput, PutObjectCommand } from "@aws-sdk/client-s3";
 import { beforeAll, describe, expect, test } from "vitest";
 import { errorOf } from "./aws.ts";
-import type { StorageUnderTest } from "./storage.contract.ts";
+import type { StorageCapabilities, StorageUnderTest } from "./storage.contract.ts";
 
 /** In the order of their UTF-8 bytes; UTF-16 would put the emoji before the full-width letter. */
 const KEYS = [
   "list/Z",
-  "list/a",
   "list/a b+c%d&e",
+  "list/a.json",
   "list/a/1",
   "list/a/2",
   "list/a/deep/er",
@@ -18,7 +18,7 @@ const KEYS = [
   "list/😀/x",
 ];
 
-export function storageListTests(storage: StorageUnderTest): void {
+export function storageListTests(storage: StorageUnderTest, capabilities: StorageCapabilities): void {
   const page = (more: Partial<ListObjectsV2CommandInput> = {}) =>
     storage().client.send(new ListObjectsV2Command({ Bucket: storage().bucket, Prefix: "list/", ...more }));
 
@@ -44,7 +44,7 @@ export function storageListTests(storage: StorageUnderTest): void {
     beforeAll(async () => {
       const { client, bucket: Bucket } = storage();
       // Neighbours that no listing of the prefix may show.
-      for (const Key of [...KEYS.toReversed(), "lisp", "list", "list0"]) {
+      for (const Key of [...KEYS.toReversed(), "lisp", "list0", "listing"]) {
         await client.send(new PutObjectCommand({ Bucket, Key, Body: Key }));
       }
     });
@@ -65,7 +65,7 @@ export function storageListTests(storage: StorageUnderTest): void {
 
     test.for([1, 2, 3, 1000])("with a delimiter, in pages of %i, show each common prefix once", async (MaxKeys) => {
       expect(await all({ MaxKeys, Delimiter: "/" })).toEqual({
-        keys: ["list/Z", "list/a", "list/a b+c%d&e", "list/a0", "list/ü", "list/ｚ"],
+        keys: ["list/Z", "list/a b+c%d&e", "list/a.json", "list/a0", "list/ü", "list/ｚ"],
         prefixes: ["list/a/", "list/b/", "list/😀/"],
       });
     });
@@ -81,6 +81,15 @@ export function storageListTests(storage: StorageUnderTest): void {
       expect(await keysAfter("list/a/2")).toEqual(KEYS.slice(5));
       expect(await keysAfter("list/a/20")).toEqual(KEYS.slice(5));
       expect(await keysAfter("list/😀/x")).toBeUndefined();
+    });
+
+    test.skipIf(!capabilities.anyKey)("show a key beside the keys below it", async () => {
+      const { client, bucket: Bucket } = storage();
+      const keys = ["below", "below/", "below//", "below/a", "below/a/b"];
+      for (const Key of keys) await client.send(new PutObjectCommand({ Bucket, Key, Body: "x" }));
+      expect(await all({ Prefix: "below", MaxKeys: 2 })).toEqual({ keys, prefixes: [] });
+      const folded = { keys: ["below/", "below/a"], prefixes: ["below//", "below/a/"] };
+      expect(await all({ Prefix: "below/", Delimiter: "/", MaxKeys: 1 })).toEqual(folded);
     });
 
     test("of nothing are empty", async () => {

@@ -143,7 +143,6 @@ export function storageObjectTests(storage: StorageUnderTest, capabilities: Stor
       expect(await textOf(key)).toBe(`body of ${key}`);
     });
 
-    // Capability anyKey: such keys are refused by servers that keep objects under paths made of their keys.
     test.skipIf(!capabilities.anyKey).for(PATH_LIKE_KEYS)("that look like paths are data: %j", async (key) => {
       await put(key, `body of ${key}`);
       expect(await textOf(key)).toBe(`body of ${key}`);

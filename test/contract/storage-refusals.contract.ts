@@ -120,7 +120,6 @@ export function storageRefusalTests(storage: StorageUnderTest, capabilities: Sto
     });
   });
 
-  // Capability unsupportedIsAnError: a full server supports these, or answers them in its own way.
   describe.skipIf(!capabilities.unsupportedIsAnError)("what is not supported is an error and changes nothing", () => {
     test.for(Object.entries(requests))("%s", async ([, request]) => {
       const { client, bucket: Bucket } = storage();

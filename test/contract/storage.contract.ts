@@ -1,4 +1,11 @@
-import type { S3Client } from "@aws-sdk/client-s3";
+import {
+  AbortMultipartUploadCommand,
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListMultipartUploadsCommand,
+  paginateListObjectsV2,
+  type S3Client,
+} from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe } from "vitest";
 import { storageChecksumTests } from "./storage-checksums.contract.ts";
 import { storageConditionTests } from "./storage-conditions.contract.ts";
@@ -6,12 +13,13 @@ import { storageListTests } from "./storage-list.contract.ts";
 import { storageMultipartTests } from "./storage-multipart.contract.ts";
 import { storageObjectTests } from "./storage-objects.contract.ts";
 import { storageRefusalTests } from "./storage-refusals.contract.ts";
+import { storageRestartTests } from "./storage-restart.contract.ts";
 
-/** What a server does that not all of them do. A test that needs one of these says so where it is skipped. */
+/** What S3 does, but not every server. A test that needs one of these is skipped, by name, where it is missing. */
 export interface StorageCapabilities {
-  /** Keys such as `a//b`, `a/../b` or `/a` are keys like any other. MinIO refuses them: it makes paths of them. */
+  /** Keys such as `a//b`, `a/../b` or `/a` are keys like any other, and `a` may be one beside `a/b`. */
   readonly anyKey: boolean;
-  /** What is not supported is answered with an error. MinIO supports (or pretends to support) more than we ask of. */
+  /** What dojo-relay has no need of is answered 501 (the embedded S3), where a full server supports it. */
   readonly unsupportedIsAnError: boolean;
 }
 
@@ -49,8 +57,21 @@ export function storageContract(
     storageObjectTests(storage, capabilities);
     storageConditionTests(storage);
     storageChecksumTests(storage);
-    storageListTests(storage);
+    storageListTests(storage, capabilities);
     storageMultipartTests(storage);
     storageRefusalTests(storage, capabilities);
+    storageRestartTests(storage);
   });
+}
+
+/** Deletes a bucket of a lasting server, with what the tests left in it. */
+export async function deleteBucket(client: S3Client, Bucket: string): Promise<void> {
+  for await (const { Contents = [] } of paginateListObjectsV2({ client }, { Bucket })) {
+    const Objects = Contents.map(({ Key }) => ({ Key }));
+    if (Objects.length > 0) await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  }
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
+  for (const { Key, UploadId } of Uploads)
+    await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
+  await client.send(new DeleteBucketCommand({ Bucket }));
 }
