@@ -185,7 +185,10 @@ export type Finding = ReportedFinding & {
   /** Ids of `location_findings` or, in endpoints mode, of `endpoints`. */
   endpoints: number[];
   requestResponses: { request: string; response: string }[];
+  group: FindingGroup | null;
 };
+
+export type FindingGroup = { id: number; name: string; test: number; jira_issue: null };
 
 /** A place as a parser reports it. */
 export type Place = {

@@ -4,6 +4,7 @@ import type {
   Endpoint,
   Engagement,
   Finding,
+  FindingGroup,
   Location,
   LocationFinding,
   LocationProduct,
@@ -69,6 +70,7 @@ export type State = {
   locationProductsByKey: Map<string, LocationProduct>;
   endpoints: Map<number, Endpoint>;
   endpointsByKey: Map<string, Endpoint>;
+  findingGroups: Map<number, FindingGroup>;
   toolTypes: Map<number, Record<string, unknown>>;
   toolConfigurations: Map<number, Record<string, unknown>>;
   cicdInfrastructure: Map<number, Record<string, unknown>>;
@@ -91,6 +93,7 @@ const FIRST_IDS = {
   testImport: 2_031,
   importAction: 800_001,
   finding: 6_001,
+  findingGroup: 41,
   location: 3_000_001,
   locationFinding: 5_000_001,
   locationProduct: 7_000_001,
@@ -156,6 +159,7 @@ export function createState(settings: Settings): State {
     locationProductsByKey: new Map(),
     endpoints: new Map(),
     endpointsByKey: new Map(),
+    findingGroups: new Map(),
     toolTypes: new Map([
       [1, { id: 1, name: "SonarQube", description: null }],
       [7, { id: 7, name: "Security Test Orchestration Engine", description: "Security Test Orchestration Engine" }],

@@ -7,6 +7,7 @@ import { addTest } from "../resources/tests.ts";
 import { findingsOfProduct, type State } from "../state.ts";
 import { deduplicate } from "./deduplicate.ts";
 import { checkForm, type ImportForm, scanTime } from "./form.ts";
+import { groupFindings } from "./groups.ts";
 import { statistics } from "./statistics.ts";
 import { sifted, storeFindings } from "./store.ts";
 import { engagementToImportInto, madeEngagement } from "./target.ts";
@@ -22,6 +23,13 @@ export async function importInto(state: State, call: Call, form: ImportForm, eng
   requireColumnLengths(form);
   const { test, report } = await parsed(state, form, engagement);
   const findings = await storeFindings(state, test, sifted(report, form), form, call.user.id);
+  groupFindings(
+    state,
+    test,
+    findings,
+    form.given.group_by,
+    form.given.create_finding_groups_for_all_findings !== false,
+  );
   const closed =
     form.closeOldFindings || form.closeOldFindingsInProduct ? closeOld(state, form, test, call.user.id) : [];
   rememberImport(state, "import", form, test, { N: findings, C: closed });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { importError, internalError } from "../http.ts";
 import type { Finding, Place, Test } from "../model.ts";
 import { SEVERITIES } from "../model.ts";
+import { cvss3Score } from "../parsers/cvss.ts";
 import type { Report, ReportItem } from "../parsers/report.ts";
 import { productOfTest, type State } from "../state.ts";
 import { matchingOf } from "../test-types.ts";
@@ -82,6 +83,8 @@ function newFinding(
   if (form.verified !== null) reported.verified = form.verified;
   if (form.scanDate !== null) reported.date = form.scanDate;
   if (form.service !== null) reported.service = form.service;
+  // The database has no more room, and the answer is a bare 500.
+  if ((reported.service?.length ?? 0) > 200) throw internalError();
   if (form.applyTagsToFindings) reported.tags = [...new Set([...reported.tags, ...form.tags])].sort();
   const now = state.timestamp();
   const finding: Finding = {
@@ -90,6 +93,8 @@ function newFinding(
     test,
     hash_code: hashOf(state, test, item),
     title: titlecase(reported.title.slice(0, 511)),
+    cvssv3_score:
+      reported.cvssv3 === null ? reported.cvssv3_score : (cvss3Score(reported.cvssv3) ?? reported.cvssv3_score),
     component_name: reported.component_name?.trim() ? reported.component_name : null,
     component_version: reported.component_version?.trim() ? reported.component_version : null,
     date: reported.date ?? state.today(),
@@ -105,6 +110,7 @@ function newFinding(
     duplicate_finding: null,
     endpoints: [],
     requestResponses: item.requestResponses,
+    group: null,
   };
   if (finding.file_path !== null) {
     finding.static_finding = true;

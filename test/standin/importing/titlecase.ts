@@ -7,11 +7,11 @@ const SMALL_LAST = new RegExp(`\\b(?:${SMALL})[${PUNCT}]?$`, "i");
 const SMALL_AFTER = new RegExp(`([:.;?!\\-–‒—―][ ])(${SMALL})`, "g");
 const MAC = /^([Mm]c|MC)(\w.+)/;
 const HONORIFIC = /^(?:m(?:rs?|s)|dr)$/i;
-const INLINE_PERIOD = /\p{L}\.\p{L}/u;
-const CAPITAL_INSIDE = new RegExp(`^[${PUNCT}]*?\\p{L}+?\\p{Lu}`, "u");
-const CAPITAL_FIRST = new RegExp(`^[${PUNCT}]*?\\p{L}`, "u");
-const APOSTROPHE_SECOND = /^[dol]['‘]\p{L}+(?:['s]{2})?$/iu;
-const INITIALS = /^(?:\p{Lu}\.|\p{Lu}\.\p{Lu})+$/u;
+const INLINE_PERIOD = /[\p{L}\p{N}_]\.[\p{L}\p{N}_]/u;
+const CAPITAL_INSIDE = new RegExp(`^[${PUNCT}]*?[a-zA-Z]+[A-Z]`);
+const CAPITAL_FIRST = new RegExp(`^[${PUNCT}]*?[\\p{L}\\p{N}_]`, "u");
+const APOSTROPHE_SECOND = /^[dol]['‘][\p{L}\p{N}_]+(?:['s]{2})?$/iu;
+const INITIALS = /^(?:[A-Z]\.|[A-Z]\.[A-Z])+$/;
 const CONSONANTS = /^[bcdfghjklmnpqrstvwxz]{3,}$/i;
 
 /** DefectDojo stores titles in title case, by the rules of the Python package titlecase. */

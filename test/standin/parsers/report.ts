@@ -60,7 +60,25 @@ export function placeOfParts(parts: Partial<Place>, context: ParserContext): Pla
     fragment: "",
     ...parts,
   };
-  return context.mode === "locations" ? cleanLocation(place) : place;
+  return context.mode === "locations" ? cleanLocation(place) : { ...place, path: place.path.replace(/^\/+/, "") };
+}
+
+/** Findings under a key; a second one of a key is merged into the first. */
+export function merged(
+  entries: readonly (readonly [string, ReportItem])[],
+  merge: (known: ReportItem, next: ReportItem) => void,
+): ReportItem[] {
+  const found = new Map<string, ReportItem>();
+  for (const [key, next] of entries) {
+    const known = found.get(key);
+    if (known === undefined) found.set(key, next);
+    else merge(known, next);
+  }
+  return [...found.values()];
+}
+
+export function countAgain({ finding }: ReportItem): void {
+  finding.nb_occurences = (finding.nb_occurences ?? 0) + 1;
 }
 
 const EMPTY: Omit<ReportedFinding, "title" | "severity" | "cwes" | "vulnerability_ids" | "tags"> = {

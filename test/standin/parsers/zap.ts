@@ -1,6 +1,7 @@
 import { importError } from "../http.ts";
 import type { Severity } from "../model.ts";
 import { type Element, elements, parseXml, textOf } from "../xml.ts";
+import { htmlToText } from "./html.ts";
 import { readText } from "./read.ts";
 import { type Parser, type ParserContext, placesOfUrl, type ReportItem, reported } from "./report.ts";
 
@@ -52,10 +53,8 @@ function requestResponse(instance: Element): { request: string; response: string
   return { request, response: text("evidence") };
 }
 
-/** The text of HTML, near to what html2text makes of it: it wraps lines, which this does not. */
 function plain(alert: Element, name: string): string {
   const html = textOf(alert, name);
   if (html === undefined) throw new TypeError(`the alert has no ${name}`);
-  const paragraphs = html.split(/<\/?p>/).flatMap((paragraph) => paragraph.trim() || []);
-  return `${paragraphs.map((paragraph) => paragraph.replaceAll(/<[^>]*>/g, "")).join("\n\n")}\n\n`;
+  return htmlToText(html);
 }

@@ -14,7 +14,7 @@ const DAY = 86_400_000;
 
 /** A finding as `findings/` shows it. */
 export function serializeFinding(state: State, finding: Finding): Record<string, unknown> {
-  const { test, cwes, requestResponses, ...columns } = finding;
+  const { test, cwes, requestResponses, group, ...columns } = finding;
   const until = finding.mitigated?.slice(0, 10) ?? state.today();
   const slaDays = SLA_DAYS[finding.severity];
   const expiration = slaDays === undefined ? null : addDays(finding.date, slaDays);
@@ -34,7 +34,7 @@ export function serializeFinding(state: State, finding: Finding): Record<string,
     jira_creation: null,
     jira_change: null,
     display_status: displayStatus(finding),
-    finding_groups: [],
+    finding_groups: group === null ? [] : [group],
     sla_start_date: null,
     sla_expiration_date: expiration,
     under_defect_review: false,

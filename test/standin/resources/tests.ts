@@ -143,7 +143,7 @@ export function serializeTest(state: State, test: Test) {
     api_scan_configuration: null,
     notes: [],
     files: [],
-    finding_groups: [],
+    finding_groups: [...state.findingGroups.values()].filter((group) => group.test === test.id),
   };
 }
 
