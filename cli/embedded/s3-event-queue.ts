@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 /** A webhook that events go to, named in ARNs as `arn:minio:sqs::<name>:webhook`. */
 export interface EventTarget {
   readonly endpoint: string;
-  /** Sent as `Authorization: Bearer <token>`, or as it is when it is two words, as MinIO does. */
+  /** Sent as `Authorization: Bearer <token>`, or as it is when it is two words, as MinIO does; nothing if it is empty. */
   readonly authToken: string;
 }
 
@@ -101,10 +101,7 @@ async function deliver(
   try {
     const response = await fetch(endpoint, {
       method: "POST",
-      headers: {
-        "content-type": "application/json",
-        authorization: authToken.includes(" ") ? authToken : `Bearer ${authToken}`,
-      },
+      headers: { "content-type": "application/json", ...authorization(authToken) },
       body,
       redirect: "manual",
       signal: AbortSignal.any([signal, AbortSignal.timeout(DELIVERY_TIMEOUT_MS)]),
@@ -115,6 +112,11 @@ async function deliver(
     const { message, cause } = error as Error;
     return cause instanceof Error ? cause.message : message;
   }
+}
+
+function authorization(token: string): { authorization?: string } {
+  if (token === "") return {};
+  return { authorization: token.includes(" ") ? token : `Bearer ${token}` };
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
