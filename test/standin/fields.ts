@@ -1,4 +1,4 @@
-import { type FieldError, fieldErrors, Refusal } from "./http.ts";
+import { type FieldError, fieldErrors } from "./http.ts";
 
 export type Field = {
   kind: "text" | "boolean" | "date" | "datetime" | "choice" | "reference" | "references" | "tags";
@@ -99,13 +99,15 @@ function tags(value: unknown): Checked {
     }
   }
   if (!Array.isArray(list)) return bad('Expected a list of items but got type "str".', "not_a_list");
-  return tagList(list.map(String));
+  return list.every((tag) => typeof tag === "string")
+    ? tagList(list)
+    : bad("All list items must be of string type.", "not_a_str");
 }
 
 export function tagList(list: readonly string[]): Checked {
   const wrong = list.find((tag) => /[\s,'"]/.test(tag));
   if (wrong !== undefined) return bad(`Invalid tag: '${wrong}'. Tags should not contain spaces, commas, or quotes.`);
-  return { value: [...new Set(list.map((tag) => tag.toLowerCase()))].sort() };
+  return { value: [...new Set(list.filter((tag) => tag !== ""))].sort() };
 }
 
 export const BOOLEANS: Record<string, boolean> = Object.fromEntries([
@@ -132,9 +134,4 @@ export function formatDatetime(date: Date): string {
 
 function bad(text: string, code = "invalid"): { error: FieldError } {
   return { error: { text, code } };
-}
-
-/** True for the answer of a check that failed. */
-export function isRefusal(error: unknown): error is Refusal {
-  return error instanceof Refusal;
 }

@@ -76,7 +76,9 @@ export type State = {
   cicdInfrastructure: Map<number, Record<string, unknown>>;
   environments: string[];
   systemSettings: Record<string, unknown>;
-  /** Imports that still run, or wait for their duplicates to be marked. */
+  /** Tests whose import still runs. */
+  importing: Set<number>;
+  /** What goes on in the background: the marking of duplicates after an import that does not wait. */
   running: Set<Promise<unknown>>;
   nextId: (table: keyof typeof FIRST_IDS) => number;
   /** The clock, as DefectDojo writes it. */
@@ -171,6 +173,7 @@ export function createState(settings: Settings): State {
       enable_deduplication: settings.deduplication,
       jira_webhook_secret: randomBytes(16).toString("hex"),
     },
+    importing: new Set(),
     running: new Set(),
     nextId: (table) => {
       const id = ids[table] ?? 1;

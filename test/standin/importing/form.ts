@@ -156,3 +156,8 @@ function usableFile(state: State, file: UploadedFile | undefined, scanType: stri
 export function scanTime(state: State, form: ImportForm): string {
   return form.scanDate === null ? state.timestamp() : formatDatetime(new Date(`${form.scanDate}T00:00:00Z`));
 }
+
+/** A field, or nothing. */
+export function text(form: ImportForm, name: string): string {
+  return String(form.given[name] ?? "");
+}

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, importError, internalError, type Reply } from "../http.ts";
-import type { Engagement, Finding, ImportAction, Test, TestImport } from "../model.ts";
+import type { Engagement, Finding, Test } from "../model.ts";
 import { parserFor } from "../parsers/index.ts";
 import type { Report } from "../parsers/report.ts";
 import { addTest } from "../resources/tests.ts";
 import { findingsOfProduct, type State } from "../state.ts";
+import { importAnswer, rememberImport } from "./answer.ts";
 import { deduplicate } from "./deduplicate.ts";
-import { checkForm, type ImportForm, scanTime } from "./form.ts";
+import { checkForm, type ImportForm, scanTime, text } from "./form.ts";
 import { groupFindings } from "./groups.ts";
 import { statistics } from "./statistics.ts";
 import { sifted, storeFindings } from "./store.ts";
@@ -22,6 +23,15 @@ export async function importInto(state: State, call: Call, form: ImportForm, eng
   requireEnvironment(state, form);
   requireColumnLengths(form);
   const { test, report } = await parsed(state, form, engagement);
+  state.importing.add(test.id);
+  try {
+    return await importReport(state, call, form, test, report);
+  } finally {
+    state.importing.delete(test.id);
+  }
+}
+
+async function importReport(state: State, call: Call, form: ImportForm, test: Test, report: Report): Promise<Reply> {
   const findings = await storeFindings(state, test, sifted(report, form), form, call.user.id);
   groupFindings(
     state,
@@ -33,7 +43,7 @@ export async function importInto(state: State, call: Call, form: ImportForm, eng
   const closed =
     form.closeOldFindings || form.closeOldFindingsInProduct ? closeOld(state, form, test, call.user.id) : [];
   rememberImport(state, "import", form, test, { N: findings, C: closed });
-  updateEngagementEnd(state, form, engagement);
+  updateEngagementEnd(state, form, test);
   const complete = await settleDuplicates(state, form, test, findings);
   Object.assign(test, { percent_complete: 100, updated: state.timestamp() });
   return {
@@ -92,90 +102,6 @@ export async function settleDuplicates(
   return false;
 }
 
-export function importAnswer(state: State, form: ImportForm, test: Test, complete: boolean, stats: object): object {
-  const engagement = state.engagements.get(test.engagement);
-  const product = state.products.get(engagement?.product ?? 0);
-  return {
-    minimum_severity: "Info",
-    active: false,
-    verified: false,
-    endpoint_to_add: null,
-    auto_create_context: false,
-    deduplication_on_engagement: false,
-    lead: null,
-    push_to_jira: false,
-    ...(state.settings.asyncWait ? { deduplication_execution_mode: null, deduplication_complete: complete } : {}),
-    api_scan_configuration: null,
-    create_finding_groups_for_all_findings: true,
-    apply_tags_to_findings: false,
-    apply_tags_to_endpoints: false,
-    scan_type: form.scanType,
-    close_old_findings: form.closeOldFindings,
-    close_old_findings_product_scope: false,
-    ...withoutMode(form.given, state.settings.asyncWait),
-    ...(form.tags.length > 0 ? { tags: form.tags } : {}),
-    test: test.id,
-    test_id: test.id,
-    ...(form.given.engagement_name === undefined && test.engagement ? { engagement: test.engagement } : {}),
-    engagement_id: test.engagement,
-    product_id: product?.id,
-    product_type_id: product?.prod_type,
-    statistics: stats,
-  };
-}
-
-function withoutMode(given: Record<string, unknown>, keep: boolean): Record<string, unknown> {
-  const { deduplication_execution_mode: _, ...others } = given;
-  return keep ? given : others;
-}
-
-export function rememberImport(
-  state: State,
-  type: TestImport["type"],
-  form: ImportForm,
-  test: Test,
-  actions: Partial<Record<ImportAction["action"], readonly Finding[]>>,
-): void {
-  const now = state.timestamp();
-  const row: TestImport = {
-    id: state.nextId("testImport"),
-    created: now,
-    modified: now,
-    import_settings: {
-      tags: form.tags,
-      active: form.active,
-      service: form.service,
-      group_by: form.given.group_by ?? null,
-      verified: form.verified,
-      scan_date: form.scanDate === null ? null : `${form.scanDate}T00:00:00+00:00`,
-      push_to_jira: false,
-      minimum_severity: form.minimumSeverity,
-      do_not_reactivate: form.given.do_not_reactivate === true,
-      close_old_findings: form.closeOldFindings,
-      apply_tags_to_findings: form.applyTagsToFindings,
-      apply_tags_to_endpoints: form.given.apply_tags_to_endpoints === true,
-      close_old_findings_product_scope: form.closeOldFindingsInProduct,
-      create_finding_groups_for_all_findings: form.given.create_finding_groups_for_all_findings !== false,
-    },
-    type,
-    version: text(form, "version"),
-    build_id: text(form, "build_id"),
-    commit_hash: text(form, "commit_hash"),
-    branch_tag: text(form, "branch_tag"),
-    test: test.id,
-    actions: Object.entries(actions).flatMap(([action, findings]) =>
-      findings.map((finding) => ({
-        id: state.nextId("importAction"),
-        created: now,
-        modified: now,
-        action: action as ImportAction["action"],
-        finding: finding.id,
-      })),
-    ),
-  };
-  state.testImports.set(row.id, row);
-}
-
 /** Closes findings of earlier tests of this type in the engagement, or the product, that are no longer reported. */
 function closeOld(state: State, form: ImportForm, test: Test, user: number): Finding[] {
   const reported = new Set(findingsOf(state, test).map((f) => f.hash_code));
@@ -199,7 +125,9 @@ export function close(state: State, finding: Finding, at: string, user: number):
   Object.assign(finding, { last_status_update: now, updated: now });
 }
 
-export function updateEngagementEnd(state: State, form: ImportForm, engagement: Engagement): void {
+export function updateEngagementEnd(state: State, form: ImportForm, test: Test): void {
+  const engagement = state.engagements.get(test.engagement);
+  if (engagement === undefined) return;
   const day = scanTime(state, form).slice(0, 10);
   if (engagement.engagement_type === "CI/CD" && engagement.target_end < day) engagement.target_end = day;
 }
@@ -231,10 +159,6 @@ export function testTypeNamed(state: State, name: string): number {
 
 export function findingsOf(state: State, test: Test): Finding[] {
   return state.findingsByTest.get(test.id) ?? [];
-}
-
-export function text(form: ImportForm, name: string): string {
-  return String(form.given[name] ?? "");
 }
 
 function textOrNull(form: ImportForm, name: string): string | null {

@@ -1,19 +1,17 @@
-import { type Call, notFound, type Reply } from "../http.ts";
+import type { Call, Reply } from "../http.ts";
 import type { Finding, ImportAction, Test } from "../model.ts";
 import { parserFor } from "../parsers/index.ts";
 import type { ReportItem } from "../parsers/report.ts";
 import type { State } from "../state.ts";
 import { matchingOf } from "../test-types.ts";
-import { checkForm, type ImportForm, scanTime } from "./form.ts";
+import { importAnswer, rememberImport } from "./answer.ts";
+import { checkForm, type ImportForm, scanTime, text } from "./form.ts";
 import {
   close,
   findingsOf,
-  importAnswer,
   importInto,
-  rememberImport,
   requireEnvironment,
   settleDuplicates,
-  text,
   updateEngagementEnd,
 } from "./import-scan.ts";
 import { rememberPlaces } from "./places.ts";
@@ -27,8 +25,13 @@ type Outcome = { created: Finding[]; closed: Finding[]; reactivated: Finding[]; 
 export async function reimportScan(state: State, call: Call): Promise<Reply> {
   const test = testToReimportInto(state, call);
   const form = checkForm(state, call, true);
-  if (test === undefined)
-    return importInto(state, call, { ...form, closeOldFindings: false }, madeEngagement(state, call));
+  if (test === undefined) {
+    const made = await importInto(state, call, { ...form, closeOldFindings: false }, madeEngagement(state, call));
+    return {
+      ...made,
+      body: { do_not_reactivate: false, ...(made.body as object), close_old_findings: form.closeOldFindings },
+    };
+  }
   requireEnvironment(state, form);
   const before = statistics(findingsOf(state, test));
   const report = await parserFor(form.scanType).parse(form.file, {
@@ -39,9 +42,7 @@ export async function reimportScan(state: State, call: Call): Promise<Reply> {
   for (const name of ["version", "branch_tag", "build_id", "commit_hash"] as const) test[name] = text(form, name);
   const time = scanTime(state, form);
   if (test.target_end < time) test.target_end = time;
-  const engagement = state.engagements.get(test.engagement);
-  if (engagement === undefined) throw notFound("Engagement");
-  updateEngagementEnd(state, form, engagement);
+  updateEngagementEnd(state, form, test);
   const actions: Record<ImportAction["action"], Finding[]> = {
     N: outcome.created,
     C: outcome.closed,
@@ -81,11 +82,12 @@ async function merge(state: State, call: Call, form: ImportForm, test: Test, ite
     }
     rememberPlaces(state, known, item.places, state.engagements.get(test.engagement)?.product ?? 0);
     if (!unseen.delete(known)) continue;
-    const reopens = known.is_mitigated && !known.false_p && !known.out_of_scope && !known.risk_accepted;
-    if (reopens && form.given.do_not_reactivate !== true) {
+    const closed = known.is_mitigated && !known.false_p && !known.out_of_scope && !known.risk_accepted;
+    if (!closed) outcome.untouched.push(known);
+    else if (form.given.do_not_reactivate !== true) {
       Object.assign(known, { active: form.active ?? true, is_mitigated: false, mitigated: null, mitigated_by: null });
       outcome.reactivated.push(known);
-    } else outcome.untouched.push(known);
+    }
   }
   if (form.closeOldFindings) {
     for (const finding of unseen) {

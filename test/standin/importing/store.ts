@@ -54,7 +54,6 @@ export async function storeFindings(
     const ahead = stored.length * pace - (performance.now() - start);
     if (pace > 0 && ahead > 5) await sleep(ahead);
     else if (stored.length % BATCH === 0) await sleep(0);
-    if (!state.tests.has(test.id)) throw importError(deletedMeanwhile(test));
     const finding = newFinding(state, test, item, form, user, reviewed);
     state.findings.set(finding.id, finding);
     state.findingsByTest.get(test.id)?.push(finding);
@@ -126,8 +125,4 @@ function settleNew(finding: Finding, now: string, user: number): void {
   if (finding.active) Object.assign(finding, { false_p: false, out_of_scope: false, is_mitigated: false });
   if (finding.false_p || finding.out_of_scope) Object.assign(finding, { is_mitigated: true, verified: false });
   if (finding.is_mitigated) Object.assign(finding, { mitigated: finding.mitigated ?? now, mitigated_by: user });
-}
-
-function deletedMeanwhile(test: Test): string {
-  return `The test this scan was being imported into (id ${test.id}) was deleted while the scan was being processed, so the import could not be completed. Nothing was imported. Re-run the import against a test that still exists.`;
 }

@@ -19,7 +19,7 @@ export function engagementToImportInto(state: State, call: Call): Engagement | u
     return engagement;
   }
   if (id !== undefined) throw listError(`Engagement "${id}" does not exist`);
-  requireNames(state, call, product);
+  requireNames(state, call, product, undefined);
   return undefined;
 }
 
@@ -34,7 +34,7 @@ export function testToReimportInto(state: State, call: Call): Test | undefined {
     return test;
   }
   if (id !== undefined) throw listError(`Test "${id}" does not exist`);
-  requireNames(state, call, product);
+  requireNames(state, call, product, engagement);
   return undefined;
 }
 
@@ -99,17 +99,18 @@ function newestTest(state: State, call: Call, engagement: Engagement | undefined
   );
 }
 
-function requireNames(state: State, call: Call, product: Product | undefined): void {
+/** Without a target by id there must be names, and either all of them exist or the user may make what is missing. */
+function requireNames(
+  state: State,
+  call: Call,
+  product: Product | undefined,
+  engagement: Engagement | undefined,
+): void {
   const [productName, engagementName] = [field(call, "product_name"), field(call, "engagement_name")];
   if (productName === undefined) throw listError("product_name parameter missing");
   if (engagementName === undefined) throw listError("engagement_name parameter missing");
-  if (BOOLEANS[field(call, "auto_create_context") ?? ""] !== true) {
-    throw listError(
-      product === undefined
-        ? `Product "${productName}" does not exist`
-        : `Engagement "${engagementName}" does not exist in Product "${productName}"`,
-    );
-  }
+  if (BOOLEANS[field(call, "auto_create_context") ?? ""] !== true)
+    throw listError(missing(state, call, product, engagement));
   if (product !== undefined) {
     if (!seesProduct(state, call.user, product)) {
       throw detail(403, `No permission to create engagements in product "${productName}"`);
@@ -128,4 +129,19 @@ function requireNames(state: State, call: Call, product: Product | undefined): v
   else if (!seesProductType(call.user, type)) {
     throw detail(403, `No permission to create products in product_type "${typeName}"`);
   }
+}
+
+function missing(state: State, call: Call, product: Product | undefined, engagement: Engagement | undefined): string {
+  const [typeName, productName, engagementName] = ["product_type_name", "product_name", "engagement_name"].map((name) =>
+    field(call, name),
+  );
+  const typeExists = [...state.productTypes.values()].some((type) => type.name === typeName);
+  if (typeName !== undefined && !typeExists) return `Product Type "${typeName}" does not exist`;
+  if (product === undefined) {
+    return `Product "${productName}" does not exist${typeName === undefined ? "" : ` in Product_Type "${typeName}"`}`;
+  }
+  if (engagement === undefined) return `Engagement "${engagementName}" does not exist in Product "${productName}"`;
+  const title = field(call, "test_title");
+  const test = title === undefined ? "Test" : `Test "${title}"`;
+  return `${test} with scan_type "${field(call, "scan_type")}" does not exist in Engagement "${engagementName}"`;
 }

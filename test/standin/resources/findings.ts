@@ -12,7 +12,8 @@ import {
   sorted,
 } from "../filters.ts";
 import { type Call, fieldError, fieldErrors, forbidden, notFound, type Reply } from "../http.ts";
-import { forgetPlaces } from "../importing/places.ts";
+import { removeFindings } from "../importing/remove.ts";
+import { titlecase } from "../importing/titlecase.ts";
 import { type Finding, SEVERITIES } from "../model.ts";
 import { page, paged } from "../paging.ts";
 import { productOfTest, type State } from "../state.ts";
@@ -105,6 +106,7 @@ export function updateFinding(state: State, call: Call): Reply {
   const finding = find(state, call);
   const given = cleaned(call.body, CHANGEABLE, true) as Partial<Finding>;
   refuseContradictions(state, finding, given);
+  if (given.title !== undefined) given.title = titlecase(given.title);
   const before = { ...finding };
   Object.assign(finding, given, { updated: state.timestamp() });
   settleStatus(state, finding, before, call.user.id);
@@ -115,8 +117,7 @@ export function updateFinding(state: State, call: Call): Reply {
 export function deleteFinding(state: State, call: Call): Reply {
   const finding = find(state, call);
   if (!call.user.is_superuser) throw forbidden();
-  forgetPlaces(state, finding);
-  state.findings.delete(finding.id);
+  removeFindings(state, [finding]);
   const others = (state.findingsByTest.get(finding.test.id) ?? []).filter((f) => f !== finding);
   state.findingsByTest.set(finding.test.id, others);
   return { status: 204 };
