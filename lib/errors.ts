@@ -140,8 +140,7 @@ export class RelayError extends Error {
  */
 export function toRelayError(error: unknown, object?: string): RelayError {
   if (error instanceof RelayError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new RelayError("internal", message, { cause: error, ...(object === undefined ? {} : { object }) });
+  return new RelayError("internal", messageOf(error), { cause: error, ...(object === undefined ? {} : { object }) });
 }
 
 /** The error, its causes and codes in one line, for logs and message attributes. Never longer than `limit` characters. */
@@ -149,9 +148,15 @@ export function describeError(error: unknown, limit = 1_000): string {
   const parts: string[] = [];
   for (let e: unknown = error, depth = 0; e !== undefined && depth < 5; depth++) {
     const code = e instanceof Error && "code" in e && typeof e.code === "string" ? ` (${e.code})` : "";
-    parts.push(`${e instanceof Error ? e.message : String(e)}${code}`);
+    parts.push(`${messageOf(e)}${code}`);
     e = e instanceof Error ? e.cause : undefined;
   }
   const line = parts.join(": ").replace(/\s+/g, " ");
   return line.length > limit ? `${line.slice(0, limit - 1)}…` : line;
+}
+
+/** Anything may be thrown, also what has no text. */
+function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  return typeof error === "object" && error !== null ? Object.prototype.toString.call(error) : String(error);
 }
