@@ -156,6 +156,7 @@ function unknownAnnotation(name: string): string {
     return `annotation ${ANNOTATION_PREFIX}build-id is ignored: the build id is the job's key, by which retries find their test`;
   }
   const [nearest] = Object.keys(ANNOTATIONS)
+    .filter((known) => Math.abs(known.length - name.length) <= 3)
     .map((known) => [known, editDistance(name, known)] as const)
     .filter(([, distance]) => distance <= 3)
     .sort(([, a], [, b]) => a - b);
