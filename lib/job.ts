@@ -6,8 +6,11 @@ import { describeIssues } from "./issues.ts";
 import { folderOf, uri } from "./layout.ts";
 import { type Scan, scanSchema } from "./scan.ts";
 
-/** Messages may not be larger on older queues and emulators; results travel by reference, so jobs are far smaller. */
-export const MAX_JOB_BYTES = 256 * 1024;
+/**
+ * Messages of more than 256 KiB, attributes included, are refused by older queues and emulators; a job that is put aside has attributes.
+ * Results travel by reference, so jobs are far smaller.
+ */
+export const MAX_JOB_BYTES = 240 * 1024;
 
 export const jobSchema = z.object({
   version: z.literal(1),
@@ -55,7 +58,8 @@ export function messageGroup(job: Job): string {
  * @throws RelayError `sidecar-too-large` if the job would not fit into a message
  */
 export function encodeJob(job: Job): string {
-  const body = JSON.stringify(job);
+  // SQS refuses the two characters that XML 1.0 does not have; JSON.stringify escapes the others.
+  const body = JSON.stringify(job).replace(/[\ufffe\uffff]/g, (char) => (char === "\ufffe" ? "\\ufffe" : "\\uffff"));
   if (Buffer.byteLength(body) > MAX_JOB_BYTES) {
     throw new RelayError(
       "sidecar-too-large",
