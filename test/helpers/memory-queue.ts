@@ -1,0 +1,26 @@
+import type { OutgoingMessage, Queue } from "../../lib/queue.ts";
+
+/** The queue port in memory: what was sent, and how visibility was changed. */
+export interface MemoryQueue extends Queue {
+  readonly sent: OutgoingMessage[];
+  readonly visibility: { readonly receiptHandle: string; readonly seconds: number }[];
+  /** Called before each call; what it throws is what the call throws. */
+  before: (call: "send" | "changeVisibility") => void | Promise<void>;
+}
+
+export function memoryQueue(): MemoryQueue {
+  const queue: MemoryQueue = {
+    sent: [],
+    visibility: [],
+    before: () => undefined,
+    send: async (message) => {
+      await queue.before("send");
+      queue.sent.push(message);
+    },
+    changeVisibility: async (receiptHandle, seconds) => {
+      await queue.before("changeVisibility");
+      queue.visibility.push({ receiptHandle, seconds });
+    },
+  };
+  return queue;
+}
