@@ -13,7 +13,9 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
 } else {
   const node = join(here, "..", "node_modules", "node", "bin", "node");
   if (!existsSync(node)) {
-    process.stderr.write(`dojo-relay needs Node 24 or newer; this is ${process.version}. Run "npm ci" in its folder, which brings one.\n`);
+    process.stderr.write(
+      `dojo-relay needs Node 24 or newer; this is ${process.version}. Run "npm ci" in its folder, which brings one.\n`,
+    );
     process.exit(1);
   }
   const child = spawn(node, [join(here, "dojo-relay.mjs"), ...process.argv.slice(2)], { stdio: "inherit" });

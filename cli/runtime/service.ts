@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
-import { EMBEDDED_CREDENTIALS, s3Client, sqsClient } from "../../lib/aws.ts";
+import { s3Client, sqsClient } from "../../lib/aws.ts";
 import { type Env, readImporterConfig, readServiceConfig } from "../../lib/config.ts";
 import { importerHandler, ingestHandler } from "../../lib/handlers.ts";
 import type { Log, Progress } from "../../lib/observe.ts";
@@ -110,8 +110,8 @@ export async function startService(
       sqsEndpoint = server.url;
     }
     const aws = { AWS_REGION: service.AWS_REGION, AWS_ENDPOINT_URL_S3: s3Endpoint, AWS_ENDPOINT_URL_SQS: sqsEndpoint };
-    const s3 = s3Client(aws, env, service.AWS_ENDPOINT_URL_S3 === undefined ? EMBEDDED_CREDENTIALS : undefined);
-    const sqs = sqsClient(aws, env, service.AWS_ENDPOINT_URL_SQS === undefined ? EMBEDDED_CREDENTIALS : undefined);
+    const s3 = s3Client(aws, env);
+    const sqs = sqsClient(aws, env);
     const given = service.QUEUE_URL !== undefined && service.DLQ_URL !== undefined;
     const queues = given
       ? { queueUrl: service.QUEUE_URL, dlqUrl: service.DLQ_URL }
