@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
+import { type Service, startService } from "../../cli/runtime/service.ts";
+import { uploadScan } from "../../cli/scan-folder.ts";
+import type { Progress } from "../../lib/observe.ts";
+import type { Receipt } from "../../lib/receipt.ts";
+import type { StandinOptions } from "../standin/options.ts";
+import { type Standin, startStandin } from "../standin/server.ts";
+
+/** Waits of the relay, short enough for tests. */
+export const QUICK = {
+  POLL_SECONDS: "0.05",
+  DEDUPLICATION_QUIET_SECONDS: "0",
+  IMPORT_SETTLE_SECONDS: "1",
+  IMPORT_STALLED_SECONDS: "1",
+  SIDECAR_GRACE_SECONDS: "0",
+};
+
+export interface Runtime {
+  readonly standin: Standin;
+  readonly service: Service;
+  readonly progress: readonly Progress[];
+  /** Resolves with the first end (done or failed) of a job for this key after `seen` ends. */
+  ended(key: string, seen?: number): Promise<Progress>;
+  upload(directory: string, prefix?: string): Promise<string>;
+  put(key: string, body: string | Uint8Array): Promise<void>;
+  /** The object's bytes, or undefined where there is none. */
+  get(key: string): Promise<Buffer | undefined>;
+  receipt(key: string): Promise<Receipt | undefined>;
+  keys(prefix: string): Promise<string[]>;
+  /** Takes everything out of the dead-letter queue. */
+  takeDeadLetters(): Promise<{ body: string; attributes: Record<string, string | undefined> }[]>;
+  stop(): Promise<void>;
+}
+
+/** The embedded runtime and a stand-in DefectDojo, in this process and a temporary folder. */
+export async function startRuntime(env: Record<string, string> = {}, options: StandinOptions = {}): Promise<Runtime> {
+  const standin = await startStandin(options);
+  const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-e2e-"));
+  const progress: Progress[] = [];
+  const waiting = new Set<() => void>();
+  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const service = await startService(
+    { ...QUICK, PORT: "0", DATA_DIR: dataDir, DEFECTDOJO_URL: standin.url, DEFECTDOJO_APIKEY: standin.apiKey, ...env },
+    silent,
+    (event) => {
+      progress.push(event);
+      for (const wake of waiting) wake();
+    },
+  );
+  const { s3, sqs } = service.clients;
+  const get = async (key: string) => {
+    try {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: service.bucket, Key: key }));
+      return Body === undefined ? undefined : Buffer.from(await Body.transformToByteArray());
+    } catch (error) {
+      if (error instanceof Error && error.name === "NoSuchKey") return undefined;
+      throw error;
+    }
+  };
+  return {
+    standin,
+    service,
+    progress,
+    get,
+    ended: (key, seen = 0) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const ends = progress.filter(
+            (event) => event.job.key === key && (event.state === "done" || event.state === "failed"),
+          );
+          const end = ends[seen];
+          if (end === undefined) return;
+          waiting.delete(look);
+          resolve(end);
+        };
+        waiting.add(look);
+        look();
+      }),
+    upload: async (directory, prefix = "") =>
+      (await uploadScan(s3, directory, { bucket: service.bucket, prefix, findingsName: "findings.json" })).findingsKey,
+    put: async (key, body) => {
+      await s3.send(new PutObjectCommand({ Bucket: service.bucket, Key: key, Body: body }));
+    },
+    receipt: async (key) => {
+      const bytes = await get(`${key.slice(0, key.lastIndexOf("/") + 1)}defectdojo.json`);
+      return bytes === undefined ? undefined : (JSON.parse(bytes.toString("utf8")) as Receipt);
+    },
+    keys: async (prefix) => {
+      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: service.bucket, Prefix: prefix }));
+      return Contents.flatMap(({ Key }) => Key ?? []);
+    },
+    takeDeadLetters: async () => {
+      const taken: { body: string; attributes: Record<string, string | undefined> }[] = [];
+      for (;;) {
+        const { Messages = [] } = await sqs.send(
+          new ReceiveMessageCommand({
+            QueueUrl: service.dlqUrl,
+            MaxNumberOfMessages: 10,
+            MessageAttributeNames: ["All"],
+          }),
+        );
+        if (Messages.length === 0) return taken;
+        for (const { Body = "", ReceiptHandle, MessageAttributes = {} } of Messages) {
+          const attributes = Object.fromEntries(
+            Object.entries(MessageAttributes).map(([name, { StringValue }]) => [name, StringValue]),
+          );
+          taken.push({ body: Body, attributes });
+          await sqs.send(new DeleteMessageCommand({ QueueUrl: service.dlqUrl, ReceiptHandle }));
+        }
+      }
+    },
+    stop: async () => {
+      await service.stop();
+      await standin.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
