@@ -21,7 +21,7 @@ export interface Bodies {
   create(): Promise<BodyWriter>;
   /** The bytes from `start` to `end` (exclusive) of the segments put together. */
   read(segments: readonly Segment[], start: number, end: number): AsyncGenerator<Uint8Array, void, undefined>;
-  /** Other files with the same bytes; linked where the file system can. */
+  /** Other files with the same bytes, whatever becomes of these meanwhile; linked where the file system can. */
   duplicate(segments: readonly Segment[]): Promise<Segment[]>;
   /** Keeps the files until the returned function is called, whatever is removed meanwhile. */
   hold(segments: readonly Segment[]): () => Promise<void>;
@@ -104,6 +104,7 @@ export function openBodies(directory: string, isLive: (id: string) => boolean): 
     },
     async duplicate(segments) {
       const copies: Segment[] = [];
+      const release = hold(segments);
       try {
         for (const segment of segments) {
           const copy = { id: randomUUID(), size: segment.size };
@@ -114,6 +115,8 @@ export function openBodies(directory: string, isLive: (id: string) => boolean): 
       } catch (error) {
         await remove(copies);
         throw error;
+      } finally {
+        await release();
       }
     },
   };

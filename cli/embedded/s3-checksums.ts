@@ -28,6 +28,8 @@ const DIGEST_LENGTHS: Readonly<Record<ChecksumAlgorithm, number>> = {
 
 export type ChecksumAlgorithm = keyof typeof DIGESTS;
 
+export const CHECKSUM_ALGORITHMS = Object.keys(DIGESTS) as readonly ChecksumAlgorithm[];
+
 export type ChecksumType = "FULL_OBJECT" | "COMPOSITE";
 
 export interface Checksum {

@@ -1,3 +1,5 @@
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
 import type { DatabaseSync } from "node:sqlite";
 
 /** A webhook that events go to, named in ARNs as `arn:minio:sqs::<name>:webhook`. */
@@ -21,7 +23,7 @@ export interface EventQueue {
   knows(arn: string): boolean;
   /** Puts an event in the queue; to be called in the transaction of the write that it tells of. */
   add(arn: string, body: string): void;
-  /** Delivers what waits; to be called after that transaction. */
+  /** Delivers what waits; to be called after that transaction, and once at start. */
   wake(): void;
   /** Stops delivery; what was not acknowledged is delivered after the next start. */
   close(): Promise<void>;
@@ -34,7 +36,7 @@ const DELIVERY_TIMEOUT_MS = 60_000;
  * Events wait in the database. Each target gets its own in order: one that is not answered 2xx is sent again until it
  * is, and holds back those behind it, as MinIO with QUEUE_DIR does. Delivery is at least once.
  */
-export function startEventQueue({
+export function createEventQueue({
   database,
   targets,
   retryMs = DEFAULT_RETRY_MS,
@@ -76,7 +78,6 @@ export function startEventQueue({
     }
   }
 
-  wake();
   return {
     knows: (arn) => byArn.has(arn),
     add(arn, body) {
@@ -92,26 +93,32 @@ export function startEventQueue({
 
 // --- utils ---
 
-/** Why the event was not taken, or undefined when it was. */
-async function deliver(
+/** Why the event was not taken, or undefined when it was. Not by fetch, which refuses some ports as "bad". */
+function deliver(
   { endpoint, authToken }: EventTarget,
   body: string,
-  signal: AbortSignal,
+  stopped: AbortSignal,
 ): Promise<string | undefined> {
-  try {
-    const response = await fetch(endpoint, {
+  return new Promise((resolve) => {
+    const url = new URL(endpoint);
+    const options = {
       method: "POST",
-      headers: { "content-type": "application/json", ...authorization(authToken) },
-      body,
-      redirect: "manual",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(DELIVERY_TIMEOUT_MS)]),
+      headers: {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(body),
+        ...authorization(authToken),
+      },
+      signal: AbortSignal.any([stopped, AbortSignal.timeout(DELIVERY_TIMEOUT_MS)]),
+    };
+    const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, options, (response) => {
+      const { statusCode = 0 } = response;
+      // What the receiver says is of no interest, but must be read to its end.
+      response.resume().on("error", (error) => resolve(error.message));
+      response.on("end", () => resolve(statusCode >= 200 && statusCode < 300 ? undefined : `status ${statusCode}`));
     });
-    await response.body?.cancel();
-    return response.ok ? undefined : `status ${response.status}`;
-  } catch (error) {
-    const { message, cause } = error as Error;
-    return cause instanceof Error ? cause.message : message;
-  }
+    request.on("error", (error) => resolve(error.message));
+    request.end(body);
+  });
 }
 
 function authorization(token: string): { authorization?: string } {

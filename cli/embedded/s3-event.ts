@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import type { S3Request } from "./s3-request.ts";
+import { headerText, type S3Request } from "./s3-request.ts";
 import type { StoredObject } from "./s3-store.ts";
 
 export type EventName = "s3:ObjectCreated:Put" | "s3:ObjectCreated:Copy" | "s3:ObjectCreated:CompleteMultipartUpload";
@@ -89,21 +89,12 @@ function queryEscape(key: string): string {
 }
 
 function userMetadata({ headers, metadata }: StoredObject): Record<string, string> {
-  const entries = Object.entries(metadata).map(([name, value]) => [`X-Amz-Meta-${canonical(name)}`, decodeUtf8(value)]);
-  const contentType = headers["content-type"];
-  return Object.fromEntries(contentType === undefined ? entries : [...entries, ["content-type", contentType]]);
+  const { expires: _, ...told } = headers;
+  const entries = Object.entries(metadata).map(([name, value]) => [`X-Amz-Meta-${canonical(name)}`, headerText(value)]);
+  return { ...Object.fromEntries(entries), ...told };
 }
 
 /** Go's canonical form of a header's name: the first letter and those after a hyphen are upper case. */
 function canonical(name: string): string {
   return name.replace(/(^|-)([a-z])/g, (letters) => letters.toUpperCase());
-}
-
-/** Header values are kept as latin1, which is how node:http passes bytes on; JSON wants the text that they encode. */
-function decodeUtf8(value: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(value, "latin1"));
-  } catch {
-    return value;
-  }
 }

@@ -7,6 +7,12 @@ import { element, optionalElement, xmlDocument } from "./s3-xml.ts";
 
 const MAX_KEYS = 1000;
 
+interface Grouping {
+  readonly prefix: Buffer;
+  /** Empty when keys are not to be folded. */
+  readonly delimiter: Buffer;
+}
+
 interface Page {
   readonly objects: readonly ListedObject[];
   readonly prefixes: readonly Buffer[];
@@ -24,8 +30,9 @@ export const listObjects: S3Handler = (context, request) => {
   const maxKeys = Math.min(readInteger(query, "max-keys", MAX_KEYS), MAX_KEYS);
   const token = query.get("continuation-token");
   const startAfter = query.get("start-after");
-  const start = token === undefined ? successor(Buffer.from(startAfter ?? "")) : Buffer.from(token, "base64url");
-  const page = listPage(context.objects, name, Buffer.from(prefix), Buffer.from(delimiter), start, maxKeys);
+  const bytes = { prefix: Buffer.from(prefix), delimiter: Buffer.from(delimiter) };
+  const start = token === undefined ? startOf(startAfter, bytes) : Buffer.from(token, "base64url");
+  const page = listPage(context.objects, name, bytes, start, maxKeys);
   const owner = query.get("fetch-owner") === "true" ? OWNER : "";
   return xmlResponse(
     xmlDocument(
@@ -51,8 +58,7 @@ export const listObjects: S3Handler = (context, request) => {
 export function listPage(
   store: ObjectStore,
   bucket: string,
-  prefix: Buffer,
-  delimiter: Buffer,
+  { prefix, delimiter }: Grouping,
   start: Buffer,
   maxKeys: number,
 ): Page {
@@ -67,12 +73,11 @@ export function listPage(
       if (objects.length + prefixes.length >= maxKeys) {
         return { objects, prefixes, next: maxKeys === 0 ? undefined : object.key };
       }
-      const end = delimiter.length === 0 ? -1 : object.key.indexOf(delimiter, prefix.length);
-      if (end < 0) {
+      const common = commonPrefix(object.key, { prefix, delimiter });
+      if (!common) {
         objects.push(object);
         continue;
       }
-      const common = object.key.subarray(0, end + delimiter.length);
       prefixes.push(common);
       position = afterPrefix(common);
       break;
@@ -103,9 +108,19 @@ function keyEncoder(type: string | undefined): (text: string) => string {
   return (text) => new URLSearchParams([["", text]]).toString().slice(1).replaceAll("%2F", "/");
 }
 
-/** The least key that is greater. */
-function successor(key: Buffer): Buffer {
-  return key.length === 0 ? key : Buffer.concat([key, Buffer.of(0)]);
+/** Where a listing begins that starts after a key, and so after the common prefix that this key is folded into. */
+function startOf(startAfter: string | undefined, grouping: Grouping): Buffer {
+  if (startAfter === undefined || startAfter === "") return Buffer.alloc(0);
+  const key = Buffer.from(startAfter);
+  const common = commonPrefix(key, grouping);
+  return common ? afterPrefix(common) : Buffer.concat([key, Buffer.of(0)]);
+}
+
+/** The key up to and including the first delimiter after the prefix, if it has one. */
+function commonPrefix(key: Buffer, { prefix, delimiter }: Grouping): Buffer | undefined {
+  if (delimiter.length === 0 || !key.subarray(0, prefix.length).equals(prefix)) return undefined;
+  const end = key.indexOf(delimiter, prefix.length);
+  return end < 0 ? undefined : key.subarray(0, end + delimiter.length);
 }
 
 /** The least byte string greater than all that begin with the prefix. UTF-8 has no 0xff, so there always is one. */

@@ -64,8 +64,9 @@ export const uploadPart: S3Handler = async (context, request) => {
 };
 
 export const completeMultipartUpload: S3Handler = async (context, request) => {
+  const completion = await readCompletion(request, requestedUpload(request, context));
+  // It may have been completed or aborted while the list of parts came.
   const upload = requestedUpload(request, context);
-  const completion = await readCompletion(request, upload);
   const { database } = context;
   const parts = listParts(database, upload.id);
   const object = assembleObject(upload, parts, completion);

@@ -54,8 +54,7 @@ export const copyObject: S3Handler = async (context, request) => {
     throw new S3Error("InvalidRequest", message);
   }
   const changed = replace ? { headers: readKeptHeaders(request), metadata: readMetadata(request) } : {};
-  const release = context.bodies.hold(source.segments);
-  const segments = await context.bodies.duplicate(source.segments).finally(release);
+  const segments = await context.bodies.duplicate(source.segments);
   const object: StoredObject = { ...source, key, modified: Date.now(), segments, ...changed };
   const eventName = "s3:ObjectCreated:Copy";
   await commitObject(context, request, { bucket, object, eventName, removeOnFailure: segments });

@@ -2,7 +2,7 @@ import { existingBucket } from "./s3-buckets.ts";
 import { assertReadConditions } from "./s3-conditions.ts";
 import type { S3Context, S3Handler } from "./s3-context.ts";
 import { S3Error } from "./s3-errors.ts";
-import { requireBucket, requireKey, type S3Request } from "./s3-request.ts";
+import { headerText, requireBucket, requireKey, type S3Request } from "./s3-request.ts";
 import type { StoredObject } from "./s3-store.ts";
 
 /** Headers of the response that a signed GET may choose, by the names of their parameters. */
@@ -50,7 +50,9 @@ function describe(context: S3Context, request: S3Request) {
   const [start, end] = range ?? [0, object.size];
   const headers: Record<string, string> = {
     ...object.headers,
-    ...Object.fromEntries(Object.entries(object.metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])),
+    ...Object.fromEntries(
+      Object.entries(object.metadata).map(([name, value]) => [`x-amz-meta-${name}`, encodeMetadata(value)]),
+    ),
     "accept-ranges": "bytes",
     "content-length": String(end - start),
     etag: `"${object.etag}"`,
@@ -70,6 +72,12 @@ function checksumHeaders({ headers }: S3Request, { checksum }: StoredObject): Re
     [`x-amz-checksum-${checksum.algorithm.toLowerCase()}`]: checksum.value,
     "x-amz-checksum-type": checksum.type,
   };
+}
+
+/** S3 gives back what is not ASCII as an encoded word of RFC 2047, and so does MinIO. */
+function encodeMetadata(value: string): string {
+  const text = headerText(value);
+  return /^[ -~]*$/.test(text) ? text : `=?UTF-8?B?${Buffer.from(text).toString("base64")}?=`;
 }
 
 /** If-Range: the range counts only for the entity that the client already has a part of. */

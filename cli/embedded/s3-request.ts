@@ -51,7 +51,19 @@ export function requireKey(request: S3Request): string {
   return request.key;
 }
 
-/** User metadata, names without the prefix. Values stay as they were sent (S3 leaves RFC 2047 to the clients). */
+/**
+ * The text that a header's value encodes. Values are kept as node:http gives them, one character a byte; what clients
+ * send beyond ASCII is UTF-8.
+ */
+export function headerText(value: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(value, "latin1"));
+  } catch {
+    return value;
+  }
+}
+
+/** User metadata, names without the prefix, values as they were sent. */
 export function readMetadata(request: S3Request): Record<string, string> {
   const metadata: Record<string, string> = {};
   let size = 0;

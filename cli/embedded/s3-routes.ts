@@ -1,4 +1,5 @@
 import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from "./s3-buckets.ts";
+import { CHECKSUM_ALGORITHMS, checksumHeader } from "./s3-checksums.ts";
 import type { S3Handler } from "./s3-context.ts";
 import { notImplemented } from "./s3-errors.ts";
 import { listObjects } from "./s3-list.ts";
@@ -33,7 +34,12 @@ const COMMON_HEADERS = [
   ...["signedheaders", "user-agent"],
 ].map((name) => `x-amz-${name}`);
 
-const CHECKSUM = ["x-amz-checksum-*", "x-amz-sdk-checksum-algorithm", "x-amz-trailer", "x-amz-decoded-content-length"];
+const CHECKSUM = [
+  ...CHECKSUM_ALGORITHMS.map(checksumHeader),
+  "x-amz-sdk-checksum-algorithm",
+  "x-amz-trailer",
+  "x-amz-decoded-content-length",
+];
 const READ = [
   "if-match",
   "if-none-match",
@@ -96,7 +102,7 @@ const ROUTES: readonly Route[] = [
     method: "POST",
     scope: "object",
     needs: ["uploadId"],
-    headers: [...CHECKSUM, ...CONDITIONAL_WRITE, "x-amz-mp-object-size"],
+    headers: [...CHECKSUM, ...CONDITIONAL_WRITE, "x-amz-checksum-type", "x-amz-mp-object-size"],
     handler: completeMultipartUpload,
   },
 ];

@@ -6,7 +6,7 @@ import { type EmbeddedServer, listenOnLoopback } from "./http-listener.ts";
 import { openBodies } from "./s3-bodies.ts";
 import type { S3Context, S3Response } from "./s3-context.ts";
 import { renderError, S3Error } from "./s3-errors.ts";
-import { type EventTarget, startEventQueue } from "./s3-event-queue.ts";
+import { createEventQueue, type EventTarget } from "./s3-event-queue.ts";
 import { parseRequest } from "./s3-request.ts";
 import { route } from "./s3-routes.ts";
 import { liveBodies, objectStore, S3_SCHEMA } from "./s3-store.ts";
@@ -40,7 +40,7 @@ export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<Embed
       database,
       objects: objectStore(database),
       bodies: openBodies(join(dataDir, "bodies"), (id) => live.has(id)),
-      events: startEventQueue({
+      events: createEventQueue({
         database,
         targets,
         ...(retryMs !== undefined && { retryMs }),
@@ -52,6 +52,7 @@ export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<Embed
       serve(context, request, response, report),
     );
     endpoint = listener.url;
+    context.events.wake();
     return {
       url: listener.url,
       port: listener.port,

@@ -5,15 +5,21 @@ import { md5, md5OfAttributes } from "./sqs-message.ts";
 import { deadLetterQueue, numericAttribute, type Queue, queueOfUrl } from "./sqs-queues.ts";
 import { ACCOUNT, type MessageRow, queueArn, type SqsContext, sequenceNumber } from "./sqs-store.ts";
 
-/** The + keeps SQLite from the index of visible_at, with which it would have to sort a long queue at every call. */
-const VISIBLE = "SELECT * FROM messages AS message WHERE queue = :queue AND +visible_at <= :now";
 /**
  * Of a group nothing is handed out while one of its messages is in flight, or an earlier one is still delayed.
- * Several messages of a group may go out in one answer, in order.
+ * Several messages of a group may go out in one answer, in order. One index holds all that this looks at: a long
+ * queue whose groups are all busy is gone through without reading its messages.
  */
-const GROUP_IS_FREE = `NOT EXISTS (SELECT 1 FROM messages AS other
-  WHERE other.queue = message.queue AND other.group_id = message.group_id AND other.visible_at > :now
-    AND (other.received_here > 0 OR other.id < message.id))`;
+const GROUP_IS_FREE = `
+  AND group_id NOT IN (SELECT group_id FROM messages WHERE queue = :queue AND visible_at > :now AND received_here > 0)
+  AND NOT EXISTS (SELECT 1 FROM messages AS earlier WHERE earlier.queue = :queue AND earlier.visible_at > :now
+    AND earlier.group_id = message.group_id AND earlier.id < message.id)`;
+
+function nextMessages(isFifo: boolean): string {
+  return `SELECT * FROM messages WHERE id IN (
+    SELECT id FROM messages AS message INDEXED BY messages_by_order WHERE queue = :queue AND visible_at <= :now
+    ${isFifo ? GROUP_IS_FREE : ""} ORDER BY id LIMIT :limit) ORDER BY id`;
+}
 
 /** ReceiveMessage. A long poll ends with the first message, the time, the client's going away or the server's stop. */
 export async function receiveMessage(context: SqsContext, input: unknown, clientGone: AbortSignal) {
@@ -40,7 +46,7 @@ export async function receiveMessage(context: SqsContext, input: unknown, client
 
 function takeMessages(context: SqsContext, queue: Queue, limit: number, timeout: number): MessageRow[] {
   const { database } = context;
-  const select = database.prepare(`${VISIBLE} ${queue.isFifo ? `AND ${GROUP_IS_FREE}` : ""} ORDER BY id LIMIT :limit`);
+  const select = database.prepare(nextMessages(queue.isFifo));
   const update = database.prepare(
     `UPDATE messages SET visible_at = :visibleAt, receipt = :receipt, received_here = received_here + 1,
       receive_count = receive_count + 1, first_received_at = coalesce(first_received_at, :now) WHERE id = :id RETURNING *`,

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS messages (
   source_arn TEXT, trace_header TEXT, attributes TEXT NOT NULL, body TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS messages_by_message_id ON messages (queue, message_id);
-CREATE INDEX IF NOT EXISTS messages_by_order ON messages (queue, id);
+CREATE INDEX IF NOT EXISTS messages_by_order ON messages (queue, id, visible_at, group_id);
 CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_at);
 CREATE INDEX IF NOT EXISTS messages_by_age ON messages (queue, enqueued_at);
 CREATE INDEX IF NOT EXISTS messages_by_group ON messages (queue, group_id, visible_at);

@@ -295,6 +295,12 @@ describe("the data directory", () => {
     expect((await send("GET", "/bucket/once")).text).toBe("3");
   });
 
+  test("is free again when a start failed", async () => {
+    const other = join(dataDir, "other");
+    await expect(startEmbeddedS3({ dataDir: other, port: server.port })).rejects.toThrow(/EADDRINUSE/);
+    await (await startEmbeddedS3({ dataDir: other })).close();
+  });
+
   test("is cleaned of orphans at start, and of nothing else", async () => {
     await server.close();
     await writeFile(join(dataDir, "bodies", "orphan"), "of a crash");

@@ -94,8 +94,8 @@ export function notificationContract(
     }
 
     test("a PUT is told with key, size, ETag, type and metadata, and the token", async () => {
-      const Metadata = { "scan-name": "abc", "x-y": "1" };
-      const { ETag } = await put(ODD_KEY, { Metadata });
+      const Metadata = { "scan-name": "abc", "x-y": "é" };
+      const { ETag } = await put(ODD_KEY, { Metadata, CacheControl: "no-cache", Expires: new Date() });
       const [delivery] = await webhook.waitFor(1);
       expect(delivery?.headers).toMatchObject({
         authorization: `Bearer ${WEBHOOK_TOKEN}`,
@@ -103,7 +103,8 @@ export function notificationContract(
       });
       const userMetadata = {
         "X-Amz-Meta-Scan-Name": "abc",
-        "X-Amz-Meta-X-Y": "1",
+        "X-Amz-Meta-X-Y": "é",
+        "cache-control": "no-cache",
         "content-type": "application/json",
       };
       expect(JSON.parse(delivery?.body ?? "")).toEqual(

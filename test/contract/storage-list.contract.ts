@@ -92,6 +92,12 @@ export function storageListTests(storage: StorageUnderTest, capabilities: Storag
       expect(await all({ Prefix: "below/", Delimiter: "/", MaxKeys: 1 })).toEqual(folded);
     });
 
+    test("with a delimiter start after the prefix that the key is folded into", async () => {
+      const { Contents, CommonPrefixes } = await page({ Delimiter: "/", StartAfter: "list/a/1" });
+      expect(CommonPrefixes?.map(({ Prefix }) => Prefix)).toEqual(["list/b/", "list/😀/"]);
+      expect(Contents?.map(({ Key }) => Key)).toEqual(["list/a0", "list/ü", "list/ｚ"]);
+    });
+
     test("of nothing are empty", async () => {
       const { KeyCount, IsTruncated, Contents } = await page({ Prefix: "list/none" });
       expect({ KeyCount, IsTruncated, Contents }).toEqual({ KeyCount: 0, IsTruncated: false, Contents: undefined });

@@ -73,6 +73,15 @@ export function storageObjectTests(storage: StorageUnderTest, capabilities: Stor
       });
     });
 
+    test("give metadata beyond ASCII back as an encoded word", async () => {
+      await put("metadata", "x", { Metadata: { umlaut: "é", encoded: "=?UTF-8?B?w6k=?=" } });
+      const { Metadata } = await head("metadata");
+      expect(Metadata).toEqual({
+        umlaut: expect.stringMatching(/^=\?UTF-8\?(B\?w6k=|Q\?=C3=A9)\?=$/i),
+        encoded: "=?UTF-8?B?w6k=?=",
+      });
+    });
+
     test("may be empty", async () => {
       await put("empty", Buffer.alloc(0));
       expect(await head("empty")).toMatchObject({ ContentLength: 0, ETag: '"d41d8cd98f00b204e9800998ecf8427e"' });

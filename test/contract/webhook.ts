@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { vi } from "vitest";
 
@@ -22,7 +22,7 @@ export interface Webhook {
 export async function startWebhook(port = 0): Promise<Webhook> {
   const deliveries: Delivery[] = [];
   const statuses: number[] = [];
-  const server = createServer(async (request, response) => {
+  const take = async (request: IncomingMessage, response: ServerResponse) => {
     const blocks: Buffer[] = [];
     for await (const block of request) blocks.push(block);
     const status = statuses.shift() ?? 200;
@@ -31,7 +31,9 @@ export async function startWebhook(port = 0): Promise<Webhook> {
     if (blocks.length > 0)
       deliveries.push({ headers: request.headers, body: Buffer.concat(blocks).toString(), status });
     else if (status !== 200) statuses.unshift(status);
-  });
+  };
+  // A request that breaks off is no delivery.
+  const server = createServer((request, response) => void take(request, response).catch(() => undefined));
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     port: (server.address() as AddressInfo).port,
