@@ -10,13 +10,13 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 const MiB = 1024 * 1024;
 
-const bool = (byDefault: boolean) =>
-  z
-    .string()
-    .toLowerCase()
-    .pipe(z.enum(["true", "false", "1", "0"], { error: 'must be "true" or "false"' }))
-    .transform((value) => value === "true" || value === "1")
-    .default(byDefault);
+const flag = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(["true", "false", "1", "0"], { error: 'must be "true" or "false"' }))
+  .transform((value) => value === "true" || value === "1");
+const bool = (byDefault: boolean) => flag.default(byDefault);
 const int = (byDefault: number, min = 0, max = Number.MAX_SAFE_INTEGER) =>
   z.coerce.number().int().min(min).max(max).default(byDefault);
 const httpUrl = z
@@ -111,6 +111,19 @@ const service = z.object({
   IMPORTER_TIMEOUT_SECONDS: int(900, 10, 86_400),
 });
 
+/** What `dojo-relay hook` reads: the reference hook's variables, and how patient it is. */
+const hook = dojo.extend({
+  DEFECTDOJO_HOOK_LABELS: common.shape.DEFECTDOJO_HOOK_LABELS,
+  LOG_LEVEL: common.shape.LOG_LEVEL,
+  SCAN_NAME: z.string().trim().min(1).optional(),
+  NAMESPACE: z.string().trim().min(1).default("default"),
+  DEFECTDOJO_IS_DEV: bool(false),
+  /** The older name of DEFECTDOJO_IS_DEV; it wins, as in the reference hook. */
+  IS_DEV: flag.optional(),
+  DEFECTDOJO_REFETCH_WAIT_SECONDS: z.string().optional(),
+  HOOK_TIMEOUT_SECONDS: int(3_600, 30, 86_400),
+});
+
 /** What commands on the bucket alone read. */
 const store = z.object({
   AWS_REGION: common.shape.AWS_REGION,
@@ -125,6 +138,7 @@ export type CommonConfig = Readonly<z.output<typeof common>>;
 export type DojoConfig = Readonly<z.output<typeof dojo>>;
 export type ImporterConfig = Readonly<z.output<typeof importer>>;
 export type ServiceConfig = Readonly<z.output<typeof service>>;
+export type HookConfig = Readonly<z.output<typeof hook>>;
 export type StoreConfig = Readonly<z.output<typeof store>>;
 
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
@@ -135,6 +149,8 @@ export const readDojoConfig = (env: Env): DojoConfig => read(dojo, env);
 export const readImporterConfig = (env: Env): ImporterConfig => read(importer, env);
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readServiceConfig = (env: Env): ServiceConfig => read(service, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readHookConfig = (env: Env): HookConfig => read(hook, env);
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readStoreConfig = (env: Env): StoreConfig => read(store, env);
 

@@ -90,6 +90,11 @@ export const REASONS = {
   "storage-unavailable": ["transient", "The object store did not answer well; the job is tried again by itself."],
   "storage-precondition": ["permanent", "Another writer was first; the newer object stays."],
   "queue-unavailable": ["transient", "The queue did not answer well; the message is tried again by itself."],
+  "cluster-refused": [
+    "permanent",
+    "Check SCAN_NAME, NAMESPACE and that the service account may get scans and patch scans/status.",
+  ],
+  "cluster-unavailable": ["transient", "The Kubernetes API did not answer well; the request is tried again by itself."],
   "failures-exhausted": [
     "permanent",
     "See the last error in the logs; redrive with `dojo-relay dlq redrive` when it is mended.",

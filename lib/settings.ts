@@ -1,4 +1,5 @@
-import type { CommonConfig, ImporterConfig } from "./config.ts";
+import type { CommonConfig, DojoConfig, ImporterConfig } from "./config.ts";
+import type { FlowSettings } from "./flow.ts";
 import type { RecordSettings } from "./import-record.ts";
 import type { IngestSettings } from "./ingest.ts";
 
@@ -15,30 +16,35 @@ export function ingestSettings(config: CommonConfig): IngestSettings {
   };
 }
 
+/** What the flow of an import needs, of the configuration. */
+export function flowSettings(config: DojoConfig): FlowSettings {
+  return {
+    lowPrivileged: config.DEFECTDOJO_LOW_PRIVILEGED_MODE,
+    userId: config.DEFECTDOJO_USER_ID,
+    username: config.DEFECTDOJO_USERNAME,
+    syncBack: config.DEFECTDOJO_SYNC_FINDINGS_BACK,
+    syncMode: config.SYNC_MODE,
+    scanTypeMap: config.SCAN_TYPE_MAP ?? {},
+    limits: { maxFindingsBytes: config.MAX_FINDINGS_BYTES, maxRawResultBytes: config.MAX_RAW_RESULT_BYTES },
+    ledger: {
+      settleMs: seconds(config.IMPORT_SETTLE_SECONDS),
+      stalledMs: seconds(config.IMPORT_STALLED_SECONDS),
+      pollMs: seconds(config.POLL_SECONDS),
+    },
+    deduplication: {
+      timeoutMs: seconds(config.DEDUPLICATION_TIMEOUT_SECONDS),
+      quietMs: seconds(config.DEDUPLICATION_QUIET_SECONDS),
+      pollMs: seconds(config.POLL_SECONDS),
+    },
+  };
+}
+
 /** What the importer needs, of the configuration. */
 export function recordSettings(config: ImporterConfig): RecordSettings {
   return {
     maxFailures: config.MAX_FAILURES,
     heartbeatSeconds: config.HEARTBEAT_SECONDS,
     ingest: ingestSettings(config),
-    flow: {
-      lowPrivileged: config.DEFECTDOJO_LOW_PRIVILEGED_MODE,
-      userId: config.DEFECTDOJO_USER_ID,
-      username: config.DEFECTDOJO_USERNAME,
-      syncBack: config.DEFECTDOJO_SYNC_FINDINGS_BACK,
-      syncMode: config.SYNC_MODE,
-      scanTypeMap: config.SCAN_TYPE_MAP ?? {},
-      limits: { maxFindingsBytes: config.MAX_FINDINGS_BYTES, maxRawResultBytes: config.MAX_RAW_RESULT_BYTES },
-      ledger: {
-        settleMs: seconds(config.IMPORT_SETTLE_SECONDS),
-        stalledMs: seconds(config.IMPORT_STALLED_SECONDS),
-        pollMs: seconds(config.POLL_SECONDS),
-      },
-      deduplication: {
-        timeoutMs: seconds(config.DEDUPLICATION_TIMEOUT_SECONDS),
-        quietMs: seconds(config.DEDUPLICATION_QUIET_SECONDS),
-        pollMs: seconds(config.POLL_SECONDS),
-      },
-    },
+    flow: flowSettings(config),
   };
 }
