@@ -108,19 +108,20 @@ function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | un
 const referenceLine = ({ type, value }: { type: string; value: string }) =>
   /^https?:/i.test(value) ? value : `${type}: ${value}`;
 
-/** A host label as DefectDojo's URL model takes it: letters of any script, digits, `-`, `_` and `.`; or an IPv6 address in brackets. */
-const HOST = /^(\[[\da-f:.]+\]|[\p{L}\p{M}\p{N}._-]+)$/iu;
+/** A host as DefectDojo's URL model takes it: letters of any script, digits, `-`, `_`, `.`, `*`; or an IPv6 address in brackets. */
+const HOST = /^(\[[\da-f:.]+\]|[\p{L}\p{M}\p{N}._*-]+)$/iu;
+const AUTHORITY = /^(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:@[\]]+)(?::(\d{1,5}))?(?:[/?#].*)?$/u;
 
 /**
- * Whether DefectDojo can read the location as an endpoint: `scheme://host[:port]…` or `host[:port]…`.
- * One that it cannot read may fail the whole report in 2.x.
+ * Whether DefectDojo can read the location as an endpoint: `scheme://host[:port]…` or `host[:port]…`. In 2.x, and in 3.x with the locations
+ * feature off, one that it cannot read (`image:1.2`, `host:`, an IPv6 address without brackets) fails the whole report with 400; with the feature on, a
+ * host of more than 253 characters does so with 500 (tried on 3.2).
  */
 export function isLocation(location: string): boolean {
   if (location.length > 1_000 || /\s/.test(location)) return false;
-  const parts = /^(?:[a-z][a-z\d+.-]*:\/\/)?(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:[\]]+)(?::(\d{0,5}))?(?:[/?#].*)?$/iu.exec(
-    location,
-  );
+  const rest = location.replace(/^[a-z][a-z\d+.-]*:\/\//i, "");
+  const parts = AUTHORITY.exec(rest);
   if (parts === null) return false;
-  const [, host = "", port = ""] = parts;
-  return HOST.test(host) && host.length <= 253 && (port === "" || (Number(port) > 0 && Number(port) <= 65_535));
+  const [, host = "", port] = parts;
+  return HOST.test(host) && host.length <= 253 && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535));
 }
