@@ -12,13 +12,12 @@ export async function* decodeAwsChunked(
   source: AsyncIterable<Uint8Array>,
   trailers: Map<string, string>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let state: "size" | "bytes" | "end of chunk" | "trailer" | "done" = "size";
+  let state: "size" | "bytes" | "end of chunk" | "trailer" = "size";
   let remaining = 0;
   let line = "";
   for await (const block of source) {
     let position = 0;
     while (position < block.length) {
-      if (state === "done") throw malformed("bytes after its end");
       if (state === "bytes") {
         const bytes = block.subarray(position, position + remaining);
         position += bytes.length;
@@ -33,8 +32,9 @@ export async function* decodeAwsChunked(
       position = end;
       if (line.length > MAX_LINE) throw malformed("a line is too long");
       if (newline < 0) continue;
-      if (!line.endsWith("\r\n")) throw malformed("a line does not end in CRLF");
-      const text = line.slice(0, -2);
+      // After a trailer some clients send LF and an empty line, as a sample in AWS's documentation has it.
+      if (state !== "trailer" && !line.endsWith("\r\n")) throw malformed("a line does not end in CRLF");
+      const text = line.trimEnd();
       line = "";
       if (state === "end of chunk") {
         if (text !== "") throw malformed("a chunk is longer than its size says");
@@ -42,17 +42,16 @@ export async function* decodeAwsChunked(
       } else if (state === "size") {
         remaining = chunkSize(text);
         state = remaining === 0 ? "trailer" : "bytes";
-      } else if (text === "") {
-        state = "done";
-      } else {
+      } else if (text !== "") {
         const colon = text.indexOf(":");
         if (colon < 1) throw malformed("a trailer has no name");
         trailers.set(text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim());
       }
     }
   }
-  // Some clients leave the last empty line out; the zero chunk is what must have come.
-  if (state !== "done" && state !== "trailer") throw new S3Error("IncompleteBody");
+  if (line !== "" && state === "trailer") throw malformed("bytes after its end");
+  // Some clients leave the last empty line out; the chunk of size 0 is what must have come.
+  if (state !== "trailer") throw new S3Error("IncompleteBody");
 }
 
 function chunkSize(line: string): number {

@@ -89,6 +89,13 @@ describe("aws-chunked bodies", () => {
     );
   });
 
+  test("with a trailer as minio-go sends it: LF, an empty line, the signature", async () => {
+    const end = `x-amz-checksum-crc32:${CRC32_OF_HELLO_WORLD}\n\r\nx-amz-trailer-signature:${"0".repeat(64)}\r\n\r\n`;
+    const body = `b${signature}\r\nhello world\r\n0${signature}\r\n${end}`;
+    const headers = { "x-amz-trailer": "x-amz-checksum-crc32" };
+    expect((await put("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", headers, body)).status).toBe(200);
+  });
+
   test.for([
     ["a size that is no number", "xyz\r\nhello world\r\n0\r\n\r\n", "InvalidRequest"],
     ["a chunk longer than it says", "5\r\nhello world\r\n0\r\n\r\n", "InvalidRequest"],
