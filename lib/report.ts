@@ -11,6 +11,7 @@ import { type ObjectRef, sibling, uri } from "./layout.ts";
 import { MOST_REPAIRS } from "./receipt.ts";
 import { reportFileName } from "./scan-types.ts";
 import { type ObjectHead, type Storage, storageError } from "./storage.ts";
+import { cutText } from "./text.ts";
 import { toGenericFinding } from "./to-dojo.ts";
 
 /** A report in the temporary folder, as it is sent to DefectDojo: with a known length, and as often as it takes. */
@@ -64,7 +65,7 @@ export async function writeGenericReport(
       const mapped = toGenericFinding(finding, index, now);
       for (const repair of mapped.repairs) {
         repairCount++;
-        if (repairs.length < MOST_REPAIRS) repairs.push(`[${index}] ${finding.id ?? ""} ${repair}`);
+        if (repairs.length < MOST_REPAIRS) repairs.push(`[${index}] ${cutText(finding.id ?? "", 60)} ${repair}`);
       }
       if (DOJO_SEVERITIES.indexOf(mapped.generic.severity) <= least) expected++;
       yield `${index === 0 ? "" : ",\n"}${JSON.stringify(mapped.generic)}`;
