@@ -155,9 +155,9 @@ export const readHookConfig = (env: Env): HookConfig => read(hook, env);
 export const readStoreConfig = (env: Env): StoreConfig => read(store, env);
 
 function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
-  // An empty variable is a missing one, as in shells and compose files.
+  // An empty or blank variable is a missing one, as in shells and compose files; a blank number would be 0.
   const set = dropUndefined(
-    Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value === "" ? undefined : value])),
+    Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value?.trim() === "" ? undefined : value])),
   );
   const parsed = schema.safeParse(set);
   if (!parsed.success) {

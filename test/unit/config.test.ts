@@ -1,0 +1,148 @@
+import { describe, expect, it } from "vitest";
+import { type Env, readCommonConfig, readDojoConfig, readImporterConfig, readServiceConfig } from "../../lib/config.ts";
+import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+import { relayErrorBy } from "../helpers/thrown.ts";
+
+const QUEUES = {
+  QUEUE_URL: "https://sqs.eu-central-1.amazonaws.com/1/jobs.fifo",
+  DLQ_URL: "https://sqs.eu-central-1.amazonaws.com/1/dlq.fifo",
+};
+const LEAST = { ...QUEUES, DEFECTDOJO_URL: "https://dojo.example.com" };
+
+describe("defaults", () => {
+  it("of what both functions read", () => {
+    expect(readCommonConfig({ ...QUEUES, PATH: "/bin" })).toEqual({
+      ...QUEUES,
+      AWS_REGION: "us-east-1",
+      SIDECAR_NAME: "scan.json",
+      FINDINGS_NAME: "findings.json",
+      MAX_SIDECAR_BYTES: 1_048_576,
+      SIDECAR_GRACE_SECONDS: 30,
+      LOG_LEVEL: "info",
+    });
+  });
+
+  it("of what the importer reads", () => {
+    expect(readImporterConfig(LEAST)).toMatchObject({
+      DEFECTDOJO_LOW_PRIVILEGED_MODE: false,
+      DEFECTDOJO_SYNC_FINDINGS_BACK: true,
+      SYNC_MODE: "replace",
+      READ_CONCURRENCY: 4,
+      DEFECTDOJO_TIMEOUT_SECONDS: 60,
+      MAX_FAILURES: 5,
+      POLL_SECONDS: 2,
+    });
+  });
+
+  it("of the service", () => {
+    expect(readServiceConfig({})).toMatchObject({ PORT: 8080, HOST: "127.0.0.1", BUCKET: "securecodebox" });
+  });
+
+  it("cannot be changed by whoever is handed them", () => {
+    expect(Object.isFrozen(readImporterConfig(LEAST))).toBe(true);
+  });
+});
+
+describe("values", () => {
+  it.each<[string, string, unknown]>([
+    ["DEFECTDOJO_LOW_PRIVILEGED_MODE", "TRUE", true],
+    ["DEFECTDOJO_LOW_PRIVILEGED_MODE", "1", true],
+    ["DEFECTDOJO_SYNC_FINDINGS_BACK", "False", false],
+    ["DEFECTDOJO_SYNC_FINDINGS_BACK", "0", false],
+    ["DEFECTDOJO_URL", "https://dojo.example.com/sub//", "https://dojo.example.com/sub"],
+    ["DEFECTDOJO_APIKEY", " key\n", "key"],
+    ["DEFECTDOJO_USER_ID", "7", 7],
+    ["SYNC_MODE", "merge", "merge"],
+    ["SCAN_TYPE_MAP", '{"subfinder":"Subfinder Scan"}', { subfinder: "Subfinder Scan" }],
+    ["DEFECTDOJO_HOOK_LABELS", "team=a, stage=prod", { team: "a", stage: "prod" }],
+    ["POLL_SECONDS", "0.5", 0.5],
+    ["MAX_FAILURES", "3", 3],
+    ["LOG_LEVEL", "WARN", "warn"],
+    ["AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000/", "http://127.0.0.1:9000"],
+    ["SIDECAR_NAME", "scan.yaml", "scan.yaml"],
+  ])("%s=%j", (name, text, expected) => {
+    expect(readImporterConfig({ ...LEAST, [name]: text })).toHaveProperty(name, expected);
+  });
+
+  it.each([
+    ["QUEUE_URL", "jobs"],
+    ["DLQ_URL", "ftp://x/y"],
+    ["DEFECTDOJO_URL", "dojo.example.com"],
+    ["DEFECTDOJO_URL", "file:///etc/passwd"],
+    ["DEFECTDOJO_USER_ID", "admin"],
+    ["DEFECTDOJO_USER_ID", "0"],
+    ["DEFECTDOJO_LOW_PRIVILEGED_MODE", "yes"],
+    ["SYNC_MODE", "both"],
+    ["SCAN_TYPE_MAP", "nmap=x"],
+    ["SCAN_TYPE_MAP", '["nmap"]'],
+    ["SCAN_TYPE_MAP", '{"nmap":""}'],
+    ["DEFECTDOJO_HOOK_LABELS", "team"],
+    ["SIDECAR_NAME", "../scan.json"],
+    ["FINDINGS_NAME", "a/b.json"],
+    ["MAX_SIDECAR_BYTES", "0"],
+    ["MAX_SIDECAR_BYTES", "1.5"],
+    ["MAX_SIDECAR_BYTES", "1 MiB"],
+    ["READ_CONCURRENCY", "33"],
+    ["POLL_SECONDS", "0"],
+    ["HEARTBEAT_SECONDS", "2"],
+    ["LOG_LEVEL", "loud"],
+  ])("%s=%j is refused by its name", async (name, text) => {
+    const error = await relayErrorBy(() => readImporterConfig({ ...LEAST, [name]: text }));
+    expect(error).toMatchObject({ reason: "config-invalid", object: "environment" });
+    expect(error.message).toMatch(new RegExp(`: ${name}[:.]`));
+    expect(error.message).not.toContain("; ");
+  });
+
+  it.each(["", " ", "\n"])("left blank as %j are as if they were not set", (blank) => {
+    const names = ["SIDECAR_NAME", "DEFECTDOJO_APIKEY", "SYNC_MODE", "SIDECAR_GRACE_SECONDS", "DEFECTDOJO_HOOK_LABELS"];
+    const env = { ...LEAST, ...Object.fromEntries(names.map((name) => [name, blank])) };
+    expect(readImporterConfig(env)).toEqual(readImporterConfig(LEAST));
+  });
+});
+
+describe("errors", () => {
+  it("name every variable that is missing or wrong at once", async () => {
+    const env: Env = { QUEUE_URL: "", DEFECTDOJO_URL: "x", MAX_FAILURES: "many", SYNC_MODE: "both" };
+    const { message } = await relayErrorBy(() => readImporterConfig(env));
+    for (const name of ["QUEUE_URL", "DLQ_URL", "DEFECTDOJO_URL", "MAX_FAILURES", "SYNC_MODE"])
+      expect(message).toContain(`${name}: `);
+  });
+
+  it("do not repeat what was set, which may be a secret", async () => {
+    const env = {
+      DEFECTDOJO_URL: "s3cr3t",
+      DEFECTDOJO_USER_ID: "s3cr3t",
+      SYNC_MODE: "s3cr3t",
+      SCAN_TYPE_MAP: "s3cr3t",
+    };
+    expect((await relayErrorBy(() => readDojoConfig(env))).message).not.toContain("s3cr3t");
+  });
+});
+
+describe("settings", () => {
+  it("of ingest come from the configuration", () => {
+    const config = readCommonConfig({ ...QUEUES, SIDECAR_GRACE_SECONDS: "5", DEFECTDOJO_HOOK_LABELS: "a=b" });
+    expect(ingestSettings(config)).toEqual({
+      sidecarName: "scan.json",
+      findingsName: "findings.json",
+      maxSidecarBytes: 1_048_576,
+      hookLabels: { a: "b" },
+      sidecarGraceMs: 5_000,
+    });
+  });
+
+  it("of the importer are in milliseconds where the configuration has seconds", () => {
+    const settings = recordSettings(
+      readImporterConfig({
+        ...LEAST,
+        IMPORT_SETTLE_SECONDS: "3",
+        POLL_SECONDS: "0.5",
+        DEDUPLICATION_QUIET_SECONDS: "4",
+      }),
+    );
+    expect(settings.flow.ledger).toMatchObject({ settleMs: 3_000, pollMs: 500 });
+    expect(settings.flow.deduplication).toMatchObject({ quietMs: 4_000, pollMs: 500 });
+    expect(settings.flow.scanTypeMap).toEqual({});
+    expect(settings.heartbeatSeconds).toBe(120);
+  });
+});
