@@ -83,13 +83,13 @@ export function dojoScanType(scan: Scan, overrides: ScanTypeMap = {}): string {
 /**
  * The file name to send with a report: the raw result's own where DefectDojo takes its extension, else with the extension
  * that its first byte suggests. Harmless as a header: quotes and control characters cannot occur in it.
- * @param firstBytes the start of the report
+ * @param firstBytes the start of the report as Latin-1, in which UTF-8's byte order mark is three characters
  */
 export function reportFileName(rawResultFile: string, firstBytes: string): string {
   const safe = rawResultFile.replace(/[^\w.@+ -]/g, "_");
   const extension = safe.slice(safe.lastIndexOf(".") + 1).toLowerCase();
-  if (safe.includes(".") && EXTENSIONS.has(extension)) return safe;
-  const start = firstBytes.trimStart()[0];
+  if (safe.lastIndexOf(".") > 0 && EXTENSIONS.has(extension)) return safe;
+  const start = firstBytes.replace(/^\u00ef\u00bb\u00bf/, "").trimStart()[0];
   return `${safe}.${start === "<" ? "xml" : start === "{" || start === "[" ? "json" : "txt"}`;
 }
 
