@@ -1,0 +1,35 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Ajv, type ValidateFunction } from "ajv";
+import addFormats from "ajv-formats";
+
+const SHARED = fileURLToPath(new URL("../../../shared/", import.meta.url));
+
+/** Files of the folder `../shared/NAME` by their names, parsed; none where the folder does not exist. */
+export function sharedJson(name: string): [file: string, content: unknown][] {
+  const folder = `${SHARED}${name}/`;
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".json"))
+    .map((file) => [file, JSON.parse(readFileSync(folder + file, "utf8"))]);
+}
+
+/** A JSON file below `../shared`, or undefined where it does not exist. */
+export function sharedFile(path: string): unknown {
+  return existsSync(SHARED + path) ? JSON.parse(readFileSync(SHARED + path, "utf8")) : undefined;
+}
+
+/** Names of the folders in `../shared/NAME`; none where it does not exist. */
+export function sharedFolders(name: string): string[] {
+  return existsSync(SHARED + name) ? readdirSync(SHARED + name) : [];
+}
+
+/** The check of secureCodeBox's findings schema (draft 4, with OpenAPI's `nullable`), or undefined where it does not exist. */
+export function findingsValidator(): ValidateFunction | undefined {
+  const schema = sharedFile("findings-schema.json");
+  if (schema === undefined) return undefined;
+  const { $schema: _, ...rest } = schema as Record<string, unknown>;
+  const ajv = new Ajv({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  return ajv.compile(rest);
+}
