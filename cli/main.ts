@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { describeError, RelayError } from "../lib/errors.ts";
+import { hookCommand } from "./hook.ts";
 import { startCommand } from "./start.ts";
 import { uploadCommand } from "./upload.ts";
 
 /** One row a subcommand; each is a file of its own. */
-const COMMANDS = [startCommand, uploadCommand];
+const COMMANDS = [hookCommand, startCommand, uploadCommand];
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -23,7 +24,7 @@ export function program(): Command {
 /** Runs a command line; errors of ours are one line with what to do, anything else its stack too. */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
-    await program().parseAsync(argv);
+    await program().parseAsync(withCommand(argv));
   } catch (error) {
     process.exitCode = 1;
     if (error instanceof RelayError) {
@@ -31,4 +32,9 @@ export async function run(argv: readonly string[]): Promise<void> {
     } else
       process.stderr.write(`dojo-relay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   }
+}
+
+/** secureCodeBox's operator starts the container of a hook with nothing but the addresses of a scan's results. */
+function withCommand(argv: readonly string[]): readonly string[] {
+  return /^https?:\/\//i.test(argv[2] ?? "") ? [...argv.slice(0, 2), "hook", ...argv.slice(2)] : argv;
 }

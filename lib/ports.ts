@@ -1,27 +1,13 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
-import { apiKeySource } from "./api-key.ts";
 import { systemClock } from "./clock.ts";
-import type { CommonConfig, DojoConfig, Env, ImporterConfig } from "./config.ts";
-import { dojoClient } from "./defectdojo/client.ts";
-import { httpTransport } from "./defectdojo/http.ts";
-import type { DefectDojo } from "./defectdojo/port.ts";
+import type { CommonConfig, Env, ImporterConfig } from "./config.ts";
+import { dojoPort } from "./dojo-port.ts";
 import type { RecordPorts } from "./import-record.ts";
 import type { IngestPorts } from "./ingest.ts";
 import type { Observer } from "./observe.ts";
 import { sqsQueue } from "./queue.ts";
 import { s3Storage } from "./storage.ts";
-
-/** DefectDojo as the configuration says. */
-export function dojoPort(config: DojoConfig, proxyEnv: Env): DefectDojo {
-  const transport = httpTransport({
-    baseUrl: config.DEFECTDOJO_URL,
-    apiKey: apiKeySource(config),
-    timeoutMs: config.DEFECTDOJO_TIMEOUT_SECONDS * 1000,
-    proxyEnv,
-  });
-  return dojoClient(transport, { baseUrl: config.DEFECTDOJO_URL, readConcurrency: config.READ_CONCURRENCY });
-}
 
 export interface Clients {
   readonly s3: S3Client;

@@ -1,0 +1,70 @@
+import { Command } from "commander";
+import type { HookResult } from "./hook/run-hook.ts";
+
+const USAGE = "[options] RAW_URL FINDINGS_URL [RAW_UPLOAD_URL FINDINGS_UPLOAD_URL]";
+
+/** `dojo-relay hook`: one scan, as secureCodeBox's operator starts a hook for it. Light: what it runs is loaded when it runs. */
+export function hookCommand(): Command {
+  const command = new Command("hook");
+  return command
+    .description("import one scan as a hook of secureCodeBox, in place of its DefectDojo persistence hook")
+    .usage(USAGE)
+    .argument("[urls...]", "presigned addresses: two in read-only mode, four in read-and-write mode")
+    .option("--scan <file>", "the Scan as a file (kubectl get scan NAME -o json), instead of from the Kubernetes API")
+    .option("--json", "print the result as JSON instead of a line")
+    .addHelpText("after", HOOK_HELP)
+    .showHelpAfterError()
+    .action(async (urls: string[], options: { scan?: string; json?: boolean }) => {
+      if (urls.length !== 2 && urls.length !== 4) {
+        command.error(`error: two or four addresses are needed, not ${urls.length}`, { exitCode: 1 });
+      }
+      const result = await run(urls, options.scan);
+      process.stdout.write(`${options.json ? JSON.stringify(result, undefined, 1) : summary(result)}\n`);
+    });
+}
+
+async function run(urls: readonly string[], scan: string | undefined): Promise<HookResult> {
+  const [{ runHook }, { serviceLog }, { readHookConfig }] = await Promise.all([
+    import("./hook/run-hook.ts"),
+    import("./runtime/service-log.ts"),
+    import("../lib/config.ts"),
+  ]);
+  // As the first process of a container nothing ends it unless it does so itself. Started again it goes on from what is done.
+  for (const [signal, code] of [["SIGTERM", 143] as const, ["SIGINT", 130] as const]) {
+    process.once(signal, () => process.exit(code));
+  }
+  const log = serviceLog(readHookConfig(process.env).LOG_LEVEL);
+  return await runHook({ urls, env: process.env, log, scan });
+}
+
+/** One line for the log of the hook's pod. */
+export function summary({ scan, outcome, receipt, patched }: HookResult): string {
+  const name = `${scan.namespace}/${scan.name}`;
+  if (receipt === undefined) return `${name}: nothing imported (${outcome})`;
+  const { findings, test, importedAs, new: fresh, duplicates, falsePositives } = receipt;
+  const done = [
+    `${findings.count} findings imported as ${importedAs} into ${test.url}`,
+    `${fresh} new, ${duplicates} duplicates, ${falsePositives} false positives`,
+    receipt.outcome === "synced" ? "findings.json replaced" : "findings.json left as it is",
+    ...(patched ? ["the Scan's status patched"] : []),
+  ];
+  return `${name}: ${done.join("; ")}`;
+}
+
+const HOOK_HELP = `
+Results are read from, and with four addresses written to, presigned addresses, as secureCodeBox's operator gives them to hooks. The raw result
+is never changed. A hook that is started again goes on from what is done: no scan is imported twice.
+
+Environment:
+  SCAN_NAME, NAMESPACE              the Scan in the Kubernetes API (set by the operator)
+  DEFECTDOJO_URL, DEFECTDOJO_APIKEY
+  DEFECTDOJO_LOW_PRIVILEGED_MODE    true for a token that may not see users or create product types
+  DEFECTDOJO_USER_ID, DEFECTDOJO_USERNAME   the engagement's lead; the token's own user without them
+  SYNC_MODE                         replace (default) or merge
+  SCAN_TYPE_MAP                     JSON, scan types to DefectDojo's parsers
+  HOOK_TIMEOUT_SECONDS              after which it gives up, 3600
+  DEFECTDOJO_IS_DEV                 true to use a kubeconfig (KUBECONFIG, ~/.kube/config) instead of the pod's service account
+
+Examples:
+  $ SCAN_NAME=nmap-1 NAMESPACE=default dojo-relay hook "$RAW_URL" "$FINDINGS_URL" "$RAW_UPLOAD_URL" "$FINDINGS_UPLOAD_URL"
+  $ dojo-relay hook --scan scan.json http://127.0.0.1:8000/nmap-results.xml http://127.0.0.1:8000/findings.json`;

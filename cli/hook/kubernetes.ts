@@ -1,0 +1,114 @@
+import { readFile } from "node:fs/promises";
+import { parse as parseYaml } from "yaml";
+import type { Env, HookConfig } from "../../lib/config.ts";
+import { describeError, RelayError } from "../../lib/errors.ts";
+import type { Receipt } from "../../lib/receipt.ts";
+
+/** Where the hook has its Scan from. */
+export interface ScanSource {
+  /** What it is, for messages. */
+  readonly name: string;
+  /** The Scan resource, not yet checked. */
+  read(): Promise<unknown>;
+  /** Sets `status.findings` of the Scan; missing where there is no cluster. */
+  readonly patchFindings?: (findings: Receipt["findings"]) => Promise<void>;
+}
+
+/** The Scan in a file, as `kubectl get scan NAME -o json` (or yaml) prints it. */
+export function scanFile(path: string): ScanSource {
+  return {
+    name: path,
+    read: async () => {
+      try {
+        return parseYaml(await readFile(path, "utf8"), { maxAliasCount: 100 });
+      } catch (cause) {
+        throw new RelayError("sidecar-invalid", `${path} cannot be read: ${describeError(cause)}`, {
+          object: path,
+          cause,
+        });
+      }
+    },
+  };
+}
+
+const SCANS = { group: "execution.securecodebox.io", version: "v1", plural: "scans" };
+
+/**
+ * The Scan in the Kubernetes API: of the cluster that the process runs in, or with DEFECTDOJO_IS_DEV of the kubeconfig (KUBECONFIG, ~/.kube/config).
+ * @param rootFolder of the service account's files
+ * @throws RelayError `config-invalid`
+ */
+export async function scanResource(
+  config: Pick<HookConfig, "SCAN_NAME" | "NAMESPACE">,
+  env: Env,
+  isDev: boolean,
+  rootFolder = "",
+): Promise<ScanSource> {
+  const { SCAN_NAME: scanName, NAMESPACE: namespace } = config;
+  if (scanName === undefined) throw invalid("SCAN_NAME is not set: give it, or the Scan as a file with --scan");
+  if (!isDev && (env.KUBERNETES_SERVICE_HOST ?? "") === "") {
+    throw invalid(
+      "this is no cluster (KUBERNETES_SERVICE_HOST is not set): set DEFECTDOJO_IS_DEV=true for a kubeconfig, or give the Scan as a file with --scan",
+    );
+  }
+  const { CustomObjectsApi, KubeConfig, PatchStrategy, setHeaderOptions } = await import("@kubernetes/client-node");
+  const kubeConfig = new KubeConfig();
+  try {
+    if (isDev) kubeConfig.loadFromDefault();
+    else kubeConfig.loadFromCluster(rootFolder);
+  } catch (cause) {
+    throw new RelayError("config-invalid", `the kubeconfig cannot be used: ${describeError(cause)}`, { cause });
+  }
+  const api = kubeConfig.makeApiClient(CustomObjectsApi);
+  const name = `Scan ${namespace}/${scanName}`;
+  const scan = { ...SCANS, namespace, name: scanName };
+  return {
+    name,
+    read: async () => await asked(`GET ${name}`, () => api.getNamespacedCustomObject(scan)),
+    patchFindings: async (findings) => {
+      // A JSON patch, as the reference hook sends one: a merge patch would leave the categories that were counted before.
+      const body = [{ op: "add", path: "/status/findings", value: findings }];
+      const options = setHeaderOptions("Content-Type", PatchStrategy.JsonPatch);
+      await asked(`PATCH status of ${name}`, () => api.patchNamespacedCustomObjectStatus({ ...scan, body }, options));
+    },
+  };
+}
+
+/** The answer, or an error of ours; 409, 429 and 5xx may be mended by a retry, and so may no answer at all. */
+async function asked(what: string, request: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await request();
+  } catch (cause) {
+    const status = statusOf(cause);
+    if (status === undefined) {
+      throw new RelayError("cluster-unavailable", `${what}: ${describeError(cause)}`, { object: what, cause });
+    }
+    const mayHeal = status === 409 || status === 429 || status >= 500;
+    // Neither headers nor the request: they carry the token.
+    throw new RelayError(
+      mayHeal ? "cluster-unavailable" : "cluster-refused",
+      `${what}: HTTP ${status}${messageOf(cause)}`,
+      { object: what, status },
+    );
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : undefined;
+}
+
+/** The message of a Kubernetes `Status`, which comes parsed or as text. */
+function messageOf(error: unknown): string {
+  let body: unknown = error instanceof Error && "body" in error ? error.body : undefined;
+  try {
+    if (typeof body === "string") body = JSON.parse(body);
+  } catch {
+    return "";
+  }
+  const message = typeof body === "object" && body !== null && "message" in body ? body.message : undefined;
+  return typeof message === "string" ? `: ${message.slice(0, 500)}` : "";
+}
+
+function invalid(message: string): RelayError {
+  return new RelayError("config-invalid", message, { object: "environment" });
+}

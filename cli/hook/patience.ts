@@ -1,0 +1,41 @@
+import type { Clock } from "../../lib/clock.ts";
+import { RelayError, toRelayError } from "../../lib/errors.ts";
+import { HandBack } from "../../lib/hand-back.ts";
+import { backoffSeconds } from "../../lib/import-record.ts";
+import type { Log } from "../../lib/observe.ts";
+
+export interface Patience {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Milliseconds since the epoch; nothing is begun again after it. */
+  readonly deadline: number;
+  /** Failures of one step after which it is given up. */
+  readonly maxFailures: number;
+}
+
+/**
+ * Does a step again and again until it is done, as the queue does for the service: after a failure that a retry may mend with growing pauses, after a HandBack when
+ * it asked for.
+ * @throws RelayError what is permanent, what failed too often, and what was last when time was up
+ */
+export async function persist<T>(step: () => Promise<T>, patience: Patience): Promise<T> {
+  const { clock, log, deadline, maxFailures } = patience;
+  for (let failures = 0; ; ) {
+    try {
+      return await step();
+    } catch (error) {
+      const waits = error instanceof HandBack;
+      const failure = waits ? timeIsUp(error) : toRelayError(error);
+      if (!waits && (failure.errorClass === "permanent" || ++failures >= maxFailures)) throw failure;
+      const seconds = waits ? Math.max(1, error.seconds) : backoffSeconds(failures, failure.retryAfterSeconds);
+      if (clock.now() + seconds * 1000 >= deadline) throw failure;
+      if (waits) log.info("the hook waits", { why: error.message, seconds });
+      else log.warn("a step failed and is tried again", { failures, seconds, error: failure });
+      await clock.sleep(seconds * 1000);
+    }
+  }
+}
+
+function timeIsUp({ message }: HandBack): RelayError {
+  return new RelayError("import-unknown", `${message}, and the time is up (HOOK_TIMEOUT_SECONDS)`);
+}

@@ -1,0 +1,152 @@
+import { rm } from "node:fs/promises";
+import { readAnnotations } from "../../lib/annotations.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import { type Env, type HookConfig, readHookConfig } from "../../lib/config.ts";
+import type { DefectDojo } from "../../lib/defectdojo/port.ts";
+import { dojoPort } from "../../lib/dojo-port.ts";
+import { RelayError } from "../../lib/errors.ts";
+import type { JobOutcome } from "../../lib/flow.ts";
+import { selects } from "../../lib/hook-selector.ts";
+import { importJob } from "../../lib/import-job.ts";
+import { type Log, withFields } from "../../lib/observe.ts";
+import { pendingNotes } from "../../lib/pending.ts";
+import { presignedHttp } from "../../lib/presigned-http.ts";
+import { openPresigned, type PresignedUrls } from "../../lib/presigned-storage.ts";
+import { parsePresignedUrl } from "../../lib/presigned-url.ts";
+import type { Receipt } from "../../lib/receipt.ts";
+import { parseSidecar, type Scan } from "../../lib/scan.ts";
+import { flowSettings } from "../../lib/settings.ts";
+import { type ScanSource, scanFile, scanResource } from "./kubernetes.ts";
+import { type Patience, persist } from "./patience.ts";
+import { makeScratch } from "./scratch.ts";
+
+export interface HookRun {
+  /** RAW_URL FINDINGS_URL, and in read-and-write mode RAW_UPLOAD_URL FINDINGS_UPLOAD_URL. */
+  readonly urls: readonly string[];
+  readonly env: Env;
+  readonly log: Log;
+  /** The Scan as a file, instead of from the Kubernetes API. */
+  readonly scan?: string | undefined;
+  readonly clock?: Clock;
+  /** Of the service account's files. */
+  readonly rootFolder?: string;
+}
+
+export interface HookResult {
+  readonly scan: Scan;
+  readonly outcome: JobOutcome["outcome"] | "not-selected" | "do-not-import";
+  readonly receipt?: Receipt;
+  /** Whether `Scan.status.findings` was patched. */
+  readonly patched: boolean;
+}
+
+/** Patching comes after the deadline too: everything else is done then. */
+const PATCH_GRACE_MS = 60_000;
+
+/**
+ * What the reference hook does, by the relay's own flow: the Scan, its results behind presigned addresses, the import, in read-and-write mode the findings with
+ * DefectDojo's verdicts and the counts in the Scan's status.
+ * @throws RelayError after which the hook has failed; started again, it goes on from what is done
+ */
+export async function runHook(run: HookRun): Promise<HookResult> {
+  const { env, log, clock = systemClock } = run;
+  const config = readHookConfig(env);
+  warnOfOldNames(config, log);
+  const urls = parseUrls(run.urls);
+  const dojo = dojoPort(config, env);
+  const source =
+    run.scan === undefined
+      ? await scanResource(config, env, config.IS_DEV ?? config.DEFECTDOJO_IS_DEV, run.rootFolder)
+      : scanFile(run.scan);
+  const deadline = clock.now() + config.HOOK_TIMEOUT_SECONDS * 1000;
+  const patience: Patience = { clock, log, deadline, maxFailures: config.MAX_FAILURES };
+
+  const scan = parseSidecar(await persist(() => source.read(), patience), source.name);
+  const unwanted = whyUnwanted(scan, config, source);
+  if (unwanted !== undefined) {
+    log.info(`nothing is imported: ${unwanted}`, { scan: source.name });
+    return { scan, outcome: unwanted, patched: false };
+  }
+  const { outcome, receipt, why } = await importScan(urls, scan, config, dojo, patience, env);
+  if (outcome === "superseded") {
+    throw new RelayError("storage-precondition", why ?? "the findings were changed by somebody else", {
+      object: urls.findings.where,
+    });
+  }
+  const patched = receipt?.outcome === "synced" && (await patchStatus(source, receipt, patience));
+  return { scan, outcome, patched, ...(receipt === undefined ? {} : { receipt }) };
+}
+
+async function importScan(
+  urls: PresignedUrls,
+  found: Scan,
+  config: HookConfig,
+  dojo: DefectDojo,
+  patience: Patience,
+  env: Env,
+): Promise<JobOutcome> {
+  const { clock, deadline } = patience;
+  const log = withFields(patience.log, { object: urls.findings.where });
+  const settings = flowSettings(config);
+  const syncBack = settings.syncBack && urls.findingsUpload !== undefined;
+  const rawResultFile = found.rawResultFile ?? (urls.raw.name === "" ? undefined : urls.raw.name);
+  const scan = { ...found, ...(rawResultFile === undefined ? {} : { rawResultFile }) };
+  const folder = await makeScratch(log);
+  try {
+    const options = {
+      http: presignedHttp({ clock, proxyEnv: env }),
+      clock,
+      log,
+      scanId: scan.uid ?? `${scan.namespace}/${scan.name}`,
+      rawResultFile,
+      folder,
+      keepOriginal: settings.syncMode === "merge",
+    };
+    const { storage, job } = await persist(() => openPresigned(urls, options), patience);
+    const ports = { storage, dojo, clock, log, metrics: { add: () => undefined }, pending: pendingNotes(storage, log) };
+    const delivery = { remainingMs: () => deadline - clock.now() };
+    return await persist(
+      () => importJob({ version: 1, kind: "import", ...job, scan }, ports, { ...settings, syncBack }, delivery),
+      patience,
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function patchStatus(source: ScanSource, receipt: Receipt, patience: Patience): Promise<boolean> {
+  const { patchFindings } = source;
+  if (patchFindings === undefined) {
+    patience.log.info("the Scan is a file: its status is not patched", { scan: source.name });
+    return false;
+  }
+  const deadline = Math.max(patience.deadline, patience.clock.now() + PATCH_GRACE_MS);
+  await persist(() => patchFindings(receipt.findings), { ...patience, deadline });
+  return true;
+}
+
+/** @throws RelayError `config-invalid` */
+function parseUrls([raw, findings, rawUpload, findingsUpload]: readonly string[]): PresignedUrls {
+  const at = (text: string | undefined, what: string) => parsePresignedUrl(text ?? "", what);
+  const urls = { raw: at(raw, "RAW_URL"), findings: at(findings, "FINDINGS_URL") };
+  if (rawUpload === undefined && findingsUpload === undefined) return urls;
+  at(rawUpload, "RAW_UPLOAD_URL");
+  return { ...urls, findingsUpload: at(findingsUpload, "FINDINGS_UPLOAD_URL") };
+}
+
+/** The operator has held the hookSelector against the hook's labels already; labels that are set here too are held against it once more. */
+function whyUnwanted(
+  scan: Scan,
+  { DEFECTDOJO_HOOK_LABELS: labels }: HookConfig,
+  source: ScanSource,
+): "not-selected" | "do-not-import" | undefined {
+  if (labels !== undefined && !selects(scan.hookSelector, labels)) return "not-selected";
+  return readAnnotations(scan, source.name).filing.doNotImport ? "do-not-import" : undefined;
+}
+
+function warnOfOldNames(config: HookConfig, log: Log): void {
+  if (config.IS_DEV !== undefined) log.warn("IS_DEV is deprecated: use DEFECTDOJO_IS_DEV instead");
+  if (config.DEFECTDOJO_REFETCH_WAIT_SECONDS !== undefined) {
+    log.warn("DEFECTDOJO_REFETCH_WAIT_SECONDS is deprecated and ignored: the end of deduplication is waited for");
+  }
+}
