@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Standin, startStandin } from "../standin/server.ts";
+import { defectDojoContract } from "./defectdojo.contract.ts";
 import { createReplay, type Exchange, readRecording } from "./replay.ts";
 
 for (const mode of ["locations", "endpoints"] as const) {
@@ -20,4 +21,21 @@ for (const mode of ["locations", "endpoints"] as const) {
       expect(await replay(exchange)).toEqual([]);
     });
   });
+
+  describe(`the stand-in, ${mode} mode`, () => {
+    let standin: Standin;
+    beforeAll(async () => {
+      standin = await startStandin({ mode });
+    });
+    afterAll(() => standin.close());
+    defectDojoContract("keeps the contract", async () => ({ ...standin, waits: true }), true);
+  });
 }
+
+const { DEFECTDOJO_URL: url, DEFECTDOJO_APIKEY: apiKey, DEFECTDOJO_LOW_APIKEY: lowPrivilegedApiKey } = process.env;
+
+describe.skipIf(url === undefined || apiKey === undefined)("a real DefectDojo, 3.2 with deduplication on", () => {
+  const server = { url: (url ?? "").replace(/\/(?:api\/v2\/?)?$/, ""), apiKey: apiKey ?? "", waits: true };
+  const low = lowPrivilegedApiKey === undefined ? {} : { lowPrivilegedApiKey };
+  defectDojoContract("keeps the contract", async () => ({ ...server, ...low }), lowPrivilegedApiKey !== undefined);
+});

@@ -1,0 +1,277 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { createWorld, GENERIC, newEngagement, report, type Server, type Who, type World } from "./defectdojo-client.ts";
+
+type Row = Record<string, unknown> & { id: number };
+
+/** Reading findings, their places and their duplicates. */
+export function findingsContract(server: () => Promise<Server>, hasLowPrivileged: boolean): void {
+  let world: World;
+  beforeAll(async () => {
+    world = await createWorld(await server());
+  });
+  const get = async (path: string, as: Who = "admin") => (await world.client.request("GET", path, undefined, as)).body;
+  const imported = async (engagement: number, ...findings: object[]): Promise<number> => {
+    const fields = { scan_type: GENERIC, engagement, deduplication_execution_mode: "async_wait" };
+    return (await world.client.upload(fields, report(...findings))).body.test_id;
+  };
+  const many = (count: number) => Array.from({ length: count }, (_, i) => ({ title: `Finding ${i}` }));
+
+  it("pages, in the order of the ids", async () => {
+    const test = await imported(world.engagement, ...many(5));
+    const first = await get(`/findings/?test=${test}&limit=2`);
+    expect([first.count, first.previous, first.results.length]).toEqual([5, null, 2]);
+    expect(first.next).toBe(`${world.client.server.url}/api/v2/findings/?limit=2&offset=2&test=${test}`);
+    const last = await get(`/findings/?test=${test}&limit=2&offset=4`);
+    expect([last.next, last.results.length]).toEqual([null, 1]);
+    expect(last.previous).toBe(`${world.client.server.url}/api/v2/findings/?limit=2&offset=2&test=${test}`);
+    const all = await get(`/findings/?test=${test}&limit=1000`);
+    const titles = all.results.map((row: Row) => row.title);
+    expect(titles).toEqual(["Finding 0", "Finding 1", "Finding 2", "Finding 3", "Finding 4"]);
+    expect((await get(`/findings/?test=${test}&limit=2&offset=99`)).results).toEqual([]);
+    expect((await get(`/findings/?test=${test}&limit=0`)).results.length).toBe(5);
+  });
+
+  it("finds by ids, and orders when asked to", async () => {
+    const test = await imported(world.engagement, ...many(3));
+    const ids: number[] = (await get(`/findings/?test=${test}`)).results.map((row: Row) => row.id);
+    const found = await get(`/findings/?id=${ids[2]},${ids[0]}&limit=10`);
+    expect(found.results.map((row: Row) => row.id)).toEqual([ids[0], ids[2]]);
+    const ordered = await get(`/findings/?test=${test}&o=-id`);
+    expect(ordered.results.map((row: Row) => row.id)).toEqual(ids.toReversed());
+    expect((await get(`/findings/?test=99999999`)).test).toEqual([
+      "Select a valid choice. That choice is not one of the available choices.",
+    ]);
+    expect((await get("/findings/?id=1,x")).id).toEqual(["Enter a number."]);
+  });
+
+  it("keeps what a generic report says of a finding", async () => {
+    const given = {
+      title: "a finding of the REST api",
+      severity: "Critical",
+      cwe: 79,
+      cve: "CVE-2021-44228",
+      cvssv3: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H",
+      mitigation: "m",
+      impact: "i",
+      steps_to_reproduce: "s",
+      references: "r",
+      line: "12",
+      file_path: "src/a.c",
+      component_name: "c",
+      component_version: "1",
+      unique_id_from_tool: "u",
+      vuln_id_from_tool: "v",
+      tags: ["one", "two words"],
+      date: "2026-01-01T10:00:00Z",
+    };
+    const { cve, ...columns } = given;
+    const test = await imported(world.engagement, given);
+    const { results } = await get(`/findings/?test=${test}`);
+    expect(results).toMatchObject([
+      {
+        ...columns,
+        ...{ line: 12, date: "2026-01-01", tags: ["one", "two_words"] },
+        title: "A Finding of the REST Api",
+        vulnerability_ids: [{ vulnerability_id: cve }],
+        cwes: [{ cwe: "CWE-79" }],
+        cvssv3_score: 10,
+        numerical_severity: "S0",
+        active: true,
+        display_status: "Active",
+        duplicate: false,
+        duplicate_finding: null,
+        test,
+      },
+    ]);
+  });
+
+  it("cuts titles at 511 characters", async () => {
+    const test = await imported(world.engagement, { title: "t".repeat(600) });
+    expect((await get(`/findings/?test=${test}`)).results[0].title.length).toBe(511);
+  });
+
+  it("tells where a finding is", async () => {
+    const test = await imported(world.engagement, {
+      title: "Here",
+      endpoints: ["https://shop.example.com:8443/a/b?c=d#e"],
+    });
+    const { results, prefetch } = await get(`/findings/?test=${test}&prefetch=endpoints`);
+    const link = results[0].endpoints[0];
+    if (world.mode === "endpoints") {
+      expect(prefetch.endpoints[link]).toMatchObject({
+        protocol: "https",
+        host: "shop.example.com",
+        port: 8443,
+        path: "a/b",
+        query: "c=d",
+        fragment: "e",
+      });
+      expect((await get(`/endpoints/${link}/`)).host).toBe("shop.example.com");
+      return;
+    }
+    const { location } = prefetch.endpoints[link];
+    expect(prefetch.endpoints[link]).toMatchObject({ finding: results[0].id, status: "Active" });
+    const value = "https://shop.example.com:8443/a/b?c=d#e";
+    const by = [`id_includes=${location}`, `findings__finding_includes=${results[0].id}`];
+    for (const query of by) {
+      expect((await get(`/location/?${query}&limit=10`)).results).toMatchObject([
+        { id: location, location_type: "url", location_value: value },
+      ]);
+    }
+    const links = await get(`/location_findings/?finding_includes=${results[0].id}&prefetch=location`);
+    expect(links).toMatchObject({
+      results: [{ id: link, location, finding: results[0].id }],
+      prefetch: { location: { [location]: { location_value: value } } },
+    });
+  });
+
+  it("shares a location between findings, and leaves out the default port", async () => {
+    const endpoints = ["https://same.example.com:443/x"];
+    const test = await imported(world.engagement, { title: "One", endpoints }, { title: "Two", endpoints });
+    const { results, prefetch } = await get(`/findings/?test=${test}&prefetch=endpoints`);
+    const [one, two] = results.map((row: Row) => prefetch.endpoints[(row.endpoints as number[])[0] ?? 0]);
+    if (world.mode === "endpoints") expect(one).toEqual(two);
+    else {
+      expect(one.location).toBe(two.location);
+      expect((await get(`/location/${one.location}/`)).location_value).toBe("https://same.example.com/x");
+    }
+  });
+
+  it("skips what is no place, or refuses it in endpoints mode", async () => {
+    const fields = { scan_type: GENERIC, engagement: world.engagement };
+    const answer = await world.client.upload(
+      fields,
+      report({ endpoints: ["https://a.example.com:port/", "plain.example.com"] }),
+    );
+    if (world.mode === "endpoints") return expect(answer.status).toBe(400);
+    const { results } = await get(`/findings/?test=${answer.body.test_id}`);
+    expect(results[0].endpoints.length).toBe(1);
+  });
+
+  describe("deduplicates", () => {
+    it("over the product, but not where either engagement keeps to itself", async () => {
+      if (!world.client.server.waits) return;
+      const title = `Everywhere ${world.run}`;
+      const [open, other, closed] = [
+        await newEngagement(world),
+        await newEngagement(world),
+        await newEngagement(world, { deduplication_on_engagement: true }),
+      ];
+      const original = (await get(`/findings/?test=${await imported(open, { title })}`)).results[0];
+      const alone = await get(`/findings/?test=${await imported(closed, { title })}`);
+      expect(alone.results).toMatchObject([{ duplicate: false, active: true }]);
+      const test = await imported(other, { title });
+      const duplicates = await get(`/findings/?test=${test}&duplicate=true&prefetch=duplicate_finding`);
+      expect(duplicates.results).toMatchObject([
+        {
+          duplicate: true,
+          active: false,
+          verified: false,
+          duplicate_finding: original.id,
+          hash_code: original.hash_code,
+          display_status: "Inactive, Duplicate",
+        },
+      ]);
+      expect(duplicates.prefetch.duplicate_finding[original.id]).toMatchObject({ id: original.id, duplicate: false });
+      expect((await get(`/findings/?test=${test}&duplicate=false`)).count).toBe(0);
+      // What comes third is a duplicate of the first, not of the second.
+      const third = await get(`/findings/?test=${await imported(other, { title })}`);
+      expect(third.results[0].duplicate_finding).toBe(original.id);
+    });
+
+    it("within one report, by title, description and the host and path of a place", async () => {
+      if (!world.client.server.waits) return;
+      const at = (url: string) => ({ title: `Within ${world.run}`, endpoints: [url] });
+      const test = await imported(
+        await newEngagement(world),
+        at("https://a.example.com/x?q=1"),
+        at("http://a.example.com:8080/x"),
+        at("https://a.example.com/y"),
+        { title: `Within ${world.run}` },
+        { title: `Within ${world.run}` },
+        { title: `Within ${world.run}`, description: "another" },
+      );
+      const { results } = await get(`/findings/?test=${test}`);
+      expect(results.map((row: Row) => row.duplicate)).toEqual([false, true, false, false, true, false]);
+      expect([results[1].duplicate_finding, results[4].duplicate_finding]).toEqual([results[0].id, results[3].id]);
+    });
+
+    it("anew when the original is deleted", async () => {
+      if (!world.client.server.waits) return;
+      const engagement = await newEngagement(world);
+      const title = `Successor ${world.run}`;
+      const first = await imported(engagement, { title });
+      const second = await imported(engagement, { title });
+      expect((await world.client.request("DELETE", `/tests/${first}/`)).status).toBe(204);
+      expect((await get(`/findings/?test=${second}`)).results).toMatchObject([
+        { duplicate: false, duplicate_finding: null, active: true },
+      ]);
+    });
+  });
+
+  describe("changes the status of a finding", () => {
+    const change = async (body: object) => {
+      const test = await imported(await newEngagement(world, { deduplication_on_engagement: true }), {
+        title: "To change",
+      });
+      const { id } = (await get(`/findings/?test=${test}`)).results[0];
+      const answer = await world.client.request("PATCH", `/findings/${id}/`, body);
+      return { status: answer.status, body: answer.body };
+    };
+
+    it.each([
+      {
+        body: { false_p: true, active: false, verified: false },
+        expected: {
+          false_p: true,
+          is_mitigated: true,
+          active: false,
+          display_status: "Inactive, Mitigated, False Positive",
+        },
+      },
+      {
+        body: { is_mitigated: true, active: false },
+        expected: { is_mitigated: true, mitigated: expect.any(String), display_status: "Inactive, Mitigated" },
+      },
+      { body: { out_of_scope: true }, expected: { out_of_scope: true, active: false, is_mitigated: true } },
+      { body: { verified: true }, expected: { verified: true, active: true } },
+    ])("to $body", async ({ body, expected }) => {
+      expect(await change(body)).toMatchObject({ status: 200, body: expected });
+    });
+
+    it.each([
+      { body: { duplicate: true }, expected: "Duplicate findings cannot be verified or active" },
+      { body: { false_p: true, verified: true }, expected: "False positive findings cannot be verified." },
+      {
+        body: { risk_accepted: true, active: false },
+        expected: "Simple risk acceptance is disabled for this product, use the UI to accept this finding.",
+      },
+    ])("but not to $body", async ({ body, expected }) => {
+      expect(await change(body)).toMatchObject({ status: 400, body: { non_field_errors: [expected] } });
+    });
+  });
+
+  describe.skipIf(!hasLowPrivileged)("a low-privileged user", () => {
+    it("reads the places of findings by their links, though not by location/ and url/", async () => {
+      const as = "low-privileged";
+      const test = await imported(world.own?.engagement ?? 0, {
+        title: "Own",
+        endpoints: ["https://own.example.com/"],
+      });
+      const { results, prefetch } = await get(`/findings/?test=${test}&prefetch=endpoints`, as);
+      expect(Object.keys(prefetch.endpoints)).toEqual(results[0].endpoints.map(String));
+      if (world.mode === "endpoints") return;
+      expect((await world.client.request("GET", "/location/?limit=1", undefined, as)).status).toBe(403);
+      expect((await world.client.request("GET", "/url/?limit=1", undefined, as)).status).toBe(403);
+      const links = await get(`/location_findings/?finding_includes=${results[0].id}&prefetch=location`, as);
+      expect(Object.values(links.prefetch.location)).toMatchObject([{ location_value: "https://own.example.com" }]);
+    });
+
+    it("does not see another's findings", async () => {
+      const test = await imported(world.engagement, { title: "Not theirs" });
+      const { id } = (await get(`/findings/?test=${test}`)).results[0];
+      expect((await world.client.request("GET", `/findings/${id}/`, undefined, "low-privileged")).status).toBe(404);
+      expect((await get(`/findings/?test=${test}`, "low-privileged")).count).toBe(0);
+    });
+  });
+}

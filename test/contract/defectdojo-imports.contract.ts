@@ -1,0 +1,422 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  createWorld,
+  GENERIC,
+  newEngagement,
+  type Report,
+  report,
+  type Server,
+  type World,
+} from "./defectdojo-client.ts";
+
+type Refused = {
+  it: string;
+  fields?: Record<string, string>;
+  report?: Report | undefined;
+  status: number;
+  answer: object;
+};
+
+const refusedFile = (content: string, name = "findings.json"): Report => ({ name, content });
+const message = (text: string) => ({ message: text });
+const serverError = message("Internal server error, check logs for details");
+
+const REFUSED: Refused[] = [
+  {
+    it: "an unknown scan type",
+    fields: { scan_type: "Nope" },
+    status: 400,
+    answer: { scan_type: ['"Nope" is not a valid choice.'] },
+  },
+  {
+    it: "an unknown minimum severity",
+    fields: { minimum_severity: "Nope" },
+    status: 400,
+    answer: { minimum_severity: ['"Nope" is not a valid choice.'] },
+  },
+  {
+    it: "a scan date in the future",
+    fields: { scan_date: "2199-01-01" },
+    status: 400,
+    answer: { scan_date: ["The scan_date cannot be in the future!"] },
+  },
+  {
+    it: "a scan date that is a time",
+    fields: { scan_date: "2026-01-01T00:00:00Z" },
+    status: 400,
+    answer: { scan_date: ["Date has wrong format. Use one of these formats instead: YYYY-MM-DD."] },
+  },
+  {
+    it: "a flag that is none",
+    fields: { active: "maybe" },
+    status: 400,
+    answer: { active: ["Must be a valid boolean."] },
+  },
+  {
+    it: "tags with spaces",
+    fields: { tags: "two words" },
+    status: 400,
+    answer: { tags: ["Invalid tag: 'two words'. Tags should not contain spaces, commas, or quotes."] },
+  },
+  {
+    it: "an unknown grouping",
+    fields: { group_by: "nope" },
+    status: 400,
+    answer: { group_by: ['"nope" is not a valid choice.'] },
+  },
+  {
+    it: "an unknown environment",
+    fields: { environment: "Nope" },
+    status: 400,
+    answer: message("['Environment named Nope does not exist.']"),
+  },
+  {
+    it: "a build id that is too long, as a fault of its own",
+    fields: { build_id: "b".repeat(151) },
+    status: 500,
+    answer: serverError,
+  },
+  {
+    it: "a version that is too long, as a fault of its own",
+    fields: { version: "v".repeat(101) },
+    status: 500,
+    answer: serverError,
+  },
+  {
+    it: "a title that is too long, as a fault of its own",
+    fields: { test_title: "t".repeat(256) },
+    status: 500,
+    answer: serverError,
+  },
+  {
+    it: "no file",
+    report: undefined,
+    status: 400,
+    answer: { non_field_errors: [`Uploading a Report File is required for ${GENERIC}`] },
+  },
+  {
+    it: "an extension that is not allowed",
+    report: refusedFile("{}", "report.exe"),
+    status: 400,
+    answer: { file: [expect.stringContaining("File extension “exe” is not allowed.")] },
+  },
+  {
+    it: "an empty file",
+    report: refusedFile(""),
+    status: 400,
+    answer: message("['Expecting value: line 1 column 1 (char 0)']"),
+  },
+  {
+    it: "a report that is no object, as a fault of its own",
+    report: refusedFile("[]"),
+    status: 500,
+    answer: serverError,
+  },
+  {
+    it: "an unknown severity in one finding",
+    report: report({}, { severity: "Urgent" }),
+    status: 400,
+    answer: message(
+      "['Finding severity \"Urgent\" is not supported. Any of the following are supported: [\\'Info\\', \\'Low\\', \\'Medium\\', \\'High\\', \\'Critical\\'].']",
+    ),
+  },
+  {
+    it: "a finding without a description",
+    report: refusedFile('{"findings":[{"title":"x","severity":"Low"}]}'),
+    status: 400,
+    answer: message("[\"Required fields are missing: ['description']\"]"),
+  },
+  {
+    it: "a finding with an unknown field",
+    report: report({ colour: "red" }),
+    status: 400,
+    answer: message("[\"Not allowed fields are present: ['colour']\"]"),
+  },
+  {
+    it: "a finding with a date that is none",
+    report: report({ date: "someday" }),
+    status: 400,
+    answer: message("['Unknown string format: someday']"),
+  },
+  {
+    it: "a finding with null for its title, as a fault of its own",
+    report: report({ title: null }),
+    status: 500,
+    answer: serverError,
+  },
+  {
+    it: "a report of another format",
+    fields: { scan_type: "ZAP Scan" },
+    report: refusedFile("not xml", "zap.xml"),
+    status: 500,
+    answer: serverError,
+  },
+  {
+    it: "a JSON report of ZAP",
+    fields: { scan_type: "ZAP Scan" },
+    report: refusedFile("{}", "zap.json"),
+    status: 400,
+    answer: message("['Internal error: Wrong file format, please use xml.']"),
+  },
+  {
+    it: "an nmap report with an IPv6 host only",
+    fields: { scan_type: "Nmap Scan" },
+    report: refusedFile('<nmaprun start="1"><host><address addr="::1" addrtype="ipv6"/></host></nmaprun>', "nmap.xml"),
+    status: 500,
+    answer: serverError,
+  },
+  {
+    it: "an unknown Trivy schema",
+    fields: { scan_type: "Trivy Scan" },
+    report: refusedFile("{}", "trivy.json"),
+    status: 400,
+    answer: message("['Schema of Trivy json report is not supported']"),
+  },
+];
+
+/** `import-scan` and `reimport-scan`. */
+export function importsContract(server: () => Promise<Server>, hasLowPrivileged: boolean): void {
+  let world: World;
+  beforeAll(async () => {
+    world = await createWorld(await server());
+  });
+  const get = async (path: string) => (await world.client.request("GET", path)).body;
+
+  describe("refuses", () => {
+    it.each(REFUSED)("$it", async (row) => {
+      const fields = { scan_type: GENERIC, engagement: world.engagement, ...row.fields };
+      const answer = await world.client.upload(fields, "report" in row ? row.report : report({}));
+      expect({ status: answer.status, body: answer.body }).toMatchObject({ status: row.status, body: row.answer });
+    });
+
+    it("an engagement that does not exist", async () => {
+      const answer = await world.client.upload({ scan_type: GENERIC, engagement: 99_999_999 }, report({}));
+      expect([answer.status, answer.body]).toEqual([400, ['Engagement "99999999" does not exist']]);
+    });
+
+    it("no engagement at all", async () => {
+      const answer = await world.client.upload({ scan_type: GENERIC }, report({}));
+      expect([answer.status, answer.body]).toEqual([400, ["product_name parameter missing"]]);
+    });
+
+    it("JSON in place of a form", async () => {
+      const answer = await world.client.request("POST", "/import-scan/", { scan_type: GENERIC });
+      expect([answer.status, answer.body]).toEqual([
+        415,
+        { detail: 'Unsupported media type "application/json" in request.' },
+      ]);
+    });
+  });
+
+  it("leaves a test at 50 % behind when the report cannot be read", async () => {
+    const build = `broken-${world.run}`;
+    const fields = { scan_type: "ZAP Scan", engagement: world.engagement, build_id: build };
+    await world.client.upload(fields, { name: "zap.xml", content: "not xml" });
+    const { results } = await get(`/tests/?build_id=${build}`);
+    expect(results).toMatchObject([{ percent_complete: 50, scan_type: "ZAP Scan", build_id: build }]);
+    expect((await get(`/findings/?test=${results[0].id}&limit=1`)).count).toBe(0);
+    expect((await world.client.request("DELETE", `/tests/${results[0].id}/`)).status).toBe(204);
+    expect((await get(`/tests/?build_id=${build}`)).count).toBe(0);
+  });
+
+  it("leaves no test behind when a generic report cannot be read", async () => {
+    const build = `unread-${world.run}`;
+    await world.client.upload(
+      { scan_type: GENERIC, engagement: world.engagement, build_id: build },
+      { name: "x.json", content: "x" },
+    );
+    expect((await get(`/tests/?build_id=${build}`)).count).toBe(0);
+  });
+
+  it("stores what is sent with an import on its test", async () => {
+    const build = `job-${world.run}`;
+    const sent = {
+      version: "1.2",
+      branch_tag: "main",
+      commit_hash: "abc",
+      test_title: "A title",
+      environment: "Production",
+      tags: "one",
+      service: "shop",
+    };
+    const fields = {
+      scan_type: GENERIC,
+      engagement: world.engagement,
+      build_id: build,
+      scan_date: "2026-01-02",
+      ...sent,
+    };
+    const answer = await world.client.upload({ ...fields, deduplication_execution_mode: "async_wait" }, report({}));
+    expect(answer.status).toBe(201);
+    expect(answer.body).toMatchObject({
+      test_id: expect.any(Number),
+      test: answer.body.test_id,
+      engagement_id: world.engagement,
+      product_id: world.product,
+      product_type_id: world.productType,
+      statistics: { after: { total: { total: 1, active: 1, duplicate: 0 }, low: { total: 1 } } },
+      ...(world.client.server.waits ? { deduplication_complete: true } : {}),
+    });
+    const { results } = await get(`/tests/?build_id=${build}`);
+    expect(results).toMatchObject([
+      {
+        id: answer.body.test_id,
+        percent_complete: 100,
+        engagement: world.engagement,
+        title: "A title",
+        version: "1.2",
+        branch_tag: "main",
+        commit_hash: "abc",
+        tags: ["one"],
+        target_start: "2026-01-02T00:00:00Z",
+        test_type_name: GENERIC,
+      },
+    ]);
+    const imports = await get(`/test_imports/?build_id=${build}`);
+    expect(imports.results).toMatchObject([
+      { test: answer.body.test_id, type: "import", findings_affected: [expect.any(Number)] },
+    ]);
+    const findings = await get(`/findings/?test=${answer.body.test_id}`);
+    expect(findings.results).toMatchObject([{ date: "2026-01-02", service: "shop" }]);
+  });
+
+  it("changes a test", async () => {
+    const made = await world.client.upload({ scan_type: GENERIC, engagement: world.engagement }, report());
+    const change = { title: "new title", description: "# text", target_end: "2026-01-03T10:05:00Z" };
+    const answer = await world.client.request("PATCH", `/tests/${made.body.test_id}/`, change);
+    expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200, body: change });
+  });
+
+  it("leaves out what is below the minimum severity, and overrides the status", async () => {
+    const fields = {
+      scan_type: GENERIC,
+      engagement: world.engagement,
+      minimum_severity: "Medium",
+      active: "false",
+      verified: "true",
+    };
+    const answer = await world.client.upload(fields, report({ title: "a" }, { title: "b", severity: "High" }));
+    const { results } = await get(`/findings/?test=${answer.body.test_id}`);
+    expect(results).toMatchObject([{ title: "B", severity: "High", active: false, verified: true }]);
+  });
+
+  it("goes on after the client hung up", async () => {
+    const build = `hung-up-${world.run}`;
+    const findings = Array.from({ length: 30 }, (_, i) => ({ title: `finding ${i}` }));
+    const abort = new AbortController();
+    const sent = world.client
+      .upload({ scan_type: GENERIC, engagement: world.engagement, build_id: build }, report(...findings), {
+        signal: abort.signal,
+      })
+      .catch((error: unknown) => error);
+    for (let tries = 0; tries < 200 && (await get(`/tests/?build_id=${build}`)).count === 0; tries++) await sleep(20);
+    abort.abort();
+    await sent;
+    for (let tries = 0; tries < 200; tries++) {
+      if ((await get(`/tests/?build_id=${build}`)).results[0]?.percent_complete === 100) break;
+      await sleep(50);
+    }
+    const { results } = await get(`/tests/?build_id=${build}`);
+    expect(results).toMatchObject([{ percent_complete: 100 }]);
+    expect((await get(`/findings/?test=${results[0].id}&limit=1`)).count).toBe(30);
+  });
+
+  it("makes product type, product and engagement when asked to", async () => {
+    const names = {
+      product_type_name: `Auto type ${world.run}`,
+      product_name: `Auto ${world.run}`,
+      engagement_name: "auto",
+    };
+    const answer = await world.client.upload({ scan_type: GENERIC, auto_create_context: "true", ...names }, report({}));
+    expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 201, body: names });
+    expect(await get(`/products/${answer.body.product_id}/`)).toMatchObject({
+      name: names.product_name,
+      description: names.product_name,
+    });
+    const other = { ...names, product_type_name: `Type ${world.run}` };
+    const conflict = await world.client.upload(
+      { scan_type: GENERIC, auto_create_context: "true", ...other },
+      report({}),
+    );
+    expect([conflict.status, conflict.body[0]]).toEqual([
+      400,
+      expect.stringContaining("conflict with the supplied product type name"),
+    ]);
+  });
+
+  it("keeps findings that are alike where they are in different places, which reimport-scan merges", async () => {
+    const engagement = await newEngagement(world);
+    const alike = report(
+      ...["a", "b", "c"].map((host) => ({ title: "Alike", endpoints: [`https://${host}.example.com`] })),
+    );
+    const fields = { scan_type: GENERIC, deduplication_execution_mode: "async_wait" };
+    const first = await world.client.upload({ ...fields, engagement }, alike);
+    expect(first.body.statistics.after.total).toMatchObject({ total: 3, active: 3, duplicate: 0 });
+    const empty = await world.client.upload({ ...fields, engagement }, report());
+    const second = await world.client.upload({ ...fields, test: empty.body.test_id }, alike, {
+      path: "/reimport-scan/",
+    });
+    expect({ status: second.status, body: second.body.statistics.after.total }).toMatchObject({
+      status: 201,
+      body: { total: 1 },
+    });
+    const third = await world.client.upload({ ...fields, test: first.body.test_id }, alike, {
+      path: "/reimport-scan/",
+    });
+    expect(third.body.statistics.after.total).toMatchObject({ total: 3, active: 1, is_mitigated: 2 });
+  });
+
+  it("closes old findings of the engagement when asked to", async () => {
+    const engagement = await newEngagement(world);
+    const fields = { scan_type: GENERIC, engagement, deduplication_execution_mode: "async_wait" };
+    const first = await world.client.upload(fields, report({ title: "Stays" }, { title: "Goes" }));
+    await world.client.upload({ ...fields, close_old_findings: "true" }, report({ title: "Stays" }));
+    const { results } = await get(`/findings/?test=${first.body.test_id}&o=title`);
+    expect(results).toMatchObject([
+      { title: "Goes", active: false, is_mitigated: true },
+      { title: "Stays", active: true },
+    ]);
+  });
+
+  describe.skipIf(!hasLowPrivileged)("a low-privileged user", () => {
+    it("imports, reads and changes in its own product type, and deletes nothing", async () => {
+      const as = "low-privileged";
+      const fields = { scan_type: GENERIC, engagement: world.own?.engagement ?? 0 };
+      const answer = await world.client.upload(fields, report({ title: `own ${world.run}` }), { as });
+      expect(answer.status).toBe(201);
+      const test = `/tests/${answer.body.test_id}/`;
+      expect(
+        (await world.client.request("GET", `/findings/?test=${answer.body.test_id}`, undefined, as)).body.count,
+      ).toBe(1);
+      expect((await world.client.request("PATCH", test, { title: "x" }, as)).status).toBe(200);
+      expect((await world.client.request("DELETE", test, undefined, as)).status).toBe(403);
+    });
+
+    it("may not import into another's engagement, nor see its tests", async () => {
+      const as = "low-privileged";
+      const fields = { scan_type: GENERIC, engagement: world.engagement };
+      expect((await world.client.upload(fields, report({}), { as })).status).toBe(403);
+      const made = await world.client.upload(fields, report());
+      expect((await world.client.request("GET", `/tests/${made.body.test_id}/`, undefined, as)).status).toBe(404);
+      expect((await world.client.request("DELETE", `/tests/${made.body.test_id}/`, undefined, as)).status).toBe(404);
+    });
+
+    it("may not have a product type made", async () => {
+      const names = {
+        product_type_name: `Low ${world.run}`,
+        product_name: `Low ${world.run}`,
+        engagement_name: "auto",
+      };
+      const answer = await world.client.upload(
+        { scan_type: GENERIC, auto_create_context: "true", ...names },
+        report({}),
+        { as: "low-privileged" },
+      );
+      expect([answer.status, answer.body]).toEqual([
+        403,
+        { detail: `No permission to create product_type "Low ${world.run}"` },
+      ]);
+    });
+  });
+}
