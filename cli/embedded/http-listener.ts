@@ -27,7 +27,11 @@ export async function listenOnLoopback(
   const running = new Set<Promise<void>>();
   // No limit on the time of a request: a large upload may take long, and the peer is this machine.
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (request, response) => {
-    const work = handle(request, response).finally(() => running.delete(work));
+    const work = handle(request, response).finally(() => {
+      running.delete(work);
+      // What a refusal left unread would stop the client's writing, and its next request on the connection.
+      request.resume();
+    });
     running.add(work);
   });
   await new Promise<void>((resolve, reject) => {

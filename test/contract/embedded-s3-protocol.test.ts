@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { request } from "node:http";
+import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -13,6 +13,8 @@ const SIGNED = {
   authorization: "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0",
 };
 const CRC32_OF_HELLO_WORLD = "DUoRhQ==";
+
+const PATIENCE = { timeout: 10_000, interval: 20 };
 
 let dataDir: string;
 let server: EmbeddedServer;
@@ -145,10 +147,30 @@ describe("integrity of plain bodies", () => {
     });
     upload.on("error", () => undefined);
     upload.write(Buffer.alloc(100_000));
-    await vi.waitFor(async () => expect(await files()).toHaveLength(before + 1));
+    await vi.waitFor(async () => expect(await files()).toHaveLength(before + 1), PATIENCE);
     upload.destroy();
-    await vi.waitFor(async () => expect(await files()).toHaveLength(before));
+    await vi.waitFor(async () => expect(await files()).toHaveLength(before), PATIENCE);
     expect((await send("HEAD", "/bucket/broken")).status).toBe(404);
+  });
+
+  test("a refusal in the midst of a large body leaves the client's only connection free", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const statusOf = async (method: string, body: Buffer, headers: Record<string, string | number>) => {
+      const asking = request(`${server.url}/bucket/midst`, { method, agent, headers: { ...SIGNED, ...headers } });
+      asking.end(body);
+      const [response] = await once(asking, "response");
+      await response.resume().toArray();
+      return response.statusCode;
+    };
+    const malformed = Buffer.alloc(30 * 1024 ** 2, "not a chunk\r\n");
+    const headers = {
+      "content-length": malformed.length,
+      "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+      "x-amz-decoded-content-length": 1,
+    };
+    expect(await statusOf("PUT", malformed, headers)).toBe(400);
+    expect(await statusOf("GET", Buffer.alloc(0), {})).toBe(404);
+    agent.destroy();
   });
 
   test("a body of unknown length is refused", async () => {
@@ -294,7 +316,7 @@ describe("the data directory", () => {
     for (const body of ["1", "2", "3"]) await send("PUT", "/bucket/once", {}, body);
     const { text } = await send("GET", "/bucket?list-type=2");
     const count = Number(/<KeyCount>(\d+)/.exec(text)?.[1]);
-    await vi.waitFor(async () => expect(await readdir(join(dataDir, "bodies"))).toHaveLength(count));
+    await vi.waitFor(async () => expect(await readdir(join(dataDir, "bodies"))).toHaveLength(count), PATIENCE);
   });
 
   test("is that of one server at a time", async () => {

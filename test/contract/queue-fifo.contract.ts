@@ -126,7 +126,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
 
   describe("stale receipt handles", () => {
     test("do not delete a message that was received again", async () => {
-      const queue = await queues.createFifo({ VisibilityTimeout: "1" });
+      const queue = await queues.createFifo({ VisibilityTimeout: "2" });
       await queue.send("body");
       const [first] = await queue.receive();
       const [second] = await queue.receive({ WaitTimeSeconds: 5, VisibilityTimeout: 60 });

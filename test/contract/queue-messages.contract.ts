@@ -134,7 +134,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
 
   describe("visibility", () => {
     test("a message comes again when its timeout has run out, with its count", async () => {
-      const queue = await queues.createFifo({ VisibilityTimeout: "1" });
+      const queue = await queues.createFifo({ VisibilityTimeout: "2" });
       await queue.send("body");
       const [first] = await queue.receive();
       expect(await queue.receive()).toEqual([]);
@@ -157,11 +157,11 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
     });
 
     test("a longer one counts from now", async () => {
-      const queue = await queues.createFifo({ VisibilityTimeout: "1" });
+      const queue = await queues.createFifo({ VisibilityTimeout: "2" });
       await queue.send("body");
       const [message] = await queue.receive();
       await setVisibility(queue, message, 60);
-      expect(await queue.receive({ WaitTimeSeconds: 2 })).toEqual([]);
+      expect(await queue.receive({ WaitTimeSeconds: 3 })).toEqual([]);
       await queue.delete(message);
     });
 
@@ -196,13 +196,13 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
   describe("delays and long polls", () => {
     test("a message's own delay holds it back", async () => {
       const queue = await queues.createStandard();
-      await queue.send("later", { DelaySeconds: 1 });
+      await queue.send("later", { DelaySeconds: 2 });
       expect(await queue.receive()).toEqual([]);
       expect(bodiesOf(await queue.receive({ WaitTimeSeconds: 5 }))).toEqual(["later"]);
     });
 
     test("the queue's delay holds every message back", async () => {
-      const queue = await queues.createFifo({ DelaySeconds: "1" });
+      const queue = await queues.createFifo({ DelaySeconds: "2" });
       await queue.send("one");
       expect(await queue.receive()).toEqual([]);
       expect(bodiesOf(await queue.receive({ WaitTimeSeconds: 5 }))).toEqual(["one"]);
