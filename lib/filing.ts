@@ -71,7 +71,7 @@ export async function withFreshIds<T>(dojo: DefectDojo, log: Log, run: () => Pro
   } catch (error) {
     if (!(error instanceof RelayError && (error.reason === "dojo-rejected" || error.reason === "dojo-not-found")))
       throw error;
-    if (!/does not exist/i.test(error.message)) throw error;
+    if (!/does not exist|not one of the available choices/i.test(error.message)) throw error;
     log.warn("something was deleted in DefectDojo meanwhile; ids are looked up afresh", { error });
     dojo.forget();
     return await run();
