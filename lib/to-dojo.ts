@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import type { DojoSeverity } from "./annotations.ts";
 import type { ScanFinding } from "./findings-file.ts";
 import { cleanText, cutText, jacksonJson, LONGEST_TITLE } from "./text.ts";
@@ -27,7 +28,11 @@ const LONGEST_UNIQUE_ID = 500;
 
 /** What DefectDojo keeps as `unique_id_from_tool`, by which the finding is known again: its id, else its place. */
 export function uniqueIdOf(finding: ScanFinding, index: number): string {
-  return cleanText(finding.id ?? "").slice(0, LONGEST_UNIQUE_ID) || `finding-${index}`;
+  return (
+    cleanText(finding.id ?? "")
+      .slice(0, LONGEST_UNIQUE_ID)
+      .toWellFormed() || `finding-${index}`
+  );
 }
 
 /** DefectDojo's severity for one of secureCodeBox, where it is known. */
@@ -62,15 +67,14 @@ export function toGenericFinding(
     name.length > LONGEST_TITLE && `name: cut to ${LONGEST_TITLE} characters`,
   );
   const severity = dojoSeverity(finding.severity);
-  if (severity === undefined)
-    repairs.push(`severity: ${JSON.stringify(finding.severity ?? null)} is not known, taken as Info`);
+  if (severity === undefined) repairs.push(`severity: ${quoted(finding.severity, 50)} is not known, taken as Info`);
   const text = clean(finding.description ?? "", "description");
   const described = text.trim() === "" ? repaired(name, "description: missing, the name stands in") : text;
   const attributes = finding.attributes == null ? "" : `\n ${clean(jacksonJson(finding.attributes), "attributes")}`;
   const location = clean(finding.location ?? "", "location").trim();
   const usable = location !== "" && isLocation(location);
   if (location !== "" && !usable)
-    repairs.push(`location: ${JSON.stringify(cutText(location, 200))} is no address, kept in the description`);
+    repairs.push(`location: ${quoted(location, 200)} is no address, kept in the description`);
   const date = dateOf(finding, now, repairs);
   const mitigation = clean(finding.mitigation ?? "", "mitigation");
   const references = clean((finding.references ?? []).map(referenceLine).join("\n"), "references");
@@ -89,13 +93,18 @@ export function toGenericFinding(
   };
 }
 
+/** A value in quotes, for people: they may be of any length. */
+const quoted = (text: string | null | undefined, longest: number) =>
+  text == null ? "null" : JSON.stringify(cutText(text, longest));
+
 /** The day that the finding was identified, else parsed; today where that lies ahead of us (clocks differ). */
 function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | undefined {
   const given = finding.identified_at || finding.parsed_at;
   if (!given) return undefined;
   const time = Date.parse(given);
-  if (Number.isNaN(time)) {
-    repairs.push(`date: ${JSON.stringify(cutText(given, 50))} is no date, left to DefectDojo`);
+  // Before 1970 lie the zero times of scanners, and years that DefectDojo cannot read.
+  if (!(time >= 0)) {
+    repairs.push(`date: ${quoted(given, 50)} is no date, left to DefectDojo`);
     return undefined;
   }
   const [day, today] = [new Date(time).toISOString().slice(0, 10), now.toISOString().slice(0, 10)];
@@ -108,20 +117,25 @@ function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | un
 const referenceLine = ({ type, value }: { type: string; value: string }) =>
   /^https?:/i.test(value) ? value : `${type}: ${value}`;
 
-/** A host as DefectDojo's URL model takes it: letters of any script, digits, `-`, `_`, `.`, `*`; or an IPv6 address in brackets. */
-const HOST = /^(\[[\da-f:.]+\]|[\p{L}\p{M}\p{N}._*-]+)$/iu;
-const AUTHORITY = /^(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:@[\]]+)(?::(\d{1,5}))?(?:[/?#].*)?$/u;
+/** A host as DefectDojo's URL model takes it: letters of any script, digits, `-`, `_`, `.`, `*`. */
+const HOST = /^[\p{L}\p{N}_*][\p{L}\p{M}\p{N}._*-]*$/u;
+/** User, IPv6 address or name, port. A user is never decoded wrongly where it has no `%`, and fits into DefectDojo's column. */
+const AUTHORITY = /^(?:[^/?#@%]{0,255}@)?(?:\[([^\]]*)\]|([^/?#:@[\]]+))(?::(\d{1,5}))?(?:[/?#].*)?$/u;
+/** DefectDojo's column for the scheme. */
+const LONGEST_SCHEME = 10;
 
 /**
  * Whether DefectDojo can read the location as an endpoint: `scheme://host[:port]…` or `host[:port]…`. In 2.x, and in 3.x with the locations
  * feature off, one that it cannot read (`image:1.2`, `host:`, an IPv6 address without brackets) fails the whole report with 400; with the feature on, a
- * host of more than 253 characters does so with 500 (tried on 3.2).
+ * host of more than 253 characters does so with 500 (tried on 3.2). One without a scheme but with `://` further on is taken for a scheme and path.
  */
 export function isLocation(location: string): boolean {
   if (location.length > 1_000 || /\s/.test(location)) return false;
-  const rest = location.replace(/^[a-z][a-z\d+.-]*:\/\//i, "");
-  const parts = AUTHORITY.exec(rest);
+  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(location)?.[1];
+  if (scheme === undefined ? location.includes("://") : scheme.length > LONGEST_SCHEME) return false;
+  const parts = AUTHORITY.exec(scheme === undefined ? location : location.slice(scheme.length + "://".length));
   if (parts === null) return false;
-  const [, host = "", port] = parts;
-  return HOST.test(host) && host.length <= 253 && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535));
+  const [, address, name = "", port] = parts;
+  const host = address === undefined ? HOST.test(name) && name.length <= 253 : isIPv6(address);
+  return host && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535));
 }
