@@ -45,23 +45,24 @@ export async function* readFindings(body: Readable, object: string): AsyncGenera
   const guard = guardTokens(invalid);
   const items: AsyncIterable<{ key: number; value: unknown }> = chain([
     body,
+    guard.chunk,
     parser({ streamValues: false }),
-    guard,
+    guard.token,
     streamArray(),
   ] as never);
-  let read = 0;
   try {
     for await (const { key, value } of items) {
-      read = key + 1;
       const parsed = findingSchema.safeParse(value);
       if (!parsed.success) throw invalid(`finding ${describeIssues(parsed.error, `[${key}]`)}`);
       yield parsed.data;
     }
-    if (!guard.sawArray()) throw invalid("not an array of findings: it is empty");
   } catch (error) {
     if (error instanceof RelayError) throw error;
     if (body.errored != null && body.errored === error) throw toRelayError(error, object);
-    throw invalid(`not an array of findings in JSON (after ${read} findings): ${messageOf(error)}`, error);
+    throw invalid(
+      `not an array of findings in JSON (after ${guard.findings()} findings or more): ${messageOf(error)}`,
+      error,
+    );
   }
 }
 
@@ -70,32 +71,42 @@ interface Token {
   readonly value?: unknown;
 }
 
-/** Passes tokens on, and refuses what is no array, too deep or too large to be held. */
+/** What a token of no length takes in memory, in characters. */
+const TOKEN_SIZE = 8;
+
+/** Passes chunks and their tokens on, and refuses what is no array, too deep or too large to be held. */
 function guardTokens(invalid: (what: string) => RelayError) {
   let depth = 0;
   let size = 0;
   let index = -1;
   let started = false;
-  const guard = (token: Token): Token => {
+  /** Bytes that no token has come of yet: the parser holds them. */
+  let pending = 0;
+  const tooLarge = () => invalid(`finding [${Math.max(0, index)}] has more than ${LARGEST_FINDING} characters`);
+  const chunk = (bytes: Buffer | string): Buffer | string => {
+    pending += bytes.length;
+    if (pending > LARGEST_FINDING) throw tooLarge();
+    return bytes;
+  };
+  const token = (next: Token): Token => {
+    pending = 0;
     if (!started) {
-      if (token.name !== "startArray") throw invalid("not an array of findings");
+      if (next.name !== "startArray") throw invalid("not an array of findings");
       started = true;
     }
-    if (token.name.startsWith("start")) {
+    size += TOKEN_SIZE + (typeof next.value === "string" ? next.value.length : 0);
+    if (next.name.startsWith("start")) {
       depth++;
       if (depth === 2) {
         index++;
         size = 0;
       }
       if (depth > DEEPEST) throw invalid(`finding [${index}] is nested deeper than ${DEEPEST} levels`);
-    } else if (token.name.startsWith("end")) depth--;
-    else if (typeof token.value === "string") {
-      size += token.value.length;
-      if (size > LARGEST_FINDING) throw invalid(`finding [${index}] has more than ${LARGEST_FINDING} characters`);
-    }
-    return token;
+    } else if (next.name.startsWith("end")) depth--;
+    if (size > LARGEST_FINDING) throw tooLarge();
+    return next;
   };
-  return Object.assign(guard, { sawArray: () => started });
+  return { chunk, token, findings: () => index + 1 };
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
