@@ -31,9 +31,16 @@ export function jacksonJson(value: unknown, indent = ""): string {
   if (typeof value === "object" && value !== null) {
     const inner = `${indent}  `;
     const fields = Object.entries(value).map(
-      ([name, item]) => `${inner}${JSON.stringify(name)} : ${jacksonJson(item, inner)}`,
+      ([name, item]) => `${inner}${jacksonText(name)} : ${jacksonJson(item, inner)}`,
     );
     return fields.length === 0 ? "{ }" : `{\n${fields.join(",\n")}\n${indent}}`;
   }
-  return JSON.stringify(value) ?? "null";
+  return typeof value === "string" ? jacksonText(value) : (JSON.stringify(value) ?? "null");
+}
+
+/** Jackson writes the digits of escapes in capitals. */
+function jacksonText(text: string): string {
+  return JSON.stringify(text).replace(/\\(?:\\|u00[01][\da-f])/g, (sequence) =>
+    sequence === "\\\\" ? sequence : `\\u${sequence.slice(2).toUpperCase()}`,
+  );
 }
