@@ -47,7 +47,7 @@ function merged(uploaded: ScanFinding, { finding, original }: Written, mapping: 
   const standard = severity === "HIGH" || severity === "MEDIUM" || severity === "LOW" || severity === "INFORMATIONAL";
   return {
     ...uploaded,
-    id: uploaded.id ?? fresh.id,
+    id: uploaded.id || fresh.id,
     category: uploaded.category || IMPORTED_CATEGORY,
     severity: standard ? severity : fresh.severity,
     parsed_at: uploaded.parsed_at ?? finding.createdAt,
