@@ -124,3 +124,9 @@ export function report(...findings: object[]): Report {
   const complete = findings.map((finding) => ({ title: "Finding", severity: "Low", description: "text", ...finding }));
   return { name: "findings.json", content: JSON.stringify({ findings: complete }) };
 }
+
+/** Imports findings, waits for their duplicates to be marked, and tells the id of their test. */
+export async function importFindings(world: World, engagement: number, ...findings: object[]): Promise<number> {
+  const fields = { scan_type: GENERIC, engagement, deduplication_execution_mode: "async_wait" };
+  return (await world.client.upload(fields, report(...findings))).body.test_id;
+}

@@ -1,14 +1,22 @@
 import { describe } from "vitest";
 import type { Server } from "./defectdojo-client.ts";
+import { engagementsContract } from "./defectdojo-engagements.contract.ts";
 import { findingsContract } from "./defectdojo-findings.contract.ts";
 import { importsContract } from "./defectdojo-imports.contract.ts";
 import { objectsContract } from "./defectdojo-objects.contract.ts";
+import { refusalsContract } from "./defectdojo-refusals.contract.ts";
+import { rightsContract } from "./defectdojo-rights.contract.ts";
+import { verdictsContract } from "./defectdojo-verdicts.contract.ts";
 
 /** What the relay relies on in DefectDojo. The stand-in and real servers are held to the same. */
 export function defectDojoContract(name: string, server: () => Promise<Server>, hasLowPrivileged: boolean): void {
   describe(name, () => {
-    describe("objects", () => objectsContract(server, hasLowPrivileged));
+    describe("objects", () => objectsContract(server));
+    describe("engagements", () => engagementsContract(server));
+    describe.skipIf(!hasLowPrivileged)("rights of a low-privileged user", () => rightsContract(server));
     describe("imports", () => importsContract(server, hasLowPrivileged));
+    describe("imports it refuses", () => refusalsContract(server));
     describe("findings", () => findingsContract(server, hasLowPrivileged));
+    describe("verdicts", () => verdictsContract(server));
   });
 }

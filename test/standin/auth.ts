@@ -35,5 +35,7 @@ export function seesEngagement(state: State, user: User, engagement: Engagement)
 }
 
 export function seesTest(state: State, user: User, test: Test): boolean {
-  return user.is_superuser || seesProduct(state, user, productOfTest(state, test));
+  if (user.is_superuser) return true;
+  const product = productOfTest(state, test);
+  return product !== undefined && seesProduct(state, user, product);
 }

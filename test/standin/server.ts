@@ -51,7 +51,9 @@ async function serve(state: State, work: Work, request: IncomingMessage, respons
   const url = request.url ?? "/";
   const method = request.method ?? "GET";
   const log = { method, url, urlLength: url.length, status: 0, ms: 0, at: Date.now() };
-  const earlier = state.requests.filter((r) => r.method === method && pathOf(r.url) === pathOf(url)).length;
+  const key = `${method} ${pathOf(url)}`;
+  const earlier = state.counts.get(key) ?? 0;
+  state.counts.set(key, earlier + 1);
   state.requests.push(log);
   const interception = intercepted(state, request, earlier);
   if (interception !== undefined && "hangUp" in interception) return void request.socket.destroy();

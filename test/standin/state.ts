@@ -52,6 +52,8 @@ export type State = {
   /** Asked before every request; undefined lets it pass. */
   intercept: ((request: SeenRequest) => Interception | undefined) | undefined;
   readonly requests: LoggedRequest[];
+  /** How many requests came, by method and path: `GET /api/v2/findings/`. */
+  readonly counts: Map<string, number>;
   users: User[];
   /** Token to user id. */
   tokens: Map<string, number>;
@@ -124,6 +126,7 @@ export function createState(settings: Settings): State {
     settings,
     intercept: undefined,
     requests: [],
+    counts: new Map(),
     users: [
       user(1, "admin", ["A", "B"], "admin@example.com", true),
       user(2, "lowpriv", ["", ""], "l@example.com", false),
@@ -201,8 +204,6 @@ export function findingsOfProduct(state: State, productId: number): Finding[] {
   return findings;
 }
 
-export function productOfTest(state: State, test: Test): Product {
-  const product = state.products.get(state.engagements.get(test.engagement)?.product ?? 0);
-  if (product === undefined) throw new Error(`test ${test.id} has no product`);
-  return product;
+export function productOfTest(state: State, test: Test): Product | undefined {
+  return state.products.get(state.engagements.get(test.engagement)?.product ?? 0);
 }

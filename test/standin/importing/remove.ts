@@ -1,4 +1,4 @@
-import type { Finding } from "../model.ts";
+import type { Finding, Test } from "../model.ts";
 import type { State } from "../state.ts";
 import { forgetPlaces } from "./places.ts";
 
@@ -22,4 +22,25 @@ export function removeFindings(state: State, findings: readonly Finding[]): void
     Object.assign(finding, { duplicate: false, duplicate_finding: null, active, verified, is_mitigated });
     successors.set(original.id, finding);
   }
+}
+
+/** With its findings and the record of its imports. */
+export function removeTest(state: State, test: Test): void {
+  removeFindings(state, state.findingsByTest.get(test.id) ?? []);
+  state.findingsByTest.delete(test.id);
+  for (const testImport of state.testImports.values()) {
+    if (testImport.test === test.id) state.testImports.delete(testImport.id);
+  }
+  state.tests.delete(test.id);
+}
+
+export function removeEngagement(state: State, id: number): void {
+  for (const test of state.tests.values()) if (test.engagement === id) removeTest(state, test);
+  state.engagements.delete(id);
+}
+
+export function removeProduct(state: State, id: number): void {
+  for (const engagement of state.engagements.values())
+    if (engagement.product === id) removeEngagement(state, engagement.id);
+  state.products.delete(id);
 }

@@ -60,7 +60,7 @@ export async function storeFindings(
     stored.push(finding);
     unlinked.push({ finding, places: item.places });
     if (unlinked.length === BATCH || stored.length === items.length) {
-      const product = productOfTest(state, test).id;
+      const product = productOfTest(state, test)?.id ?? 0;
       for (const { finding: f, places } of unlinked) rememberPlaces(state, f, places, product);
       unlinked = [];
     }

@@ -2,6 +2,7 @@ import { requireSuperuser, seesEngagement, seesProduct } from "../auth.ts";
 import { cleaned, type Fields } from "../fields.ts";
 import { boolean, exact, filtered, number, numberIn, reference, sorted } from "../filters.ts";
 import { type Call, detail, fieldError, forbidden, notFound, type Reply } from "../http.ts";
+import { removeEngagement } from "../importing/remove.ts";
 import type { Engagement } from "../model.ts";
 import { paged } from "../paging.ts";
 import type { State } from "../state.ts";
@@ -101,7 +102,7 @@ export function updateEngagement(state: State, call: Call): Reply {
 export function deleteEngagement(state: State, call: Call): Reply {
   const engagement = find(state, call);
   requireSuperuser(call.user, forbidden());
-  state.engagements.delete(engagement.id);
+  removeEngagement(state, engagement.id);
   return { status: 204 };
 }
 

@@ -25,8 +25,8 @@ function filters(state: State): Record<string, Filter<Finding>> {
     id: numberIn((f) => f.id),
     test: reference(state.tests, (f) => f.test.id),
     test__engagement: numberIn((f) => f.test.engagement),
-    test__engagement__product: numberIn((f) => productOfTest(state, f.test).id),
-    test__engagement__product__prod_type: numberIn((f) => productOfTest(state, f.test).prod_type),
+    test__engagement__product: numberIn((f) => productOfTest(state, f.test)?.id ?? null),
+    test__engagement__product__prod_type: numberIn((f) => productOfTest(state, f.test)?.prod_type ?? null),
     test__test_type: numberIn((f) => f.test.test_type),
     found_by: numberIn((f) => f.found_by),
     endpoints: numberIn((f) => f.endpoints),
@@ -132,7 +132,7 @@ function refuseContradictions(state: State, finding: Finding, given: Partial<Fin
     throw fieldError("mitigated", "Editing mitigated timestamp is disabled (EDITABLE_MITIGATED_DATA=false)", "invalid");
   }
   const after = { ...finding, ...given };
-  const simpleAcceptance = productOfTest(state, finding.test).rest.enable_simple_risk_acceptance === true;
+  const simpleAcceptance = productOfTest(state, finding.test)?.rest.enable_simple_risk_acceptance === true;
   const reasons: [boolean, string][] = [
     [(after.active || after.verified) && after.duplicate, "Duplicate findings cannot be verified or active"],
     [after.false_p && after.verified, "False positive findings cannot be verified."],

@@ -2,6 +2,7 @@ import { requireSuperuser, seesProduct, seesProductType } from "../auth.ts";
 import { cleaned, type Fields } from "../fields.ts";
 import { contains, exactIgnoringCase, filtered, numberIn } from "../filters.ts";
 import { type Call, detail, fieldError, forbidden, notFound, type Reply } from "../http.ts";
+import { removeProduct } from "../importing/remove.ts";
 import { type Finding, type Product, SEVERITIES } from "../model.ts";
 import { paged } from "../paging.ts";
 import { findingsOfProduct, type State } from "../state.ts";
@@ -93,7 +94,7 @@ export function updateProduct(state: State, call: Call): Reply {
 export function deleteProduct(state: State, call: Call): Reply {
   const product = find(state, call);
   requireSuperuser(call.user, forbidden());
-  state.products.delete(product.id);
+  removeProduct(state, product.id);
   return { status: 204 };
 }
 

@@ -2,7 +2,7 @@ import { seesEngagement, seesTest } from "../auth.ts";
 import { cleaned, type Fields } from "../fields.ts";
 import { exact, filtered, number, reference, sorted } from "../filters.ts";
 import { type Call, detail, forbidden, internalError, notFound, type Reply } from "../http.ts";
-import { removeFindings } from "../importing/remove.ts";
+import { removeTest } from "../importing/remove.ts";
 import type { Test } from "../model.ts";
 import { paged } from "../paging.ts";
 import type { State } from "../state.ts";
@@ -97,12 +97,7 @@ export function deleteTest(state: State, call: Call): Reply {
   if (!call.user.is_superuser) throw forbidden();
   // The rows that the import adds meanwhile stand in the way: nothing is deleted, and the import goes on.
   if (state.importing.has(test.id)) throw internalError();
-  removeFindings(state, state.findingsByTest.get(test.id) ?? []);
-  state.findingsByTest.delete(test.id);
-  for (const testImport of state.testImports.values()) {
-    if (testImport.test === test.id) state.testImports.delete(testImport.id);
-  }
-  state.tests.delete(test.id);
+  removeTest(state, test);
   return { status: 204 };
 }
 
