@@ -1,5 +1,4 @@
 import { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import {
   CopyObjectCommand,
   DeleteObjectCommand,
@@ -99,7 +98,7 @@ export function s3Storage(client: S3Client): Storage {
         const upload = new Upload({ client, params: { ...params, Body: body }, partSize: PART_BYTES, queueSize: 2 });
         return unquoted((await upload.done()).ETag);
       } catch (error) {
-        throw storageError(error, ref);
+        throw condition !== undefined && "ifMatch" in condition ? goneOr(error, ref) : storageError(error, ref);
       }
     },
     copy: async (from, to, ifMatch, { contentType, metadata }) => {
@@ -116,7 +115,7 @@ export function s3Storage(client: S3Client): Storage {
           }),
         );
       } catch (error) {
-        throw storageError(error, from);
+        throw goneOr(error, from);
       }
     },
     remove: async (ref) => {
@@ -143,17 +142,23 @@ export async function readSmall(
 ): Promise<{ head: ObjectHead; bytes: Buffer } | undefined> {
   const found = await storage.read(ref);
   if (found === undefined) return undefined;
-  if (found.head.size > maxBytes) {
+  const refuse = (size: number | string) => {
     found.body.destroy();
-    throw new RelayError(tooLarge, `${uri(ref)} has ${found.head.size} bytes, more than ${maxBytes}`, {
-      object: uri(ref),
-    });
-  }
+    return new RelayError(tooLarge, `${uri(ref)} has ${size} bytes, more than ${maxBytes}`, { object: uri(ref) });
+  };
+  if (found.head.size > maxBytes) throw refuse(found.head.size);
+  const chunks: Buffer[] = [];
+  let size = 0;
   try {
-    return { head: found.head, bytes: await buffer(found.body) };
+    for await (const chunk of found.body as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > maxBytes) throw refuse(`${size} or more`);
+    }
   } catch (error) {
     throw storageError(error, ref);
   }
+  return { head: found.head, bytes: Buffer.concat(chunks) };
 }
 
 async function* listPages(client: S3Client, bucket: string, prefix: string): AsyncIterable<ListedObject> {
@@ -201,17 +206,22 @@ function conditionParams(condition: Condition | undefined) {
 const quoted = (etag: string) => `"${etag}"`;
 const unquoted = (etag: string | undefined) => (etag ?? "").replace(/^W\//, "").replaceAll('"', "");
 
+/**
+ * A conflict with a write that is under way is no lost race: that write may still fail. An upload in parts that is gone is begun anew.
+ */
+const TRANSIENT = new Set([
+  "SlowDown",
+  "ServiceUnavailable",
+  "RequestTimeout",
+  "InternalError",
+  "ConditionalRequestConflict",
+  "NoSuchUpload",
+]);
+
 /** Names and statuses of S3's errors, to our reasons; the first row that fits. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 const ERRORS: readonly (readonly [(name: string, status: number | undefined) => boolean, Reason])[] = [
-  [
-    (name, status) => name === "PreconditionFailed" || name === "ConditionalRequestConflict" || status === 412,
-    "storage-precondition",
-  ],
-  [
-    (name) =>
-      name === "SlowDown" || name === "ServiceUnavailable" || name === "RequestTimeout" || name === "InternalError",
-    "storage-unavailable",
-  ],
+  [(name, status) => name === "PreconditionFailed" || status === 412, "storage-precondition"],
+  [(name) => TRANSIENT.has(name), "storage-unavailable"],
   [(_, status) => status === 403, "storage-forbidden"],
   [(name, status) => name === "NoSuchBucket" || name === "NoSuchKey" || status === 404, "storage-missing"],
 ];
@@ -227,6 +237,13 @@ export function storageError(error: unknown, ref: ObjectRef): RelayError {
     cause: error,
     ...(status === undefined ? {} : { status }),
   });
+}
+
+/** For what takes place only if the object is still a certain one: S3 answers 404, and not 412, where it was removed. */
+function goneOr(error: unknown, ref: ObjectRef): RelayError {
+  const failure = storageError(error, ref);
+  if (failure.reason !== "storage-missing" || errorFacts(error).name === "NoSuchBucket") return failure;
+  return new RelayError("storage-precondition", failure.message, { object: uri(ref), status: 404, cause: error });
 }
 
 /** @returns undefined for an object that is not there; throws for anything else, a missing bucket included */
