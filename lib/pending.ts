@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { RelayError } from "./errors.ts";
 import { type ObjectRef, pendingOf, uri } from "./layout.ts";
 import type { Log } from "./observe.ts";
 import { readSmall, type Storage } from "./storage.ts";
@@ -40,12 +41,13 @@ export interface PendingNotes {
 export function pendingNotes(storage: Storage, log: Log): PendingNotes {
   const find = async (findings: ObjectRef, jobKey: string): Promise<PendingNote | undefined> => {
     const ref = pendingOf(findings);
-    const found = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
-    if (found === undefined) return undefined;
     try {
+      const found = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
+      if (found === undefined) return undefined;
       const note = noteSchema.parse(JSON.parse(found.bytes.toString("utf8")));
       return note.jobKey === jobKey ? note : undefined;
     } catch (error) {
+      if (error instanceof RelayError && error.reason !== "job-invalid") throw error;
       log.warn("the pending note cannot be read and is made anew", { object: uri(ref), error });
       return undefined;
     }

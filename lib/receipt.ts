@@ -70,11 +70,12 @@ export interface StoredReceipt {
 /** @returns undefined where there is none, or one that is not of this version: the job is then done again, without a second import */
 export async function readReceipt(storage: Storage, findings: ObjectRef, log: Log): Promise<StoredReceipt | undefined> {
   const ref = receiptOf(findings);
-  const found = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
-  if (found === undefined) return undefined;
   try {
+    const found = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
+    if (found === undefined) return undefined;
     return { receipt: receiptSchema.parse(JSON.parse(found.bytes.toString("utf8"))), etag: found.head.etag };
   } catch (error) {
+    if (error instanceof RelayError && error.reason !== "job-invalid") throw error;
     log.warn("the receipt cannot be read and is made anew", { object: uri(ref), error });
     return undefined;
   }
