@@ -27,6 +27,7 @@ const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly R
     "storage-precondition",
     "failures-exhausted",
     "config-invalid",
+    "cluster-refused",
   ],
   transient: [
     "sidecar-missing",
@@ -39,6 +40,7 @@ const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly R
     "read-unstable",
     "storage-unavailable",
     "queue-unavailable",
+    "cluster-unavailable",
     "internal",
   ],
   unknown: ["import-unknown"],

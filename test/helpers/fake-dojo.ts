@@ -1,0 +1,26 @@
+import type { DefectDojo } from "../../lib/defectdojo/port.ts";
+
+/** DefectDojo of which only what is given can be called; anything else is a fault of the test, named by its method. */
+export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {
+  const refuse = (name: string) => () => {
+    throw new Error(`${name} was not to be called`);
+  };
+  const none = {
+    user: refuse("user"),
+    userNamed: refuse("userNamed"),
+    productType: refuse("productType"),
+    product: refuse("product"),
+    forget: refuse("forget"),
+    engagement: refuse("engagement"),
+    hasTestType: refuse("hasTestType"),
+    testsByBuildId: refuse("testsByBuildId"),
+    importScan: refuse("importScan"),
+    findingCount: refuse("findingCount"),
+    findingPages: refuse("findingPages"),
+    updateTest: refuse("updateTest"),
+    deleteTest: refuse("deleteTest"),
+    closeFindings: refuse("closeFindings"),
+    url: (kind: string, id: number) => `https://dojo.example.com/${kind}/${id}`,
+  } satisfies DefectDojo;
+  return { ...none, ...methods };
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { awaitDeduplication, type DeduplicationTiming } from "../../lib/deduplication.ts";
+import { HandBack } from "../../lib/hand-back.ts";
+import { deliveryOf, fakeClock } from "../helpers/fake-clock.ts";
+import { fakeDojo } from "../helpers/fake-dojo.ts";
+import { relayErrorBy, thrownBy } from "../helpers/thrown.ts";
+
+const TIMING: DeduplicationTiming = { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 };
+
+/** A test whose duplicates are those of `at(seconds since the start)`. */
+function wait(at: (seconds: number) => number, timing: Partial<DeduplicationTiming> = {}, remainingMs = 900_000) {
+  const clock = fakeClock();
+  const start = clock.now();
+  const asked: number[] = [];
+  const dojo = fakeDojo({
+    findingCount: async (testId, duplicatesOnly) => {
+      expect([testId, duplicatesOnly]).toEqual([7, true]);
+      asked.push((clock.now() - start) / 1000);
+      return at((clock.now() - start) / 1000);
+    },
+  });
+  const done = awaitDeduplication(dojo, 7, clock, deliveryOf(clock, remainingMs), { ...TIMING, ...timing });
+  return { done, asked, clock, seconds: () => (clock.now() - start) / 1000 };
+}
+
+describe("waiting for deduplication", () => {
+  it("ends when the number of duplicates has been the same for the quiet time", async () => {
+    const { done, seconds, asked } = wait((s) => Math.min(s, 10));
+    await done;
+    expect(seconds()).toBe(16);
+    expect(asked.slice(0, 3)).toEqual([0, 2, 4]);
+  });
+
+  it("takes the quiet time also where there is none", async () => {
+    const { done, seconds } = wait(() => 0);
+    await done;
+    expect(seconds()).toBe(6);
+  });
+
+  it("begins anew with each change", async () => {
+    const { done, seconds } = wait((s) => (s < 5 ? 0 : s < 10 ? 1 : 2));
+    await done;
+    expect(seconds()).toBe(16);
+  });
+
+  it("asks once where no quiet time is wanted", async () => {
+    const { done, asked } = wait(() => 3, { quietMs: 0 });
+    await done;
+    expect(asked).toEqual([0]);
+  });
+
+  it("gives up after the time-out, naming the test", async () => {
+    const { done, seconds } = wait((s) => s);
+    const error = await relayErrorBy(() => done);
+    expect(error).toMatchObject({ reason: "deduplication-unfinished", errorClass: "transient", object: "test 7" });
+    expect(seconds()).toBe(300);
+  });
+
+  it("hands the message back where the delivery ends before", async () => {
+    const { done, seconds } = wait((s) => s, {}, 30_000);
+    const error = await thrownBy(() => done);
+    expect(error).toBeInstanceOf(HandBack);
+    expect(error).toMatchObject({ seconds: 2, message: expect.stringContaining("test 7") });
+    expect(seconds()).toBeLessThanOrEqual(20);
+  });
+});
