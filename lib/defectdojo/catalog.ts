@@ -170,16 +170,33 @@ async function findEngagement(
   return toEngagement(first);
 }
 
-/** The field and id by which an engagement names its orchestration engine: another one in 3.x than in 2.x. */
+/**
+ * The field and id by which an engagement names its orchestration engine: another one in 3.x than in 2.x. Nothing where the token may not see
+ * or make it: a link is no reason to import nothing.
+ */
 async function orchestrationField(api: DojoApi): Promise<Record<string, number>> {
-  const { name, url, description } = ORCHESTRATOR;
-  const named3 = await api.transport.request("GET", "cicd_infrastructure/", { query: [["name", name]], expect: [404] });
-  if (named3.status !== 404) {
-    const found = page(named).safeParse(named3.body);
-    const known = found.success ? found.data.results.find((one) => one.name === name) : undefined;
-    const wanted = { name, description, url, infrastructure_type: "orchestration" };
-    return { cicd_orchestration_engine: (known ?? (await api.post("cicd_infrastructure/", wanted, named))).id };
+  try {
+    return (await cicdEngine(api)) ?? (await toolConfiguration(api));
+  } catch (error) {
+    if (error instanceof RelayError && error.reason === "dojo-forbidden") return {};
+    throw error;
   }
+}
+
+/** 3.x; undefined where the path is not there. */
+async function cicdEngine(api: DojoApi): Promise<Record<string, number> | undefined> {
+  const { name, url, description } = ORCHESTRATOR;
+  const listed = await api.transport.request("GET", "cicd_infrastructure/", { query: [["name", name]], expect: [404] });
+  if (listed.status === 404) return undefined;
+  const found = page(named).safeParse(listed.body);
+  const known = found.success ? found.data.results.find((one) => one.name === name) : undefined;
+  const wanted = { name, description, url, infrastructure_type: "orchestration" };
+  return { cicd_orchestration_engine: (known ?? (await api.post("cicd_infrastructure/", wanted, named))).id };
+}
+
+/** 2.x */
+async function toolConfiguration(api: DojoApi): Promise<Record<string, number>> {
+  const { name, url, description } = ORCHESTRATOR;
   const find = async (path: string, wanted: string) => {
     for await (const found of api.list(path, { name: wanted }, named)) if (found.name === wanted) return found;
     return undefined;

@@ -266,6 +266,11 @@ describe("orchestration link", () => {
       infrastructure_type: "orchestration",
     });
   });
+  it("is left out, and the scan imported, where the token may not make it", async () => {
+    const lowly = await startRuntime({ DEFECTDOJO_APIKEY: "standin-low-privileged-key" });
+    expect((await synced(lowly)).engagement.cicd_orchestration_engine).toBeNull();
+    await lowly.stop();
+  });
   it("2.x: orchestration_engine, a tool configuration", async () => {
     const older = await startRuntime({}, { mode: "endpoints" });
     const { state } = older.standin;
