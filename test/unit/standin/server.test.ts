@@ -83,7 +83,7 @@ describe("faults", () => {
     await start();
     await send("GET", "/users/?limit=1");
     expect(standin.state.requests).toMatchObject([
-      { method: "GET", url: "/api/v2/users/?limit=1", urlLength: 23, status: 200 },
+      { method: "GET", url: "/api/v2/users/?limit=1", urlLength: 22, status: 200 },
     ]);
     expect(standin.state.counts.get("GET /api/v2/users/")).toBe(1);
   });
