@@ -61,7 +61,10 @@ const LARGEST_ANSWER = 64 * 1024 * 1024;
 export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: TransportOptions): Transport {
   const base = new URL(`${baseUrl}/api/v2/`);
   const client = base.protocol === "https:" ? https : http;
-  const agent = new client.Agent({ keepAlive: true, maxSockets: 64, ...(proxyEnv === undefined ? {} : { proxyEnv }) });
+  const proxy = proxyEnv === undefined ? {} : { proxyEnv };
+  const kept = new client.Agent({ keepAlive: true, maxSockets: 64, ...proxy });
+  // What may not be sent twice gets a connection of its own: a kept one may be closed by the server just then, and nobody knows what it saw.
+  const fresh = new client.Agent({ keepAlive: false, ...proxy });
 
   const once = async (method: Method, path: string, options: RequestOptions): Promise<Answer> => {
     const url = new URL(path, base);
@@ -71,6 +74,7 @@ export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: Transpor
     const what = `${method} ${url.pathname}`;
     try {
       const signal = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);
+      const agent = REPEATABLE.has(method) ? kept : fresh;
       const { response, text } = await exchange(client, url, { method, headers, agent, signal }, body?.stream);
       const status = response.statusCode ?? 0;
       const answer = parse(text);
@@ -127,7 +131,7 @@ async function exchange(
 ): Promise<{ response: http.IncomingMessage; text: string }> {
   const request = client.request(url, options);
   const answered = new Promise<{ response: http.IncomingMessage; text: string }>((resolve, reject) => {
-    request.once("error", reject);
+    request.on("error", reject); // it may come more than once, as when a refused upload is cut off
     request.once("response", (response) => {
       readText(response).then((text) => resolve({ response, text }), reject);
     });
