@@ -52,8 +52,9 @@ export function summary({ scan, outcome, receipt, patched }: HookResult): string
 }
 
 const HOOK_HELP = `
-Results are read from, and with four addresses written to, presigned addresses, as secureCodeBox's operator gives them to hooks. The raw result
-is never changed. A hook that is started again goes on from what is done: no scan is imported twice.
+Results are read from, and with four addresses written to, presigned addresses, as secureCodeBox's operator gives them
+to hooks. The raw result is never changed. A hook that is started again goes on from what is done: no scan is imported
+twice.
 
 Environment:
   SCAN_NAME, NAMESPACE              the Scan in the Kubernetes API (set by the operator)
@@ -66,5 +67,5 @@ Environment:
   DEFECTDOJO_IS_DEV                 true to use a kubeconfig (KUBECONFIG, ~/.kube/config) instead of the pod's service account
 
 Examples:
-  $ SCAN_NAME=nmap-1 NAMESPACE=default dojo-relay hook "$RAW_URL" "$FINDINGS_URL" "$RAW_UPLOAD_URL" "$FINDINGS_UPLOAD_URL"
+  $ SCAN_NAME=nmap-1 dojo-relay hook "$RAW_URL" "$FINDINGS_URL" "$RAW_UPLOAD_URL" "$FINDINGS_UPLOAD_URL"
   $ dojo-relay hook --scan scan.json http://127.0.0.1:8000/nmap-results.xml http://127.0.0.1:8000/findings.json`;

@@ -85,7 +85,10 @@ export const REASONS = {
     "Create the product type and put the token's user on it; low-privileged tokens may not.",
   ],
   "user-missing": ["permanent", "Correct DEFECTDOJO_USERNAME, or leave it out: the token's own user is the lead then."],
-  "storage-forbidden": ["permanent", "Give the function's role read and write on the scan's folder, then redrive."],
+  "storage-forbidden": [
+    "permanent",
+    "Give the relay read and write on the scan's folder, then redrive; a hook's presigned addresses are good for a while only.",
+  ],
   "storage-missing": ["permanent", "Check the bucket's name and region, then redrive."],
   "storage-unavailable": ["transient", "The object store did not answer well; the job is tried again by itself."],
   "storage-precondition": ["permanent", "Another writer was first; the newer object stays."],
