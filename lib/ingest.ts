@@ -3,7 +3,7 @@ import type { Clock } from "./clock.ts";
 import { type RelayError, toRelayError } from "./errors.ts";
 import { type Notification, type ObjectCreated, parseNotification } from "./events.ts";
 import { selects } from "./hook-selector.ts";
-import { compareSequencers, encodeJob, type Job, jobKey, messageGroup, type ScanJob } from "./job.ts";
+import { compareSequencers, deduplicationId, encodeJob, type Job, jobKey, messageGroup, type ScanJob } from "./job.ts";
 import { nameOf, uri } from "./layout.ts";
 import type { Observer } from "./observe.ts";
 import { putAside } from "./put-aside.ts";
@@ -131,12 +131,12 @@ export async function makeJob(
   return { version: 1, kind: "import", bucket, key, etag, scan, ...dropUndefined({ versionId, sequencer }) };
 }
 
-/** Puts a job into the queue; the same job within five minutes is one message. */
+/** Puts a job into the queue; the same upload's within five minutes is one message. */
 export async function enqueue(
   job: Job,
   { queue, log, metrics, onProgress }: Pick<IngestPorts, "queue" | keyof Observer>,
 ): Promise<void> {
-  await queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: jobKey(job) });
+  await queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: deduplicationId(job) });
   log.info("a job is enqueued", { object: uri(job), jobKey: jobKey(job), scan: job.scan?.name });
   metrics.add("JobsEnqueued");
   onProgress?.({ state: "waiting", job });

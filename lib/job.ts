@@ -33,10 +33,18 @@ export type Job = z.infer<typeof jobSchema>;
 
 /**
  * The job's key: a SHA-256 over bucket, key and ETag of the findings as uploaded, 64 hexadecimal digits.
- * It is the queue's deduplication id and DefectDojo's `build_id` of the test, so that bucket and DefectDojo are the ledger.
+ * It is DefectDojo's `build_id` of the test, so that bucket and DefectDojo are the ledger.
  */
 export function jobKey(job: { bucket: string; key: string; etag: string }): string {
   return sha256(JSON.stringify([job.bucket, job.key, job.etag]));
+}
+
+/**
+ * The queue's deduplication id: the same for every notification of one upload, and another for the same content uploaded again, which has to be synced
+ * again and would be dropped for five minutes. 64 hexadecimal digits.
+ */
+export function deduplicationId(job: Job): string {
+  return sha256(JSON.stringify([jobKey(job), job.kind, job.sequencer ?? job.versionId]));
 }
 
 /** A job whose Scan is known. */

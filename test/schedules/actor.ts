@@ -1,0 +1,52 @@
+import { RelayError } from "../../lib/errors.ts";
+import type { ObjectRef } from "../../lib/layout.ts";
+import type { Fault } from "./schedule.ts";
+
+export type Service = "s3" | "sqs" | "dojo";
+
+/** One process of the relay: an ingest or an importer, for one event or message. */
+export interface Actor {
+  readonly name: string;
+  alive: boolean;
+  /** What it works on, for those who come in between. */
+  readonly ref: ObjectRef;
+  /** Its message, where it has one. */
+  readonly receiptHandle?: string;
+  /** Resolves when it dies. */
+  readonly death: Promise<void>;
+  readonly die: () => void;
+}
+
+export function newActor(name: string, ref: ObjectRef, receiptHandle?: string): Actor {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const actor: Actor = {
+    name,
+    alive: true,
+    ref,
+    death: promise,
+    ...(receiptHandle === undefined ? {} : { receiptHandle }),
+    die: () => {
+      actor.alive = false;
+      resolve();
+    },
+  };
+  return actor;
+}
+
+/** What of a fault is told to the caller where nothing, or nothing known, came back. */
+export function errorOf(service: Service, what: string, { kind, seconds }: Fault): RelayError {
+  const object = `${service} ${what}`;
+  if (service === "s3") return new RelayError("storage-unavailable", `${object}: SlowDown (HTTP 503)`, { object });
+  if (service === "sqs") return new RelayError("queue-unavailable", `${object}: ServiceUnavailable`, { object });
+  const unknown = kind === "lost" || kind === "late";
+  if (what === "importScan") {
+    if (unknown) return new RelayError("import-unknown", `${object}: ECONNRESET`, { object });
+    if (seconds % 2 === 0) return new RelayError("dojo-busy", `${object}: HTTP 429`, { object, status: 429 });
+    const options = { object, status: 503, retryAfterSeconds: 3 };
+    return new RelayError("import-unknown", `${object}: HTTP 503`, options);
+  }
+  if (unknown) return new RelayError("dojo-timeout", `${object}: timeout`, { object });
+  const busy = { object, status: 503, retryAfterSeconds: 7 };
+  if (seconds % 2 === 0) return new RelayError("dojo-busy", `${object}: HTTP 503`, busy);
+  return new RelayError("dojo-unavailable", `${object}: HTTP 502`, { object, status: 502 });
+}

@@ -1,0 +1,21 @@
+import { describe, it } from "vitest";
+import { play, useTemporaryFolder } from "./play.ts";
+import type { Schedule, UploadPlan } from "./schedule.ts";
+
+const UPLOAD: UploadPlan = { at: 0, folder: 0, kind: "generic", content: 0, product: 0, notices: 1 };
+const SCHEDULE: Schedule = {
+  ...{ seed: 1, uploads: [UPLOAD], faults: [], syncBack: true, merge: false, lowPrivileged: false, asyncWait: true },
+  ...{ eventMetadata: false, deliverySeconds: 900, msPerFinding: 10 },
+};
+
+/** Schedules that went wrong once, by what was wrong. */
+const FOUND: Readonly<Record<string, Partial<Schedule>>> = {
+  "the same content uploaded again within five minutes is synced again": {
+    uploads: [UPLOAD, { ...UPLOAD, at: 30 }],
+  },
+};
+
+describe("schedules that went wrong once", () => {
+  useTemporaryFolder();
+  it.each(Object.entries(FOUND))("%s", (_, schedule) => play({ ...SCHEDULE, ...schedule }));
+});

@@ -1,0 +1,115 @@
+import { originalOf, pendingOf, receiptOf, uri } from "../../lib/layout.ts";
+import { receiptSchema, writtenBackBy } from "../../lib/receipt.ts";
+import type { TestRow } from "./memory-dojo-tables.ts";
+import type { Schedule } from "./schedule.ts";
+import { findingsOf, idsOf, portsOf } from "./uploads.ts";
+import type { LastWord, World } from "./world.ts";
+
+/** Causes that no fault of a schedule can be: who finds them has made something permanent of what would have passed. */
+const PASSING = new Set([
+  "dojo-busy",
+  "dojo-unavailable",
+  "dojo-unreachable",
+  "dojo-timeout",
+  "import-unknown",
+  "storage-unavailable",
+  "queue-unavailable",
+  "deduplication-unfinished",
+  "read-unstable",
+]);
+
+/** What is wrong with the dead-letter queue before it is redriven: each message has its reason, and one that can be. */
+export function wrongInDlq({ dlq }: World, schedule: Schedule): string[] {
+  const failedImport = schedule.faults.some(({ kind }) => kind === "failed-import");
+  return dlq.messages.flatMap(({ attributes }) => {
+    const { reason = "", errorClass, advice, message } = attributes ?? {};
+    if (!errorClass || !advice || !message) return [`a dead letter without class, advice or message: ${reason}`];
+    const possible = PASSING.has(reason) || (reason === "import-refused" && failedImport);
+    return possible ? [] : [`a dead letter for the reason ${reason}: ${message}`];
+  });
+}
+
+/** What is wrong at the end, when faults have stopped and all queues are drained. */
+export function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
+  const { queue, dlq, dojo, jobKeys, ends, lastWords, s3 } = world;
+  const wrong: string[] = [];
+  if (queue.messages.length > 0) wrong.push(`${queue.messages.length} messages are left in the queue`);
+  for (const { attributes } of dlq.messages) wrong.push(`a redriven job failed: ${attributes?.message}`);
+  const tests = [...dojo.tables.tests.values()];
+  for (const key of jobKeys) {
+    const complete = tests.filter((test) => test.buildId === key && test.percentComplete === 100);
+    if (complete.length > 1) wrong.push(`job ${key.slice(0, 8)} has ${complete.length} complete tests`);
+    const ended = ends.some((end) => end.jobKey === key && end.outcome !== "put aside");
+    if (!ended && !supersededInIngest(world, key)) wrong.push(`job ${key.slice(0, 8)} has vanished`);
+  }
+  for (const [folder, last] of lastWords) {
+    const findings = findingsOf(folder);
+    if (s3.get(pendingOf(findings)) !== undefined) wrong.push(`${uri(pendingOf(findings))} is left`);
+    wrong.push(...wrongInFolder(world, schedule, folder, last).map((what) => `${uri(findings)}: ${what}`));
+  }
+  return wrong;
+}
+
+/** An upload that a later one overtook before its notification came is never a job. */
+function supersededInIngest({ lastWords }: World, key: string): boolean {
+  return ![...lastWords.values()].some((last) => last.by === "upload" && last.jobKey === key);
+}
+
+function wrongInFolder(world: World, schedule: Schedule, folder: number, last: LastWord): string[] {
+  const { s3, dojo } = world;
+  const ref = findingsOf(folder);
+  const stored = s3.get(ref);
+  if (last.by === "delete") return stored === undefined ? [] : ["was deleted and is there again"];
+  if (stored === undefined) return ["is gone"];
+  if (last.by === "rival") return stored.bytes.equals(last.bytes) ? [] : ["is not what the other writer wrote"];
+  const own = [...dojo.tables.tests.values()].filter(({ buildId }) => buildId === last.jobKey);
+  const [test] = own;
+  if (test === undefined || own.length > 1)
+    return [`${own.length} tests have the build id of job ${last.jobKey.slice(0, 8)}`];
+  const wrong: string[] = [];
+  if (test.percentComplete !== 100) wrong.push(`test ${test.id} is at ${test.percentComplete} %`);
+  if (test.title !== `scan-${folder}`) wrong.push(`test ${test.id} has the title ${test.title}`);
+  wrong.push(...wrongFindings(test, last));
+  if (schedule.syncBack) {
+    const by = writtenBackBy(ref, stored.metadata);
+    if (by !== last.jobKey) wrong.push(`was written by ${by ?? "its uploader"} last, not by its job`);
+    else wrong.push(...wrongSync(JSON.parse(stored.bytes.toString("utf8")) as Synced[], test));
+    const original = s3.get(originalOf(ref));
+    if (original?.bytes.equals(last.bytes) !== true) wrong.push("the original is not what was uploaded");
+  } else if (!stored.bytes.equals(last.bytes)) wrong.push("was changed in read-only mode");
+  return [...wrong, ...wrongReceipt(world, folder, last.jobKey, test)];
+}
+
+function wrongFindings(test: TestRow, { plan }: Extract<LastWord, { by: "upload" }>): string[] {
+  const generic = test.scanType === "Generic Findings Import";
+  if (generic !== (plan.kind !== "native") && generic === false)
+    return [`an unreadable report became ${test.scanType}`];
+  const got = test.findings.map(({ uniqueIdFromTool, title }) => (generic ? uniqueIdFromTool : title));
+  const wanted = generic ? idsOf(plan.content) : portsOf(plan.content).map((port) => `Open port: ${port}/tcp`);
+  const same = JSON.stringify(got.toSorted()) === JSON.stringify(wanted.toSorted());
+  return same ? [] : [`test ${test.id} has the findings ${got.join()} instead of ${wanted.join()}`];
+}
+
+interface Synced {
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+function wrongSync(synced: readonly Synced[], test: TestRow): string[] {
+  const state = (id: unknown, duplicate: unknown) => `${id}${duplicate ? " duplicate" : ""}`;
+  const written = synced.map(({ attributes }) => state(attributes["defectdojo.org/finding-id"], attributes.duplicate));
+  const stored = test.findings.map(({ id, duplicate }) => state(id, duplicate));
+  const same = JSON.stringify(written.toSorted()) === JSON.stringify(stored.toSorted());
+  return same ? [] : [`holds ${written.join()} instead of ${stored.join()} of test ${test.id}`];
+}
+
+function wrongReceipt({ s3 }: World, folder: number, jobKey: string, test: TestRow): string[] {
+  const stored = s3.get(receiptOf(findingsOf(folder)));
+  if (stored === undefined) return ["there is no receipt"];
+  const receipt = receiptSchema.parse(JSON.parse(stored.bytes.toString("utf8")));
+  if (receipt.jobKey !== jobKey) return [`the receipt is of job ${receipt.jobKey.slice(0, 8)}`];
+  const wrong: string[] = [];
+  if (receipt.test.id !== test.id) wrong.push(`the receipt names test ${receipt.test.id} instead of ${test.id}`);
+  if (receipt.findings.count !== test.findings.length)
+    wrong.push(`the receipt counts ${receipt.findings.count} of ${test.findings.length} findings`);
+  return wrong;
+}

@@ -1,0 +1,137 @@
+import { readFile } from "node:fs/promises";
+import { DOJO_SEVERITIES, type DojoSeverity } from "../../lib/annotations.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { ImportAnswer, ImportRequest } from "../../lib/defectdojo/port.ts";
+import { type DojoTables, deduplicate, type FindingRow, refused, type TestRow } from "./memory-dojo-tables.ts";
+
+const POST = "POST /api/v2/import-scan/";
+const GENERIC = "Generic Findings Import";
+const BROKEN = "Internal server error, check logs for details";
+
+export interface ImportTiming {
+  readonly msPerFinding: number;
+  /** False: an older server, which does not wait for deduplication and does not speak of it. */
+  readonly asyncWait: boolean;
+  /** How long after an import that does not wait its duplicates are marked. */
+  readonly deduplicationDelayMs: number;
+}
+
+/** How an import ends before its time: its worker dies after so many findings, and answers 500 or nothing. */
+export interface Fate {
+  readonly diesAfter: number;
+  readonly answers: boolean;
+}
+
+type Reported = Pick<FindingRow, "title" | "severity" | "description" | "location" | "uniqueIdFromTool">;
+
+/** import-scan, from the arrival of the report to the answer; it goes on whether somebody waits for that or not. */
+export async function runImport(
+  tables: DojoTables,
+  clock: Clock,
+  timing: ImportTiming,
+  request: ImportRequest,
+  fate: Fate | undefined,
+): Promise<ImportAnswer> {
+  const report = await readFile(request.file.path, "utf8");
+  if (!tables.engagements.has(request.engagementId))
+    throw refused(POST, 400, `Engagement "${request.engagementId}" does not exist`);
+  // The generic parser names its test, so that the report is read before the test is made; others leave a test behind.
+  let reported: Reported[] | undefined;
+  if (request.scanType === GENERIC) reported = parseGeneric(report);
+  const test = addTest(tables, request);
+  reported ??= parseNmap(report);
+  tables.importing.add(test.id);
+  try {
+    return await store(tables, clock, timing, test, reported, request, fate);
+  } finally {
+    tables.importing.delete(test.id);
+  }
+}
+
+async function store(
+  tables: DojoTables,
+  clock: Clock,
+  timing: ImportTiming,
+  test: TestRow,
+  reported: readonly Reported[],
+  request: ImportRequest,
+  fate: Fate | undefined,
+): Promise<ImportAnswer> {
+  for (const { severity } of reported) {
+    if (!DOJO_SEVERITIES.includes(severity))
+      throw refused(POST, 400, `['Finding severity "${String(severity)}" is not supported.']`);
+  }
+  const least = DOJO_SEVERITIES.indexOf(request.minimumSeverity);
+  const kept = reported.filter(({ severity }) => DOJO_SEVERITIES.indexOf(severity) <= least);
+  for (const [index, finding] of kept.entries()) {
+    if (fate !== undefined && index >= fate.diesAfter) {
+      if (fate.answers) throw refused(POST, 500, BROKEN);
+      tables.importing.delete(test.id);
+      return await new Promise(() => undefined);
+    }
+    await clock.sleep(timing.msPerFinding);
+    test.findings.push(toRow(tables, clock, test, finding));
+  }
+  if (timing.asyncWait) deduplicate(tables, test);
+  else void clock.sleep(timing.deduplicationDelayMs).then(() => tables.tests.has(test.id) && deduplicate(tables, test));
+  test.percentComplete = 100;
+  return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
+}
+
+function addTest(tables: DojoTables, request: ImportRequest): TestRow {
+  const id = tables.nextId();
+  const { title, scanType, engagementId, buildId } = request;
+  const test: TestRow = { id, title, scanType, engagementId, buildId, percentComplete: 50, findings: [] };
+  tables.tests.set(id, test);
+  return test;
+}
+
+function parseGeneric(text: string): Reported[] {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw refused(POST, 400, "['Expecting value: line 1 column 1 (char 0)']");
+  }
+  const { findings } = content as { findings: Record<string, unknown>[] };
+  return findings.map((finding) => ({
+    title: String(finding.title),
+    severity: finding.severity as DojoSeverity,
+    description: String(finding.description),
+    location: (finding.endpoints as string[] | undefined)?.[0],
+    uniqueIdFromTool: finding.unique_id_from_tool as string | undefined,
+  }));
+}
+
+/** As much of Nmap's XML as the tests send: one finding an open port; what is cut off cannot be read. */
+function parseNmap(text: string): Reported[] {
+  if (!/<nmaprun[\s>]/.test(text) || !text.includes("</nmaprun>")) throw refused(POST, 500, BROKEN);
+  const address = /<address addr="([^"]+)" addrtype="ipv4"/.exec(text)?.[1];
+  return [...text.matchAll(/<port protocol="(\w+)" portid="(\d+)"><state state="open"/g)].map(([, protocol, port]) => ({
+    title: `Open port: ${port}/${protocol}`,
+    severity: "Info" as const,
+    description: `${address}:${port}`,
+    location: `${protocol}://${address}:${port}`,
+    uniqueIdFromTool: undefined,
+  }));
+}
+
+function toRow(tables: DojoTables, clock: Clock, test: TestRow, reported: Reported): FindingRow {
+  return {
+    ...reported,
+    id: tables.nextId(),
+    testId: test.id,
+    mitigation: "",
+    references: "",
+    createdAt: new Date(clock.now()).toISOString(),
+    duplicate: false,
+    duplicateOf: undefined,
+    falsePositive: false,
+    riskAccepted: false,
+    outOfScope: false,
+    mitigated: false,
+    active: true,
+    verified: false,
+    hash: JSON.stringify([reported.title, reported.description, reported.location]).toLowerCase(),
+  };
+}

@@ -1,0 +1,61 @@
+import type { DojoFinding, Engagement, EngagementWanted, Named, Product, Test } from "../../lib/defectdojo/port.ts";
+import { RelayError } from "../../lib/errors.ts";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export type FindingRow = Mutable<DojoFinding> & { hash: string };
+export type TestRow = Mutable<Test> & { readonly findings: FindingRow[] };
+export type EngagementRow = Engagement & Pick<EngagementWanted, "version" | "deduplicateOnEngagement">;
+
+/** What DefectDojo has stored. */
+export interface DojoTables {
+  readonly productTypes: Map<number, Named>;
+  readonly products: Map<number, Product>;
+  readonly engagements: Map<number, EngagementRow>;
+  readonly tests: Map<number, TestRow>;
+  /** Tests whose import runs. */
+  readonly importing: Set<number>;
+  readonly nextId: () => number;
+}
+
+export function dojoTables(): DojoTables {
+  let id = 100;
+  return {
+    productTypes: new Map([[1, { id: 1, name: "Research and Development" }]]),
+    products: new Map(),
+    engagements: new Map(),
+    tests: new Map(),
+    importing: new Set(),
+    nextId: () => ++id,
+  };
+}
+
+/** Findings of the test's product, oldest first; the engagement's alone where either side keeps to itself. */
+export function comparable(tables: DojoTables, test: Test): FindingRow[] {
+  const own = tables.engagements.get(test.engagementId);
+  const inScope = [...tables.tests.values()].filter(({ engagementId }) => {
+    const other = tables.engagements.get(engagementId);
+    if (other?.id === own?.id) return true;
+    return other?.productId === own?.productId && !own?.deduplicateOnEngagement && !other?.deduplicateOnEngagement;
+  });
+  return inScope.flatMap(({ findings }) => findings).sort((a, b) => a.id - b.id);
+}
+
+/** Marks findings that hash as an older one does; the original is never a duplicate itself. */
+export function deduplicate(tables: DojoTables, test: TestRow): void {
+  const candidates = comparable(tables, test);
+  for (const finding of test.findings) {
+    if (finding.duplicate) continue;
+    const original = candidates.find(
+      ({ id, hash, duplicate }) => id < finding.id && hash === finding.hash && !duplicate,
+    );
+    if (original === undefined) continue;
+    Object.assign(finding, { duplicate: true, active: false, verified: false, duplicateOf: original.id });
+  }
+}
+
+/** An answer that refuses, as lib/defectdojo/client.ts gives it on. */
+export function refused(what: string, status: 400 | 404 | 500, detail: string): RelayError {
+  const reason = ({ 400: "dojo-rejected", 404: "dojo-not-found", 500: "dojo-unavailable" } as const)[status];
+  return new RelayError(reason, `${what}: HTTP ${status}: ${detail}`, { object: what, status });
+}

@@ -1,0 +1,255 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../lib/clock.ts";
+import { dojoClient } from "../../lib/defectdojo/client.ts";
+import { httpTransport } from "../../lib/defectdojo/http.ts";
+import type { DefectDojo, DojoFinding, FindingPage, ImportRequest } from "../../lib/defectdojo/port.ts";
+import { type Standin, startStandin } from "../standin/server.ts";
+import { memoryDojo } from "./memory-dojo.ts";
+
+/** The schedules trust the DefectDojo in memory only in what it answers as the stand-in does, through the client that is used. */
+interface Subject {
+  readonly dojo: DefectDojo;
+  readonly close: () => Promise<void>;
+}
+
+const PACE_MS = 20;
+const SUBJECTS: Readonly<Record<string, (options: { lowPrivileged?: true; asyncWait?: false }) => Promise<Subject>>> = {
+  "in memory": async (options) => {
+    const { port } = memoryDojo(systemClock, { ...options, msPerFinding: PACE_MS, deduplicationDelayMs: 150 });
+    return { dojo: port, close: async () => undefined };
+  },
+  "stand-in": async ({ lowPrivileged, ...options }) => {
+    const timing = { importMsPerFinding: PACE_MS };
+    const standin: Standin = await startStandin({ ...options, timing, deduplicationDelayMs: 150 });
+    const key = lowPrivileged ? standin.lowPrivilegedApiKey : standin.apiKey;
+    const transport = httpTransport({ baseUrl: standin.url, apiKey: async () => key, timeoutMs: 10_000 });
+    return { dojo: dojoClient(transport, { baseUrl: standin.url, readConcurrency: 2 }), close: standin.close };
+  },
+};
+
+describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
+  let folder: string;
+  let subject: Subject | undefined;
+  let files = 0;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "dojo-relay-memory-dojo-"));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  afterEach(async () => {
+    await subject?.close();
+    subject = undefined;
+  });
+
+  const begin = async (options: Parameters<typeof start>[0] = {}) => {
+    subject = await start(options);
+    return subject.dojo;
+  };
+  const engagementOf = async (dojo: DefectDojo, name = "engagement") => {
+    const { id: productTypeId } = await dojo.productType(1, false);
+    const { id: productId } = await dojo.product({ name: "product", description: "x", tags: [], productTypeId });
+    return await dojo.engagement({
+      ...{ productId, name, version: "", tags: [], branchTag: "", deduplicateOnEngagement: false },
+      ...{ leadId: (await dojo.user()).id, start: "2026-11-24", end: "2026-11-24", orchestrated: false },
+    });
+  };
+  const requestOf = async (engagementId: number, content: string, changes: Partial<ImportRequest> = {}) => {
+    const path = join(folder, `report-${files++}`);
+    await writeFile(path, content);
+    const request: ImportRequest = {
+      ...{ scanType: "Generic Findings Import", engagementId, buildId: "build", file: { path, name: "findings.json" } },
+      ...{ title: "a test", version: "", minimumSeverity: "Info", closeOldFindings: false, leadId: 1, tags: [] },
+      timeoutMs: 10_000,
+      ...changes,
+    };
+    return request;
+  };
+  const imported = async (dojo: DefectDojo, content: string, changes: Partial<ImportRequest> = {}, name?: string) =>
+    await dojo.importScan(await requestOf((await engagementOf(dojo, name)).id, content, changes));
+
+  it("finds what it made again", async () => {
+    const dojo = await begin();
+    expect(await engagementOf(dojo)).toEqual(await engagementOf(dojo));
+    expect(await dojo.hasTestType("Nmap Scan")).toBe(true);
+    expect(await dojo.hasTestType("Nope Scan")).toBe(false);
+    await expect(dojo.productType("Nope", false)).rejects.toMatchObject({ reason: "product-type-missing" });
+  });
+
+  it("imports a generic report, and gives its findings back in their order", async () => {
+    const dojo = await begin();
+    const answer = await imported(dojo, generic(["One", "Two", "Three"]));
+    expect(answer).toMatchObject({ total: 3, deduplicated: true });
+    expect(await dojo.testsByBuildId("build")).toMatchObject([
+      {
+        id: answer.testId,
+        title: "a test",
+        scanType: "Generic Findings Import",
+        buildId: "build",
+        percentComplete: 100,
+      },
+    ]);
+    expect(await dojo.testsByBuildId("other")).toEqual([]);
+    const findings = await findingsOf(dojo, answer.testId);
+    expect(findings.map(({ title }) => title)).toEqual(["One", "Two", "Three"]);
+    expect(findings[0]).toMatchObject({ active: true, duplicate: false, uniqueIdFromTool: "0", severity: "High" });
+    expect(await dojo.findingCount(answer.testId)).toBe(3);
+  });
+
+  it("keeps findings that are alike, as duplicates", async () => {
+    const dojo = await begin();
+    const { testId, total } = await imported(dojo, generic(Array<string>(5).fill("Same")));
+    expect(total).toBe(5);
+    const [original, ...others] = await findingsOf(dojo, testId);
+    expect(original?.duplicate).toBe(false);
+    expect(new Set(others.map(({ duplicateOf }) => duplicateOf))).toEqual(new Set([original?.id]));
+    expect(await dojo.findingCount(testId, true)).toBe(4);
+  });
+
+  it("knows duplicates over the engagements of a product, and gives the originals", async () => {
+    const dojo = await begin();
+    const first = await imported(dojo, generic(["One", "Two"]), { buildId: "first" });
+    const second = await imported(dojo, generic(["Two", "Three"]), { buildId: "second" }, "another");
+    const originals = await findingsOf(dojo, first.testId);
+    const pages = await pagesOf(dojo, second.testId, 2);
+    expect(pages.flatMap(({ findings }) => findings.map(({ duplicateOf }) => duplicateOf))).toEqual([
+      originals[1]?.id,
+      undefined,
+    ]);
+    expect(pages[0]?.originals.get(originals[1]?.id ?? 0)?.testId).toBe(first.testId);
+  });
+
+  it("leaves out what is below the minimum severity", async () => {
+    const dojo = await begin();
+    const { total } = await imported(dojo, generic(["One"], "Low"), { minimumSeverity: "Medium" });
+    expect(total).toBe(0);
+  });
+
+  it("marks duplicates after the answer where it does not wait for them", async () => {
+    const dojo = await begin({ asyncWait: false });
+    const { testId, deduplicated } = await imported(dojo, generic(["Same", "Same"]));
+    expect(deduplicated ?? undefined).not.toBe(true);
+    expect(await dojo.findingCount(testId, true)).toBe(0);
+    await sleep(300);
+    expect(await dojo.findingCount(testId, true)).toBe(1);
+  });
+
+  it("goes on with an import whose client gave up: at 50 % and growing, then complete", async () => {
+    const dojo = await begin();
+    const many = generic(Array.from({ length: 30 }, (_, i) => `Finding ${i}`));
+    const { id } = await engagementOf(dojo);
+    const request = await requestOf(id, many, { timeoutMs: 250 });
+    await expect(dojo.importScan(request)).rejects.toMatchObject({ errorClass: "unknown" });
+    const [running] = await dojo.testsByBuildId("build");
+    expect(running?.percentComplete).toBe(50);
+    const early = await dojo.findingCount(running?.id ?? 0);
+    await sleep(100);
+    expect(await dojo.findingCount(running?.id ?? 0)).toBeGreaterThan(early);
+    await sleep(800);
+    expect(await dojo.testsByBuildId("build")).toMatchObject([{ id: running?.id, percentComplete: 100 }]);
+    expect(await dojo.findingCount(running?.id ?? 0)).toBe(30);
+  });
+
+  it("imports Nmap's XML natively", async () => {
+    const dojo = await begin();
+    const { testId } = await imported(dojo, nmap([22, 80]), { scanType: "Nmap Scan" });
+    const findings = await findingsOf(dojo, testId);
+    expect(findings.map(({ title }) => title.toLowerCase())).toEqual(["open port: 22/tcp", "open port: 80/tcp"]);
+  });
+
+  it("answers 500 to a native report that it cannot read, and leaves a test at 50 %", async () => {
+    const dojo = await begin();
+    const { id } = await engagementOf(dojo);
+    const request = await requestOf(id, nmap([22]).slice(0, -12), { scanType: "Nmap Scan" });
+    await expect(dojo.importScan({ ...request, file: { ...request.file, name: "nmap.xml" } })).rejects.toMatchObject({
+      status: 500,
+      reason: "dojo-unavailable",
+    });
+    const [left] = await dojo.testsByBuildId("build");
+    expect(left).toMatchObject({ percentComplete: 50, scanType: "Nmap Scan" });
+    expect(await dojo.findingCount(left?.id ?? 0)).toBe(0);
+  });
+
+  it("refuses a generic report with a severity that it does not know, and leaves a test at 50 %", async () => {
+    const dojo = await begin();
+    await expect(imported(dojo, generic(["One"], "Bogus"))).rejects.toMatchObject({
+      status: 400,
+      reason: "dojo-rejected",
+      message: expect.stringMatching(/HTTP 400: \['Finding severity "Bogus" is not supported/),
+    });
+    expect(await dojo.testsByBuildId("build")).toMatchObject([{ percentComplete: 50 }]);
+  });
+
+  it("leaves nothing behind of a generic report that is no JSON", async () => {
+    const dojo = await begin();
+    await expect(imported(dojo, "nope")).rejects.toMatchObject({ status: expect.any(Number) });
+    expect(await dojo.testsByBuildId("build")).toEqual([]);
+  });
+
+  it("refuses an engagement that is not there", async () => {
+    const dojo = await begin();
+    await expect(dojo.importScan(await requestOf(99_999_999, generic(["One"])))).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringMatching(/HTTP 400: Engagement "99999999" does not exist/),
+    });
+  });
+
+  it("deletes no test under its import, which goes on", async () => {
+    const dojo = await begin();
+    const { id } = await engagementOf(dojo);
+    const request = await requestOf(id, generic(Array.from({ length: 20 }, (_, i) => `Finding ${i}`)));
+    const answer = dojo.importScan(request);
+    await sleep(100);
+    const [running] = await dojo.testsByBuildId("build");
+    await expect(dojo.deleteTest(running?.id ?? 0)).rejects.toMatchObject({ reason: "dojo-unavailable", status: 500 });
+    expect(await answer).toMatchObject({ testId: running?.id, total: 20 });
+    expect(await dojo.deleteTest(running?.id ?? 0)).toBe(true);
+  });
+
+  it("refuses what is asked of a test that is gone", async () => {
+    const dojo = await begin();
+    const { testId } = await imported(dojo, generic(["One"]));
+    expect(await dojo.deleteTest(testId)).toBe(true);
+    expect(await dojo.deleteTest(testId)).toBe(true);
+    await expect(dojo.updateTest(testId, { title: "x" })).rejects.toMatchObject({ reason: "dojo-not-found" });
+    await expect(dojo.findingCount(testId)).rejects.toMatchObject({ reason: "dojo-rejected", status: 400 });
+    await expect(findingsOf(dojo, testId)).rejects.toMatchObject({ reason: "dojo-rejected", status: 400 });
+  });
+
+  it("lets a low-privileged token close and rename a test that it may not delete; it counts no more", async () => {
+    const dojo = await begin({ lowPrivileged: true });
+    const { testId } = await imported(dojo, generic(["One"]));
+    expect(await dojo.deleteTest(testId)).toBe(false);
+    await dojo.closeFindings(testId);
+    await dojo.updateTest(testId, { title: "[failed] a test", buildId: "failed-build" });
+    expect(await dojo.testsByBuildId("build")).toEqual([]);
+    expect(await findingsOf(dojo, testId)).toMatchObject([{ active: false, duplicate: true }]);
+    const again = await imported(dojo, generic(["One"]));
+    expect(await findingsOf(dojo, again.testId)).toMatchObject([{ active: true, duplicate: false }]);
+  });
+});
+
+async function findingsOf(dojo: DefectDojo, testId: number): Promise<DojoFinding[]> {
+  return (await pagesOf(dojo, testId)).flatMap(({ findings }) => [...findings]);
+}
+
+async function pagesOf(dojo: DefectDojo, testId: number, expected?: number): Promise<FindingPage[]> {
+  const pages: FindingPage[] = [];
+  for await (const page of dojo.findingPages(testId, expected)) pages.push(page);
+  return pages;
+}
+
+function generic(titles: readonly string[], severity = "High"): string {
+  const findings = titles.map((title, index) => ({
+    ...{ title, severity, description: title, endpoints: ["https://example.com/"] },
+    unique_id_from_tool: String(index),
+  }));
+  return JSON.stringify({ findings });
+}
+
+function nmap(ports: readonly number[]): string {
+  const rows = ports.map((port) => `<port protocol="tcp" portid="${port}"><state state="open"/></port>`).join("");
+  return `<nmaprun start="1700000000"><host><address addr="10.0.0.1" addrtype="ipv4"/><hostnames/><ports>${rows}</ports></host></nmaprun>`;
+}

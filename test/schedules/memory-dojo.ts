@@ -1,0 +1,130 @@
+import type { Clock } from "../../lib/clock.ts";
+import type { DefectDojo, ImportAnswer, ImportRequest, Test } from "../../lib/defectdojo/port.ts";
+import { RelayError } from "../../lib/errors.ts";
+import { type Fate, type ImportTiming, runImport } from "./memory-dojo-import.ts";
+import { type DojoTables, dojoTables, refused, type TestRow } from "./memory-dojo-tables.ts";
+
+export interface MemoryDojo {
+  readonly tables: DojoTables;
+  /** The port's import, which may be made to end before its time. */
+  importScan(request: ImportRequest, fate?: Fate): Promise<ImportAnswer>;
+  readonly port: DefectDojo;
+}
+
+export interface MemoryDojoOptions extends Partial<ImportTiming> {
+  /** The token may not delete tests. */
+  readonly lowPrivileged?: boolean;
+  /** Findings a page. */
+  readonly pageSize?: number;
+}
+
+/**
+ * DefectDojo behind the port, in memory, as far as the flows see it and as memory-dojo.test.ts holds it to the stand-in:
+ * imports that run on behind a client that gave up, tests at 50 % that they leave behind, duplicates, a token that may not delete.
+ */
+export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): MemoryDojo {
+  const { lowPrivileged = false, pageSize = 250 } = options;
+  const timing = { msPerFinding: 10, asyncWait: true, deduplicationDelayMs: 0, ...options };
+  const tables = dojoTables();
+  const { productTypes, products, engagements, tests, nextId } = tables;
+  const testOf = (id: number, what: string): TestRow => {
+    const test = tests.get(id);
+    if (test === undefined) throw refused(what, 404, "No Test matches the given query.");
+    return test;
+  };
+  /** The filter of a list: an id that is not there is no valid choice. */
+  const filterBy = (testId: number): TestRow => {
+    const test = tests.get(testId);
+    if (test === undefined) {
+      const detail = "test: Select a valid choice. That choice is not one of the available choices.";
+      throw refused("GET /api/v2/findings/", 400, detail);
+    }
+    return test;
+  };
+  const shown = ({ findings: _, ...test }: TestRow): Test => test;
+
+  const importScan = async (request: ImportRequest, fate?: Fate) => {
+    const answer = runImport(tables, clock, timing, request, fate);
+    answer.catch(() => undefined);
+    const late = clock.sleep(request.timeoutMs).then(() => {
+      throw new RelayError("import-unknown", "POST /api/v2/import-scan/: no answer in time");
+    });
+    late.catch(() => undefined);
+    return await Promise.race([answer, late]);
+  };
+
+  const port: DefectDojo = {
+    user: async () => ({ id: 1, username: "relay", superuser: !lowPrivileged }),
+    userNamed: async (username) => {
+      throw new RelayError("user-missing", `DefectDojo has no user ${username}`);
+    },
+    productType: async (wanted, mayCreate) => {
+      const found = [...productTypes.values()].find(({ id, name }) => id === wanted || name === wanted);
+      if (found !== undefined) return found;
+      if (!mayCreate || typeof wanted === "number") throw new RelayError("product-type-missing", String(wanted));
+      const made = { id: nextId(), name: wanted };
+      productTypes.set(made.id, made);
+      return made;
+    },
+    product: async ({ name, productTypeId }) => {
+      const found = [...products.values()].find((product) => product.name === name);
+      if (found !== undefined) return found;
+      const made = { id: nextId(), name, productTypeId };
+      products.set(made.id, made);
+      return made;
+    },
+    forget: () => undefined,
+    engagement: async ({ productId, name, version, deduplicateOnEngagement }) => {
+      const found = [...engagements.values()].find(
+        (one) => one.productId === productId && one.name === name && one.version === version,
+      );
+      if (found !== undefined) return found;
+      const made = { id: nextId(), productId, name, version, deduplicateOnEngagement };
+      engagements.set(made.id, made);
+      return made;
+    },
+    hasTestType: async (name) => name === "Nmap Scan" || name === "Generic Findings Import",
+    testsByBuildId: async (buildId) => [...tests.values()].filter((test) => test.buildId === buildId).map(shown),
+    importScan: (request) => importScan(request),
+    findingCount: async (testId, duplicatesOnly = false) =>
+      filterBy(testId).findings.filter(({ duplicate }) => duplicate || !duplicatesOnly).length,
+    findingPages: async function* (testId, expected) {
+      for (
+        let offset = 0, total = expected;
+        total === undefined || offset === 0 || offset < total;
+        offset += pageSize
+      ) {
+        const { findings } = filterBy(testId);
+        total ??= findings.length;
+        if (findings.length !== total)
+          throw new RelayError(
+            "read-unstable",
+            `test ${testId}: ${total} findings expected, ${findings.length} announced`,
+          );
+        const page = findings.slice(offset, offset + pageSize).map(({ hash: _, ...finding }) => finding);
+        const wanted = new Set(page.flatMap(({ duplicateOf }) => duplicateOf ?? []));
+        const originals = [...tests.values()].flatMap((test) => test.findings).filter(({ id }) => wanted.has(id));
+        yield { total, findings: page, originals: new Map(originals.map((original) => [original.id, original])) };
+      }
+    },
+    updateTest: async (testId, { title, buildId }) => {
+      const test = testOf(testId, `PATCH /api/v2/tests/${testId}/`);
+      if (title !== undefined) test.title = title;
+      if (buildId !== undefined) test.buildId = buildId;
+      return shown(test);
+    },
+    deleteTest: async (testId) => {
+      if (lowPrivileged) return !tests.has(testId);
+      if (tables.importing.has(testId))
+        throw refused(`DELETE /api/v2/tests/${testId}/`, 500, "Internal server error, check logs for details");
+      tests.delete(testId);
+      return true;
+    },
+    closeFindings: async (testId) => {
+      for (const finding of filterBy(testId).findings)
+        Object.assign(finding, { active: false, verified: false, duplicate: true });
+    },
+    url: (kind, id) => `http://dojo.test/${kind}/${id}`,
+  };
+  return { tables, importScan, port };
+}

@@ -1,0 +1,40 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import { wrongAtTheEnd, wrongInDlq } from "./invariants.ts";
+import type { Schedule } from "./schedule.ts";
+import { createWorld } from "./world.ts";
+
+/** Longer stories are cut at their beginning. */
+const LONGEST_STORY = 400;
+
+/** Plays a schedule to its end. @throws with all that is wrong then, and the story of it */
+export async function play(schedule: Schedule): Promise<void> {
+  const world = createWorld(schedule);
+  const wrong: string[] = [];
+  try {
+    await world.run();
+    wrong.push(...wrongInDlq(world, schedule));
+    await world.redrive();
+    wrong.push(...wrongAtTheEnd(world, schedule));
+  } catch (error) {
+    wrong.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  if (wrong.length > 0) throw new Error([...wrong, ...world.story.slice(-LONGEST_STORY)].join("\n"));
+}
+
+/** Importers that die leave their temporary folders: all of them are in one, which is removed. */
+export function useTemporaryFolder(): void {
+  const before = process.env.TMPDIR;
+  let folder = "";
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "dojo-relay-schedules-"));
+    process.env.TMPDIR = folder;
+  });
+  afterAll(async () => {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+    await rm(folder, { recursive: true, force: true });
+  });
+}

@@ -1,0 +1,98 @@
+import fc from "fast-check";
+
+/**
+ * What goes wrong at one call of the relay to the bucket, a queue or DefectDojo:
+ * - `die-before`, `die-after`: the process ends there.
+ * - `refused`: an error, and nothing happened. `outage`: for some time every call to that service is refused.
+ * - `lost`: it happened, but the answer is an error some time later. `late`: an error now, and it happens some time later.
+ * - `twice`: the SDK lost the answer and sent it again; only the second answer is seen (S3, SQS).
+ * - `slow`: the answer takes its time. `cut`: what is read breaks off.
+ * - `expire`: the message becomes visible to others while its importer works on.
+ * - `rival`, `delete`, `upload`: somebody writes over, deletes or uploads the findings right before the call.
+ * - `dead-import`: DefectDojo's worker dies in the import, which stays at 50 % without an answer. `failed-import`: it answers 500.
+ */
+export const FAULTS = [
+  "die-before",
+  "die-after",
+  "refused",
+  "outage",
+  "lost",
+  "late",
+  "twice",
+  "slow",
+  "cut",
+  "expire",
+  "rival",
+  "delete",
+  "upload",
+  "dead-import",
+  "failed-import",
+] as const;
+
+export interface Fault {
+  readonly kind: (typeof FAULTS)[number];
+  /** The call that it comes to, counted over all of them, or over those of this name. */
+  readonly call: number;
+  readonly on?: string;
+  readonly seconds: number;
+}
+
+export interface UploadPlan {
+  /** Seconds after the start. */
+  readonly at: number;
+  /** Uploads of one folder race for its key. */
+  readonly folder: number;
+  readonly kind: "generic" | "native" | "unreadable";
+  /** The same content twice is the same job. */
+  readonly content: number;
+  /** Jobs of different products run side by side. */
+  readonly product: number;
+  /** How often the bucket tells of it. */
+  readonly notices: number;
+}
+
+export interface Schedule {
+  /** Of latencies and orders. */
+  readonly seed: number;
+  readonly uploads: readonly UploadPlan[];
+  readonly faults: readonly Fault[];
+  readonly syncBack: boolean;
+  readonly merge: boolean;
+  readonly lowPrivileged: boolean;
+  /** DefectDojo waits for its deduplication. */
+  readonly asyncWait: boolean;
+  /** Metadata comes with a notification (MinIO), or does not (S3). */
+  readonly eventMetadata: boolean;
+  /** How long one delivery may work. */
+  readonly deliverySeconds: number;
+  readonly msPerFinding: number;
+}
+
+/** @param mostFaults 0 for schedules of uploads alone */
+export function schedules(mostFaults: number): fc.Arbitrary<Schedule> {
+  const upload: fc.Arbitrary<UploadPlan> = fc.record({
+    at: fc.integer({ min: 0, max: 300 }),
+    folder: fc.nat({ max: 1 }),
+    kind: fc.constantFrom("generic", "native", "unreadable"),
+    content: fc.nat({ max: 2 }),
+    product: fc.nat({ max: 1 }),
+    notices: fc.integer({ min: 1, max: 3 }),
+  });
+  const fault: fc.Arbitrary<Fault> = fc.record({
+    kind: fc.constantFrom(...FAULTS),
+    call: fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 160 })),
+    seconds: fc.constantFrom(0, 1, 5, 30, 59, 200),
+  });
+  return fc.record({
+    seed: fc.nat(),
+    uploads: fc.array(upload, { minLength: 1, maxLength: 4 }),
+    faults: fc.array(fault, { maxLength: mostFaults }),
+    syncBack: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+    merge: fc.boolean(),
+    lowPrivileged: fc.boolean(),
+    asyncWait: fc.boolean(),
+    eventMetadata: fc.boolean(),
+    deliverySeconds: fc.constantFrom(900, 40),
+    msPerFinding: fc.constantFrom(10, 8_000),
+  });
+}

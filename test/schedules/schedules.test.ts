@@ -1,0 +1,23 @@
+import fc from "fast-check";
+import { describe, it } from "vitest";
+import { play, useTemporaryFolder } from "./play.ts";
+import { schedules } from "./schedule.ts";
+
+/** `FC_SEED` and `FC_PATH` play one failed schedule again (a failure prints them), `FC_RUNS` plays more of them. */
+const { FC_SEED, FC_PATH, FC_RUNS } = process.env;
+const RUNS = Number(FC_RUNS ?? 1_200);
+
+describe("whatever the order and whatever fails, each upload ends as one test and one right findings.json", () => {
+  useTemporaryFolder();
+  it("without faults", () => check(0, Math.ceil(RUNS / 10)));
+  it("with a fault or two", () => check(2, Math.ceil(RUNS / 2)), 120_000);
+  it("with many faults", () => check(14, Math.ceil(RUNS / 2)), 120_000);
+});
+
+async function check(mostFaults: number, runs: number): Promise<void> {
+  await fc.assert(fc.asyncProperty(schedules(mostFaults), play), {
+    numRuns: runs,
+    ...(FC_SEED === undefined ? {} : { seed: Number(FC_SEED) }),
+    ...(FC_PATH === undefined ? {} : { path: FC_PATH }),
+  });
+}

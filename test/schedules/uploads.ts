@@ -1,0 +1,55 @@
+import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
+import type { UploadPlan } from "./schedule.ts";
+
+export const BUCKET = "securecodebox";
+
+/** The objects of a scan's folder, as they are uploaded. */
+export interface ScanFiles {
+  readonly sidecar: string;
+  readonly raw: string;
+  readonly findings: string;
+}
+
+export const folderOf = (folder: number) => `scan-${folder}/`;
+export const findingsOf = (folder: number) => ({ bucket: BUCKET, key: `${folderOf(folder)}findings.json` });
+
+/** Ports that the scan found open: a few that are the same in every content, some of its own, and some twice. */
+export function portsOf(content: number): number[] {
+  return [[22, 80, 443], [22, 8080], []][content] ?? [];
+}
+
+/** Findings by id; of the third content all are alike. */
+export function idsOf(content: number): string[] {
+  const count = [3, 5, 4][content] ?? 0;
+  return Array.from({ length: count }, (_, i) => `${content}0000000-0000-4000-8000-00000000000${i}`);
+}
+
+export function filesOf({ folder, kind, content, product }: UploadPlan): ScanFiles {
+  const native = kind !== "generic";
+  const sidecar = {
+    metadata: {
+      name: `scan-${folder}`,
+      creationTimestamp: "2026-11-24T11:00:00Z",
+      annotations: { [`${ANNOTATION_PREFIX}product-name`]: `product ${product}` },
+    },
+    spec: { scanType: native ? "nmap" : "subfinder", parameters: [kind, String(content)] },
+    status: native ? { rawResultType: "nmap-xml", rawResultFile: "nmap-results.xml" } : {},
+  };
+  const findings = idsOf(content).map((id, index) => ({
+    id,
+    name: content === 2 ? "The same" : `Finding ${index}`,
+    description: content === 2 ? "of all" : `of content ${content % 2}`,
+    category: "Test",
+    location: "https://example.com/",
+    severity: "HIGH",
+    attributes: { own: index },
+    parsed_at: "2026-11-24T11:30:00Z",
+  }));
+  const rows = portsOf(content).map((port) => `<port protocol="tcp" portid="${port}"><state state="open"/></port>`);
+  const raw = `<nmaprun start="1700000000"><host><address addr="10.0.0.1" addrtype="ipv4"/><hostnames/><ports>${rows.join("")}</ports></host></nmaprun>`;
+  return {
+    sidecar: JSON.stringify(sidecar),
+    raw: kind === "unreadable" ? raw.slice(0, 40) : raw,
+    findings: JSON.stringify(findings),
+  };
+}

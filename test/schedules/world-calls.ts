@@ -1,0 +1,145 @@
+import type { DefectDojo, FindingPage } from "../../lib/defectdojo/port.ts";
+import type { RecordPorts } from "../../lib/import-record.ts";
+import type { Log } from "../../lib/observe.ts";
+import { type Actor, errorOf, type Service } from "./actor.ts";
+import type { MemoryDojo } from "./memory-dojo.ts";
+import { type MemoryS3, storageOver } from "./memory-s3.ts";
+import { type MemorySqs, queueOver } from "./memory-sqs.ts";
+import type { Random } from "./random.ts";
+import type { Fault } from "./schedule.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** What the calls of all actors go through. */
+export interface Wires {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly s3: MemoryS3;
+  readonly queue: MemorySqs;
+  readonly dlq: MemorySqs;
+  readonly dojo: MemoryDojo;
+  /** Counts the call and says what goes wrong with it. */
+  readonly faultOf: (service: Service, what: string, actor: Actor) => Fault | undefined;
+  /** Somebody else does something, or the message expires, right before the call. */
+  readonly meanwhile: (fault: Fault, actor: Actor) => void;
+  readonly log: Log;
+}
+
+const LATENCY_MS = 40;
+/** Within IMPORT_SETTLE_SECONDS: what is later than that cannot be told from what never comes. */
+const LATEST_IMPORT_SECONDS = 59;
+
+/** The relay's ports as one process has them; it can die in any call, and is heard of no more then. */
+export function portsOf(actor: Actor, wires: Wires): RecordPorts {
+  const { time, random, s3, queue, dlq, dojo, log } = wires;
+  const never = () => new Promise<never>(() => undefined);
+  const hop = () => time.sleep(random.between(1, LATENCY_MS));
+
+  const call = async <T>(
+    service: Service,
+    what: string,
+    effect: (fault: Fault | undefined) => T | Promise<T>,
+  ): Promise<T> => {
+    if (!actor.alive) return await never();
+    const fault = wires.faultOf(service, what, actor);
+    const kind = fault?.kind;
+    if (fault !== undefined) wires.meanwhile(fault, actor);
+    if (kind === "die-before") {
+      actor.die();
+      return await never();
+    }
+    await hop();
+    if (fault !== undefined && (kind === "refused" || kind === "outage")) throw errorOf(service, what, fault);
+    if (fault !== undefined && kind === "late") {
+      const seconds = what === "importScan" ? Math.min(fault.seconds, LATEST_IMPORT_SECONDS) : fault.seconds;
+      void time
+        .sleep(seconds * 1000)
+        .then(async () => await effect(undefined))
+        .catch(() => undefined);
+      throw errorOf(service, what, fault);
+    }
+    const outcome = await settle(() => effect(fault));
+    const again = kind === "twice" && service !== "dojo" ? await settle(() => effect(fault)) : outcome;
+    if (kind === "die-after") actor.die();
+    await (kind === "slow" || kind === "lost" ? time.sleep((fault?.seconds ?? 0) * 1000) : hop());
+    if (!actor.alive) return await never();
+    if (fault !== undefined && kind === "lost") throw errorOf(service, what, fault);
+    if ("error" in again) throw again.error;
+    return again.value;
+  };
+
+  return {
+    log,
+    metrics: { add: () => undefined },
+    clock: {
+      now: time.now,
+      sleep: async (ms) => {
+        await time.sleep(ms);
+        if (!actor.alive) await never();
+      },
+    },
+    storage: storageOver(s3, (what, ref, effect) =>
+      call("s3", `${what} ${ref.key}`, (fault) => {
+        const value = effect();
+        return fault?.kind === "cut" && what === "GET" && value !== undefined ? { ...value, cut: true } : value;
+      }),
+    ),
+    queue: queueOver(queue, (what, effect) => call("sqs", `queue ${what}`, effect)),
+    dlq: queueOver(dlq, (what, effect) => call("sqs", `dlq ${what}`, effect)),
+    dojo: dojoOver(dojo, call),
+  };
+}
+
+type Call = <T>(service: Service, what: string, effect: (fault: Fault | undefined) => T | Promise<T>) => Promise<T>;
+
+type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
+async function settle<T>(effect: () => T | Promise<T>): Promise<Settled<T>> {
+  try {
+    return { value: await effect() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
+  const { port } = dojo;
+  const wrapped = <A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>) => {
+    return (...args: A) => call("dojo", name, () => method(...args));
+  };
+  return {
+    user: wrapped("user", port.user),
+    userNamed: wrapped("userNamed", port.userNamed),
+    productType: wrapped("productType", port.productType),
+    product: wrapped("product", port.product),
+    forget: port.forget,
+    engagement: wrapped("engagement", port.engagement),
+    hasTestType: wrapped("hasTestType", port.hasTestType),
+    testsByBuildId: wrapped("testsByBuildId", port.testsByBuildId),
+    importScan: (request) =>
+      call("dojo", "importScan", async (fault) => {
+        if (fault?.kind === "dead-import" || fault?.kind === "failed-import") {
+          const fate = { diesAfter: fault.seconds % 3, answers: fault.kind === "failed-import" };
+          return await dojo.importScan(request, fate);
+        }
+        // The answer is lost some time after the import has begun, which goes on.
+        if (fault?.kind === "lost") {
+          dojo.importScan(request).catch(() => undefined);
+          return { testId: 0, total: undefined, deduplicated: undefined };
+        }
+        return await port.importScan(request);
+      }),
+    findingCount: wrapped("findingCount", port.findingCount),
+    findingPages: async function* (testId, expected) {
+      const pages = port.findingPages(testId, expected)[Symbol.asyncIterator]();
+      for (;;) {
+        const page: IteratorResult<FindingPage> = await call("dojo", "findingPages", () => pages.next());
+        if (page.done) return;
+        yield page.value;
+      }
+    },
+    updateTest: wrapped("updateTest", port.updateTest),
+    deleteTest: wrapped("deleteTest", port.deleteTest),
+    closeFindings: wrapped("closeFindings", port.closeFindings),
+    url: port.url,
+  };
+}

@@ -1,0 +1,284 @@
+import type { JobOutcome } from "../../lib/flow.ts";
+import { importRecord, type RecordSettings } from "../../lib/import-record.ts";
+import { ingest } from "../../lib/ingest.ts";
+import { jobKey } from "../../lib/job.ts";
+import { type ObjectRef, sibling, uri } from "../../lib/layout.ts";
+import type { Log } from "../../lib/observe.ts";
+import { type Actor, newActor, type Service } from "./actor.ts";
+import { type MemoryDojo, memoryDojo } from "./memory-dojo.ts";
+import { type MemoryS3, memoryS3, type StoredObject } from "./memory-s3.ts";
+import { type MemorySqs, memorySqs, type QueuedMessage } from "./memory-sqs.ts";
+import { seededRandom } from "./random.ts";
+import type { Fault, Schedule, UploadPlan } from "./schedule.ts";
+import { filesOf, findingsOf } from "./uploads.ts";
+import { virtualTime } from "./virtual-time.ts";
+import { portsOf } from "./world-calls.ts";
+
+/** What somebody else did last to the findings of a folder. */
+export type LastWord =
+  | { readonly by: "upload"; readonly plan: UploadPlan; readonly bytes: Buffer; readonly jobKey: string }
+  | { readonly by: "rival"; readonly bytes: Buffer }
+  | { readonly by: "delete" };
+
+export interface End {
+  readonly jobKey: string;
+  readonly outcome: JobOutcome["outcome"] | "put aside";
+}
+
+export interface World {
+  readonly s3: MemoryS3;
+  readonly queue: MemorySqs;
+  readonly dlq: MemorySqs;
+  readonly dojo: MemoryDojo;
+  /** By folder. */
+  readonly lastWords: ReadonlyMap<number, LastWord>;
+  /** Keys of all jobs that were uploaded. */
+  readonly jobKeys: ReadonlySet<string>;
+  readonly ends: readonly End[];
+  /** Every call, fault and log line, for people. */
+  readonly story: readonly string[];
+  /** Uploads, faults, and everything that follows from them. */
+  run(): Promise<void>;
+  /** Moves every message of the dead-letter queue back, and lets things happen without faults. */
+  redrive(): Promise<void>;
+}
+
+const VISIBILITY_SECONDS = 120;
+const NOTICE_AGAIN_MS = 3_000;
+const CONSUMERS = 3;
+
+export function createWorld(schedule: Schedule): World {
+  const time = virtualTime();
+  const random = seededRandom(schedule.seed);
+  const faults = new Map(schedule.faults.map((fault) => [nameOf(fault.on, fault.call), fault]));
+  const counts = new Map<string, number>();
+  const lastWords = new Map<number, LastWord>();
+  const jobKeys = new Set<string>();
+  const ends: End[] = [];
+  const story: string[] = [];
+  const outages = new Map<Service, number>();
+  const start = time.now();
+  const tell = (what: string) => {
+    story.push(`${((time.now() - start) / 1000).toFixed(2).padStart(9)} ${what}`);
+  };
+  let calls = 0;
+  let actors = 0;
+  let sequence = 0;
+  let quiet = false;
+
+  const s3 = memoryS3((ref, stored) => {
+    if (ref.key.endsWith("/findings.json") && !quiet) notify(ref, stored, 1);
+  });
+  const queue = memorySqs(time.now, (at) => time.at(at, pump));
+  const dlq = memorySqs(time.now);
+  const dojo = memoryDojo(time, {
+    msPerFinding: schedule.msPerFinding,
+    lowPrivileged: schedule.lowPrivileged,
+    asyncWait: schedule.asyncWait,
+    deduplicationDelayMs: 3_000,
+    pageSize: 2,
+  });
+
+  const log: Log = {
+    debug: () => undefined,
+    info: (message, { error, ...fields } = {}) => tell(`    ${message} ${brief(fields, error)}`),
+    warn: (message, { error, ...fields } = {}) => tell(`    ! ${message} ${brief(fields, error)}`),
+    error: (message, { error, ...fields } = {}) => tell(`    !! ${message} ${brief(fields, error)}`),
+  };
+
+  const faultOf = (service: Service, what: string, actor: Actor): Fault | undefined => {
+    const call = calls++;
+    const named = `${service} ${what}`;
+    const nth = counts.get(named) ?? 0;
+    counts.set(named, nth + 1);
+    const planned = faults.get(nameOf(undefined, call)) ?? faults.get(nameOf(named, nth));
+    const until = outages.get(service) ?? 0;
+    const fault = planned ?? (time.now() < until ? { kind: "outage" as const, call, seconds: 0 } : undefined);
+    tell(
+      `${actor.name} ${service} ${what} #${call}${fault === undefined ? "" : ` <<< ${fault.kind} ${fault.seconds} s`}`,
+    );
+    return fault;
+  };
+
+  /** Writes as an outsider: with no fault of ours, and whether the bucket tells of it or not. */
+  const write = (ref: ObjectRef, bytes: Buffer, silently: boolean) => {
+    quiet = silently;
+    const stored = s3.put(ref, bytes);
+    quiet = false;
+    return stored;
+  };
+  const upload = (plan: UploadPlan) => {
+    const ref = findingsOf(plan.folder);
+    const files = filesOf(plan);
+    write(sibling(ref, "scan.json"), Buffer.from(files.sidecar), true);
+    write(sibling(ref, "nmap-results.xml"), Buffer.from(files.raw), true);
+    time.at(time.now() + 500, () => {
+      const bytes = Buffer.from(files.findings);
+      const stored = write(ref, bytes, true);
+      const key = jobKey({ ...ref, etag: stored.etag });
+      tell(`UPLOAD ${uri(ref)} ${plan.kind} content ${plan.content} product ${plan.product}: job ${key.slice(0, 8)}`);
+      lastWords.set(plan.folder, { by: "upload", plan, bytes, jobKey: key });
+      jobKeys.add(key);
+      notify(ref, stored, plan.notices);
+    });
+  };
+
+  const meanwhile = (fault: Fault, { ref, receiptHandle }: Actor) => {
+    const folder = [0, 1].find((number) => findingsOf(number).key === ref.key);
+    if (fault.kind === "outage") {
+      const service = (["s3", "sqs", "dojo"] as const)[fault.call % 3] ?? "dojo";
+      outages.set(service, time.now() + fault.seconds * 1000);
+      tell(`OUTAGE of ${service} for ${fault.seconds} s`);
+    }
+    if (fault.kind === "expire" && receiptHandle !== undefined) giveBack(receiptHandle, 0);
+    if (folder === undefined) return;
+    if (fault.kind === "rival") {
+      const bytes = Buffer.from(`[{"name":"by another writer, call ${fault.call}"}]`);
+      write(ref, bytes, true);
+      lastWords.set(folder, { by: "rival", bytes });
+      tell(`RIVAL writes ${uri(ref)}`);
+    }
+    if (fault.kind === "delete") {
+      s3.remove(ref);
+      lastWords.set(folder, { by: "delete" });
+      tell(`DELETE of ${uri(ref)}`);
+    }
+    if (fault.kind === "upload") {
+      const kind = (["generic", "native", "unreadable"] as const)[fault.call % 3] ?? "generic";
+      upload({ at: 0, folder, kind, content: fault.seconds % 3, product: fault.call % 2, notices: 1 });
+    }
+  };
+
+  const wires = { time, random, s3, queue, dlq, dojo, faultOf, meanwhile, log };
+  const settings = settingsOf(schedule);
+
+  function notify(ref: ObjectRef, { etag, metadata }: StoredObject, copies: number): void {
+    const sequencer = (0x100 + sequence++).toString(16).padEnd(random.between(3, 6), "0");
+    const userMetadata = Object.fromEntries(
+      Object.entries(metadata).map(([name, value]) => [`X-Amz-Meta-${name}`, value]),
+    );
+    const object = { key: encodeURIComponent(ref.key), eTag: etag, sequencer };
+    const record = {
+      eventName: "s3:ObjectCreated:Put",
+      eventTime: new Date(time.now()).toISOString(),
+      s3: {
+        bucket: { name: ref.bucket },
+        object: schedule.eventMetadata ? { ...object, userMetadata } : object,
+      },
+    };
+    for (let copy = 0; copy < copies; copy++) {
+      const delay = copy === 0 ? random.between(0, 5_000) : random.between(0, 400_000);
+      time.at(time.now() + delay, () => void tellIngest(ref, { Records: [record] }));
+    }
+  }
+
+  /** A notification comes again until it is taken. */
+  async function tellIngest(ref: ObjectRef, event: unknown): Promise<void> {
+    const actor = newActor(`ingest-${++actors}`, ref);
+    const taken = ingest(event, portsOf(actor, wires), settings.ingest).then(({ failed }) => failed.length === 0);
+    if (await Promise.race([taken, actor.death.then(() => false)])) return;
+    time.at(time.now() + NOTICE_AGAIN_MS, () => void tellIngest(ref, event));
+  }
+
+  function giveBack(receiptHandle: string, seconds: number): void {
+    try {
+      queue.changeVisibility(receiptHandle, seconds);
+    } catch {
+      // It was given to another meanwhile.
+    }
+  }
+
+  let busy = 0;
+  function pump(): void {
+    while (busy < CONSUMERS) {
+      const message = queue.receive();
+      if (message === undefined) return;
+      busy++;
+      void deliver(message).finally(() => {
+        busy--;
+        pump();
+      });
+    }
+  }
+
+  async function deliver({ messageId, body, group, receiveCount, receiptHandle }: QueuedMessage): Promise<void> {
+    const job = JSON.parse(body) as { bucket: string; key: string; etag: string };
+    const key = jobKey(job);
+    const actor = newActor(`importer-${++actors}`, { bucket: job.bucket, key: job.key }, receiptHandle);
+    tell(`${actor.name} takes ${receiptHandle}: ${job.key} job ${key.slice(0, 8)}`);
+    const end = time.now() + schedule.deliverySeconds * 1000;
+    time.at(end, actor.die);
+    const ports = portsOf(actor, wires);
+    const delivery = { remainingMs: () => end - time.now() };
+    const work = importRecord({ messageId, body, group, receiveCount, receiptHandle }, ports, settings, delivery);
+    const outcome = await Promise.race([work, actor.death]);
+    if (outcome?.settled) {
+      const how = outcome.putAside === undefined ? (outcome.outcome?.outcome ?? "put aside") : "put aside";
+      ends.push({ jobKey: key, outcome: how });
+      tell(`${actor.name} ends ${how} ${outcome.putAside?.reason ?? outcome.outcome?.why ?? ""}`);
+      await remove(actor, receiptHandle);
+    } else if (outcome === undefined) tell(`${actor.name} is dead`);
+    // What nobody made visible at another time is hidden until its visibility timeout.
+    const message = queue.messages.find((one) => one.receiptHandle === receiptHandle);
+    if (message?.visibleAt === Number.POSITIVE_INFINITY) giveBack(receiptHandle, VISIBILITY_SECONDS);
+    actor.die();
+  }
+
+  /** What the runtime does after the handler: a call like any other. */
+  async function remove(actor: Actor, receiptHandle: string): Promise<void> {
+    const fault = faultOf("sqs", "queue delete", actor);
+    if (fault === undefined || fault.kind === "lost" || fault.kind === "die-after") {
+      try {
+        queue.delete(receiptHandle);
+      } catch {
+        tell(`${actor.name} could not delete its message`);
+      }
+    }
+  }
+
+  return {
+    ...{ s3, queue, dlq, dojo, lastWords, jobKeys, ends, story },
+    run: async () => {
+      for (const plan of schedule.uploads) time.at(start + plan.at * 1000, () => upload(plan));
+      await time.drain();
+    },
+    redrive: async () => {
+      faults.clear();
+      outages.clear();
+      tell(`REDRIVE of ${dlq.messages.length} messages`);
+      for (const { body, group } of dlq.messages.splice(0)) {
+        queue.send({ body, group, deduplicationId: `redrive ${++actors}` });
+      }
+      await time.drain();
+    },
+  };
+}
+
+const nameOf = (on: string | undefined, call: number) => `${on ?? ""} #${call}`;
+
+function settingsOf({ syncBack, merge, lowPrivileged }: Schedule): RecordSettings {
+  return {
+    maxFailures: 5,
+    // Real time: no sign of life is sent in a schedule. `expire` is what comes of that.
+    heartbeatSeconds: VISIBILITY_SECONDS,
+    ingest: {
+      sidecarName: "scan.json",
+      maxSidecarBytes: 1_000_000,
+      findingsName: "findings.json",
+      hookLabels: undefined,
+      sidecarGraceMs: 30_000,
+    },
+    flow: {
+      ...{ lowPrivileged, userId: undefined, username: undefined, syncBack, scanTypeMap: {} },
+      syncMode: merge ? "merge" : "replace",
+      limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
+      ledger: { settleMs: 120_000, stalledMs: 300_000, pollMs: 2_000 },
+      deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
+    },
+  };
+}
+
+function brief(fields: object, error: unknown): string {
+  const text = JSON.stringify(fields);
+  return error === undefined ? text : `${text} (${error instanceof Error ? error.message : String(error)})`;
+}
