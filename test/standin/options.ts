@@ -18,7 +18,7 @@ export type StandinOptions = {
   maxReportBytes?: number;
   /** A larger request body gets 413, as from the nginx in front. @default 800 MB */
   maxUploadBytes?: number;
-  /** A longer request line gets 400, as from gunicorn. @default 4094 */
+  /** A longer request line gets 414, as from gunicorn (the image of DefectDojo takes up to 8 KB). @default 4094 */
   maxRequestLine?: number;
   /** Scan types that this server does not know. */
   missingScanTypes?: readonly string[];

@@ -95,9 +95,9 @@ async function answerOrThrow(state: State, work: Work, request: IncomingMessage)
   const full = pathOf(url);
   if (url.length + (request.method?.length ?? 0) + 10 > state.settings.maxRequestLine) {
     return {
-      status: 400,
+      status: 414,
       headers: { "content-type": "text/html" },
-      body: "<html><body>Request Line is too large</body></html>",
+      body: "<html><head><title>URI Too Long</title></head><body>Request Line is too large</body></html>",
     };
   }
   const path = full.startsWith("/api/v2/") ? full.slice("/api/v2".length) : undefined;

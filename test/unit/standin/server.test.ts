@@ -106,7 +106,7 @@ describe("limits", () => {
 
   it("refuses a URL that is too long", async () => {
     await start();
-    expect((await send("GET", `/findings/?id=${"1,".repeat(2100)}1`)).status).toBe(400);
+    expect((await send("GET", `/findings/?id=${"1,".repeat(2100)}1`)).status).toBe(414);
   });
 
   it("does not know the scan types it is told not to know", async () => {
