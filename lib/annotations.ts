@@ -140,10 +140,11 @@ export function readAnnotations(scan: Scan, object: string): { filing: Filing; w
   return { filing: { ...defaults, ...(values as Partial<Filing>) }, warnings };
 }
 
+/** DefectDojo answers 400 to a tag with a space or quote in it; in reports it makes them `_` (tried on 3.2), and so do we. */
 function splitTags(value: string): string[] {
   return value
     .split(",")
-    .map((tag) => tag.trim())
+    .map((tag) => tag.trim().replace(/[\s'"]+/g, "_"))
     .filter((tag) => tag !== "");
 }
 
