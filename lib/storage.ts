@@ -122,7 +122,7 @@ export function s3Storage(client: S3Client): Storage {
       try {
         await client.send(new DeleteObjectCommand({ Bucket: ref.bucket, Key: ref.key }));
       } catch (error) {
-        await notFoundOr(error, ref);
+        notFoundOr(error, ref);
       }
     },
     list: (bucket, prefix) => listPages(client, bucket, prefix),
