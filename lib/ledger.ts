@@ -5,6 +5,7 @@ import { type Delivery, HandBack, MARGIN_MS, sleepOrHandBack } from "./hand-back
 import type { Log } from "./observe.ts";
 import type { PendingNote } from "./pending.ts";
 import { GENERIC } from "./scan-types.ts";
+import { cutText } from "./text.ts";
 
 /** What one job's import needs of its surroundings. */
 export interface LedgerContext {
@@ -50,61 +51,123 @@ export interface Imported {
   readonly answer: ImportAnswer | undefined;
 }
 
+/** DefectDojo's column for the title of a test. */
+const LONGEST_TEST_TITLE = 255;
+
 /** Tries of a native parser before the report is imported as Generic Findings Import. */
 const MOST_REFUSALS = 2;
 
 /**
  * Brings about that DefectDojo has exactly one complete test with this job's build id, and says which.
  *
- * DefectDojo itself is asked before anything is sent: a complete test is the import; one below 100 % is a running import while it grows, and
- * dead when it no longer does. An import without an answer is never sent again on hope: it has to show up, or to stay away for `settleMs`,
- * and counts as a failure of this delivery then.
+ * DefectDojo itself is asked before anything is sent and after every answer: a complete test is the import, of several the oldest; one below
+ * 100 % is a running import while it grows, and dead when it no longer does. An import without an answer is never sent again on hope: it has to
+ * show up, or to stay away for `settleMs`, and counts as a failure of this delivery then. The note is written before anything is sent, which fails
+ * where another delivery of this job wrote it meanwhile: of two at once one sends.
  * @throws HandBack to go on in the next delivery
  */
 export async function ensureImported(context: LedgerContext): Promise<Imported> {
-  const { dojo, jobKey, log } = context;
+  const { dojo, jobKey, log, clock, timing } = context;
   let note = context.note;
   const save = async (change: Partial<PendingNote>) => {
     note = { ...note, ...change };
     await context.saveNote(note);
   };
+  let answer: ImportAnswer | undefined;
+  let sentAs = "";
   let unanswered: RelayError | undefined;
+  /** Nothing came of what was sent. Without an answer that is a failure; where the sender died it was one already. */
+  const nothingCame = async () => {
+    const why = note.unanswered;
+    await save({ ...UNSENT, progress: undefined });
+    if (why !== undefined) throw unanswered ?? new RelayError("import-unknown", why, { object: `import ${jobKey}` });
+  };
   for (;;) {
     const tests = await dojo.testsByBuildId(jobKey);
-    const complete = tests.find(isComplete);
+    const complete = tests.find((test) => isComplete(test) || test.id === answer?.testId);
+    const others = tests.filter((test) => test.id !== complete?.id);
+    if (!(await clearAway(context, others, note, save))) continue;
+    if (answer !== undefined && answer.testId !== complete?.id) await dropOwn(context, answer.testId);
     if (complete !== undefined) {
-      for (const other of tests) if (other.id !== complete.id) await discard(dojo, other, log);
-      return { testId: complete.id, importedAs: complete.scanType, fellBack: note.fellBack, answer: undefined };
+      const own = answer?.testId === complete.id ? answer : undefined;
+      const importedAs = own === undefined ? complete.scanType : sentAs;
+      return { testId: complete.id, importedAs, fellBack: note.fellBack, answer: own };
     }
-    const [running] = tests;
-    if (running !== undefined) {
-      if (await watch(context, running, note, save)) continue;
-      log.warn("an import in DefectDojo stands still and is taken for dead", { testId: running.id });
-      for (const dead of tests) await discard(dojo, dead, log);
-      await save({ progress: undefined, postedAt: undefined });
+    if (others.length > 0) {
+      await nothingCame();
       continue;
     }
-    if (note.postedAt !== undefined && (await settles(context, note.postedAt))) continue;
-    if (unanswered !== undefined) {
-      await save({ postedAt: undefined });
-      throw unanswered;
+    if (note.postedAt !== undefined) {
+      // Whoever sent it can have died at any time since: what it sent has that long from now on.
+      if (note.lostAt === undefined) await save({ lostAt: isoTime(clock) });
+      if (await settles(context, note.lostAt)) continue;
+      await nothingCame();
     }
 
     const prepared = await context.prepare(note.fellBack === undefined ? context.scanType : GENERIC);
     const { scanType, expected, send } = prepared;
-    const fellBack = note.fellBack ?? prepared.fellBack;
-    await save({ postedAt: new Date(context.clock.now()).toISOString(), expected, fellBack });
+    const postedAt = clock.now();
+    await save({ ...UNSENT, postedAt: isoTime(clock), expected, fellBack: note.fellBack ?? prepared.fellBack });
+    if (clock.now() - postedAt > timing.settleMs / 2) {
+      // The claim is so old that another delivery may soon take the import for lost.
+      await save(UNSENT);
+      continue;
+    }
     try {
-      const answer = await send();
-      return { testId: answer.testId, importedAs: scanType, fellBack, answer };
+      answer = await send();
+      sentAs = scanType;
     } catch (error) {
+      if (error instanceof HandBack) {
+        await save(UNSENT);
+        throw error;
+      }
       const failure = toRelayError(error);
       if (failure.errorClass === "unknown") {
         log.warn("an import has no answer; DefectDojo is asked what became of it", { error: failure });
         unanswered = failure;
+        await save({ lostAt: isoTime(clock), unanswered: failure.message });
       } else await afterRefusal(context, failure, scanType, note, save);
     }
   }
+}
+
+/** No import is under way that is not to be seen in DefectDojo. */
+const UNSENT = { postedAt: undefined, lostAt: undefined, unanswered: undefined } as const;
+
+const isoTime = (clock: Clock) => new Date(clock.now()).toISOString();
+
+/**
+ * Takes tests out of the way that are surplus or half-made; one whose import runs is waited for, as DefectDojo does not delete it.
+ * @returns false where one of them changed meanwhile: everything is to be looked at anew
+ */
+async function clearAway(
+  context: LedgerContext,
+  tests: readonly Test[],
+  note: PendingNote,
+  save: (change: Partial<PendingNote>) => Promise<void>,
+): Promise<boolean> {
+  for (const test of tests) {
+    if (!isComplete(test) && (await watch(context, test, note, save))) return false;
+    context.log.warn("a test in DefectDojo is surplus, or its import stands still and is taken for dead", {
+      testId: test.id,
+      percentComplete: test.percentComplete,
+    });
+    await discard(context.dojo, test, context.log);
+  }
+  return true;
+}
+
+/**
+ * Another delivery of this job took our test out of the way while its import ran.
+ * @throws RelayError `read-unstable` where there is no test at all then
+ */
+async function dropOwn({ dojo, jobKey }: LedgerContext, testId: number): Promise<void> {
+  if (!(await dojo.deleteTest(testId))) await dojo.closeFindings(testId);
+  const tests = await dojo.testsByBuildId(jobKey);
+  if (tests.some(isComplete)) return;
+  throw new RelayError("read-unstable", `test ${testId} was imported, but is not found by its build id`, {
+    object: `test ${testId}`,
+  });
 }
 
 /** DefectDojo's own word was no: clears what it left behind, and returns where another try makes sense. */
@@ -121,23 +184,23 @@ async function afterRefusal(
   const byParser = failure.status === 500 ? left.length > 0 : isParserRefusal(failure);
   for (const half of left) await discard(dojo, half, log);
   if (!byParser) {
-    await save({ postedAt: undefined });
+    await save(UNSENT);
     throw failure;
   }
   const refusals = note.refusals + 1;
   const why = `DefectDojo's parser ${JSON.stringify(scanType)} refused the report: ${failure.message}`;
   if (failure.status === 500 && refusals < MOST_REFUSALS) {
     log.warn("DefectDojo failed on the report; it is sent once more", { scanType, error: failure });
-    await save({ postedAt: undefined, refusals });
+    await save({ ...UNSENT, refusals });
     await sleepOrHandBack(clock, delivery, timing.pollMs, why);
     return;
   }
   if (scanType === GENERIC) {
-    await save({ postedAt: undefined, refusals: 0 });
+    await save({ ...UNSENT, refusals: 0 });
     throw new RelayError("import-refused", why, { cause: failure, object: `scan type ${scanType}` });
   }
   log.warn("the report is imported as Generic Findings Import instead", { scanType, error: failure });
-  await save({ postedAt: undefined, refusals: 0, fellBack: why });
+  await save({ ...UNSENT, refusals: 0, fellBack: why });
 }
 
 const isComplete = (test: Test) => test.percentComplete >= 100;
@@ -161,7 +224,7 @@ async function watch(
   for (let wait = timing.pollMs; ; wait = Math.min(wait * 1.5, timing.pollMs * 5)) {
     const findings = await dojo.findingCount(running.id);
     if (progress?.findings !== findings) {
-      progress = { testId: running.id, findings, since: new Date(clock.now()).toISOString() };
+      progress = { testId: running.id, findings, since: isoTime(clock) };
       log.info("an import is running in DefectDojo", { testId: running.id, findings });
     }
     if (clock.now() - Date.parse(progress.since) >= timing.stalledMs) return false;
@@ -179,8 +242,8 @@ async function watch(
 }
 
 /** Waits for an import without an answer. @returns true if there is still something to wait for */
-async function settles({ clock, delivery, timing }: LedgerContext, postedAt: string): Promise<boolean> {
-  const left = Date.parse(postedAt) + timing.settleMs - clock.now();
+async function settles({ clock, delivery, timing }: LedgerContext, lostAt: string | undefined): Promise<boolean> {
+  const left = Date.parse(lostAt ?? "") + timing.settleMs - clock.now();
   if (!(left > 0)) return false;
   await sleepOrHandBack(
     clock,
@@ -202,7 +265,7 @@ async function discard(dojo: DefectDojo, test: Test, log: Log): Promise<void> {
   }
   await dojo.closeFindings(test.id);
   await dojo.updateTest(test.id, {
-    title: `[failed import, ignore] ${test.title}`.slice(0, 255),
+    title: cutText(`[failed import, ignore] ${test.title}`, LONGEST_TEST_TITLE),
     buildId: `failed-${test.buildId}`,
   });
   log.warn("a half-made test could not be removed from DefectDojo; it is closed and retitled", { testId: test.id });

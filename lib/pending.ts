@@ -11,8 +11,12 @@ import { readSmall, type Storage } from "./storage.ts";
 const noteSchema = z.object({
   version: z.literal(1),
   jobKey: z.string(),
-  /** ISO 8601; an import was sent then and its outcome is not known. */
+  /** ISO 8601; an import was sent then, and its outcome is not known. */
   postedAt: z.string().optional(),
+  /** ISO 8601; the answer failed to come then, or that the sender had died was found then: from then on it has to show up or stay away. */
+  lostAt: z.string().optional(),
+  /** Why that import has no answer. Counts as a failure of whichever delivery finds that nothing came of it. */
+  unanswered: z.string().optional(),
   /** How many findings of that report DefectDojo must keep. */
   expected: z.number().int().optional(),
   /** How often DefectDojo's parser failed on the report as `scanType`. */
