@@ -29,7 +29,7 @@ describe("annotations on the Scan", () => {
     ["product-type-name", " Web Shops ", { productTypeName: "Web Shops" }],
     ["product-name", " Shop ", { productName: "Shop" }],
     ["product-description", "What it is", { productDescription: "What it is" }],
-    ["product-tags", " appsec, demo ,,two words", { productTags: ["appsec", "demo", "two words"] }],
+    ["product-tags", " appsec, demo ,,two words", { productTags: ["appsec", "demo", "two_words"] }],
     ["engagement-name", "nightly", { engagementName: "nightly" }],
     ["engagement-version", "v1.2", { engagementVersion: "v1.2" }],
     ["engagement-deduplicate-on-engagement", "true", { deduplicateOnEngagement: true }],
