@@ -55,6 +55,7 @@ export function connectionError(what: string, error: unknown): RelayError {
 export function neverSent(error: RelayError): boolean {
   return (
     error.reason === "dojo-tls" ||
+    error.reason === "internal" ||
     ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"].includes(codeOf(error.cause))
   );
 }

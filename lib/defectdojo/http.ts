@@ -6,6 +6,7 @@ import https from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RelayError, toRelayError } from "../errors.ts";
 import { connectionError, statusError } from "./errors.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
@@ -69,13 +70,15 @@ export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: Transpor
   const once = async (method: Method, path: string, options: RequestOptions): Promise<Answer> => {
     const url = new URL(path, base);
     url.search = encodeQuery(options.query ?? []);
-    const body = await encodeBody(options);
-    const headers = { accept: "application/json", authorization: `Token ${await apiKey()}`, ...body?.headers };
     const what = `${method} ${url.pathname}`;
+    const [body, key] = await Promise.all([encodeBody(options), apiKey()]).catch((error: unknown) => {
+      throw toRelayError(error, what); // nothing was sent
+    });
+    const headers = { accept: "application/json", authorization: `Token ${key}`, ...body?.headers };
     try {
       const signal = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);
       const agent = REPEATABLE.has(method) ? kept : fresh;
-      const { response, text } = await exchange(client, url, { method, headers, agent, signal }, body?.stream);
+      const { response, text } = await exchange(client, url, { method, headers, agent, signal }, body?.stream, what);
       const status = response.statusCode ?? 0;
       const answer = parse(text);
       if ((status >= 200 && status < 300) || options.expect?.includes(status)) return { status, body: answer };
@@ -128,12 +131,13 @@ async function exchange(
   url: URL,
   options: https.RequestOptions,
   body: Readable | undefined,
+  what: string,
 ): Promise<{ response: http.IncomingMessage; text: string }> {
   const request = client.request(url, options);
   const answered = new Promise<{ response: http.IncomingMessage; text: string }>((resolve, reject) => {
     request.on("error", reject); // it may come more than once, as when a refused upload is cut off
     request.once("response", (response) => {
-      readText(response).then((text) => resolve({ response, text }), reject);
+      readText(response, what).then((text) => resolve({ response, text }), reject);
     });
   });
   if (body === undefined) request.end();
@@ -142,12 +146,15 @@ async function exchange(
   return await answered;
 }
 
-async function readText(response: http.IncomingMessage): Promise<string> {
+async function readText(response: http.IncomingMessage, what: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > LARGEST_ANSWER) throw new Error(`the answer has more than ${LARGEST_ANSWER} bytes`);
+    if (size > LARGEST_ANSWER) {
+      const message = `${what}: the answer has more than ${LARGEST_ANSWER} bytes`;
+      throw new RelayError("dojo-answer-invalid", message, { object: what });
+    }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
