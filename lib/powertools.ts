@@ -21,7 +21,10 @@ export function powertoolsObserver(
       error: (message, fields) => logger.error(message, readable(fields)),
     },
     metrics: { add: (name, value = 1) => metrics.addMetric(name, UNITS[METRICS[name]], value) },
-    flush: () => metrics.publishStoredMetrics(),
+    // Nothing is returned: middy would take it for the function's answer.
+    flush: () => {
+      metrics.publishStoredMetrics();
+    },
   };
 }
 
