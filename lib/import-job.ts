@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Filing, readAnnotations } from "./annotations.ts";
+import { afterConflict } from "./conflict.ts";
 import { awaitDeduplication } from "./deduplication.ts";
 import type { ImportAnswer } from "./defectdojo/port.ts";
 import { RelayError } from "./errors.ts";
@@ -31,20 +32,14 @@ export async function importJob(
   settings: FlowSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
-  const { log, pending } = ports;
   const key = jobKey(job);
   const owner = await whoOwns(job, key, ports, settings);
   if ("outcome" in owner) return owner;
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-"));
   try {
-    const done = await run(job, key, owner, folder, ports, settings, delivery);
-    await pending.remove(job, key);
-    return done;
+    return await run(job, key, owner, folder, ports, settings, delivery);
   } catch (error) {
-    if (!(error instanceof RelayError && error.reason === "storage-precondition")) throw error;
-    log.info("another writer owns the findings; this job ends", { object: uri(job), error });
-    await pending.remove(job, key);
-    return { outcome: "superseded", why: error.message };
+    return await afterConflict(error, job, owner.etag, ports.storage);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

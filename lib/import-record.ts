@@ -6,7 +6,7 @@ import { type IngestSettings, makeJob } from "./ingest.ts";
 import { decodeJob, type Job, jobKey, type ScanJob } from "./job.ts";
 import { uri } from "./layout.ts";
 import { withFields } from "./observe.ts";
-import { pendingNotes } from "./pending.ts";
+import { type PendingNotes, pendingNotes } from "./pending.ts";
 import { putAside } from "./put-aside.ts";
 import type { Queue } from "./queue.ts";
 import { resyncJob } from "./resync-job.ts";
@@ -67,9 +67,11 @@ export async function importRecord(
     const outcome = await runJob(
       job,
       { ...ports, log: withFields(log, { object: uri(job), jobKey: jobKey(job) }) },
+      notes,
       settings,
       delivery,
     );
+    await notes.remove(job, jobKey(job));
     metrics.add("JobDuration", clock.now() - started);
     metrics.add(outcome.outcome === "superseded" ? "JobsSuperseded" : "JobsFinished");
     log.info(`the job ended: ${outcome.outcome}`, {
@@ -92,18 +94,21 @@ export async function importRecord(
   }
 }
 
-async function runJob(job: Job, ports: RecordPorts, settings: RecordSettings, delivery: Delivery): Promise<JobOutcome> {
-  const withNotes = { ...ports, pending: pendingNotes(ports.storage, ports.log) };
+async function runJob(
+  job: Job,
+  ports: RecordPorts,
+  pending: PendingNotes,
+  settings: RecordSettings,
+  delivery: Delivery,
+): Promise<JobOutcome> {
+  const withNotes = { ...ports, pending };
   if (hasScan(job)) {
     if (job.kind === "resync") return await resyncJob(job, ports, settings.flow);
     return await importJob(job, withNotes, settings.flow, delivery);
   }
   const { bucket, key, etag, versionId, sequencer } = job;
-  const made = await makeJob(
-    { bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined },
-    ports,
-    settings.ingest,
-  );
+  const created = { bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined };
+  const made = await makeJob(created, ports, settings.ingest, true);
   if (typeof made === "string") return { outcome: "superseded", why: made };
   return await importJob(made, withNotes, settings.flow, delivery);
 }
@@ -114,15 +119,17 @@ async function settle(
   error: unknown,
   message: JobMessage,
   job: Job | undefined,
-  notes: ReturnType<typeof pendingNotes>,
+  notes: PendingNotes,
   { queue, dlq, log, metrics, clock, onProgress }: RecordPorts,
-  { maxFailures }: RecordSettings,
+  { maxFailures, heartbeatSeconds }: RecordSettings,
 ): Promise<RecordOutcome> {
+  // Refused where the message is no longer ours: whoever has it settles it, and nothing is to be written or put aside for it here.
+  await queue.changeVisibility(message.receiptHandle, heartbeatSeconds);
   const note = job === undefined ? undefined : await notes.read(job, jobKey(job));
   const waits = note?.waits?.messageId === message.messageId ? note.waits.count : 0;
   if (error instanceof HandBack && job !== undefined && note !== undefined) {
     // Counted, so that deliveries less waits are failures, those included in which the function died.
-    await notes.write(job, { ...note, waits: { messageId: message.messageId, count: waits + 1 } });
+    await notes.amend(job, note.jobKey, { waits: { messageId: message.messageId, count: waits + 1 } });
     await queue.changeVisibility(message.receiptHandle, error.seconds);
     log.info("the message is handed back to go on later", {
       object: uri(job),
@@ -162,7 +169,7 @@ async function settle(
       message: describeError(failure),
       at: new Date(clock.now()).toISOString(),
     };
-    await notes.write(job, { ...note, lastError });
+    await notes.amend(job, note.jobKey, { lastError });
   }
   await queue.changeVisibility(message.receiptHandle, seconds);
   log.warn("a job failed and comes again", {

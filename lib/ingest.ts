@@ -101,20 +101,24 @@ async function ingestOne(
 
 /**
  * The job for findings that were created, or why there is nothing to do.
+ * @param begun that job may have written them back already, and is to be gone on with
  * @throws RelayError `sidecar-…`, `storage-…`
  */
 export async function makeJob(
   created: ObjectCreated,
   ports: Pick<IngestPorts, "storage" | "log" | "metrics">,
   settings: IngestSettings,
+  begun = false,
 ): Promise<ScanJob | string> {
   const { storage, log, metrics } = ports;
   const [head, sidecar] = await Promise.allSettled([storage.head(created), readSidecar(storage, created, settings)]);
   if (head.status === "rejected") throw head.reason;
   if (head.value === undefined) return "the findings were deleted meanwhile";
-  const { etag, metadata } = head.value;
-  if (writtenBackBy(created, metadata) !== undefined) return "our own write-back";
-  if (created.etag !== undefined && created.etag !== etag) return "a newer upload has a notification of its own";
+  const writer = writtenBackBy(created, head.value.metadata);
+  const etag = created.etag ?? head.value.etag;
+  const goesOn = begun && writer === jobKey({ ...created, etag });
+  if (writer !== undefined && !goesOn) return "our own write-back";
+  if (!goesOn && etag !== head.value.etag) return "a newer upload has a notification of its own";
   if (sidecar.status === "rejected") throw sidecar.reason;
   const scan = sidecar.value;
   const { filing } = readAnnotations(scan, uri(created));

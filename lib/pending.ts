@@ -1,8 +1,10 @@
+import { randomUUID } from "node:crypto";
 import * as z from "zod";
 import { RelayError } from "./errors.ts";
+import { HandBack } from "./hand-back.ts";
 import { type ObjectRef, pendingOf, uri } from "./layout.ts";
 import type { Log } from "./observe.ts";
-import { readSmall, type Storage } from "./storage.ts";
+import { type Condition, readSmall, type Storage } from "./storage.ts";
 
 /**
  * What has to be known of a job between its deliveries and is neither in DefectDojo nor in the findings: `defectdojo.pending.json`
@@ -36,34 +38,87 @@ export type PendingNote = z.infer<typeof noteSchema>;
 const MAX_BYTES = 64 * 1024;
 
 export interface PendingNotes {
+  /** The note of this job; a new one where there is none, or another job's, or one that nobody can read. */
   read(findings: ObjectRef, jobKey: string): Promise<PendingNote>;
+  /**
+   * Takes the place of what was read before, also of another job's.
+   * @throws HandBack where another delivery wrote it since
+   */
   write(findings: ObjectRef, note: PendingNote): Promise<void>;
+  /** Changes the note as it is now; another job's is left alone. */
+  amend(findings: ObjectRef, jobKey: string, change: Partial<PendingNote>): Promise<void>;
   /** Removes the note if it is this job's. */
   remove(findings: ObjectRef, jobKey: string): Promise<void>;
 }
 
+/** Time for another delivery to come to its end, or to die. Seconds. */
+const OTHER_DELIVERY_SECONDS = 10;
+
+/** The notes as one delivery reads and writes them: every write is conditional on what it read, so that of two deliveries at once one sends an import. */
 export function pendingNotes(storage: Storage, log: Log): PendingNotes {
-  const find = async (findings: ObjectRef, jobKey: string): Promise<PendingNote | undefined> => {
+  const writer = randomUUID();
+  /** ETags by address, undefined where there was no note. */
+  const seen = new Map<string, string | undefined>();
+
+  const find = async (findings: ObjectRef): Promise<PendingNote | undefined> => {
     const ref = pendingOf(findings);
+    seen.delete(uri(ref));
     try {
       const found = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
-      if (found === undefined) return undefined;
-      const note = noteSchema.parse(JSON.parse(found.bytes.toString("utf8")));
-      return note.jobKey === jobKey ? note : undefined;
+      seen.set(uri(ref), found?.head.etag);
+      return found === undefined ? undefined : noteSchema.parse(JSON.parse(found.bytes.toString("utf8")));
     } catch (error) {
       if (error instanceof RelayError && error.reason !== "job-invalid") throw error;
       log.warn("the pending note cannot be read and is made anew", { object: uri(ref), error });
       return undefined;
     }
   };
+
+  const write = async (findings: ObjectRef, note: PendingNote): Promise<void> => {
+    const ref = pendingOf(findings);
+    const body = JSON.stringify({ ...note, writer });
+    const etag = seen.get(uri(ref));
+    const condition: Condition = etag === undefined ? { ifNoneMatch: "*" } : { ifMatch: etag };
+    const options = { contentType: "application/json", ...(seen.has(uri(ref)) ? { condition } : {}) };
+    try {
+      seen.set(uri(ref), await storage.write(ref, body, options));
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      // The SDK sends again what got no answer, and is refused where the first try was done.
+      const present = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
+      if (present?.bytes.toString("utf8") !== body)
+        throw new HandBack(`${uri(ref)} was written by another delivery`, OTHER_DELIVERY_SECONDS);
+      seen.set(uri(ref), present.head.etag);
+    }
+  };
+
   return {
-    /** The note of this job; a new one where there is none, or another job's, or one that nobody can read. */
-    read: async (findings, jobKey) => (await find(findings, jobKey)) ?? { version: 1, jobKey, refusals: 0 },
-    write: async (findings, note) => {
-      await storage.write(pendingOf(findings), JSON.stringify(note), { contentType: "application/json" });
+    read: async (findings, jobKey) => {
+      const note = await find(findings);
+      return note?.jobKey === jobKey ? note : { version: 1, jobKey, refusals: 0 };
+    },
+    write,
+    amend: async (findings, jobKey, change) => {
+      for (let attempt = 1; ; attempt++) {
+        const note = (await find(findings)) ?? { version: 1, jobKey, refusals: 0 };
+        if (note.jobKey !== jobKey) return;
+        try {
+          return await write(findings, { ...note, ...change });
+        } catch (error) {
+          if (!(error instanceof HandBack) || attempt === 3) throw error;
+        }
+      }
     },
     remove: async (findings, jobKey) => {
-      if ((await find(findings, jobKey)) !== undefined) await storage.remove(pendingOf(findings));
+      const ref = pendingOf(findings);
+      if ((await find(findings))?.jobKey !== jobKey) return;
+      try {
+        await storage.remove(ref, seen.get(uri(ref)));
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+      }
     },
   };
 }
+
+const isConflict = (error: unknown) => error instanceof RelayError && error.reason === "storage-precondition";

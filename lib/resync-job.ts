@@ -1,4 +1,5 @@
 import { readAnnotations } from "./annotations.ts";
+import { afterConflict } from "./conflict.ts";
 import { RelayError } from "./errors.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
 import { type Job, jobKey } from "./job.ts";
@@ -37,7 +38,7 @@ export async function resyncJob(
     });
   }
   const { filing } = readAnnotations(job.scan, uri(job));
-  return await syncTest(
+  const sync = syncTest(
     {
       job: imported,
       filing: { ...filing, testTitle: receipt.test.name },
@@ -61,4 +62,5 @@ export async function resyncJob(
     ports,
     { ...settings, syncMode: receipt.syncMode },
   );
+  return await sync.catch((error: unknown) => afterConflict(error, imported, head.etag, storage));
 }

@@ -47,8 +47,11 @@ export interface Storage {
   write(ref: ObjectRef, body: Readable | Uint8Array | string, options: WriteOptions): Promise<string>;
   /** Copies within the bucket, if the source still has this ETag. @throws RelayError `storage-precondition` otherwise */
   copy(from: ObjectRef, to: ObjectRef, ifMatch: string, options: WriteOptions): Promise<void>;
-  /** Removes the object; one that is not there is fine. */
-  remove(ref: ObjectRef): Promise<void>;
+  /**
+   * Removes the object; one that is not there is fine. With `ifMatch`: `storage-precondition` if it is another, where the store knows conditional
+   * deletes (S3 and the embedded store do, MinIO deletes all the same).
+   */
+  remove(ref: ObjectRef, ifMatch?: string): Promise<void>;
   /** All objects of the prefix, in key order, page by page. Throws rather than end early. */
   list(bucket: string, prefix: string): AsyncIterable<ListedObject>;
 }
@@ -118,11 +121,14 @@ export function s3Storage(client: S3Client): Storage {
         throw goneOr(error, from);
       }
     },
-    remove: async (ref) => {
+    remove: async (ref, ifMatch) => {
+      const remove = (condition: { IfMatch?: string }) =>
+        client.send(new DeleteObjectCommand({ Bucket: ref.bucket, Key: ref.key, ...condition }));
       try {
-        await client.send(new DeleteObjectCommand({ Bucket: ref.bucket, Key: ref.key }));
+        await remove(ifMatch === undefined ? {} : { IfMatch: quoted(ifMatch) });
       } catch (error) {
-        notFoundOr(error, ref);
+        if (ifMatch !== undefined && errorFacts(error).status === 501) await remove({});
+        else notFoundOr(error, ref);
       }
     },
     list: (bucket, prefix) => listPages(client, bucket, prefix),
