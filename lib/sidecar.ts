@@ -1,4 +1,4 @@
-import { parse as parseYaml } from "yaml";
+import { load as parseYaml } from "js-yaml";
 import { RelayError } from "./errors.ts";
 import { type ObjectRef, sibling, uri } from "./layout.ts";
 import { parseSidecar, type Scan } from "./scan.ts";
@@ -34,7 +34,7 @@ export async function readSidecar(storage: Storage, findings: ObjectRef, setting
 function parseText(text: string, ref: ObjectRef): unknown {
   const yaml = /\.ya?ml$/i.test(ref.key);
   try {
-    return yaml ? parseYaml(text, { maxAliasCount: 100 }) : JSON.parse(text.replace(/^\ufeff/, ""));
+    return yaml ? parseYaml(text, { maxAliases: 100 }) : JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (cause) {
     throw new RelayError("sidecar-invalid", `${uri(ref)} is not ${yaml ? "YAML" : "JSON"}`, {
       object: uri(ref),

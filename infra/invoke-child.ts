@@ -1,0 +1,14 @@
+import { type Answer, callHandler, type Invocation, loadHandler, toLambdaError } from "./lambda-runtime.ts";
+
+/** Runs in a process of its own, as a function does: imports the bundle and calls its handler once, with the event that the parent sends. */
+async function answer(path: string, invocation: Invocation): Promise<Answer> {
+  try {
+    return await callHandler(await loadHandler(path), invocation);
+  } catch (error) {
+    return { failed: toLambdaError(error), atInit: true };
+  }
+}
+
+process.once("message", async (invocation: Invocation) => {
+  process.send?.(await answer(process.argv[2] ?? "", invocation), () => process.exit(0));
+});
