@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { parse as parseYaml } from "yaml";
+import { load as parseYaml } from "js-yaml";
 import type { Env, HookConfig } from "../../lib/config.ts";
 import { describeError, RelayError } from "../../lib/errors.ts";
 import type { Receipt } from "../../lib/receipt.ts";
