@@ -20,7 +20,7 @@ export function scanFile(path: string): ScanSource {
     name: path,
     read: async () => {
       try {
-        return parseYaml(await readFile(path, "utf8"), { maxAliasCount: 100 });
+        return parseYaml(await readFile(path, "utf8"), { maxAliases: 100 });
       } catch (cause) {
         throw new RelayError("sidecar-invalid", `${path} cannot be read: ${describeError(cause)}`, {
           object: path,

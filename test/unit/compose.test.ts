@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { load as parse } from "js-yaml";
+import { parse } from "yaml";
 import { readImporterConfig, readServiceConfig } from "../../lib/config.ts";
 
 interface Service {
