@@ -32,22 +32,21 @@ export function dojoApi(transport: Transport) {
       item: T,
       limit = 100,
     ): AsyncGenerator<z.output<T>> {
-      for (let offset = 0; ; offset += limit) {
-        const { count, results } = await get(
-          path,
-          { ...query, limit, ...(offset === 0 ? {} : { offset }) },
-          page(item),
-        );
-        yield* results;
-        if (offset + results.length >= count) return;
-        if (results.length === 0) {
-          throw new RelayError("read-unstable", `GET /api/v2/${path}: ${count} objects announced, ${offset} given`, {
-            object: path,
-          });
-        }
+      for (let offset = 0, count = 1; offset < count; ) {
+        const answer = await get(path, { ...query, limit, ...(offset === 0 ? {} : { offset }) }, page(item));
+        yield* answer.results;
+        count = answer.count;
+        offset += answer.results.length;
+        if (answer.results.length === 0 && count > offset) throw endedEarly(path, count, offset);
       }
     },
   };
+}
+
+/** A list that has fewer items than it announces: something was removed meanwhile. */
+export function endedEarly(path: string, announced: number, given: number): RelayError {
+  const message = `GET /api/v2/${path}: ${announced} objects announced, ${given} given`;
+  return new RelayError("read-unstable", message, { object: path });
 }
 
 export type DojoApi = ReturnType<typeof dojoApi>;

@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { type DojoApi, idGroups } from "./api.ts";
+import { type DojoApi, endedEarly, idGroups } from "./api.ts";
 import { endpoint, linksPage, location, type RawFinding } from "./schemas.ts";
 
 /**
@@ -54,7 +54,7 @@ export interface Link {
   readonly id: number;
   readonly location: number;
   readonly finding: number;
-  /** Where the answer already holds the location. */
+  /** Where the answer already holds the location; "" where it is not to be had. */
   readonly url: string | undefined;
 }
 
@@ -74,9 +74,14 @@ export async function findLinks(api: DojoApi, findingIds: Iterable<number>, with
         linksPage,
       );
       const locations = answer.prefetch?.location ?? {};
-      links.push(...answer.results.map((link) => ({ ...link, url: locations[link.location]?.location_value })));
-      count = answer.results.length === 0 ? 0 : answer.count;
+      // Where locations are forbidden to be listed, one that did not come along cannot be asked for.
+      const unknown = withLocations ? "" : undefined;
+      links.push(
+        ...answer.results.map((link) => ({ ...link, url: locations[link.location]?.location_value ?? unknown })),
+      );
+      count = answer.count;
       offset += answer.results.length;
+      if (answer.results.length === 0 && count > offset) throw endedEarly("location_findings/", count, offset);
     }
   }
   return links;
