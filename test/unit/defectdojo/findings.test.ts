@@ -1,0 +1,274 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { dojoApi } from "../../../lib/defectdojo/api.ts";
+import { findingPages, PAGE_SIZE } from "../../../lib/defectdojo/findings.ts";
+import type { LocationMode } from "../../../lib/defectdojo/locations.ts";
+import { collect } from "../../helpers/collect.ts";
+import { type Call, fakeTransport, pageOf, type Reply } from "../../helpers/fake-transport.ts";
+import { rawFinding } from "../../helpers/raw-dojo.ts";
+import { relayErrorBy } from "../../helpers/thrown.ts";
+
+type Raw = ReturnType<typeof rawFinding>;
+const findings = (count: number) => Array.from({ length: count }, (_, i) => rawFinding(i + 1));
+
+interface World {
+  readonly all: readonly Raw[];
+  readonly others?: readonly Raw[];
+  readonly intercept?: (call: Call) => Reply | Promise<Reply> | undefined | Promise<undefined>;
+}
+
+/** DefectDojo in locations mode: each finding is linked to the location of its own id. */
+function server({ all, others = [], intercept }: World) {
+  return fakeTransport(async (call) => {
+    const answer = await intercept?.(call);
+    if (answer !== undefined) return answer;
+    const ids = (name: string) => (call.query[name] ?? "").split(",").filter(Boolean).map(Number);
+    if (call.path === "findings/" && call.query.id !== undefined) {
+      return pageOf(
+        [...all, ...others].filter(({ id }) => ids("id").includes(id)),
+        call,
+      );
+    }
+    if (call.path === "findings/") return pageOf(all, call);
+    if (call.path === "location_findings/")
+      return pageOf(
+        ids("finding_includes").map((id) => ({ id: id * 10, location: id * 100, finding: id })),
+        call,
+      );
+    if (call.path === "location/")
+      return pageOf(
+        ids("id_includes").map((id) => ({ id, location_type: "url", location_value: `http://host-${id / 100}` })),
+        call,
+      );
+    return [404];
+  });
+}
+const read = (
+  transport: ReturnType<typeof server>,
+  expected?: number,
+  concurrency = 4,
+  mode: LocationMode = "locations",
+) => collect(findingPages(dojoApi(transport), mode, 7, concurrency, expected));
+const idsOf = (pages: Awaited<ReturnType<typeof read>>) => pages.flatMap((page) => page.findings.map(({ id }) => id));
+
+describe("pages", () => {
+  it.each([0, 1, 249, 250, 251, 1_000, 1_100])("of %d findings come in order and in full", async (count) => {
+    for (const expected of [undefined, count]) {
+      const transport = server({ all: findings(count) });
+      const pages = await read(transport, expected);
+      expect(idsOf(pages)).toEqual(findings(count).map(({ id }) => id));
+      const asked = transport.calls.filter(({ path, query }) => path === "findings/" && query.test !== undefined);
+      expect(asked).toHaveLength(Math.max(1, Math.ceil(count / PAGE_SIZE)));
+      for (const { query } of asked) expect(query).toMatchObject({ test: "7", o: "id", limit: "250" });
+    }
+  });
+
+  it("come in order whichever is answered first", async () => {
+    const transport = server({
+      all: findings(1_000),
+      intercept: async ({ path, query }) => {
+        if (path === "findings/") await sleep(40 - Number(query.offset ?? 0) / 25);
+        return undefined;
+      },
+    });
+    expect(idsOf(await read(transport, 1_000))).toEqual(findings(1_000).map(({ id }) => id));
+  });
+
+  it.each([1, 2, 4])("are under way side by side, %d at most", async (concurrency) => {
+    let [under, most] = [0, 0];
+    const transport = server({
+      all: findings(2_000),
+      intercept: async ({ path }) => {
+        if (path !== "findings/") return undefined;
+        most = Math.max(most, ++under);
+        await sleep(5);
+        under--;
+        return undefined;
+      },
+    });
+    await read(transport, 2_000, concurrency);
+    expect(most).toBe(concurrency);
+  });
+
+  it("are not asked for beyond the need of whoever reads them", async () => {
+    const transport = server({ all: findings(5_000) });
+    for await (const _ of findingPages(dojoApi(transport), "locations", 7, 2, 5_000)) break;
+    await sleep(5);
+    expect(transport.calls.filter(({ path }) => path === "findings/").length).toBeLessThanOrEqual(3);
+  });
+
+  it("that fail are thrown, and leave nothing unhandled behind", async () => {
+    const transport = server({
+      all: findings(1_000),
+      intercept: ({ query }) => (Number(query.offset) >= 250 ? [503] : undefined),
+    });
+    expect(await relayErrorBy(() => read(transport, 1_000))).toMatchObject({ reason: "dojo-busy" });
+    await sleep(5);
+  });
+});
+
+describe("a test that changes while it is read", () => {
+  it.each<[string, number | undefined, (offset: number) => Reply | undefined]>([
+    ["has fewer than expected", 300, () => undefined],
+    ["has more than expected", 200, () => undefined],
+    ["loses one", undefined, (offset) => (offset === 250 ? [200, { count: 259, results: findings(9) }] : undefined)],
+    ["gains one", undefined, (offset) => (offset === 250 ? [200, { count: 261, results: findings(11) }] : undefined)],
+    [
+      "gives a short page",
+      undefined,
+      (offset) => (offset === 0 ? [200, { count: 260, results: findings(249) }] : undefined),
+    ],
+    ["gives an empty page", undefined, (offset) => (offset === 250 ? [200, { count: 260, results: [] }] : undefined)],
+  ])("%s is read again", async (_, expected, reply) => {
+    const transport = server({
+      all: findings(260),
+      intercept: ({ path, query }) => (path === "findings/" ? reply(Number(query.offset ?? 0)) : undefined),
+    });
+    const error = await relayErrorBy(() => read(transport, expected));
+    expect(error).toMatchObject({ reason: "read-unstable", errorClass: "transient", object: "test 7" });
+  });
+});
+
+describe("a finding", () => {
+  it("is in our words", async () => {
+    const all = [
+      rawFinding(1, {
+        mitigation: "m",
+        references: "r",
+        false_p: true,
+        is_mitigated: true,
+        verified: true,
+        endpoints: [10],
+      }),
+      rawFinding(2, {
+        unique_id_from_tool: "",
+        is_mitigated: null,
+        active: null,
+        verified: null,
+        severity: "Bogus" as never,
+      }),
+    ];
+    const [page] = await read(server({ all }));
+    expect(page?.total).toBe(2);
+    expect(page?.findings).toEqual([
+      {
+        id: 1,
+        testId: 7,
+        title: "Finding 1",
+        severity: "Low",
+        description: "d",
+        mitigation: "m",
+        references: "r",
+        createdAt: "2026-11-24T17:59:30.906437Z",
+        uniqueIdFromTool: "u-1",
+        duplicate: false,
+        duplicateOf: undefined,
+        falsePositive: true,
+        riskAccepted: false,
+        outOfScope: false,
+        mitigated: true,
+        active: true,
+        verified: true,
+        location: "http://host-1",
+      },
+      expect.objectContaining({ uniqueIdFromTool: undefined, mitigated: false, active: false, severity: "Info" }),
+    ]);
+  });
+
+  it("that is a duplicate comes with its original, asked for once", async () => {
+    const duplicate = { duplicate: true, duplicate_finding: 900 };
+    const all = [
+      rawFinding(1, duplicate),
+      rawFinding(2, duplicate),
+      rawFinding(3, { duplicate: true, duplicate_finding: 901 }),
+    ];
+    const original = rawFinding(900, { test: 3, risk_accepted: true, endpoints: [9_000] });
+    const transport = server({ all, others: [original] });
+    const [page] = await read(transport);
+    expect(page?.findings.map(({ duplicateOf }) => duplicateOf)).toEqual([900, 900, 901]);
+    expect([...(page?.originals.keys() ?? [])]).toEqual([900]);
+    expect(page?.originals.get(900)).toMatchObject({ testId: 3, riskAccepted: true, location: "http://host-900" });
+    expect(transport.lines().filter((line) => line.includes("id=900"))).toEqual(["GET findings/?id=900,901&limit=2"]);
+  });
+
+  it("that is no duplicate has no original, whatever it names", async () => {
+    const [page] = await read(server({ all: [rawFinding(1, { duplicate: false, duplicate_finding: 900 })] }));
+    expect(page?.findings[0]?.duplicateOf).toBeUndefined();
+    expect(page?.originals.size).toBe(0);
+  });
+
+  it("with ids of ten digits fits into the URL, with its originals and links", async () => {
+    const all = Array.from({ length: 250 }, (_, i) =>
+      rawFinding(2_000_000_000 + i, { duplicate: true, duplicate_finding: 1_000_000_000 + i, endpoints: [1] }),
+    );
+    const transport = server({ all, others: all.map((_, i) => rawFinding(1_000_000_000 + i)) });
+    const [page] = await read(transport);
+    expect(page?.originals.size).toBe(250);
+    for (const { url } of transport.calls) expect(`/api/v2/${url}`.length).toBeLessThan(4_000);
+  });
+});
+
+describe("modes", () => {
+  it("endpoints come with the page and with originals", async () => {
+    const endpoint = (id: number, host: string) => ({
+      id,
+      protocol: "http",
+      host,
+      port: null,
+      path: null,
+      query: null,
+      fragment: null,
+    });
+    const transport = fakeTransport((call) => {
+      if (call.query.id !== undefined)
+        return [
+          200,
+          {
+            count: 1,
+            results: [rawFinding(900, { endpoints: [6] })],
+            prefetch: { endpoints: { "6": endpoint(6, "b") } },
+          },
+        ];
+      return [
+        200,
+        {
+          count: 1,
+          results: [rawFinding(1, { endpoints: [5], duplicate: true, duplicate_finding: 900 })],
+          prefetch: { endpoints: { "5": endpoint(5, "a") } },
+        },
+      ];
+    });
+    const [page] = await read(transport, undefined, 4, "endpoints");
+    expect(page?.findings[0]?.location).toBe("http://a");
+    expect(page?.originals.get(900)?.location).toBe("http://b");
+    for (const { query } of transport.calls) expect(query.prefetch).toBe("endpoints");
+    expect(transport.calls).toHaveLength(2);
+  });
+
+  it("locations need no other request where no finding has one", async () => {
+    const transport = server({ all: findings(3) });
+    await read(transport);
+    expect(transport.lines()).toEqual(["GET findings/?test=7&o=id&limit=250"]);
+  });
+
+  it("linked locations come with their links", async () => {
+    const transport = fakeTransport((call) =>
+      call.path === "findings/"
+        ? pageOf([rawFinding(1, { endpoints: [10] })], call)
+        : [
+            200,
+            {
+              count: 1,
+              results: [{ id: 10, location: 5, finding: 1 }],
+              prefetch: { location: { "5": { id: 5, location_type: "url", location_value: "http://a" } } },
+            },
+          ],
+    );
+    const [page] = await read(transport, undefined, 4, "linked-locations");
+    expect(page?.findings[0]?.location).toBe("http://a");
+    expect(transport.lines()).toEqual([
+      "GET findings/?test=7&o=id&limit=250",
+      "GET location_findings/?finding_includes=1&limit=1000&prefetch=location",
+    ]);
+  });
+});
