@@ -41,7 +41,7 @@ export async function fileUnder(
     productTypeId: wantedType.id,
   });
   const elsewhere = product.productTypeId !== wantedType.id;
-  const productType = elsewhere ? await dojo.productType(product.productTypeId, false) : wantedType;
+  const productType = elsewhere ? await typeOf(dojo, product) : wantedType;
   const today = day(now);
   const start = day(new Date(scan.createdAt ?? now));
   const engagement = await dojo.engagement({
@@ -60,6 +60,17 @@ export async function fileUnder(
     ? [`product ${JSON.stringify(product.name)} is in product type ${JSON.stringify(productType.name)} and stays there`]
     : [];
   return { lead, productType, product, engagement, warnings };
+}
+
+/** The product's own type, by its id alone where the token may not see it. */
+async function typeOf(dojo: DefectDojo, { productTypeId }: Product): Promise<Named> {
+  try {
+    return await dojo.productType(productTypeId, false);
+  } catch (error) {
+    if (error instanceof RelayError && error.reason === "product-type-missing")
+      return { id: productTypeId, name: `product type ${productTypeId}` };
+    throw error;
+  }
 }
 
 /**
