@@ -1,0 +1,273 @@
+import { describe, expect, it } from "vitest";
+import { dojoClient } from "../../../lib/defectdojo/client.ts";
+import type { ImportRequest } from "../../../lib/defectdojo/port.ts";
+import { type Reason, RelayError } from "../../../lib/errors.ts";
+import { collect } from "../../helpers/collect.ts";
+import { type Call, fakeTransport, pageOf, type Reply } from "../../helpers/fake-transport.ts";
+import { rawFinding } from "../../helpers/raw-dojo.ts";
+import { relayErrorBy } from "../../helpers/thrown.ts";
+
+const IMPORT = "POST /api/v2/import-scan/";
+const REQUEST: ImportRequest = {
+  scanType: "Nmap Scan",
+  engagementId: 5,
+  buildId: "key",
+  file: { path: "/tmp/raw-result", name: "nmap.xml" },
+  title: "Ports",
+  version: "",
+  minimumSeverity: "Low",
+  closeOldFindings: false,
+  leadId: 2,
+  tags: [],
+  timeoutMs: 1_000,
+};
+const start = (reply: (call: Call) => Reply) => {
+  const transport = fakeTransport(reply);
+  return { transport, dojo: dojoClient(transport, { baseUrl: "https://dojo.example.com", readConcurrency: 4 }) };
+};
+/** Answers the import, and everything else with an empty list. */
+const importing = (reply: Reply) =>
+  start(({ path }) => (path === "import-scan/" ? reply : [200, { count: 0, results: [] }]));
+const rawTest = (id: number, changes: object = {}) => ({
+  id,
+  title: "Ports",
+  test_type_name: "Nmap Scan",
+  scan_type: "Nmap Scan",
+  engagement: 5,
+  build_id: "key",
+  percent_complete: 100,
+  ...changes,
+});
+
+describe("importScan", () => {
+  it("sends what is known, once, with the report", async () => {
+    const { transport, dojo } = importing([201, { test_id: 7, deduplication_complete: true }]);
+    await dojo.importScan({
+      ...REQUEST,
+      version: "v1",
+      tags: ["a", "b"],
+      active: false,
+      verified: true,
+      scanDate: "2026-11-20",
+      service: "checkout",
+      environment: "Production",
+      branchTag: "main",
+      commitHash: "af3",
+      groupBy: "finding_title",
+    });
+    const { options } = transport.calls.find(({ path }) => path === "import-scan/") ?? {};
+    expect(options?.timeoutMs).toBe(1_000);
+    expect(options?.multipart?.file).toEqual(REQUEST.file);
+    expect(options?.multipart?.fields).toEqual([
+      ["scan_type", "Nmap Scan"],
+      ["engagement", "5"],
+      ["build_id", "key"],
+      ["test_title", "Ports"],
+      ["minimum_severity", "Low"],
+      ["close_old_findings", "false"],
+      ["lead", "2"],
+      ["deduplication_execution_mode", "async_wait"],
+      ["active", "false"],
+      ["verified", "true"],
+      ["version", "v1"],
+      ["scan_date", "2026-11-20"],
+      ["service", "checkout"],
+      ["environment", "Production"],
+      ["branch_tag", "main"],
+      ["commit_hash", "af3"],
+      ["group_by", "finding_title"],
+      ["tags", "a"],
+      ["tags", "b"],
+    ]);
+  });
+
+  it("leaves out what is not set", async () => {
+    const { transport, dojo } = importing([201, { test_id: 7 }]);
+    await dojo.importScan(REQUEST);
+    const fields = transport.calls.find(({ path }) => path === "import-scan/")?.options.multipart?.fields ?? [];
+    expect(fields.map(([name]) => name)).toEqual([
+      "scan_type",
+      "engagement",
+      "build_id",
+      "test_title",
+      "minimum_severity",
+      "close_old_findings",
+      "lead",
+      "deduplication_execution_mode",
+    ]);
+  });
+
+  it.each([
+    [
+      "3.2",
+      { test_id: 7, test: 7, deduplication_complete: true, statistics: { after: { total: { total: 3, active: 3 } } } },
+      { testId: 7, total: 3, deduplicated: true },
+    ],
+    [
+      "3.2 that gave up waiting",
+      { test_id: 7, deduplication_complete: false },
+      { testId: 7, total: undefined, deduplicated: false },
+    ],
+    ["2.x", { test: 7, statistics: {} }, { testId: 7, total: undefined, deduplicated: undefined }],
+    [
+      "one that counts otherwise",
+      { test: 7, statistics: { after: [] } },
+      { testId: 7, total: undefined, deduplicated: undefined },
+    ],
+  ])("reads the answer of %s", async (_, answer, expected) => {
+    expect(await importing([201, answer]).dojo.importScan(REQUEST)).toEqual(expected);
+  });
+
+  const without = (reason: Reason, message: string, cause?: unknown) =>
+    new RelayError(reason, `${IMPORT}: ${message}`, { object: IMPORT, ...(cause === undefined ? {} : { cause }) });
+  const coded = (code: string) => Object.assign(new Error(code), { code });
+
+  it.each<[string, Reply, Reason]>([
+    ["400 with a field", [400, { scan_type: ["is not a valid choice."] }], "dojo-rejected"],
+    ["400 of the parser", [400, { message: "['x']" }], "dojo-rejected"],
+    [
+      "400 of a file that is too large",
+      [400, { file: ["Report file is too large. Maximum supported size is 100 MB"] }],
+      "dojo-too-large",
+    ],
+    ["403", [403, { detail: "No." }], "dojo-forbidden"],
+    ["404", [404, { detail: "No." }], "dojo-not-found"],
+    ["413", [413], "dojo-too-large"],
+    ["429", [429], "dojo-busy"],
+    ["500", [500, { message: "Internal server error" }], "dojo-unavailable"],
+    ["502 of a proxy", [502], "import-unknown"],
+    ["503", [503], "import-unknown"],
+    ["504 of a proxy", [504], "import-unknown"],
+    ["408", [408], "import-unknown"],
+    ["a redirect", [302], "dojo-redirected"],
+    ["an answer without a test", [201, {}], "import-unknown"],
+    ["an answer that is none", [200, undefined], "import-unknown"],
+    ["a list for an answer", [201, []], "import-unknown"],
+    ["a time-out", without("dojo-timeout", "aborted", coded("ABORT_ERR")), "import-unknown"],
+    ["a connection that is reset", without("dojo-unreachable", "reset", coded("ECONNRESET")), "import-unknown"],
+    ["a connection that breaks", without("dojo-unreachable", "pipe", coded("EPIPE")), "import-unknown"],
+    ["a connection that is refused", without("dojo-unreachable", "refused", coded("ECONNREFUSED")), "dojo-unreachable"],
+    ["a name that is not known", without("dojo-unreachable", "dns", coded("ENOTFOUND")), "dojo-unreachable"],
+    ["no trust", without("dojo-tls", "self-signed", coded("DEPTH_ZERO_SELF_SIGNED_CERT")), "dojo-tls"],
+    ["a report that is gone", without("internal", "ENOENT", coded("ENOENT")), "internal"],
+  ])("with %s", async (_, reply, reason) => {
+    const { dojo, transport } = importing(reply);
+    const error = await relayErrorBy(() => dojo.importScan(REQUEST));
+    expect(error).toMatchObject({ reason, object: IMPORT });
+    expect(transport.calls.filter(({ path }) => path === "import-scan/")).toHaveLength(1);
+  });
+
+  it("keeps how long to wait", async () => {
+    const busy = new RelayError("dojo-busy", `${IMPORT}: HTTP 503`, {
+      object: IMPORT,
+      status: 503,
+      retryAfterSeconds: 9,
+    });
+    const error = await relayErrorBy(() => importing(busy).dojo.importScan(REQUEST));
+    expect(error).toMatchObject({ reason: "import-unknown", status: 503, retryAfterSeconds: 9 });
+  });
+
+  it("does not fail for a mode that cannot be told yet", async () => {
+    const { dojo } = start(({ path }) => (path === "import-scan/" ? [201, { test_id: 7 }] : [500]));
+    expect(await dojo.importScan(REQUEST)).toMatchObject({ testId: 7 });
+  });
+});
+
+describe("tests", () => {
+  it("are found by exactly their build id, oldest first", async () => {
+    const tests = [rawTest(9), rawTest(8, { build_id: "key2" }), rawTest(7, { percent_complete: 50 })];
+    const { dojo, transport } = start((call) => pageOf(tests, call));
+    expect(await dojo.testsByBuildId("key")).toEqual([
+      { id: 7, title: "Ports", scanType: "Nmap Scan", engagementId: 5, buildId: "key", percentComplete: 50 },
+      { id: 9, title: "Ports", scanType: "Nmap Scan", engagementId: 5, buildId: "key", percentComplete: 100 },
+    ]);
+    expect(transport.lines()).toEqual(["GET tests/?build_id=key&limit=100"]);
+  });
+
+  it("without a title, scan type or progress are told as such", async () => {
+    const bare = rawTest(7, { title: null, scan_type: null, percent_complete: null });
+    const { dojo } = start((call) => pageOf([bare], call));
+    expect(await dojo.testsByBuildId("key")).toMatchObject([{ title: "", scanType: "Nmap Scan", percentComplete: 0 }]);
+  });
+
+  it("are changed in what is given", async () => {
+    const { dojo, transport } = start(() => [200, rawTest(7)]);
+    await dojo.updateTest(7, { title: "t", start: "a", end: "b", description: "d", buildId: "x" });
+    await dojo.updateTest(7, { title: "t" });
+    expect(transport.calls.map(({ method, path, json }) => [method, path, json])).toEqual([
+      ["PATCH", "tests/7/", { title: "t", target_start: "a", target_end: "b", description: "d", build_id: "x" }],
+      ["PATCH", "tests/7/", { title: "t" }],
+    ]);
+  });
+
+  it.each<[string, Reply, Reply, boolean]>([
+    ["are deleted", [204], [404], true],
+    ["that are gone are as good as deleted", [404], [404], true],
+    ["that are seen and not found may not be deleted", [404], [200, rawTest(7)], false],
+    ["that are forbidden may not be deleted", [403], [200, rawTest(7)], false],
+  ])("%s", async (_, deleted, got, expected) => {
+    const { dojo } = start(({ method }) => (method === "DELETE" ? deleted : got));
+    expect(await dojo.deleteTest(7)).toBe(expected);
+  });
+
+  it("that cannot be deleted for now are an error", async () => {
+    const { dojo } = start(() => [502]);
+    expect(await relayErrorBy(() => dojo.deleteTest(7))).toMatchObject({ reason: "dojo-unavailable" });
+  });
+
+  it("have every finding closed, and out of deduplication", async () => {
+    const findings = Array.from({ length: 260 }, (_, i) => rawFinding(i + 1));
+    const { dojo, transport } = start((call) => (call.method === "GET" ? pageOf(findings, call) : [200, {}]));
+    await dojo.closeFindings(7);
+    const patched = transport.calls.filter(({ method }) => method === "PATCH");
+    expect(patched.map(({ path }) => path)).toEqual(findings.map(({ id }) => `findings/${id}/`));
+    expect(patched[0]?.json).toEqual({ active: false, verified: false, duplicate: true });
+  });
+
+  it("have their findings counted", async () => {
+    const { dojo, transport } = start(() => [200, { count: 3 }]);
+    expect(await dojo.findingCount(7)).toBe(3);
+    expect(await dojo.findingCount(7, true)).toBe(3);
+    expect(transport.lines()).toEqual(["GET findings/?test=7&limit=1", "GET findings/?test=7&duplicate=true&limit=1"]);
+  });
+});
+
+describe("the location mode", () => {
+  const mode = (status: number) =>
+    start((call) =>
+      call.path === "location/" && call.query.limit === "1"
+        ? [status, status === 200 ? { count: 0, results: [] } : undefined]
+        : call.path === "findings/"
+          ? [200, { count: 1, results: [rawFinding(1)] }]
+          : [500],
+    );
+
+  it("is found out once", async () => {
+    const { dojo, transport } = mode(404);
+    await collect(dojo.findingPages(7, undefined));
+    await collect(dojo.findingPages(7, undefined));
+    expect(transport.lines().filter((line) => line.startsWith("GET location/"))).toHaveLength(1);
+    expect(transport.calls.at(-1)?.query.prefetch).toBe("endpoints");
+  });
+
+  it("is asked for again where it could not be told", async () => {
+    let times = 0;
+    const { dojo } = start(({ path }) =>
+      path === "location/" ? (++times === 1 ? [500] : [404]) : [200, { count: 0, results: [] }],
+    );
+    expect(await relayErrorBy(() => collect(dojo.findingPages(7, undefined)))).toMatchObject({
+      reason: "dojo-unavailable",
+    });
+    expect(await collect(dojo.findingPages(7, undefined))).toHaveLength(1);
+  });
+});
+
+describe("addresses for people", () => {
+  it.each([
+    ["test", "https://dojo.example.com/test/7"],
+    ["finding", "https://dojo.example.com/finding/7"],
+    ["product/type", "https://dojo.example.com/product/type/7"],
+  ] as const)("of a %s", (kind, url) => {
+    expect(start(() => [500]).dojo.url(kind, 7)).toBe(url);
+  });
+});
