@@ -129,7 +129,7 @@ async function settle(
   const waits = note?.waits?.messageId === message.messageId ? note.waits.count : 0;
   if (error instanceof HandBack && job !== undefined && note !== undefined) {
     // Counted, so that deliveries less waits are failures, those included in which the function died.
-    await notes.amend(job, note.jobKey, { waits: { messageId: message.messageId, count: waits + 1 } });
+    await notes.amend(job, note.jobKey, { waits: { messageId: message.messageId, count: waits + 1 } }, true);
     await queue.changeVisibility(message.receiptHandle, error.seconds);
     log.info("the message is handed back to go on later", {
       object: uri(job),
@@ -169,7 +169,7 @@ async function settle(
       message: describeError(failure),
       at: new Date(clock.now()).toISOString(),
     };
-    await notes.amend(job, note.jobKey, { lastError });
+    await notes.amend(job, note.jobKey, { lastError }, false);
   }
   await queue.changeVisibility(message.receiptHandle, seconds);
   log.warn("a job failed and comes again", {

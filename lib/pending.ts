@@ -45,8 +45,8 @@ export interface PendingNotes {
    * @throws HandBack where another delivery wrote it since
    */
   write(findings: ObjectRef, note: PendingNote): Promise<void>;
-  /** Changes the note as it is now; another job's is left alone. */
-  amend(findings: ObjectRef, jobKey: string, change: Partial<PendingNote>): Promise<void>;
+  /** Changes the note as it is now, and makes one where there is none if it must; another job's is left alone. */
+  amend(findings: ObjectRef, jobKey: string, change: Partial<PendingNote>, must: boolean): Promise<void>;
   /** Removes the note if it is this job's. */
   remove(findings: ObjectRef, jobKey: string): Promise<void>;
 }
@@ -98,10 +98,10 @@ export function pendingNotes(storage: Storage, log: Log): PendingNotes {
       return note?.jobKey === jobKey ? note : { version: 1, jobKey, refusals: 0 };
     },
     write,
-    amend: async (findings, jobKey, change) => {
+    amend: async (findings, jobKey, change, must) => {
       for (let attempt = 1; ; attempt++) {
-        const note = (await find(findings)) ?? { version: 1, jobKey, refusals: 0 };
-        if (note.jobKey !== jobKey) return;
+        const note = (await find(findings)) ?? (must ? { version: 1, jobKey, refusals: 0 } : undefined);
+        if (note?.jobKey !== jobKey) return;
         try {
           return await write(findings, { ...note, ...change });
         } catch (error) {
