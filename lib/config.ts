@@ -134,12 +134,35 @@ const store = z.object({
   SIDECAR_NAME: common.shape.SIDECAR_NAME,
 });
 
+/** What the commands of operators read on top; the queues go by their usual names where no address is given. */
+const operator = store.extend({
+  QUEUE_URL: service.shape.QUEUE_URL,
+  DLQ_URL: service.shape.DLQ_URL,
+  MAX_SIDECAR_BYTES: common.shape.MAX_SIDECAR_BYTES,
+  SIDECAR_GRACE_SECONDS: common.shape.SIDECAR_GRACE_SECONDS,
+  DEFECTDOJO_HOOK_LABELS: common.shape.DEFECTDOJO_HOOK_LABELS,
+  HEARTBEAT_SECONDS: dojo.shape.HEARTBEAT_SECONDS,
+  VISIBILITY_SECONDS: service.shape.VISIBILITY_SECONDS,
+});
+
+/** What a resync reads: the bucket and DefectDojo, no queue. */
+const resync = dojo.extend({
+  ...store.shape,
+  MAX_SIDECAR_BYTES: common.shape.MAX_SIDECAR_BYTES,
+  LOG_LEVEL: common.shape.LOG_LEVEL,
+  /** Of the scheduled function: which scans, and for how many days after their import. */
+  RESYNC_PREFIX: z.string().default(""),
+  RESYNC_DAYS: int(7, 1, 3_650),
+});
+
 export type CommonConfig = Readonly<z.output<typeof common>>;
 export type DojoConfig = Readonly<z.output<typeof dojo>>;
 export type ImporterConfig = Readonly<z.output<typeof importer>>;
 export type ServiceConfig = Readonly<z.output<typeof service>>;
 export type HookConfig = Readonly<z.output<typeof hook>>;
 export type StoreConfig = Readonly<z.output<typeof store>>;
+export type OperatorConfig = Readonly<z.output<typeof operator>>;
+export type ResyncConfig = Readonly<z.output<typeof resync>>;
 
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readCommonConfig = (env: Env): CommonConfig => read(common, env);
@@ -153,6 +176,10 @@ export const readServiceConfig = (env: Env): ServiceConfig => read(service, env)
 export const readHookConfig = (env: Env): HookConfig => read(hook, env);
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readStoreConfig = (env: Env): StoreConfig => read(store, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readOperatorConfig = (env: Env): OperatorConfig => read(operator, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readResyncConfig = (env: Env): ResyncConfig => read(resync, env);
 
 function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   // An empty or blank variable is a missing one, as in shells and compose files; a blank number would be 0.

@@ -25,6 +25,8 @@ export const METRICS = {
   JobsWaiting: "Count",
   JobsPutAside: "Count",
   JobsNotSelected: "Count",
+  ScansResynced: "Count",
+  ResyncsFailed: "Count",
   FindingsImported: "Count",
   FindingsNew: "Count",
   JobDuration: "Milliseconds",

@@ -125,3 +125,8 @@ export function writtenBackBy(ref: ObjectRef, metadata: Readonly<Record<string, 
   const [key, etag] = [metadata[JOB_METADATA], metadata[ETAG_METADATA]];
   return key !== undefined && etag !== undefined && key === jobKey({ ...ref, etag }) ? key : undefined;
 }
+
+/** ETag of the upload that this object was written over, or undefined for an upload. */
+export function uploadedEtag(ref: ObjectRef, metadata: Readonly<Record<string, string>>): string | undefined {
+  return writtenBackBy(ref, metadata) === undefined ? undefined : metadata[ETAG_METADATA];
+}

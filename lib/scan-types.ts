@@ -61,6 +61,12 @@ const BY_RAW_RESULT_TYPE: Readonly<Record<string, string>> = {
 export const scanTypeMapSchema = z.record(z.string().min(1), z.string().min(1));
 export type ScanTypeMap = z.infer<typeof scanTypeMapSchema>;
 
+/** Every scan type of DefectDojo that a report may be imported as. */
+export function wantedTestTypes(overrides: ScanTypeMap = {}): string[] {
+  const tables = [overrides, BY_SCAN_TYPE, BY_RAW_RESULT_TYPE].flatMap((table) => Object.values(table));
+  return [...new Set([GENERIC, ...tables])].sort();
+}
+
 /** Extensions that DefectDojo takes (recorded answer of 3.2, setting `DD_FILE_IMPORT_TYPES`). */
 const EXTENSIONS = new Set("xml csv nessus json jsonl html js zip xlsx txt sarif fpr md log fvdl".split(" "));
 

@@ -52,8 +52,8 @@ export interface Storage {
    * deletes (S3 and the embedded store do, MinIO deletes all the same).
    */
   remove(ref: ObjectRef, ifMatch?: string): Promise<void>;
-  /** All objects of the prefix, in key order, page by page. Throws rather than end early. */
-  list(bucket: string, prefix: string): AsyncIterable<ListedObject>;
+  /** All objects of the prefix whose keys come after `startAfter`, in key order, page by page. Throws rather than end early. */
+  list(bucket: string, prefix: string, startAfter?: string): AsyncIterable<ListedObject>;
 }
 
 /** Parts of a multipart upload: with two at once, some 16 MiB are held in memory. */
@@ -131,7 +131,7 @@ export function s3Storage(client: S3Client): Storage {
         else notFoundOr(error, ref);
       }
     },
-    list: (bucket, prefix) => listPages(client, bucket, prefix),
+    list: (bucket, prefix, startAfter) => listPages(client, bucket, prefix, startAfter),
   };
 }
 
@@ -167,7 +167,12 @@ export async function readSmall(
   return { head: found.head, bytes: Buffer.concat(chunks) };
 }
 
-async function* listPages(client: S3Client, bucket: string, prefix: string): AsyncIterable<ListedObject> {
+async function* listPages(
+  client: S3Client,
+  bucket: string,
+  prefix: string,
+  startAfter: string | undefined,
+): AsyncIterable<ListedObject> {
   let token: string | undefined;
   do {
     try {
@@ -176,6 +181,7 @@ async function* listPages(client: S3Client, bucket: string, prefix: string): Asy
           Bucket: bucket,
           Prefix: prefix,
           ...(token === undefined ? {} : { ContinuationToken: token }),
+          ...(token === undefined && startAfter !== undefined ? { StartAfter: startAfter } : {}),
         }),
       );
       for (const { Key, ETag, Size, LastModified } of answer.Contents ?? []) {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { type Env, readCommonConfig, readDojoConfig, readImporterConfig, readServiceConfig } from "../../lib/config.ts";
+import {
+  type Env,
+  readCommonConfig,
+  readDojoConfig,
+  readImporterConfig,
+  readOperatorConfig,
+  readResyncConfig,
+  readServiceConfig,
+} from "../../lib/config.ts";
 import { ingestSettings, recordSettings } from "../../lib/settings.ts";
 import { relayErrorBy } from "../helpers/thrown.ts";
 
@@ -36,6 +44,24 @@ describe("defaults", () => {
 
   it("of the service", () => {
     expect(readServiceConfig({})).toMatchObject({ PORT: 8080, HOST: "127.0.0.1", BUCKET: "securecodebox" });
+  });
+
+  it("of what commands read: the queues need no address, and a resync none at all", () => {
+    expect(readOperatorConfig({})).toEqual({
+      AWS_REGION: "us-east-1",
+      BUCKET: "securecodebox",
+      FINDINGS_NAME: "findings.json",
+      SIDECAR_NAME: "scan.json",
+      MAX_SIDECAR_BYTES: 1_048_576,
+      SIDECAR_GRACE_SECONDS: 30,
+      HEARTBEAT_SECONDS: 120,
+      VISIBILITY_SECONDS: 120,
+    });
+    expect(readResyncConfig({ DEFECTDOJO_URL: "https://dojo.example.com" })).toMatchObject({
+      BUCKET: "securecodebox",
+      RESYNC_PREFIX: "",
+      RESYNC_DAYS: 7,
+    });
   });
 
   it("cannot be changed by whoever is handed them", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { RelayError } from "../../lib/errors.ts";
 import { jobKey } from "../../lib/job.ts";
 import { receiptOf } from "../../lib/layout.ts";
-import { ownMetadata, readReceipt, writeReceipt, writtenBackBy } from "../../lib/receipt.ts";
+import { ownMetadata, readReceipt, uploadedEtag, writeReceipt, writtenBackBy } from "../../lib/receipt.ts";
 import { aJob, aReceipt, FINDINGS } from "../helpers/factories.ts";
 import { memoryStorage } from "../helpers/memory-storage.ts";
 import { recorder } from "../helpers/recorder.ts";
@@ -140,6 +140,7 @@ describe("our own write-back", () => {
 
   it("is known by its metadata", () => {
     expect(writtenBackBy(FINDINGS, ownMetadata(job))).toBe(jobKey(job));
+    expect(uploadedEtag(FINDINGS, ownMetadata(job))).toBe(job.etag);
   });
 
   it.each([
@@ -150,5 +151,6 @@ describe("our own write-back", () => {
     ["half of the metadata", FINDINGS, { "dojo-relay-job": jobKey(job) }],
   ])("is not %s", (_, ref, metadata) => {
     expect(writtenBackBy(ref, metadata)).toBeUndefined();
+    expect(uploadedEtag(ref, metadata)).toBeUndefined();
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Scan } from "../../lib/scan.ts";
-import { dojoScanType, GENERIC, reportFileName } from "../../lib/scan-types.ts";
+import { dojoScanType, GENERIC, reportFileName, wantedTestTypes } from "../../lib/scan-types.ts";
 import { aScan } from "../helpers/factories.ts";
 
 /** A scan whose raw result says nothing of its kind. */
@@ -123,6 +123,15 @@ describe("SCAN_TYPE_MAP", () => {
     ["changes nothing else", { nikto: "A" }, ofType("nmap"), "Nmap Scan"],
   ])("%s", (_, overrides, scan, expected) => {
     expect(dojoScanType(scan, overrides)).toBe(expected);
+  });
+});
+
+describe("wantedTestTypes", () => {
+  it("are those of the tables and of SCAN_TYPE_MAP, each once", () => {
+    const wanted = wantedTestTypes({ nmap: "My Nmap", other: "ZAP Scan" });
+    expect(wanted).toEqual([...new Set(wanted)].sort());
+    for (const name of [GENERIC, "Nmap Scan", "Sslyze Scan", "My Nmap"]) expect(wanted).toContain(name);
+    expect(wantedTestTypes()).not.toContain("My Nmap");
   });
 });
 

@@ -252,6 +252,17 @@ describe("list", () => {
     ]);
   });
 
+  it("starts after a key, which only the first page is told", async () => {
+    mock
+      .on(ListObjectsV2Command, { StartAfter: "scan-1" })
+      .resolves({ IsTruncated: true, NextContinuationToken: "t", Contents: [{ Key: "scan-1/a" }] })
+      .on(ListObjectsV2Command, { ContinuationToken: "t" })
+      .resolves({ IsTruncated: false, Contents: [{ Key: "scan-2/a" }] });
+    const found = await collect(storage.list("b", "scan-", "scan-1"));
+    expect(found.map(({ key }) => key)).toEqual(["scan-1/a", "scan-2/a"]);
+    expect(mock.commandCalls(ListObjectsV2Command)[1]?.args[0].input).not.toHaveProperty("StartAfter");
+  });
+
   it("finds nothing where there is nothing", async () => {
     mock.on(ListObjectsV2Command).resolves({ IsTruncated: false });
     expect(await list()).toEqual([]);
