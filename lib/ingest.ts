@@ -3,7 +3,17 @@ import type { Clock } from "./clock.ts";
 import { type RelayError, toRelayError } from "./errors.ts";
 import { type Notification, type ObjectCreated, parseNotification } from "./events.ts";
 import { selects } from "./hook-selector.ts";
-import { compareSequencers, deduplicationId, encodeJob, type Job, jobKey, messageGroup, type ScanJob } from "./job.ts";
+import {
+  compareSequencers,
+  deduplicationId,
+  encodeJob,
+  type Job,
+  jobKey,
+  MAX_JOB_BYTES,
+  messageGroup,
+  messageText,
+  type ScanJob,
+} from "./job.ts";
 import { nameOf, uri } from "./layout.ts";
 import type { Observer } from "./observe.ts";
 import { putAside } from "./put-aside.ts";
@@ -12,6 +22,7 @@ import { writtenBackBy } from "./receipt.ts";
 import { dropUndefined } from "./scan.ts";
 import { readSidecar, type SidecarSettings } from "./sidecar.ts";
 import type { Storage } from "./storage.ts";
+import { cutText } from "./text.ts";
 
 export interface IngestPorts extends Observer {
   readonly storage: Storage;
@@ -54,7 +65,7 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
       if (key === undefined) ignored++;
       else enqueued.push(key);
     } catch (error) {
-      const failure = toRelayError(error);
+      const failure = toRelayError(error, objectOf(notification));
       if (mayStillCome(failure, notification, ports, settings)) {
         log.warn("a notification failed and is to come again", { object: failure.object, error: failure });
         metrics.add("NotificationsFailed");
@@ -67,7 +78,7 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
         metrics.add("JobsPutAside");
         aside++;
       } catch (cause) {
-        failed.push({ error: toRelayError(cause), messageId: notification.messageId });
+        failed.push({ error: toRelayError(cause, objectOf(notification)), messageId: notification.messageId });
       }
     }
   }
@@ -146,17 +157,20 @@ export async function enqueue(
   onProgress?.({ state: "waiting", job });
 }
 
-/** Of several notifications of one key in one event only the last upload matters; S3 documents how sequencers tell. */
+/**
+ * Of several notifications of one key in one event only the last upload matters; S3 documents how sequencers tell. Where they do not tell, each
+ * is looked at, and the ETag decides.
+ */
 function newestOfEachKey(notifications: readonly Notification[]): Notification[] {
-  const newest = new Map<string, ObjectCreated>();
+  const newest = new Map<string, string | undefined>();
   for (const one of notifications) {
     if (!("created" in one)) continue;
     const known = newest.get(uri(one.created));
-    if (known === undefined || compareSequencers(known.sequencer, one.created.sequencer) <= 0)
-      newest.set(uri(one.created), one.created);
+    if (known === undefined || compareSequencers(known, one.created.sequencer) < 0)
+      newest.set(uri(one.created), one.created.sequencer);
   }
   return notifications.map((one) =>
-    "created" in one && newest.get(uri(one.created)) !== one.created
+    "created" in one && compareSequencers(one.created.sequencer, newest.get(uri(one.created))) < 0
       ? {
           raw: one.raw,
           ignored: "a later upload of the key is in the same event",
@@ -178,17 +192,29 @@ function mayStillCome(
     "created" in notification && notification.created.at !== undefined
       ? Date.parse(notification.created.at)
       : Number.NaN;
-  // A sidecar belongs there before the findings: it is waited for, but not for ever, as the notifications behind this one wait too.
-  return !(clock.now() - at > settings.sidecarGraceMs);
+  // A sidecar belongs there before the findings: it is waited for, but not for ever, as the notifications behind this one wait too. Without a time
+  // nobody could tell when that is over.
+  return clock.now() - at <= settings.sidecarGraceMs;
 }
 
 /** What is put aside of a notification: a job without its Scan, so that a redrive reads the sidecar anew; else the notification itself. */
 function asideOf(notification: Notification) {
   if (!("created" in notification) || notification.created.etag === undefined) {
-    const body = JSON.stringify(notification.raw) ?? "null";
-    return { body, group: "notifications", attempts: 1, subject: "notification" };
+    return { body: rawText(notification.raw), group: "notifications", attempts: 1, subject: "notification" };
   }
   const { bucket, key, etag, versionId, sequencer } = notification.created;
   const job: Job = { version: 1, kind: "import", bucket, key, etag, ...dropUndefined({ versionId, sequencer }) };
   return { body: encodeJob(job), group: messageGroup(job), attempts: 1, subject: uri(job) };
+}
+
+const objectOf = (notification: Notification) =>
+  "created" in notification ? uri(notification.created) : "notification";
+
+/** The notification as it came, as far as a message holds it: a character takes three bytes at most. */
+function rawText(raw: unknown): string {
+  try {
+    return cutText(messageText(raw), MAX_JOB_BYTES / 3);
+  } catch {
+    return '"a notification that is nested too deep to be kept"';
+  }
 }

@@ -66,8 +66,7 @@ export function messageGroup(job: Job): string {
  * @throws RelayError `sidecar-too-large` if the job would not fit into a message
  */
 export function encodeJob(job: Job): string {
-  // SQS refuses the two characters that XML 1.0 does not have; JSON.stringify escapes the others.
-  const body = JSON.stringify(job).replace(/[\ufffe\uffff]/g, (char) => (char === "\ufffe" ? "\\ufffe" : "\\uffff"));
+  const body = messageText(job);
   if (Buffer.byteLength(body) > MAX_JOB_BYTES) {
     throw new RelayError(
       "sidecar-too-large",
@@ -76,6 +75,12 @@ export function encodeJob(job: Job): string {
     );
   }
   return body;
+}
+
+/** A value as JSON in the characters that SQS takes: it refuses the two that XML 1.0 does not have; JSON.stringify escapes the others. */
+export function messageText(value: unknown): string {
+  const text = JSON.stringify(value) ?? "null";
+  return text.replace(/[\ufffe\uffff]/g, (char) => (char === "\ufffe" ? "\\ufffe" : "\\uffff"));
 }
 
 /**
