@@ -1,7 +1,7 @@
 import { createWriteStream } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable, Transform } from "node:stream";
+import { finished, Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { DOJO_SEVERITIES, type DojoSeverity } from "./annotations.ts";
 import { RelayError } from "./errors.ts";
@@ -109,8 +109,9 @@ export async function fetchRawResult(
 
 /** Whether a report says nothing at all: blank, `{}`, `[]` or `null`. Native parsers fail on such reports. */
 export async function isBlank({ path }: Report): Promise<boolean> {
-  const start = (await firstBytes(path)).trim();
-  return ["", "{}", "[]", "null", '""'].includes(start);
+  if ((await stat(path)).size > FIRST_BYTES) return false;
+  const whole = (await firstBytes(path)).replace(/^\u00ef\u00bb\u00bf/, "").trim();
+  return ["", "{}", "[]", "null", '""'].includes(whole);
 }
 
 /** The uploaded findings one after another, if findings.json is still the job's. */
@@ -132,7 +133,10 @@ export async function* streamFindings(
   limitSize(ref, head.size, maxFindingsBytes, "findings-too-large", body);
   // An error of the connection is no error of the file: it is made ours before the parser can see it.
   const guarded = new Transform({ transform: (chunk, _, done) => done(null, chunk) });
-  body.once("error", (error) => guarded.destroy(storageError(error, ref)));
+  guarded.on("error", () => undefined); // the parser has gone where nobody reads on
+  finished(body, { writable: false }, (error) => {
+    if (error) guarded.destroy(storageError(error, ref));
+  });
   try {
     yield* readFindings(body.pipe(guarded), uri(ref));
   } finally {
@@ -152,10 +156,13 @@ function limitSize(
   throw new RelayError(reason, `${uri(ref)} has ${size} bytes, more than ${most}`, { object: uri(ref) });
 }
 
+const FIRST_BYTES = 256;
+
+/** The file's start as Latin-1, in which UTF-8's byte order mark is three characters. */
 async function firstBytes(path: string): Promise<string> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0);
     return buffer.toString("latin1", 0, bytesRead);
   } finally {
     await file.close();
