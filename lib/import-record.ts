@@ -5,8 +5,8 @@ import { importJob } from "./import-job.ts";
 import { type IngestSettings, makeJob } from "./ingest.ts";
 import { decodeJob, type Job, jobKey, type ScanJob } from "./job.ts";
 import { uri } from "./layout.ts";
-import { withFields } from "./observe.ts";
-import { type PendingNotes, pendingNotes } from "./pending.ts";
+import { type Log, withFields } from "./observe.ts";
+import { type PendingNote, type PendingNotes, pendingNotes } from "./pending.ts";
 import { putAside } from "./put-aside.ts";
 import type { Queue } from "./queue.ts";
 import { resyncJob } from "./resync-job.ts";
@@ -125,11 +125,12 @@ async function settle(
 ): Promise<RecordOutcome> {
   // Refused where the message is no longer ours: whoever has it settles it, and nothing is to be written or put aside for it here.
   await queue.changeVisibility(message.receiptHandle, heartbeatSeconds);
-  const note = job === undefined ? undefined : await notes.read(job, jobKey(job));
+  const note = job === undefined ? undefined : await readNote(job, notes, log);
   const waits = note?.waits?.messageId === message.messageId ? note.waits.count : 0;
-  if (error instanceof HandBack && job !== undefined && note !== undefined) {
+  if (error instanceof HandBack && job !== undefined) {
     // Counted, so that deliveries less waits are failures, those included in which the function died.
-    await notes.amend(job, note.jobKey, { waits: { messageId: message.messageId, count: waits + 1 } }, true);
+    const counted = { waits: { messageId: message.messageId, count: waits + 1 } };
+    if (note !== undefined) await notes.amend(job, note.jobKey, counted, true);
     await queue.changeVisibility(message.receiptHandle, error.seconds);
     log.info("the message is handed back to go on later", {
       object: uri(job),
@@ -141,7 +142,8 @@ async function settle(
     return { settled: false, error };
   }
   const failure = toRelayError(error, job === undefined ? undefined : uri(job));
-  const failures = message.receiveCount - waits;
+  // Without its note nobody knows how often the job only waited: it is not given up by its count then.
+  const failures = job !== undefined && note === undefined ? 1 : message.receiveCount - waits;
   if (failure.errorClass === "permanent" || failures >= maxFailures) {
     await putAside(
       dlq,
@@ -159,7 +161,11 @@ async function settle(
     if (job !== undefined) onProgress?.({ state: "failed", job, error: failure });
     // Kept where it matters to a redrive: an import whose outcome is not known, or one that fell back.
     const matters = note?.postedAt !== undefined || note?.fellBack !== undefined;
-    if (job !== undefined && !matters) await notes.remove(job, jobKey(job));
+    if (job !== undefined && note !== undefined && !matters) {
+      await notes
+        .remove(job, jobKey(job))
+        .catch((cause: unknown) => log.warn("a pending note is left behind", { object: failure.object, error: cause }));
+    }
     return { settled: true, putAside: failure };
   }
   const seconds = backoffSeconds(failures, failure.retryAfterSeconds);
@@ -182,6 +188,16 @@ async function settle(
   metrics.add("JobsRetried");
   if (job !== undefined) onProgress?.({ state: "again", job, error: failure, seconds });
   return { settled: false, error: failure };
+}
+
+/** @returns undefined where it cannot be read: a job that the store refuses has to be settled all the same */
+async function readNote(job: Job, notes: PendingNotes, log: Log): Promise<PendingNote | undefined> {
+  try {
+    return await notes.read(job, jobKey(job));
+  } catch (error) {
+    log.warn("the pending note cannot be read", { object: uri(job), error });
+    return undefined;
+  }
 }
 
 /**

@@ -83,8 +83,10 @@ export function memoryStorage(): MemoryStorage {
       if (found === undefined || found.etag !== ifMatch) return refuse(from);
       store(to, found.bytes, metadata, contentType);
     },
-    remove: async (ref) => {
+    remove: async (ref, ifMatch) => {
       await begin("remove", ref);
+      const present = objects.get(uri(ref));
+      if (ifMatch !== undefined && present !== undefined && present.etag !== ifMatch) refuse(ref);
       objects.delete(uri(ref));
     },
     list: async function* (bucket, prefix) {
