@@ -1,0 +1,428 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { afterAll, describe, expect, test } from "vitest";
+import { parse, parseAllDocuments, stringify } from "yaml";
+import { readHookConfig, readImporterConfig, readServiceConfig } from "../../lib/config.ts";
+
+const chart = new URL("../../infra/chart", import.meta.url).pathname;
+const text = (path: string) => readFileSync(join(chart, path), "utf8");
+const folder = mkdtempSync(join(tmpdir(), "chart-test-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "dojo-relay");
+const tool = (variable: string, name: string) =>
+  [process.env[variable], join(cache, name)].find((path) => path !== undefined && existsSync(path));
+const helm = tool("HELM_BIN", "helm");
+const kubeconform = tool("KUBECONFORM_BIN", "kubeconform");
+const schemas =
+  process.env.KUBECONFORM_SCHEMA_LOCATION ??
+  join(
+    cache,
+    "kubernetes-schemas/{{.NormalizedKubernetesVersion}}-local{{.StrictSuffix}}/{{.ResourceKind}}{{.KindSuffix}}.json",
+  );
+if (helm === undefined) process.stderr.write("\n*** SKIPPED: rendering the chart. Set HELM_BIN to run it. ***\n\n");
+if (kubeconform === undefined)
+  process.stderr.write(
+    "\n*** SKIPPED: the manifests against Kubernetes' schemas. Set KUBECONFORM_BIN to run it. ***\n\n",
+  );
+
+type Values = Record<string, unknown>;
+interface EnvVar {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { secretKeyRef: { name: string; key: string } };
+}
+interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { name: string; labels: Record<string, string>; annotations?: Record<string, string> };
+  readonly spec: Record<string, unknown>;
+}
+
+/** What the reference chart (persistence-defectdojo 3.1) has, by path. */
+const REFERENCE_VALUES = [
+  "imagePullSecrets",
+  "hook.image.repository",
+  "hook.image.tag",
+  "hook.image.pullPolicy",
+  "hook.labels",
+  "hook.priority",
+  "hook.ttlSecondsAfterFinished",
+  "hook.affinity",
+  "hook.tolerations",
+  "hook.resources",
+  "hook.extraVolumes",
+  "hook.extraVolumeMounts",
+  "hook.env",
+  "defectdojo.syncFindingsBack",
+  "defectdojo.lowPrivilegedMode",
+  "defectdojo.url",
+  "defectdojo.authentication.userSecret",
+  "defectdojo.authentication.usernameKey",
+  "defectdojo.authentication.apiKeyKey",
+  "defectdojo.authentication.userId",
+];
+
+describe("the chart's files", () => {
+  const values = parse(text("values.yaml")) as Values;
+  const validate = new Ajv({ strict: false, allErrors: true }).compile(
+    JSON.parse(text("values.schema.json")) as object,
+  );
+  const at = (path: string, from: unknown) =>
+    path.split(".").reduce<unknown>((value, name) => (value as Values | undefined)?.[name], from);
+
+  test("it is a version 2 chart of the project's version", () => {
+    const { version } = JSON.parse(readFileSync(join(chart, "../../package.json"), "utf8")) as { version: string };
+    expect(parse(text("Chart.yaml"))).toMatchObject({
+      apiVersion: "v2",
+      name: "dojo-relay",
+      type: "application",
+      version,
+      appVersion: version,
+    });
+  });
+
+  test.each(REFERENCE_VALUES)("value %s of the reference chart is there", (path) => {
+    expect(at(path, values)).toBeDefined();
+  });
+
+  test("the defaults are what the schema allows, and it knows each of them", () => {
+    expect(validate(values), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  test.each([
+    ["a mode that is none", { mode: "lambda" }],
+    ["a misspelt value", { defectdojo: { ur: "http://x" } }],
+    ["an address without a scheme", { defectdojo: { url: "defectdojo.example.com" } }],
+    ["a sync mode that is none", { defectdojo: { syncMode: "append" } }],
+    ["text where a number belongs", { relay: { replicas: "two" } }],
+  ])("the schema refuses %s", (_, wrong) => {
+    expect(validate(wrong)).toBe(false);
+  });
+
+  test("every value is used by a template, and every template reads values that are there", () => {
+    const templates = readdirSync(join(chart, "templates"))
+      .map((name) => text(join("templates", name)))
+      .join("\n");
+    const read = [...templates.matchAll(/\.Values\.([\w.]+)/g)].map(([, path = ""]) => path);
+    expect(read.filter((path) => at(path, values) === undefined)).toEqual([]);
+    const names = (tree: unknown, path: string): string[] =>
+      typeof tree !== "object" || tree === null || Array.isArray(tree) || read.includes(path)
+        ? [path]
+        : Object.entries(tree).flatMap(([name, value]) => names(value, path === "" ? name : `${path}.${name}`));
+    const authentication = /^defectdojo\.authentication\./;
+    const unused = names(values, "").filter((path) => !read.includes(path) && !authentication.test(path));
+    expect(unused).toEqual([]);
+  });
+
+  test("templates keep opened and closed blocks even", () => {
+    for (const name of readdirSync(join(chart, "templates"))) {
+      const template = text(join("templates", name));
+      const opened = template.match(/\{\{-? *(if|range|with|define)\b/g)?.length ?? 0;
+      const closed = template.match(/\{\{-? *end\b/g)?.length ?? 0;
+      expect({ name, closed }).toEqual({ name, closed: opened });
+    }
+  });
+});
+
+const SERVICE: Values = {
+  relay: {
+    hookLabels: { team: "a", stage: "prod" },
+    env: [{ name: "MAX_FAILURES", value: "3" }],
+    labels: { a: "b" },
+    annotations: { a: "b" },
+    podLabels: { a: "b" },
+    podAnnotations: { a: "b" },
+    nodeSelector: { "kubernetes.io/arch": "amd64" },
+    tolerations: [{ key: "scans", operator: "Exists" }],
+    affinity: { podAntiAffinity: {} },
+    topologySpreadConstraints: [
+      {
+        maxSkew: 1,
+        topologyKey: "zone",
+        whenUnsatisfiable: "ScheduleAnyway",
+        labelSelector: { matchLabels: { a: "b" } },
+      },
+    ],
+    priorityClassName: "high",
+    extraVolumes: [{ name: "ca", configMap: { name: "ca" } }],
+    extraVolumeMounts: [{ name: "ca", mountPath: "/ca", readOnly: true }],
+    replicas: 3,
+  },
+  imagePullSecrets: [{ name: "registry" }],
+  defectdojo: {
+    syncMode: "merge",
+    scanTypeMap: { "my-zap": "ZAP Scan" },
+    authentication: { userId: 7, lookUpUsername: true },
+  },
+  sqs: {
+    endpoint: "https://sqs.eu-central-1.amazonaws.com",
+    queueUrl: "https://sqs.example/q.fifo",
+    dlqUrl: "https://sqs.example/d.fifo",
+  },
+  s3: { endpoint: "https://s3.eu-central-1.amazonaws.com", region: "eu-central-1", bucket: "scans" },
+  aws: { credentialsSecret: "keys" },
+  webhook: { tokenSecret: "token" },
+  service: { type: "NodePort", annotations: { a: "b" } },
+  serviceAccount: { annotations: { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/relay" } },
+  podDisruptionBudget: { enabled: true },
+  networkPolicy: {
+    enabled: true,
+    from: [{ namespaceSelector: { matchLabels: { name: "minio" } } }],
+    egress: [{ to: [{ ipBlock: { cidr: "10.0.0.0/8" } }] }],
+  },
+  metrics: { serviceMonitor: { enabled: true, labels: { release: "prometheus" } } },
+};
+
+/** The values that the reference chart's own snapshot test sets, and further ones. */
+const HOOK: Values = {
+  mode: "hook",
+  imagePullSecrets: [{ name: "foo" }],
+  hook: {
+    image: { repository: "registry.example.com/dojo-relay", tag: "1.2.3" },
+    labels: { foo: "bar", baz: "qux" },
+    priority: 100,
+    ttlSecondsAfterFinished: 100,
+    tolerations: [{ key: "foo", operator: "Exists", effect: "NoSchedule" }],
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: "foo", operator: "In", values: ["bar", "baz"] }] }],
+        },
+      },
+    },
+    resources: { requests: { cpu: "100m", memory: "100Mi" } },
+    extraVolumes: [{ name: "foo", emptyDir: {} }],
+    extraVolumeMounts: [{ name: "foo", mountPath: "/foo" }],
+    env: [{ name: "foo", value: "bar" }],
+  },
+};
+
+const CASES: readonly (readonly [string, Values])[] = [
+  ["the defaults", {}],
+  ["a service with everything", SERVICE],
+  ["a service without a volume", { persistence: { enabled: false } }],
+  [
+    "a service with a volume that is there",
+    { persistence: { existingClaim: "jobs" }, serviceAccount: { create: false } },
+  ],
+  ["a hook", { mode: "hook" }],
+  ["a hook with everything", HOOK],
+];
+
+describe.skipIf(helm === undefined)("the chart rendered", () => {
+  test.each(CASES)("helm lint is content with %s", (_, values) => {
+    expect(run("lint", values)).toContain("0 chart(s) failed");
+  });
+
+  test.skipIf(kubeconform === undefined).each(CASES)("Kubernetes' schemas allow %s", (_, values) => {
+    const path = join(folder, "manifests.yaml");
+    writeFileSync(path, run("template", values));
+    const args = [
+      "-strict",
+      "-summary",
+      "-output",
+      "json",
+      "-kubernetes-version",
+      "1.36.0",
+      "-schema-location",
+      schemas,
+    ];
+    const { summary } = JSON.parse(
+      execFileSync(kubeconform ?? "", [...args, "-ignore-missing-schemas", path], { encoding: "utf8" }),
+    ) as { summary: { valid: number; invalid: number; errors: number; skipped: number } };
+    const custom = render(values).filter(
+      ({ kind }) => kind === "ScanCompletionHook" || kind === "ServiceMonitor",
+    ).length;
+    expect(summary).toMatchObject({ invalid: 0, errors: 0, skipped: custom, valid: render(values).length - custom });
+  });
+
+  test("the hook is the reference chart's, with a folder for reports on top", () => {
+    const [hook, ...others] = render(HOOK);
+    expect(others).toEqual([]);
+    expect(hook).toMatchObject({
+      apiVersion: "execution.securecodebox.io/v1",
+      kind: "ScanCompletionHook",
+      metadata: { name: "release-dojo-relay", labels: { type: "Unstructured", foo: "bar", baz: "qux" } },
+    });
+    expect(hook?.spec).toEqual({
+      type: "ReadAndWrite",
+      priority: 100,
+      image: "registry.example.com/dojo-relay:1.2.3",
+      imagePullPolicy: "IfNotPresent",
+      imagePullSecrets: [{ name: "foo" }],
+      ttlSecondsAfterFinished: 100,
+      env: [
+        { name: "DEFECTDOJO_URL", value: "http://defectdojo-django.default.svc" },
+        { name: "DEFECTDOJO_APIKEY", valueFrom: { secretKeyRef: { name: "defectdojo-credentials", key: "apikey" } } },
+        { name: "DEFECTDOJO_LOW_PRIVILEGED_MODE", value: "false" },
+        { name: "foo", value: "bar" },
+      ],
+      affinity: (HOOK.hook as Values).affinity,
+      tolerations: [{ key: "foo", operator: "Exists", effect: "NoSchedule" }],
+      resources: { requests: { cpu: "100m", memory: "100Mi" } },
+      volumes: [
+        { name: "dojo-relay-scratch", emptyDir: {} },
+        { name: "foo", emptyDir: {} },
+      ],
+      volumeMounts: [
+        { name: "dojo-relay-scratch", mountPath: "/tmp" },
+        { name: "foo", mountPath: "/foo" },
+      ],
+    });
+  });
+
+  test("syncFindingsBack decides the hook's type; its name and labels can be the reference chart's", () => {
+    const [hook] = render({
+      mode: "hook",
+      nameOverride: "persistence-defectdojo",
+      defectdojo: { syncFindingsBack: false },
+    });
+    expect(hook?.spec.type).toBe("ReadOnly");
+    expect(hook?.metadata).toMatchObject({
+      name: "release-persistence-defectdojo",
+      labels: { "app.kubernetes.io/name": "persistence-defectdojo" },
+    });
+  });
+
+  test("a volume of one's own at /tmp takes the place of the hook's", () => {
+    const extraVolumes = [{ name: "tmp", emptyDir: { medium: "Memory" } }];
+    const extraVolumeMounts = [{ name: "tmp", mountPath: "/tmp" }];
+    const [hook] = render({ mode: "hook", hook: { extraVolumes, extraVolumeMounts } });
+    expect(hook?.spec).toMatchObject({ volumes: extraVolumes, volumeMounts: extraVolumeMounts });
+  });
+
+  test.each([
+    ["a hook", { mode: "hook", hook: { timeoutSeconds: 600 } }],
+    ["a hook with everything", HOOK],
+  ])("the environment of %s is a configuration", (_, values) => {
+    const [hook] = render(values);
+    expect(() => readHookConfig(filled(hook?.spec.env as EnvVar[]))).not.toThrow();
+  });
+
+  test("the service's environment is a configuration", () => {
+    const plain = filled(container({}).env);
+    expect(readServiceConfig(plain)).toMatchObject({
+      HOST: "0.0.0.0",
+      PORT: 8080,
+      DATA_DIR: "/data",
+      WEBHOOK_TOKEN: "x",
+    });
+    expect(plain.AWS_ENDPOINT_URL_SQS).toBeUndefined();
+    const full = filled(container(SERVICE).env);
+    expect(readImporterConfig(full)).toMatchObject({
+      QUEUE_URL: "https://sqs.example/q.fifo",
+      DEFECTDOJO_HOOK_LABELS: { team: "a", stage: "prod" },
+      SYNC_MODE: "merge",
+      SCAN_TYPE_MAP: { "my-zap": "ZAP Scan" },
+      DEFECTDOJO_USER_ID: 7,
+      DEFECTDOJO_SYNC_FINDINGS_BACK: true,
+      MAX_FAILURES: 3,
+    });
+    expect(Object.keys(full)).toEqual(
+      expect.arrayContaining(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "DEFECTDOJO_USERNAME"]),
+    );
+  });
+
+  test("the service runs as nobody in particular, on a file system that is read only, and is probed", () => {
+    expect(container({})).toMatchObject({
+      args: ["start"],
+      securityContext: {
+        readOnlyRootFilesystem: true,
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ["ALL"] },
+      },
+      livenessProbe: { httpGet: { path: "/healthz" } },
+      readinessProbe: { httpGet: { path: "/readyz" } },
+      volumeMounts: expect.arrayContaining([{ name: "scratch", mountPath: "/tmp" }]),
+    });
+    expect(pod({})).toMatchObject({
+      securityContext: { runAsNonRoot: true },
+      automountServiceAccountToken: false,
+      // A Service named s3 would set S3_PORT, which is ours.
+      enableServiceLinks: false,
+    });
+  });
+
+  test("a queue in the pod has a volume and one replica; one elsewhere needs neither", () => {
+    expect(kinds({})).toContain("PersistentVolumeClaim");
+    expect(find("Deployment", {}).spec.strategy).toEqual({ type: "Recreate" });
+    expect(kinds(SERVICE)).not.toContain("PersistentVolumeClaim");
+    expect(find("Deployment", SERVICE).spec.strategy).toBeUndefined();
+    expect(() => run("template", { relay: { replicas: 2 } })).toThrow(/needs a queue of its own/);
+    expect(() => run("template", { sqs: { endpoint: "http://q", queueUrl: "http://q/q" } })).toThrow(/set both of sqs/);
+  });
+
+  test("a token is made where none is given, and what is optional is left out", () => {
+    expect(kinds({}).sort()).toEqual(["Deployment", "PersistentVolumeClaim", "Secret", "Service", "ServiceAccount"]);
+    expect(kinds(SERVICE).sort()).toEqual([
+      "Deployment",
+      "NetworkPolicy",
+      "PodDisruptionBudget",
+      "Service",
+      "ServiceAccount",
+      "ServiceMonitor",
+    ]);
+  });
+
+  test.each([
+    [{ mode: "hook" }, /ReadAndWrite hook release-dojo-relay/],
+    [{}, /http:\/\/release-dojo-relay\.default\.svc:8080\/events/],
+    [{ persistence: { enabled: false } }, /jobs that wait are lost/],
+  ])("the notes after installing with %j say what is left to do", (values, expected) => {
+    expect(run("install", values)).toMatch(expected);
+  });
+});
+
+// --- utils ---
+
+function run(command: "lint" | "template" | "install", values: Values): string {
+  const path = join(folder, "values.yaml");
+  writeFileSync(path, stringify(values));
+  const release = command === "lint" ? [] : ["release"];
+  const dry = command === "install" ? ["--dry-run=client"] : [];
+  return execFileSync(helm ?? "", [command, ...release, chart, "--values", path, ...dry], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      HELM_CACHE_HOME: folder,
+      HELM_CONFIG_HOME: folder,
+      HELM_DATA_HOME: folder,
+      KUBECONFIG: "/dev/null",
+    },
+  });
+}
+
+function render(values: Values): Manifest[] {
+  return parseAllDocuments(run("template", values)).flatMap((document) => {
+    expect(document.errors).toEqual([]);
+    const manifest = document.toJS() as Manifest | null;
+    return manifest === null ? [] : [manifest];
+  });
+}
+
+const kinds = (values: Values) => render(values).map(({ kind }) => kind);
+
+function find(kind: string, values: Values): Manifest {
+  const found = render(values).find((manifest) => manifest.kind === kind);
+  if (found === undefined) throw new Error(`there is no ${kind}`);
+  return found;
+}
+
+function pod(values: Values): Record<string, unknown> & { containers: { env: EnvVar[] }[] } {
+  return (find("Deployment", values).spec.template as { spec: ReturnType<typeof pod> }).spec;
+}
+
+function container(values: Values): { env: EnvVar[] } {
+  const [first] = pod(values).containers;
+  if (first === undefined) throw new Error("there is no container");
+  return first;
+}
+
+function filled(env: readonly EnvVar[]): Record<string, string> {
+  return Object.fromEntries(env.map(({ name, value }) => [name, value ?? "x"]));
+}
