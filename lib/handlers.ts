@@ -17,12 +17,10 @@ export type IngestAnswer = IngestResult & SQSBatchResponse;
 export function ingestHandler(ports: IngestPorts, settings: IngestSettings) {
   return async (event: unknown): Promise<IngestAnswer> => {
     const result = await ingest(event, ports, settings);
-    const batchItemFailures = result.failed.flatMap(({ messageId }) =>
-      messageId === undefined ? [] : [{ itemIdentifier: messageId }],
-    );
-    const [direct] = result.failed.filter(({ messageId }) => messageId === undefined);
+    const direct = result.failed.find(({ messageId }) => messageId === undefined);
     if (direct !== undefined) throw direct.error;
-    return { ...result, batchItemFailures };
+    const failed = new Set(result.failed.flatMap(({ messageId }) => messageId ?? []));
+    return { ...result, batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
   };
 }
 
@@ -30,8 +28,9 @@ export function ingestHandler(ports: IngestPorts, settings: IngestSettings) {
  * The importer function: jobs out of the FIFO queue, one after another. A job that fails holds back those of its product behind it, and no others.
  */
 export function importerHandler(ports: RecordPorts, settings: RecordSettings) {
-  const processor = new SqsFifoPartialProcessorAsync();
   return async (event: SQSEvent, context: RunContext): Promise<SQSBatchResponse> => {
+    // It holds the batch: the embedded runtime works on several at once.
+    const processor = new SqsFifoPartialProcessorAsync();
     const tried = new Set<string>();
     const work = async (record: SQSRecord) => {
       tried.add(record.messageId);
