@@ -8,6 +8,7 @@ export interface Reply {
   readonly status: number;
   readonly type?: string;
   readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface RouteRequest {
@@ -19,7 +20,7 @@ export interface RouteRequest {
 }
 
 /** What a path answers; undefined where the route has answered by itself (a stream). */
-export type Route = (request: RouteRequest) => Promise<Reply | undefined> | Reply;
+export type Route = (request: RouteRequest) => Promise<Reply | undefined> | Reply | undefined;
 
 export interface ReceiverOptions {
   readonly host: string;
@@ -93,8 +94,12 @@ export async function startReceiver({ host, port, token, routes, guarded, log }:
   };
 }
 
-function reply(response: ServerResponse, { status, type = "text/plain; charset=utf-8", body = "" }: Reply): void {
+function reply(
+  response: ServerResponse,
+  { status, type = "text/plain; charset=utf-8", body = "", headers = {} }: Reply,
+): void {
   response.writeHead(status, {
+    ...headers,
     "content-type": type,
     "content-length": Buffer.byteLength(body),
     "x-content-type-options": "nosniff",

@@ -10,7 +10,11 @@ import { importerPorts } from "../../lib/ports.ts";
 import { ingestSettings, recordSettings } from "../../lib/settings.ts";
 import { startEmbeddedS3 } from "../embedded/s3-server.ts";
 import { startEmbeddedSqs } from "../embedded/sqs-server.ts";
+import { fifo } from "../fifo.ts";
+import { redriveDeadLetters } from "../redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
+import { activity } from "./activity.ts";
+import { GUARDED_PATHS, pageRoutes } from "./page.ts";
 import { startPoller } from "./poller.ts";
 import { type Route, startReceiver } from "./receiver.ts";
 import { serviceMetrics } from "./service-metrics.ts";
@@ -51,7 +55,9 @@ export async function startService(
     for (const closer of closers.toReversed()) await closer();
   };
   const metrics = serviceMetrics();
+  const seen = activity();
   let ingest: ((event: unknown) => Promise<unknown>) | undefined;
+  let redrive: (id: string) => Promise<number> = async () => 0;
   let ready = () => false;
 
   const notify: Route = async ({ body }) => {
@@ -65,6 +71,7 @@ export async function startService(
     }
   };
   const routes: Record<string, Route> = {
+    ...pageRoutes({ activity: seen, redrive: (id) => redrive(id), dojoUrl: () => env.DEFECTDOJO_URL ?? "" }),
     "POST /events": notify,
     "GET /healthz": () => ({ status: 200, body: "ok\n" }),
     "GET /readyz": () =>
@@ -82,7 +89,7 @@ export async function startService(
       port: service.PORT,
       token,
       routes,
-      guarded: new Set(["POST /events"]),
+      guarded: new Set(["POST /events", ...GUARDED_PATHS]),
       log,
     });
     closers.push(receiver.close);
@@ -122,7 +129,15 @@ export async function startService(
       await ensureNotification(s3, service.BUCKET, `arn:minio:sqs::${TARGET}:webhook`, config.FINDINGS_NAME);
     }
 
-    const ports = importerPorts(config, { log, metrics, onProgress }, { s3, sqs }, env);
+    const watched = (progress: Progress) => {
+      seen.see(progress);
+      onProgress(progress);
+    };
+    const ports = importerPorts(config, { log, metrics, onProgress: watched }, { s3, sqs }, env);
+    redrive = (id) =>
+      redriveDeadLetters(fifo(sqs, config.DLQ_URL), ports.queue, {
+        selects: ({ findings }) => findings === `s3://${id}`,
+      });
     ingest = ingestHandler(ports, ingestSettings(config));
     const poller = startPoller({
       sqs,

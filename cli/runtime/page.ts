@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import type { Activity } from "./activity.ts";
+import type { Reply, Route } from "./receiver.ts";
+
+/** One row a file of the page. */
+const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
+  "GET /": ["page.html", "text/html; charset=utf-8"],
+  "GET /page.css": ["page.css", "text/css; charset=utf-8"],
+  "GET /page.js": ["page.js", "text/javascript; charset=utf-8"],
+};
+
+/** Nothing from elsewhere, nothing inline. */
+const POLICY =
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const HEARTBEAT_MS = 15_000;
+
+/** What the page shows and does needs the token; the page itself, which asks for it, does not. */
+export const GUARDED_PATHS = ["GET /api/scans", "POST /api/redrive"];
+
+export interface PageOptions {
+  readonly activity: Activity;
+  /** Moves a put-aside scan's messages back to the queue. @returns how many */
+  readonly redrive: (id: string) => Promise<number>;
+  readonly dojoUrl: () => string;
+}
+
+/** The page for people: scans as they pass, live by server-sent events. */
+export function pageRoutes({ activity, redrive, dojoUrl }: PageOptions): Record<string, Route> {
+  const files = Object.entries(FILES).map(([route, [file, type]]) => {
+    const body = readFileSync(new URL(`../page/${file}`, import.meta.url), "utf8");
+    return [route, (): Reply => ({ status: 200, type, body, headers: { "content-security-policy": POLICY } })] as const;
+  });
+  return {
+    ...Object.fromEntries(files),
+    "GET /api/scans": ({ response }) => {
+      response.writeHead(200, {
+        "content-type": "text/event-stream",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+      });
+      const send = (event: string, data: unknown) =>
+        response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+      send("all", { dojoUrl: dojoUrl(), scans: activity.scans() });
+      const stop = activity.watch((scan) => send("scan", scan));
+      const beat = setInterval(() => response.write(": still here\n\n"), HEARTBEAT_MS);
+      response.once("close", () => {
+        stop();
+        clearInterval(beat);
+      });
+      return undefined;
+    },
+    "POST /api/redrive": async ({ body }) => {
+      const { id } = JSON.parse((await body()).toString("utf8")) as { id?: unknown };
+      if (typeof id !== "string") return { status: 400, body: "id is missing\n" };
+      const moved = await redrive(id);
+      return { status: moved > 0 ? 200 : 404, type: "application/json", body: `${JSON.stringify({ moved })}\n` };
+    },
+  };
+}
