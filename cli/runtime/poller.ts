@@ -83,7 +83,8 @@ export function startPoller(options: PollerOptions): Poller {
           new ReceiveMessageCommand({
             QueueUrl: queueUrl,
             MaxNumberOfMessages: batchSize,
-            WaitTimeSeconds: WAIT_SECONDS,
+            // The first look is short, so that readiness is known at once.
+            WaitTimeSeconds: lastAnswer === 0 ? 0 : WAIT_SECONDS,
             MessageSystemAttributeNames: ["All"],
             MessageAttributeNames: ["All"],
           }),
