@@ -1,4 +1,4 @@
-import { RelayError } from "./errors.ts";
+import { type Reason, RelayError } from "./errors.ts";
 import type { JobOutcome } from "./flow.ts";
 import { HandBack } from "./hand-back.ts";
 import { type Job, jobKey } from "./job.ts";
@@ -9,6 +9,9 @@ import type { Storage } from "./storage.ts";
 /** Time for another delivery of the job to come to its end, or to die. Seconds. */
 const OTHER_DELIVERY_SECONDS = 10;
 
+/** What a condition on the findings, or their want, shows as. */
+const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>(["storage-precondition", "findings-missing"]);
+
 /**
  * What it comes to that a condition on the findings did not hold. Somebody wrote or deleted them: they own them, and the job ends. But it can also have
  * been this job: another delivery of it at the same time, or this one, whose answer was lost and which the SDK then sent again.
@@ -17,7 +20,7 @@ const OTHER_DELIVERY_SECONDS = 10;
  * @throws RelayError `storage-unavailable` where they are as they were; any other error as it is
  */
 export async function afterConflict(error: unknown, job: Job, etag: string, storage: Storage): Promise<JobOutcome> {
-  const conflict = error instanceof RelayError && error.reason === "storage-precondition" && error.object === uri(job);
+  const conflict = error instanceof RelayError && CONFLICTS.has(error.reason) && error.object === uri(job);
   if (!conflict) throw error;
   const head = await storage.head(job);
   if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
