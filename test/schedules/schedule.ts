@@ -1,4 +1,6 @@
 import fc from "fast-check";
+import { pendingOf, receiptOf } from "../../lib/layout.ts";
+import { findingsOf } from "./uploads.ts";
 
 /**
  * What goes wrong at one call of the relay to the bucket, a queue or DefectDojo:
@@ -68,6 +70,20 @@ export interface Schedule {
   readonly msPerFinding: number;
 }
 
+/** Calls where much is at stake. */
+const TURNING_POINTS = [
+  "dojo importScan",
+  "dojo testsByBuildId",
+  "dojo deleteTest",
+  "dojo findingPages",
+  "sqs queue delete",
+  ...[0, 1].flatMap((folder) => ["COPY", "PUT", "HEAD"].map((method) => `s3 ${method} ${findingsOf(folder).key}`)),
+  ...[0, 1].map((folder) => `s3 PUT ${receiptOf(findingsOf(folder)).key}`),
+  ...[0, 1].flatMap((folder) =>
+    ["GET", "PUT", "DELETE"].map((method) => `s3 ${method} ${pendingOf(findingsOf(folder)).key}`),
+  ),
+];
+
 /** @param mostFaults 0 for schedules of uploads alone */
 export function schedules(mostFaults: number): fc.Arbitrary<Schedule> {
   const upload: fc.Arbitrary<UploadPlan> = fc.record({
@@ -78,11 +94,11 @@ export function schedules(mostFaults: number): fc.Arbitrary<Schedule> {
     product: fc.nat({ max: 1 }),
     notices: fc.integer({ min: 1, max: 3 }),
   });
-  const fault: fc.Arbitrary<Fault> = fc.record({
-    kind: fc.constantFrom(...FAULTS),
-    call: fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 160 })),
-    seconds: fc.constantFrom(0, 1, 5, 30, 59, 200),
-  });
+  const kind = fc.constantFrom(...FAULTS);
+  const seconds = fc.constantFrom(0, 1, 5, 30, 59, 200);
+  const anywhere = fc.record({ kind, call: fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 160 })), seconds });
+  const somewhere = fc.record({ kind, call: fc.nat({ max: 3 }), on: fc.constantFrom(...TURNING_POINTS), seconds });
+  const fault: fc.Arbitrary<Fault> = fc.oneof(anywhere, somewhere);
   return fc.record({
     seed: fc.nat(),
     uploads: fc.array(upload, { minLength: 1, maxLength: 4 }),

@@ -24,6 +24,10 @@ export function idsOf(content: number): string[] {
   return Array.from({ length: count }, (_, i) => `${content}0000000-0000-4000-8000-00000000000${i}`);
 }
 
+/** Each content has a raw result of its own, so that a test's findings tell which upload they came from. */
+export const rawName = ({ kind, content }: Pick<UploadPlan, "kind" | "content">) => `nmap-${kind}-${content}.xml`;
+
+/** The findings differ with the kind and product too: the same findings are the same job. */
 export function filesOf({ folder, kind, content, product }: UploadPlan): ScanFiles {
   const native = kind !== "generic";
   const sidecar = {
@@ -33,12 +37,12 @@ export function filesOf({ folder, kind, content, product }: UploadPlan): ScanFil
       annotations: { [`${ANNOTATION_PREFIX}product-name`]: `product ${product}` },
     },
     spec: { scanType: native ? "nmap" : "subfinder", parameters: [kind, String(content)] },
-    status: native ? { rawResultType: "nmap-xml", rawResultFile: "nmap-results.xml" } : {},
+    status: native ? { rawResultType: "nmap-xml", rawResultFile: rawName({ kind, content }) } : {},
   };
   const findings = idsOf(content).map((id, index) => ({
     id,
     name: content === 2 ? "The same" : `Finding ${index}`,
-    description: content === 2 ? "of all" : `of content ${content % 2}`,
+    description: `${content === 2 ? "of all" : "of one"}, ${kind}, ${product}`,
     category: "Test",
     location: "https://example.com/",
     severity: "HIGH",

@@ -45,6 +45,6 @@ export function virtualTime(): VirtualTime {
 async function rest(): Promise<void> {
   for (let calm = 0; calm < 2; ) {
     await new Promise((resolve) => setImmediate(resolve));
-    calm = process.getActiveResourcesInfo().some((name) => /^F(S|ile)/.test(name)) ? 0 : calm + 1;
+    calm = process.getActiveResourcesInfo().some((name) => /Req/.test(name)) ? 0 : calm + 1;
   }
 }

@@ -10,19 +10,31 @@ import { type MemoryS3, memoryS3, type StoredObject } from "./memory-s3.ts";
 import { type MemorySqs, memorySqs, type QueuedMessage } from "./memory-sqs.ts";
 import { seededRandom } from "./random.ts";
 import type { Fault, Schedule, UploadPlan } from "./schedule.ts";
-import { filesOf, findingsOf } from "./uploads.ts";
+import { filesOf, findingsOf, rawName } from "./uploads.ts";
 import { virtualTime } from "./virtual-time.ts";
 import { portsOf } from "./world-calls.ts";
 
 /** What somebody else did last to the findings of a folder. */
 export type LastWord =
-  | { readonly by: "upload"; readonly plan: UploadPlan; readonly bytes: Buffer; readonly jobKey: string }
+  | {
+      readonly by: "upload";
+      readonly plan: UploadPlan;
+      readonly bytes: Buffer;
+      readonly jobKey: string;
+      /** The same content was here before, and another in between. */
+      readonly again: boolean;
+    }
   | { readonly by: "rival"; readonly bytes: Buffer }
   | { readonly by: "delete" };
 
 export interface End {
   readonly jobKey: string;
   readonly outcome: JobOutcome["outcome"] | "put aside";
+}
+
+export interface Hit {
+  readonly kind: Fault["kind"];
+  readonly what: string;
 }
 
 export interface World {
@@ -35,6 +47,8 @@ export interface World {
   /** Keys of all jobs that were uploaded. */
   readonly jobKeys: ReadonlySet<string>;
   readonly ends: readonly End[];
+  /** Faults that came to a call, and to which. */
+  readonly hits: readonly Hit[];
   /** Every call, fault and log line, for people. */
   readonly story: readonly string[];
   /** Uploads, faults, and everything that follows from them. */
@@ -55,6 +69,7 @@ export function createWorld(schedule: Schedule): World {
   const lastWords = new Map<number, LastWord>();
   const jobKeys = new Set<string>();
   const ends: End[] = [];
+  const hits: Hit[] = [];
   const story: string[] = [];
   const outages = new Map<Service, number>();
   const start = time.now();
@@ -94,6 +109,7 @@ export function createWorld(schedule: Schedule): World {
     const planned = faults.get(nameOf(undefined, call)) ?? faults.get(nameOf(named, nth));
     const until = outages.get(service) ?? 0;
     const fault = planned ?? (time.now() < until ? { kind: "outage" as const, call, seconds: 0 } : undefined);
+    if (fault !== undefined) hits.push({ kind: fault.kind, what });
     tell(
       `${actor.name} ${service} ${what} #${call}${fault === undefined ? "" : ` <<< ${fault.kind} ${fault.seconds} s`}`,
     );
@@ -111,13 +127,13 @@ export function createWorld(schedule: Schedule): World {
     const ref = findingsOf(plan.folder);
     const files = filesOf(plan);
     write(sibling(ref, "scan.json"), Buffer.from(files.sidecar), true);
-    write(sibling(ref, "nmap-results.xml"), Buffer.from(files.raw), true);
+    write(sibling(ref, rawName(plan)), Buffer.from(files.raw), true);
     time.at(time.now() + 500, () => {
       const bytes = Buffer.from(files.findings);
       const stored = write(ref, bytes, true);
       const key = jobKey({ ...ref, etag: stored.etag });
       tell(`UPLOAD ${uri(ref)} ${plan.kind} content ${plan.content} product ${plan.product}: job ${key.slice(0, 8)}`);
-      lastWords.set(plan.folder, { by: "upload", plan, bytes, jobKey: key });
+      lastWords.set(plan.folder, { by: "upload", plan, bytes, jobKey: key, again: jobKeys.has(key) });
       jobKeys.add(key);
       notify(ref, stored, plan.notices);
     });
@@ -237,7 +253,7 @@ export function createWorld(schedule: Schedule): World {
   }
 
   return {
-    ...{ s3, queue, dlq, dojo, lastWords, jobKeys, ends, story },
+    ...{ s3, queue, dlq, dojo, lastWords, jobKeys, ends, hits, story },
     run: async () => {
       for (const plan of schedule.uploads) time.at(start + plan.at * 1000, () => upload(plan));
       await time.drain();
