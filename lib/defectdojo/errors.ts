@@ -85,12 +85,14 @@ function redirectTarget(location: string): string {
 /**
  * What DefectDojo says of a refusal: `field: message; …`, or its message. The advertisement and the repr in `message` are left out.
  */
-export function describeAnswer(body: unknown): string {
+export function describeAnswer(body: unknown, levels = 5): string {
   if (typeof body === "string") return body.slice(0, 500);
-  if (Array.isArray(body)) return body.map(describeAnswer).join("; ").slice(0, 500);
   if (typeof body !== "object" || body === null) return "";
+  if (levels === 0) return "…";
+  const inner = (value: unknown) => describeAnswer(value, levels - 1);
+  if (Array.isArray(body)) return body.map(inner).join("; ").slice(0, 500);
   const fields = Object.entries(body).filter(([name]) => !["message", "pro", "detail"].includes(name));
-  const parts = fields.map(([name, value]) => `${name}: ${describeAnswer(value)}`);
+  const parts = fields.map(([name, value]) => `${name}: ${inner(value)}`);
   const message = "detail" in body ? body.detail : "message" in body ? body.message : undefined;
   if (parts.length === 0 && typeof message === "string") return message.slice(0, 500);
   return parts.join("; ").slice(0, 500);

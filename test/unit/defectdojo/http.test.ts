@@ -242,6 +242,15 @@ describe("answers that are refusals", () => {
     expect(error.message).toBe(`POST /api/v2/tests/: HTTP 400${words === "" ? "" : `: ${words}`}`);
   });
 
+  it("are told as what they are, however deep their words", async () => {
+    const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+    for (const text of [deep, `${`{"a":`.repeat(20_000)}1${"}".repeat(20_000)}`]) {
+      const { transport } = await start((_, response) => void response.writeHead(413).end(text));
+      const error = await relayErrorBy(() => transport.request("POST", "tests/"));
+      expect(error).toMatchObject({ reason: "dojo-too-large", status: 413 });
+    }
+  });
+
   it("are told in short", async () => {
     const { transport } = await start((_, response) => json(response, 400, { detail: "x".repeat(10_000) }));
     expect((await relayErrorBy(() => transport.request("POST", "tests/"))).message.length).toBeLessThan(600);
