@@ -108,7 +108,7 @@ function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | un
     return undefined;
   }
   const [day, today] = [new Date(time).toISOString().slice(0, 10), now.toISOString().slice(0, 10)];
-  if (time <= now.getTime() || day <= today) return day;
+  if (time <= now.getTime() || day === today) return day;
   repairs.push(`date: ${day} lies in the future, taken as today`);
   return today;
 }

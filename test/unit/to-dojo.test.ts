@@ -149,6 +149,12 @@ describe("what DefectDojo would refuse is repaired and told", () => {
       ['date: "yesterday" is no date, left to DefectDojo'],
     ],
     [
+      "a date beyond the year 9999",
+      map({ identified_at: "+010000-01-01T00:00:00Z" }),
+      { date: "2026-11-24" },
+      ["date: +010000-01 lies in the future, taken as today"],
+    ],
+    [
       "the zero time of Go",
       map({ identified_at: "0001-01-01T00:00:00Z" }),
       {},
