@@ -19,7 +19,11 @@ const STEPS: readonly Step[] = [
   { name: "format and lint", command: ["biome", "check", "--error-on-warnings", "."] },
   { name: "floating promises", command: ["oxlint", "--type-aware", "--deny-warnings"] },
   { name: "types", command: ["tsc", "--noEmit"] },
-  { name: "tests", command: ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], countsOwn: true },
+  {
+    name: "tests",
+    command: ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+    countsOwn: true,
+  },
 ];
 
 /** Runs every step, whatever the others did, and says what passed: a test each, a step without tests as one. */
@@ -30,7 +34,9 @@ function main(): void {
     process.stdout.write(`\n${styleText("bold", `▶ ${name}`)}\n`);
     const [program = "", ...args] = command;
     const { status } = spawnSync(program, args, { stdio: "inherit" });
-    const counts = countsOwn ? vitestCounts(status === 0) : { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+    const counts = countsOwn
+      ? vitestCounts(status === 0)
+      : { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
     passed += counts.passed;
     failed += counts.failed;
   }
