@@ -3,9 +3,11 @@ import type { DojoConfig, Env } from "./config.ts";
 import { dojoClient } from "./defectdojo/client.ts";
 import { httpTransport } from "./defectdojo/http.ts";
 import type { DefectDojo } from "./defectdojo/port.ts";
+import { keepHeapSmall } from "./memory.ts";
 
-/** DefectDojo as the configuration says. */
+/** DefectDojo as the configuration says; whoever reads it keeps its heap small from here on. */
 export function dojoPort(config: DojoConfig, proxyEnv: Env): DefectDojo {
+  keepHeapSmall();
   const transport = httpTransport({
     baseUrl: config.DEFECTDOJO_URL,
     apiKey: apiKeySource(config),

@@ -56,8 +56,8 @@ export interface Storage {
   list(bucket: string, prefix: string, startAfter?: string): AsyncIterable<ListedObject>;
 }
 
-/** Parts of a multipart upload: with two at once, some 16 MiB are held in memory. */
-const PART_BYTES = 8 * 1024 * 1024;
+/** The least that S3 takes as a part: one is on its way while the next fills, which keeps memory flat whatever the size of the object. */
+const PART_BYTES = 5 * 1024 * 1024;
 
 /** The storage port over S3, or whatever speaks its protocol. */
 export function s3Storage(client: S3Client): Storage {
@@ -98,7 +98,7 @@ export function s3Storage(client: S3Client): Storage {
           const answer = await client.send(new PutObjectCommand({ ...params, Body: body }));
           return unquoted(answer.ETag);
         }
-        const upload = new Upload({ client, params: { ...params, Body: body }, partSize: PART_BYTES, queueSize: 2 });
+        const upload = new Upload({ client, params: { ...params, Body: body }, partSize: PART_BYTES, queueSize: 1 });
         return unquoted((await upload.done()).ETag);
       } catch (error) {
         throw condition !== undefined && "ifMatch" in condition ? goneOr(error, ref) : storageError(error, ref);
