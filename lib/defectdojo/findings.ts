@@ -1,7 +1,7 @@
 import { RelayError } from "../errors.ts";
 
 import { type DojoApi, idGroups } from "./api.ts";
-import { findLinks, type LocationMode, locate, locateEndpoints } from "./locations.ts";
+import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
 import type { DojoFinding, FindingPage } from "./port.ts";
 import { findingsPage, type RawFinding } from "./schemas.ts";
 
@@ -56,25 +56,22 @@ async function readPage(api: DojoApi, mode: LocationMode, testId: number, offset
     { test: testId, o: "id", limit: PAGE_SIZE, ...(offset === 0 ? {} : { offset }), ...alongside(mode) },
     findingsPage,
   );
-  const originalIds = new Set(
-    answer.results.flatMap((finding) => (finding.duplicate ? (finding.duplicate_finding ?? []) : [])),
-  );
   const own = answer.results;
-  let originals: RawFinding[];
-  let locations: Map<number, string>;
-  if (mode === "endpoints") {
-    const byId = await readByIds(api, mode, originalIds);
-    originals = byId.findings;
-    locations = locateEndpoints([...own, ...originals], { ...answer.prefetch?.endpoints, ...byId.endpoints });
-  } else {
-    const linked = [...own.filter(({ endpoints }) => endpoints?.length).map(({ id }) => id), ...originalIds];
-    const [byId, links] = await Promise.all([
-      readByIds(api, mode, originalIds),
-      findLinks(api, linked, mode === "linked-locations"),
-    ]);
-    originals = byId.findings;
-    locations = await locate(api, [...own, ...originals], links);
-  }
+  const ownById = new Map(own.map((finding) => [finding.id, finding]));
+  const originalIds = new Set(
+    own.flatMap(({ duplicate, duplicate_finding: id }) => (duplicate && id != null ? id : [])),
+  );
+  const elsewhere = await readByIds(
+    api,
+    mode,
+    [...originalIds].filter((id) => !ownById.has(id)),
+  );
+  const all = [...own, ...elsewhere.findings];
+  const locations =
+    mode === "endpoints"
+      ? locateEndpoints(all, { ...answer.prefetch?.endpoints, ...elsewhere.endpoints })
+      : await locate(api, all, mode);
+  const originals = all.filter(({ id }) => originalIds.has(id));
   const convert = (finding: RawFinding) => toFinding(finding, locations.get(finding.id));
   return {
     total: answer.count,

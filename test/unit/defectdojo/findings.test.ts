@@ -32,7 +32,7 @@ function server({ all, others = [], intercept }: World) {
     if (call.path === "findings/") return pageOf(all, call);
     if (call.path === "location_findings/")
       return pageOf(
-        ids("finding_includes").map((id) => ({ id: id * 10, location: id * 100, finding: id })),
+        ids("id_includes").map((id) => ({ id, location: id * 10 })),
         call,
       );
     if (call.path === "location/")
@@ -199,9 +199,14 @@ describe("a finding", () => {
 
   it("with ids of ten digits fits into the URL, with its originals and links", async () => {
     const all = Array.from({ length: 250 }, (_, i) =>
-      rawFinding(2_000_000_000 + i, { duplicate: true, duplicate_finding: 1_000_000_000 + i, endpoints: [1] }),
+      rawFinding(2_000_000_000 + i, {
+        duplicate: true,
+        duplicate_finding: 1_000_000_000 + i,
+        endpoints: [3_000_000_000 + i],
+      }),
     );
-    const transport = server({ all, others: all.map((_, i) => rawFinding(1_000_000_000 + i)) });
+    const others = all.map((_, i) => rawFinding(1_000_000_000 + i, { endpoints: [4_000_000_000 + i] }));
+    const transport = server({ all, others });
     const [page] = await read(transport);
     expect(page?.originals.size).toBe(250);
     for (const { url } of transport.calls) expect(`/api/v2/${url}`.length).toBeLessThan(4_000);
@@ -268,7 +273,7 @@ describe("modes", () => {
     expect(page?.findings[0]?.location).toBe("http://a");
     expect(transport.lines()).toEqual([
       "GET findings/?test=7&o=id&limit=250",
-      "GET location_findings/?finding_includes=1&limit=1000&prefetch=location",
+      "GET location_findings/?id_includes=10&limit=1000&prefetch=location",
     ]);
   });
 });

@@ -1,12 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { dojoApi } from "../../../lib/defectdojo/api.ts";
-import {
-  detectLocationMode,
-  endpointUrl,
-  findLinks,
-  locate,
-  locateEndpoints,
-} from "../../../lib/defectdojo/locations.ts";
+import { detectLocationMode, endpointUrl, locate, locateEndpoints } from "../../../lib/defectdojo/locations.ts";
 import { finding, type RawFinding } from "../../../lib/defectdojo/schemas.ts";
 import { fakeTransport, pageOf } from "../../helpers/fake-transport.ts";
 import { rawFinding } from "../../helpers/raw-dojo.ts";
@@ -14,13 +8,6 @@ import { relayErrorBy } from "../../helpers/thrown.ts";
 
 const findingOf = (id: number, endpoints: number[] | null = []): RawFinding =>
   finding.parse(rawFinding(id, { endpoints }));
-const link = (id: number, location: number, findingId: number, url?: string) => ({
-  id,
-  location,
-  finding: findingId,
-  url,
-});
-
 describe("the mode is told by the answers", () => {
   it.each([
     [200, "locations"],
@@ -74,104 +61,95 @@ describe("endpoints", () => {
   });
 });
 
-describe("links", () => {
-  it("of many findings are asked for in groups, each page by page", async () => {
-    const ids = Array.from({ length: 800 }, (_, i) => 1_000_000_000 + i);
-    const links = ids.flatMap((id) => [0, 1, 2, 3].map((i) => ({ id: id * 10 + i, location: i, finding: id })));
-    const transport = fakeTransport((call) => {
-      const wanted = new Set((call.query.finding_includes ?? "").split(",").map(Number));
-      return pageOf(
-        links.filter((one) => wanted.has(one.finding)),
-        call,
-      );
+describe("locations", () => {
+  /** Link n leads to location n + 1 at http://host-(n + 1); locations come along where they are asked for. */
+  const server = () =>
+    fakeTransport((call) => {
+      const ids = (call.query.id_includes ?? "").split(",").map(Number);
+      const place = (id: number) => ({ id, location_type: "url", location_value: `http://host-${id}` });
+      if (call.path === "location/") return pageOf(ids.map(place), call);
+      const links = ids.map((id) => ({ id, location: id + 1, finding: 1 }));
+      const along = Object.fromEntries(links.map(({ location }) => [location, place(location)]));
+      return [
+        200,
+        { count: links.length, results: links, ...(call.query.prefetch ? { prefetch: { location: along } } : {}) },
+      ];
     });
-    const found = await findLinks(dojoApi(transport), ids, false);
-    expect(found.map(({ id }) => id)).toEqual(links.map(({ id }) => id));
-    expect(transport.calls.some(({ query }) => query.offset === "1000")).toBe(true);
-    for (const { url, query } of transport.calls) {
-      expect(`/api/v2/${url}`.length).toBeLessThan(4_000);
-      expect(query.prefetch).toBeUndefined();
-    }
+
+  it("are each finding's first, by its first link", async () => {
+    const transport = server();
+    const findings = [findingOf(1, [11, 12]), findingOf(2, [21]), findingOf(3, [11]), findingOf(4), findingOf(5, null)];
+    expect([...(await locate(dojoApi(transport), findings, "locations"))]).toEqual([
+      [1, "http://host-12"],
+      [2, "http://host-22"],
+      [3, "http://host-12"],
+    ]);
+    expect(transport.lines()).toEqual([
+      "GET location_findings/?id_includes=11,21&limit=1000",
+      "GET location/?id_includes=12,22&limit=1000",
+    ]);
   });
 
-  it("come with their locations where those cannot be listed", async () => {
-    const transport = fakeTransport(() => [
-      200,
-      {
-        count: 2,
-        results: [
-          { id: 1, location: 5, finding: 9 },
-          { id: 2, location: 6, finding: 9 },
-        ],
-        prefetch: { location: { "5": { id: 5, location_type: "url", location_value: "http://a" } } },
-      },
-    ]);
-    const links = await findLinks(dojoApi(transport), [9], true);
-    expect(transport.calls[0]?.query.prefetch).toBe("location");
-    expect(links[0]).toMatchObject({ location: 5, url: "http://a" });
-    // One that did not come with its link cannot be asked for: listing locations is forbidden then.
-    expect(await locate(dojoApi(fakeTransport(() => [403])), [findingOf(9, [2])], links)).toEqual(new Map());
+  it("come with their links where they cannot be listed", async () => {
+    const transport = server();
+    const located = await locate(dojoApi(transport), [findingOf(1, [11]), findingOf(2, [21])], "linked-locations");
+    expect([...located.values()]).toEqual(["http://host-12", "http://host-22"]);
+    expect(transport.lines()).toEqual(["GET location_findings/?id_includes=11,21&limit=1000&prefetch=location"]);
+  });
+
+  it("that did not come with their links cannot be asked for where listing is forbidden", async () => {
+    const transport = fakeTransport(() => [200, { count: 1, results: [{ id: 11, location: 5, finding: 1 }] }]);
+    expect(await locate(dojoApi(transport), [findingOf(1, [11])], "linked-locations")).toEqual(new Map());
+    expect(transport.calls).toHaveLength(1);
+  });
+
+  it("of a page and its originals take two requests, whatever the length of their ids and however many each has", async () => {
+    for (const digits of [3, 6, 7, 8, 9, 12]) {
+      const transport = server();
+      const ids = Array.from({ length: 500 }, (_, i) => 10 ** (digits - 1) + i);
+      const findings = ids.map((id) => findingOf(id, [id, ...Array.from({ length: 9 }, (_, i) => id * 10 + i)]));
+      const located = await locate(dojoApi(transport), findings, "locations");
+      expect([...located]).toEqual(ids.map((id) => [id, `http://host-${id + 1}`]));
+      expect(transport.calls).toHaveLength(2);
+      for (const { url } of transport.calls) expect(`/api/v2/${url}`.length).toBeLessThan(4_000);
+    }
   });
 
   it("of nothing are not asked for", async () => {
     const transport = fakeTransport(() => [500]);
-    expect(await findLinks(dojoApi(transport), [], false)).toEqual([]);
+    expect(await locate(dojoApi(transport), [findingOf(1), findingOf(2, null)], "locations")).toEqual(new Map());
     expect(transport.calls).toEqual([]);
   });
 
-  it("refuse to end early", async () => {
-    const transport = fakeTransport(({ query }) =>
-      query.offset === undefined
-        ? [200, { count: 3, results: [{ id: 1, location: 5, finding: 9 }] }]
-        : [200, { count: 3, results: [] }],
+  it("are asked for page by page where the server gives fewer at once, and refuse to end early", async () => {
+    const links = [1, 2, 3].map((id) => ({ id, location: id, finding: id }));
+    const short = (call: { query: Readonly<Record<string, string>> }) =>
+      links.slice(Number(call.query.offset ?? 0)).slice(0, 2);
+    const along = Object.fromEntries(
+      links.map(({ id }) => [id, { id, location_type: "url", location_value: `http://${id}` }]),
     );
-    const error = await relayErrorBy(() => findLinks(dojoApi(transport), [9], false));
+    const transport = fakeTransport((call) => [200, { count: 3, results: short(call), prefetch: { location: along } }]);
+    const findings = links.map(({ id }) => findingOf(id, [id]));
+    expect((await locate(dojoApi(transport), findings, "linked-locations")).size).toBe(3);
+
+    const ending = fakeTransport((call) => [200, { count: 4, results: short(call), prefetch: { location: along } }]);
+    const error = await relayErrorBy(() => locate(dojoApi(ending), findings, "linked-locations"));
     expect(error).toMatchObject({ reason: "read-unstable", object: "location_findings/" });
-  });
-});
-
-describe("locations", () => {
-  const locations = (call: { query: Readonly<Record<string, string>> }) =>
-    (call.query.id_includes ?? "").split(",").map((id) => ({
-      id: Number(id),
-      location_type: "url",
-      location_value: `http://host-${id}`,
-    }));
-
-  it("are each finding's first, asked for once and only where they did not come along", async () => {
-    const transport = fakeTransport((call) => pageOf(locations(call), call));
-    const located = await locate(
-      dojoApi(transport),
-      [findingOf(1, [11, 12]), findingOf(2, [21]), findingOf(3, [31]), findingOf(4), findingOf(5, [99])],
-      [link(12, 6, 1), link(11, 5, 1), link(21, 5, 2), link(31, 7, 3, "tcp://came:1")],
-    );
-    expect([...located]).toEqual([
-      [1, "http://host-5"],
-      [2, "http://host-5"],
-      [3, "tcp://came:1"],
-    ]);
-    expect(transport.lines()).toEqual(["GET location/?id_includes=5&limit=1000"]);
-  });
-
-  it("of many findings fit into the URL", async () => {
-    const ids = Array.from({ length: 1_000 }, (_, i) => i + 1);
-    const transport = fakeTransport((call) => pageOf(locations(call), call));
-    const located = await locate(
-      dojoApi(transport),
-      ids.map((id) => findingOf(id, [id])),
-      ids.map((id) => link(id, 1_000_000_000 + id, id)),
-    );
-    expect(located.size).toBe(1_000);
-    for (const { url } of transport.calls) expect(`/api/v2/${url}`.length).toBeLessThan(4_000);
   });
 
   it("that are empty or gone are none", async () => {
-    const transport = fakeTransport((call) => pageOf([{ id: 5, location_type: "url", location_value: "" }], call));
-    const located = await locate(
-      dojoApi(transport),
-      [findingOf(1, [11]), findingOf(2, [21])],
-      [link(11, 5, 1), link(21, 6, 2)],
+    const transport = fakeTransport((call) =>
+      call.path === "location/"
+        ? pageOf([{ id: 5, location_type: "url", location_value: "" }], call)
+        : pageOf(
+            [
+              { id: 11, location: 5, finding: 1 },
+              { id: 21, location: 6, finding: 2 },
+            ],
+            call,
+          ),
     );
-    expect(located).toEqual(new Map());
+    const findings = [findingOf(1, [11]), findingOf(2, [21]), findingOf(3, [31])];
+    expect(await locate(dojoApi(transport), findings, "locations")).toEqual(new Map());
   });
 });
