@@ -1,5 +1,6 @@
 import type { TestChange } from "./defectdojo/port.ts";
 import type { Scan } from "./scan.ts";
+import { cleanText, cutText } from "./text.ts";
 
 const LONGEST_PARAMETERS = 4_000;
 
@@ -7,16 +8,18 @@ const LONGEST_PARAMETERS = 4_000;
 export function describeTest(scan: Scan, title: string, importedAs: string, now: Date): TestChange {
   const end = new Date(scan.finishedAt ?? now);
   const start = scan.createdAt === undefined ? end : new Date(scan.createdAt);
-  const parameters = scan.parameters.join(",");
+  const parameters = cutText(scan.parameters.join(","), LONGEST_PARAMETERS);
   return {
     title,
-    description: [
-      `# ${importedAs}`,
-      `Started: ${scan.createdAt === undefined ? "n/a" : germanTime(start)}`,
-      `Ended: ${germanTime(end)}`,
-      `ScanType: ${scan.scanType}`,
-      `Parameters: [${parameters.length > LONGEST_PARAMETERS ? `${parameters.slice(0, LONGEST_PARAMETERS)}…` : parameters}]`,
-    ].join("\n"),
+    description: cleanText(
+      [
+        `# ${importedAs}`,
+        `Started: ${scan.createdAt === undefined ? "n/a" : germanTime(start)}`,
+        `Ended: ${germanTime(end)}`,
+        `ScanType: ${scan.scanType}`,
+        `Parameters: [${parameters}]`,
+      ].join("\n"),
+    ),
     start: (start <= end ? start : end).toISOString(),
     end: end.toISOString(),
   };
