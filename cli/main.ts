@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { describeError, RelayError } from "../lib/errors.ts";
+import { CommandError } from "./command-error.ts";
+import { dlqCommand } from "./dlq.ts";
 import { hookCommand } from "./hook.ts";
 import { startCommand } from "./start.ts";
 import { uploadCommand } from "./upload.ts";
 
 /** One row a subcommand; each is a file of its own. */
-const COMMANDS = [hookCommand, startCommand, uploadCommand];
+const COMMANDS = [dlqCommand, hookCommand, startCommand, uploadCommand];
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -27,7 +29,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     await program().parseAsync(withCommand(argv));
   } catch (error) {
     process.exitCode = 1;
-    if (error instanceof RelayError) {
+    if (error instanceof RelayError || error instanceof CommandError) {
       process.stderr.write(`dojo-relay: ${describeError(error)}\n${error.advice}\n`);
     } else
       process.stderr.write(`dojo-relay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

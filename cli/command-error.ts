@@ -1,0 +1,10 @@
+/** Thrown where a command cannot do what it was asked to; it carries what to do instead. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly advice: string;
+
+  constructor(message: string, advice: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.advice = advice;
+  }
+}

@@ -1,0 +1,21 @@
+import { describeError } from "../lib/errors.ts";
+import type { Fields, Log, Metrics } from "../lib/observe.ts";
+
+const nothing = () => undefined;
+
+/** What the flows have to say, for a person at a terminal: warnings and errors only, a plain line each on stderr. */
+export function commandLog(write: (line: string) => unknown = (line) => process.stderr.write(line)): Log {
+  const at =
+    (level: string) =>
+    (message: string, { object, error }: Fields = {}) => {
+      const details = [
+        ...(object === undefined ? [] : [String(object)]),
+        ...(error === undefined ? [] : [describeError(error, 300)]),
+      ];
+      write(`${level}: ${message}${details.length === 0 ? "" : ` (${details.join(": ")})`}\n`);
+    };
+  return { debug: nothing, info: nothing, warn: at("warning"), error: at("error") };
+}
+
+/** Nobody scrapes a command. */
+export const NO_METRICS: Metrics = { add: nothing };

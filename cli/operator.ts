@@ -1,0 +1,63 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+import { GetQueueUrlCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { s3Client, sqsClient } from "../lib/aws.ts";
+import { type Env, type OperatorConfig, readOperatorConfig } from "../lib/config.ts";
+import { type Storage, s3Storage } from "../lib/storage.ts";
+import { CommandError } from "./command-error.ts";
+import { DLQ_NAME, QUEUE_NAME } from "./resources.ts";
+
+/** What the commands of operators work with. */
+export interface Operator {
+  readonly config: OperatorConfig;
+  readonly s3: S3Client;
+  readonly sqs: SQSClient;
+  readonly storage: Storage;
+}
+
+export interface QueueUrls {
+  readonly queueUrl: string;
+  readonly dlqUrl: string;
+}
+
+/** @throws RelayError `config-invalid` */
+export function operator(env: Env): Operator {
+  const config = readOperatorConfig(env);
+  const s3 = s3Client(config, env);
+  return { config, s3, sqs: sqsClient(config, env), storage: s3Storage(s3) };
+}
+
+/** The queues' names: what their addresses end in, or the usual ones. */
+export function queueNames({ QUEUE_URL, DLQ_URL }: Pick<OperatorConfig, "QUEUE_URL" | "DLQ_URL">) {
+  const nameOf = (url: string | undefined, usual: string) => url?.slice(url.lastIndexOf("/") + 1) ?? usual;
+  return { queue: nameOf(QUEUE_URL, QUEUE_NAME), dlq: nameOf(DLQ_URL, DLQ_NAME) };
+}
+
+/** The queues by QUEUE_URL and DLQ_URL, else by their usual names. @throws CommandError where there are none */
+export async function findQueues({ config, sqs }: Pick<Operator, "config" | "sqs">): Promise<QueueUrls> {
+  const find = async (given: string | undefined, name: string) => {
+    if (given !== undefined) return given;
+    const { QueueUrl } = await ask(`queue ${name}`, sqs.send(new GetQueueUrlCommand({ QueueName: name })));
+    return QueueUrl ?? "";
+  };
+  const names = queueNames(config);
+  const [queueUrl, dlqUrl] = await Promise.all([find(config.QUEUE_URL, names.queue), find(config.DLQ_URL, names.dlq)]);
+  return { queueUrl, dlqUrl };
+}
+
+const SQS_ADVICE =
+  "Check AWS_ENDPOINT_URL_SQS (`dojo-relay start` logs the one of its own queue), AWS_REGION and the credentials.";
+const NO_QUEUE_ADVICE = "Make the queues with `dojo-relay setup`, or set QUEUE_URL and DLQ_URL.";
+
+/** The answer to a request to SQS. @throws CommandError that names the object and what to check */
+export async function ask<T>(what: string, request: Promise<T>): Promise<T> {
+  try {
+    return await request;
+  } catch (error) {
+    throw new CommandError(what, noSuchQueue(error) ? NO_QUEUE_ADVICE : SQS_ADVICE, error);
+  }
+}
+
+/** SQS and what speaks its protocol have two names for it. */
+export function noSuchQueue(error: unknown): boolean {
+  return error instanceof Error && /NonExistentQueue|QueueDoesNotExist/.test(error.name);
+}

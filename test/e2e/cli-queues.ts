@@ -1,0 +1,125 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  type Message,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
+import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
+import { ensureQueues, type Queues } from "../../cli/resources.ts";
+import { sqsClient } from "../../lib/aws.ts";
+import { type Reason, RelayError } from "../../lib/errors.ts";
+import { encodeJob, type Job, messageGroup } from "../../lib/job.ts";
+import { putAside } from "../../lib/put-aside.ts";
+import { sqsQueue } from "../../lib/queue.ts";
+
+export interface TestQueues extends Queues {
+  readonly sqs: SQSClient;
+  readonly env: Readonly<Record<string, string>>;
+  /** Puts a job aside as the importer does. */
+  putAside(job: Job, reason?: Reason, failedAt?: Date): Promise<void>;
+  /** Puts a message into the dead-letter queue as SQS's redrive policy does: without a word. */
+  moveAside(body: string, group: string): Promise<void>;
+  /** Takes everything that there is. */
+  drain(queue: "queue" | "dlq"): Promise<Message[]>;
+  count(queue: "queue" | "dlq"): Promise<{ waiting: number; inFlight: number }>;
+  /** Lets time pass for the server: what somebody had in hand comes back. */
+  later(milliseconds: number): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A job of a scan that is filed under a product. */
+export function aProductJob(number: number, product: string): Job {
+  return {
+    version: 1,
+    kind: "import",
+    bucket: "securecodebox",
+    key: `scan-${number}/findings.json`,
+    etag: `etag${number}`,
+    scan: {
+      name: `scan-${number}`,
+      namespace: "default",
+      scanType: "nmap",
+      parameters: [],
+      annotations: { "product-name": product },
+    },
+  };
+}
+
+/** The embedded queue server in a temporary folder, with both queues. */
+export async function startQueues(): Promise<TestQueues> {
+  let ahead = 0;
+  const now = () => Date.now() + ahead;
+  const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-cli-"));
+  const server = await startEmbeddedSqs({ dataDir, now });
+  const env = { AWS_ENDPOINT_URL_SQS: server.url };
+  const sqs = sqsClient({ ...env, AWS_REGION: "us-east-1", AWS_ENDPOINT_URL_S3: undefined }, {});
+  const queues = await ensureQueues(sqs, 120);
+  const urlOf = (queue: "queue" | "dlq") => (queue === "dlq" ? queues.dlqUrl : queues.queueUrl);
+  return {
+    ...queues,
+    sqs,
+    env,
+    putAside: async (job, reason = "dojo-unreachable", failedAt = new Date(now())) => {
+      const aside = {
+        body: encodeJob(job),
+        group: messageGroup(job),
+        attempts: 5,
+        subject: `default/${job.scan?.name}`,
+      };
+      const error = new RelayError(reason, `${job.key}: it failed`);
+      await putAside(sqsQueue(sqs, queues.dlqUrl), aside, error, failedAt);
+    },
+    moveAside: async (body, group) => {
+      await sqs.send(
+        new SendMessageCommand({
+          QueueUrl: queues.dlqUrl,
+          MessageBody: body,
+          MessageGroupId: group,
+          MessageDeduplicationId: randomUUID(),
+        }),
+      );
+    },
+    drain: async (queue) => {
+      const QueueUrl = urlOf(queue);
+      const all: Message[] = [];
+      for (;;) {
+        const { Messages = [] } = await sqs.send(
+          new ReceiveMessageCommand({
+            QueueUrl,
+            MaxNumberOfMessages: 10,
+            MessageSystemAttributeNames: ["All"],
+            MessageAttributeNames: ["All"],
+          }),
+        );
+        if (Messages.length === 0) return all;
+        for (const message of Messages) {
+          all.push(message);
+          await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+        }
+      }
+    },
+    count: async (queue) => {
+      const { Attributes = {} } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl: urlOf(queue), AttributeNames: ["All"] }),
+      );
+      return {
+        waiting: Number(Attributes.ApproximateNumberOfMessages),
+        inFlight: Number(Attributes.ApproximateNumberOfMessagesNotVisible),
+      };
+    },
+    later: (milliseconds) => {
+      ahead += milliseconds;
+    },
+    [Symbol.asyncDispose]: async () => {
+      sqs.destroy();
+      await server.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}

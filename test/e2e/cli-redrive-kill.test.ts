@@ -1,0 +1,72 @@
+import { expect, it } from "vitest";
+import { parseFilter, selection } from "../../cli/dead-letter-filter.ts";
+import { type Fifo, fifo } from "../../cli/fifo.ts";
+import { redriveDeadLetters } from "../../cli/redrive.ts";
+import { type Queue, sqsQueue } from "../../lib/queue.ts";
+import { aProductJob, startQueues } from "./cli-queues.ts";
+
+/** What every call of a process goes through that dies before or after one of them; nothing works from then on. */
+function mortal(diesAt: number, after: boolean) {
+  let calls = 0;
+  const killed = () => new Error("killed");
+  return {
+    calls: () => calls,
+    call: async <T>(effect: () => Promise<T>): Promise<T> => {
+      const index = calls++;
+      if (index > diesAt || (index === diesAt && !after)) throw killed();
+      const result = await effect();
+      if (index === diesAt) throw killed();
+      return result;
+    },
+  };
+}
+
+/** One message at a time, so that those that stay have to be turned over. */
+function mortalDlq(real: Fifo, call: ReturnType<typeof mortal>["call"]): Fifo {
+  return {
+    url: real.url,
+    counts: () => call(() => real.counts()),
+    receive: (options) => call(() => real.receive({ ...options, most: 1, waitSeconds: 0 })),
+    sendAgain: (message, attributes, id) => call(() => real.sendAgain(message, attributes, id)),
+    remove: (message) => call(() => real.remove(message)),
+    hide: (messages, seconds) => call(() => real.hide(messages, seconds)),
+  };
+}
+
+const selects = selection([], parseFilter("reason=dojo-timeout"));
+const names = (messages: readonly { Body?: string | undefined }[]) =>
+  messages.map(({ Body = "" }) => (JSON.parse(Body) as { scan: { name: string } }).scan.name);
+
+/** Four messages of one product, of which two are moved by a redrive that dies, and by another one after it. */
+async function redriveTwice(diesAt: number, after: boolean) {
+  await using queues = await startQueues();
+  for (let n = 0; n < 4; n++) await queues.putAside(aProductJob(n, "shop"), n % 2 === 0 ? "dojo-busy" : "dojo-timeout");
+  const [real, queue] = [fifo(queues.sqs, queues.dlqUrl), sqsQueue(queues.sqs, queues.queueUrl)];
+  const { calls, call } = mortal(diesAt, after);
+  const dying: Queue = { ...queue, send: (message) => call(() => queue.send(message)) };
+  let error: unknown;
+  await redriveDeadLetters(mortalDlq(real, call), dying, { selects }).catch((thrown: unknown) => {
+    error = thrown;
+  });
+  // What it had in hand comes back when its time has run out.
+  queues.later(120_000);
+  const first = names(await queues.drain("queue"));
+  await redriveDeadLetters(real, queue, { selects });
+  const second = names(await queues.drain("queue"));
+  return { calls: calls(), error, first, second, stayed: names(await queues.drain("dlq")) };
+}
+
+it("a redrive killed before and after any of its calls loses none, and the next one mends what it left", async () => {
+  const whole = await redriveTwice(Number.POSITIVE_INFINITY, false);
+  expect(whole).toMatchObject({ error: undefined, first: ["scan-1", "scan-3"], second: [] });
+  expect(whole.stayed).toEqual(["scan-0", "scan-2"]);
+  const points = Array.from({ length: whole.calls }, (_, at) => [false, true].map((after) => ({ at, after }))).flat();
+  const ends = await Promise.all(points.map(({ at, after }) => redriveTwice(at, after)));
+  for (const [index, { first, second, stayed }] of ends.entries()) {
+    const where = JSON.stringify(points[index]);
+    expect(new Set([...first, ...second]), where).toEqual(new Set(["scan-1", "scan-3"]));
+    // One at most is there twice: that which was sent and not yet deleted.
+    expect(first.length + second.length, where).toBeLessThanOrEqual(3);
+    expect(stayed.sort(), where).toEqual(["scan-0", "scan-2"]);
+  }
+});

@@ -1,0 +1,63 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const COMMAND = fileURLToPath(new URL("../../cli/dojo-relay.mjs", import.meta.url));
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliRun {
+  readonly result: Promise<CliResult>;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves when so many lines came on stderr (progress is a line a step there), or the command ended. */
+  lines(count: number): Promise<void>;
+}
+
+/** Only what the command is given: nothing of this machine's settings. */
+const BARE = { PATH: process.env.PATH, HOME: "/nonexistent", NO_COLOR: "1", AWS_EC2_METADATA_DISABLED: "true" };
+
+/** `dojo-relay ARGS…` in a process of its own. */
+export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliRun {
+  const child = spawn(process.execPath, [COMMAND, ...args], { env: { ...BARE, ...env } });
+  let [stdout, stderr] = ["", ""];
+  const waiting = new Set<() => void>();
+  const wake = () => {
+    for (const look of waiting) look();
+  };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    wake();
+  });
+  const result = new Promise<CliResult>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => {
+      resolve({ code, stdout, stderr });
+      waiting.clear();
+    });
+  });
+  const lines = (count: number) =>
+    new Promise<void>((resolve) => {
+      const look = () => {
+        if (stderr.split("\n").length > count) resolve();
+      };
+      waiting.add(look);
+      void result.then(() => resolve());
+      look();
+    });
+  return { result, lines, kill: (signal) => child.kill(signal) };
+}
+
+export const cli = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => startCli(args, env).result;
+
+/** The same with `--json`, parsed. @throws Error with what the command said where it failed */
+export async function cliJson<T>(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<T> {
+  const { code, stdout, stderr } = await cli([...args, "--json"], env);
+  if (stdout === "") throw new Error(`exit code ${code}, nothing on stdout: ${stderr}`);
+  return JSON.parse(stdout) as T;
+}
