@@ -1,3 +1,4 @@
+import "../lib/memory.ts";
 import middy from "@middy/core";
 import { s3Client, sqsClient } from "../lib/aws.ts";
 import { readImporterConfig } from "../lib/config.ts";

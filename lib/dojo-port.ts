@@ -3,11 +3,9 @@ import type { DojoConfig, Env } from "./config.ts";
 import { dojoClient } from "./defectdojo/client.ts";
 import { httpTransport } from "./defectdojo/http.ts";
 import type { DefectDojo } from "./defectdojo/port.ts";
-import { keepHeapSmall } from "./memory.ts";
 
-/** DefectDojo as the configuration says; whoever reads it keeps its heap small from here on. */
+/** DefectDojo as the configuration says. */
 export function dojoPort(config: DojoConfig, proxyEnv: Env): DefectDojo {
-  keepHeapSmall();
   const transport = httpTransport({
     baseUrl: config.DEFECTDOJO_URL,
     apiKey: apiKeySource(config),
