@@ -22,6 +22,8 @@ export type StandinOptions = {
   maxRequestLine?: number;
   /** Scan types that this server does not know. */
   missingScanTypes?: readonly string[];
+  /** Added to every id that is given, as on a server with years behind it. @default 0 */
+  idsFrom?: number;
   /** Milliseconds added to every answer. @default 0 */
   latency?: number;
   /** The server's clock. */
@@ -54,6 +56,7 @@ export function settings(options: StandinOptions): Settings {
     maxUploadBytes: 800 * 1024 * 1024,
     maxRequestLine: 4094,
     missingScanTypes: [],
+    idsFrom: 0,
     latency: 0,
     now: () => new Date(),
     ...options,

@@ -181,7 +181,7 @@ export function createState(settings: Settings): State {
     nextId: (table) => {
       const id = ids[table] ?? 1;
       ids[table] = id + 1;
-      return id;
+      return id + settings.idsFrom;
     },
     timestamp: () => {
       micros = (micros + 7) % 1000;
