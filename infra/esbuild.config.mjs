@@ -19,14 +19,23 @@ export const functionBuild = {
   plugins: [leanPlugin],
 };
 
-/** What serverless-esbuild calls. Builds that run at the same time have a folder of their own each. */
-const serverlessEsbuild = () => ({
-  ...functionBuild,
-  outputFileExtension: ".mjs",
-  outputWorkFolder: `.build/osls-${process.pid}`,
-  // It would leave out the SDK.
-  exclude: [],
-});
+/**
+ * What serverless-esbuild calls. `osls invoke local` finds no handler in a file that ends in `.mjs`, and then hangs.
+ * @param {{ processedInput?: { commands?: readonly string[] } }} serverless
+ */
+const serverlessEsbuild = ({ processedInput }) => {
+  const local = processedInput?.commands?.includes("local") ?? false;
+  return {
+    ...functionBuild,
+    outputFileExtension: local ? ".js" : ".mjs",
+    // Packages that are made at the same time have a folder each, which is removed in the end.
+    outputWorkFolder: local ? ".build/osls-local" : `.build/osls-${process.pid}`,
+    // A build that fails ends osls instead of leaving it waiting for the next one.
+    skipRebuild: true,
+    // It would leave out the SDK.
+    exclude: [],
+  };
+};
 
 // serverless-esbuild `require`s this file and wants a function.
 export { serverlessEsbuild as "module.exports" };

@@ -9,6 +9,7 @@ async function answer(path: string, invocation: Invocation): Promise<Answer> {
   }
 }
 
-process.once("message", async (invocation: Invocation) => {
-  process.send?.(await answer(process.argv[2] ?? "", invocation), () => process.exit(0));
+process.once("message", (invocation: Invocation) => {
+  // `answer` holds every error itself.
+  void answer(process.argv[2] ?? "", invocation).then((one) => process.send?.(one, () => process.exit(0)));
 });

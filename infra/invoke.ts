@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { bundle, FUNCTIONS, type FunctionName } from "./bundle.ts";
 import type { Answer } from "./lambda-runtime.ts";
@@ -69,7 +70,7 @@ async function main(): Promise<void> {
 
 async function readEvent(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file === "-" ? "/dev/stdin" : file, "utf8"));
+    return JSON.parse(file === "-" ? await text(process.stdin) : await readFile(file, "utf8"));
   } catch (error) {
     throw new UsageError(`${file} holds no event: ${error instanceof Error ? error.message : String(error)}`);
   }

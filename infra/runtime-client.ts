@@ -9,13 +9,12 @@ import { callHandler, loadHandler, toLambdaError } from "./lambda-runtime.ts";
 const API = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
 
 /** Not by `fetch`: the next invocation may be long in coming. */
-function call(method: "GET" | "POST", path: string, body?: unknown) {
-  return new Promise<{ headers: http.IncomingHttpHeaders; body: string }>((resolve, reject) => {
-    const request = http.request(`${API}/${path}`, { method }, async (response) =>
-      resolve({ headers: response.headers, body: await text(response) }),
-    );
+async function call(method: "GET" | "POST", path: string, body?: unknown) {
+  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    const request = http.request(`${API}/${path}`, { method }, resolve);
     request.once("error", reject).end(body === undefined ? undefined : JSON.stringify(body));
   });
+  return { headers: response.headers, body: await text(response) };
 }
 
 async function run(bundle: string): Promise<void> {

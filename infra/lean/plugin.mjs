@@ -35,8 +35,8 @@ const EDITS = [
   },
 ];
 
-/** Packages that do nothing when they are imported, but do not say so in their package.json. */
-const PURE = /^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
+/** What does nothing when it is imported, but does not say so: modules of lib/, and packages without `sideEffects` in their package.json. */
+const PURE = /^\.\.?\/.*\.ts$|^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
 
 /** @type {import("esbuild").Plugin} */
 export const leanPlugin = {
