@@ -91,7 +91,9 @@ const RECORDS: Readonly<Record<string, Source>> = {
   SQS: {
     fits: (record) => record.eventSource === "aws:sqs",
     parse: (record, level) =>
-      parseText(record.body, level).map((one) => ({ ...one, messageId: String(record.messageId) })),
+      parseText(record.body, level).map((one) =>
+        typeof record.messageId === "string" ? { ...one, messageId: record.messageId } : one,
+      ),
   },
   SNS: {
     fits: (record) => record.EventSource === "aws:sns" && isObject(record.Sns),

@@ -156,6 +156,16 @@ describe("what cannot be read", () => {
       expect(notification.error.message).toMatch(/^the notification cannot be read: ./);
   });
 
+  it.each([undefined, null, 7, {}, { toString: null, valueOf: null }])(
+    "a message id that is %j is none",
+    (messageId) => {
+      const [record] = sqsEvent(s3Event()).Records;
+      const notification = one({ Records: [{ ...record, messageId }] });
+      expect(created(notification)).toMatchObject(EXPECTED);
+      expect(notification?.messageId).toBeUndefined();
+    },
+  );
+
   it("names the bad fields", () => {
     expect(one({ Records: [{ eventName: "ObjectCreated:Put", s3: {} }] })).toMatchObject({
       error: { message: expect.stringMatching(/s3\.bucket: .*; s3\.object: /) },
