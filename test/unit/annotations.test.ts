@@ -118,8 +118,8 @@ describe("annotations that are not known", () => {
 
   it("is told quickly also where it is very long", () => {
     const started = performance.now();
-    expect(read({ ["x".repeat(1_000_000)]: "x" }).warnings).toHaveLength(1);
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(read({ ["x".repeat(10_000_000)]: "x" }).warnings).toHaveLength(1);
+    expect(performance.now() - started).toBeLessThan(3_000);
   });
 });
 

@@ -547,7 +547,7 @@ describe("locations", () => {
       fc.property(fc.constantFrom("a:", "@", "[", "://", "a.", ".", "-", "::"), fc.nat(1_000), (piece, times) => {
         const started = performance.now();
         isLocation(piece.repeat(times));
-        expect(performance.now() - started).toBeLessThan(100);
+        expect(performance.now() - started).toBeLessThan(2_000);
       }),
       { numRuns: 200 },
     );

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { compareSequencers, decodeJob, encodeJob, jobKey, MAX_JOB_BYTES, messageGroup } from "../../lib/job.ts";
+import {
+  compareSequencers,
+  decodeJob,
+  deduplicationId,
+  encodeJob,
+  jobKey,
+  MAX_JOB_BYTES,
+  messageGroup,
+} from "../../lib/job.ts";
 import { aJob, aScan, ETAG } from "../helpers/factories.ts";
 import { relayErrorBy } from "../helpers/thrown.ts";
 
@@ -22,6 +30,23 @@ describe("the job's key", () => {
     ["border between bucket and key", aJob({ bucket: "securecodebox/scan-abc", key: "findings.json" })],
   ])("is another for another %s", (_, job) => {
     expect(jobKey(job)).not.toBe(jobKey(aJob()));
+  });
+});
+
+describe("the queue's deduplication id", () => {
+  it("is the same for every notification of one upload", () => {
+    const id = deduplicationId(aJob({ sequencer: "1" }));
+    expect(id).toMatch(/^[\da-f]{64}$/);
+    expect(deduplicationId(aJob({ sequencer: "1", scan: aScan({ name: "other" }) }))).toBe(id);
+  });
+
+  it.each([
+    ["the same content uploaded again", aJob({ sequencer: "2" })],
+    ["other content", aJob({ sequencer: "1", etag: "0" })],
+    ["a resync", aJob({ sequencer: "1", kind: "resync" })],
+    ["a source without sequencers", aJob({ versionId: "1.0" })],
+  ])("is another for %s", (_, job) => {
+    expect(deduplicationId(job)).not.toBe(deduplicationId(aJob({ sequencer: "1" })));
   });
 });
 

@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 const transportTo = (baseUrl: string, options: Partial<TransportOptions> = {}): Transport =>
-  httpTransport({ baseUrl, apiKey: async () => KEY, timeoutMs: 5_000, ...options });
+  httpTransport({ baseUrl, apiKey: async () => KEY, timeoutMs: 30_000, ...options });
 
 async function start(handle: Handler, options: Partial<TransportOptions> = {}) {
   const server: TestServer = await testServer(handle);
@@ -571,7 +571,7 @@ describe("TLS", () => {
     const server = await startBare((_, response) => json(response, 200, { trusted: true }), tls);
     const script = `
       const { httpTransport } = await import(${JSON.stringify(new URL("../../../lib/defectdojo/http.ts", import.meta.url).href)});
-      const transport = httpTransport({ baseUrl: ${JSON.stringify(server.url)}, apiKey: async () => "k", timeoutMs: 5000 });
+      const transport = httpTransport({ baseUrl: ${JSON.stringify(server.url)}, apiKey: async () => "k", timeoutMs: 30000 });
       console.log(JSON.stringify(await transport.request("GET", "tests/")));
       process.exit(0);`;
     const { spawn } = await import("node:child_process");
