@@ -156,7 +156,7 @@ describe("what cannot be read", () => {
       expect(notification.error.message).toMatch(/^the notification cannot be read: ./);
   });
 
-  it.each([undefined, null, 7, {}, { toString: null, valueOf: null }])(
+  it.each<unknown>([undefined, null, 7, {}, { toString: null, valueOf: null }])(
     "a message id that is %j is none",
     (messageId) => {
       const [record] = sqsEvent(s3Event()).Records;
