@@ -14,6 +14,8 @@ export const functionBuild = {
   mainFields: ["module", "main"],
   legalComments: "none",
   logLevel: "warning",
+  // The plugin would leave out what such an import is for.
+  logOverride: { "ignored-bare-import": "error" },
   // Everything is inside: the SDK that Lambda brings changes by itself.
   external: [],
   plugins: [leanPlugin],

@@ -35,8 +35,10 @@ const EDITS = [
   },
 ];
 
-/** What does nothing when it is imported, but does not say so: modules of lib/, and packages without `sideEffects` in their package.json. */
-const PURE = /^\.\.?\/.*\.ts$|^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
+/** Packages that do nothing when they are imported, but do not say so in their package.json. */
+const PURE_PACKAGES = /^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
+/** The same of modules of lib/ that others of lib/ import. A bare `import "./x.ts"` there ends the build: see `logOverride`. */
+const PURE_MODULES = /^\.\.?\/.*\.ts$/;
 
 /** @type {import("esbuild").Plugin} */
 export const leanPlugin = {
@@ -50,11 +52,16 @@ export const leanPlugin = {
     for (const { file, loader, edit } of EDITS) {
       build.onLoad({ filter: file }, async ({ path }) => ({ contents: edit(await readFile(path, "utf8")), loader }));
     }
-    build.onResolve({ filter: PURE }, async ({ path, pluginData, ...where }) => {
-      if (pluginData === PURE) return undefined;
-      const found = await build.resolve(path, { ...where, pluginData: PURE });
-      return { ...found, sideEffects: false };
-    });
+    const pure = { sideEffects: false };
+    for (const [filter, importer] of /** @type {const} */ ([
+      [PURE_PACKAGES, /./],
+      [PURE_MODULES, /[\\/]lib[\\/]/],
+    ])) {
+      build.onResolve({ filter }, async ({ path, pluginData, ...where }) => {
+        if (pluginData === pure || !importer.test(where.importer)) return undefined;
+        return { ...(await build.resolve(path, { ...where, pluginData: pure })), ...pure };
+      });
+    }
   },
 };
 

@@ -63,6 +63,12 @@ describe.each(FUNCTIONS)("the bundle of %s", (name) => {
     expect(bundles[name].inputs.filter((file) => foreign.some((part) => file.includes(part)))).toEqual([]);
   });
 
+  it("keeps what is imported for its effect alone", async () => {
+    const source = await readFile(join(ROOT, `functions/${name}.ts`), "utf8");
+    const bare = [...source.matchAll(/^import "\.\.\/(.+)";$/gm)].map(([, file]) => file);
+    expect(bundles[name].inputs).toEqual(expect.arrayContaining(bare));
+  });
+
   it("is imported by itself", async () => {
     const code = `const t = performance.now(); const { handler } = await import(${JSON.stringify(bundles[name].path)});
       console.log(typeof handler, Math.round(performance.now() - t));`;
