@@ -114,6 +114,13 @@ export async function ensureImported(context: LedgerContext): Promise<Imported> 
       continue;
     }
     try {
+      // Another delivery can have come to its end, its note included, since the look above.
+      if ((await dojo.testsByBuildId(jobKey)).length > 0) continue;
+    } catch (error) {
+      await save(UNSENT);
+      throw error;
+    }
+    try {
       answer = await send();
       sentAs = scanType;
     } catch (error) {

@@ -82,7 +82,8 @@ export async function readReceipt(storage: Storage, findings: ObjectRef, log: Lo
 }
 
 /**
- * Writes the receipt, unless a later upload's receipt is there already.
+ * Writes the receipt, unless the findings are another's by now, or (where that is not asked) a later upload's receipt is there already. Asked between
+ * the look at the present receipt and the write that depends on it, so that nobody's later receipt is written over.
  * @returns whether it was written
  */
 export async function writeReceipt(
@@ -90,14 +91,17 @@ export async function writeReceipt(
   findings: ObjectRef,
   receipt: Receipt,
   log: Log,
+  stillOurs?: () => Promise<boolean>,
 ): Promise<boolean> {
   const ref = receiptOf(findings);
   const body = `${JSON.stringify(receipt, undefined, 1)}\n`;
   for (let attempt = 1; ; attempt++) {
     const head = await storage.head(ref);
     const present = head === undefined ? undefined : await readReceipt(storage, findings, log);
-    const later = present !== undefined && present.receipt.jobKey !== receipt.jobKey;
-    if (later && compareSequencers(present.receipt.sequencer, receipt.sequencer) > 0) return false;
+    const other = present !== undefined && present.receipt.jobKey !== receipt.jobKey ? present.receipt : undefined;
+    if (stillOurs !== undefined) {
+      if (!(await stillOurs())) return false;
+    } else if (compareSequencers(other?.sequencer, receipt.sequencer) > 0) return false;
     try {
       const condition = head === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: present?.etag ?? head.etag };
       await storage.write(ref, body, { contentType: "application/json", condition });

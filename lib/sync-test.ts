@@ -3,9 +3,9 @@ import type { FiledUnder } from "./filing.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
 import type { MappingContext } from "./from-dojo.ts";
 import { jobKey, type ScanJob } from "./job.ts";
-import { originalOf } from "./layout.ts";
+import { originalOf, uri } from "./layout.ts";
 import { mergeFindings } from "./merge.ts";
-import { type Receipt, writeReceipt } from "./receipt.ts";
+import { type Receipt, writeReceipt, writtenBackBy } from "./receipt.ts";
 import { streamFindings } from "./report.ts";
 import { dropUndefined } from "./scan.ts";
 import { GENERIC } from "./scan-types.ts";
@@ -84,8 +84,13 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     finishedAt: new Date(finished).toISOString(),
     timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
   };
-  if (!(await writeReceipt(storage, job, receipt, log))) {
-    return { outcome: "superseded", why: "a later upload has its receipt already" };
+  const stillOurs = async () => {
+    const head = await storage.head(job);
+    if (head === undefined) return false;
+    return writtenBackBy(job, head.metadata) === receipt.jobKey || (!settings.syncBack && head.etag === job.etag);
+  };
+  if (!(await writeReceipt(storage, job, receipt, log, stillOurs))) {
+    return { outcome: "superseded", why: `${uri(job)} is another's by now` };
   }
   return { outcome: receipt.outcome, receipt };
 }
