@@ -52,13 +52,13 @@ export function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
 }
 
 /**
- * A note that took longer than its job, or whose importer did, stays until the next job of the key; nothing follows from it. So does that of an importer
- * that dies after another one ended its message.
+ * A note that took longer than its job, or whose importer did while another one ended its message, stays until the next job of the key. Nothing follows
+ * from it.
  */
 function cameLate({ hits }: World): boolean {
   const late = hits.filter(({ kind }) => kind === "late" || kind === "slow");
-  const two = hits.some(({ kind }) => kind === "expire") && hits.some(({ kind }) => kind.startsWith("die"));
-  return two || late.some(({ what }) => /defectdojo\.pending\.json$|^queue change visibility$/.test(what));
+  const zombie = hits.some(({ kind }) => kind === "expire");
+  return zombie || late.some(({ what }) => /defectdojo\.pending\.json$|^queue change visibility$/.test(what));
 }
 
 /** An upload that a later one overtook before its notification came is never a job. */
