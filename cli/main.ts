@@ -1,14 +1,27 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { describeError, RelayError } from "../lib/errors.ts";
+import { backfillCommand } from "./backfill.ts";
 import { CommandError } from "./command-error.ts";
 import { dlqCommand } from "./dlq.ts";
 import { hookCommand } from "./hook.ts";
+import { resyncCommand } from "./resync.ts";
+import { setupCommand } from "./setup.ts";
 import { startCommand } from "./start.ts";
+import { statusCommand } from "./status.ts";
 import { uploadCommand } from "./upload.ts";
 
 /** One row a subcommand; each is a file of its own. */
-const COMMANDS = [dlqCommand, hookCommand, startCommand, uploadCommand];
+const COMMANDS = [
+  startCommand,
+  setupCommand,
+  uploadCommand,
+  statusCommand,
+  dlqCommand,
+  backfillCommand,
+  resyncCommand,
+  hookCommand,
+];
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;

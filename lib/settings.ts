@@ -1,12 +1,18 @@
-import type { CommonConfig, DojoConfig, ImporterConfig } from "./config.ts";
+import type { CommonConfig, DojoConfig, ImporterConfig, ResyncConfig } from "./config.ts";
 import type { FlowSettings } from "./flow.ts";
 import type { RecordSettings } from "./import-record.ts";
 import type { IngestSettings } from "./ingest.ts";
+import type { ResyncSettings } from "./resync-scans.ts";
 
 const seconds = (value: number) => value * 1000;
 
+type IngestConfig = Pick<
+  CommonConfig,
+  "SIDECAR_NAME" | "FINDINGS_NAME" | "MAX_SIDECAR_BYTES" | "DEFECTDOJO_HOOK_LABELS" | "SIDECAR_GRACE_SECONDS"
+>;
+
 /** What ingest needs, of the configuration. */
-export function ingestSettings(config: CommonConfig): IngestSettings {
+export function ingestSettings(config: IngestConfig): IngestSettings {
   return {
     sidecarName: config.SIDECAR_NAME,
     findingsName: config.FINDINGS_NAME,
@@ -46,5 +52,17 @@ export function recordSettings(config: ImporterConfig): RecordSettings {
     heartbeatSeconds: config.HEARTBEAT_SECONDS,
     ingest: ingestSettings(config),
     flow: flowSettings(config),
+  };
+}
+
+/** What a resync needs, of the configuration. */
+export function resyncSettings(config: ResyncConfig): Omit<ResyncSettings, "since" | "stop"> {
+  return {
+    bucket: config.BUCKET,
+    prefix: config.RESYNC_PREFIX,
+    findingsName: config.FINDINGS_NAME,
+    sidecar: { sidecarName: config.SIDECAR_NAME, maxSidecarBytes: config.MAX_SIDECAR_BYTES },
+    flow: flowSettings(config),
+    concurrency: 4,
   };
 }

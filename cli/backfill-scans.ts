@@ -1,0 +1,115 @@
+import { mapInOrder } from "../lib/concurrency.ts";
+import { type RelayError, toRelayError } from "../lib/errors.ts";
+import { enqueue, type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest.ts";
+import { jobKey, type ScanJob } from "../lib/job.ts";
+import { nameOf, type ObjectRef, uri } from "../lib/layout.ts";
+import { type Receipt, readReceipt, uploadedEtag, writtenBackBy } from "../lib/receipt.ts";
+import { readSidecar } from "../lib/sidecar.ts";
+import type { ListedObject, ObjectHead } from "../lib/storage.ts";
+import { pace } from "./pace.ts";
+
+export interface BackfillOptions {
+  readonly bucket: string;
+  readonly prefix: string;
+  /** Findings up to this key are left out: an earlier run has looked at them. */
+  readonly startAfter?: string | undefined;
+  /** Findings uploaded before are left out. */
+  readonly since?: Date | undefined;
+  readonly dryRun: boolean;
+  /** Jobs a second. */
+  readonly rate?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What became of one scan. */
+export type Backfilled = { readonly key: string } & (
+  | { readonly outcome: "enqueued" | "not-selected"; readonly why: string }
+  | { readonly outcome: "done" }
+  | { readonly outcome: "failed"; readonly error: RelayError }
+);
+
+/** Scans that are looked at side by side: three small requests each. */
+const CONCURRENCY = 16;
+
+/**
+ * Enqueues every scan whose findings, as they are now, have no final receipt. A bad scan is one of the results; what concerns all of them (the
+ * listing, the queue) is thrown. Results come in the order of their keys, so that a later run can go on after the last.
+ */
+export async function* backfillScans(
+  ports: IngestPorts,
+  settings: IngestSettings,
+  options: BackfillOptions,
+): AsyncGenerator<Backfilled> {
+  const { bucket, prefix, startAfter, since, signal } = options;
+  const wait = pace(options.rate, signal);
+  const findings = wanted(ports.storage.list(bucket, prefix, startAfter), settings.findingsName, since, signal);
+  const results = mapInOrder(findings, CONCURRENCY, (found) => examine(found, ports, settings));
+  for await (const result of results) {
+    if (!("job" in result)) {
+      yield result;
+      continue;
+    }
+    await wait();
+    if (signal.aborted) return;
+    const { key, job, why } = result;
+    if (!options.dryRun) await enqueue(job, ports);
+    yield { key, outcome: "enqueued", why };
+  }
+}
+
+/**
+ * Why these findings have to be imported, and the ETag of their upload; undefined where they are done.
+ * Findings that are no write-back although they were synced are an upload of the same bytes, which has to be synced again.
+ */
+export function importNeeded(
+  ref: ObjectRef,
+  head: ObjectHead,
+  stored: Receipt | undefined,
+): { etag: string; why: string } | undefined {
+  const receipt = stored?.jobKey === jobKey({ ...ref, etag: stored?.etag ?? "" }) ? stored : undefined;
+  const uploaded = uploadedEtag(ref, head.metadata);
+  if (uploaded !== undefined) {
+    const done = receipt?.jobKey === writtenBackBy(ref, head.metadata);
+    return done ? undefined : { etag: uploaded, why: "written back, but without its receipt" };
+  }
+  if (receipt === undefined) return { etag: head.etag, why: "never imported" };
+  if (receipt.etag !== head.etag) return { etag: head.etag, why: "a newer upload than what was imported" };
+  return receipt.outcome === "imported" ? undefined : { etag: head.etag, why: "the same findings were uploaded again" };
+}
+
+type Examined = Backfilled | { readonly key: string; readonly job: ScanJob; readonly why: string };
+
+async function examine(found: ListedObject, ports: IngestPorts, settings: IngestSettings): Promise<Examined> {
+  const { bucket, key } = found;
+  const ref = { bucket, key };
+  try {
+    const [head, stored] = await Promise.all([ports.storage.head(ref), readReceipt(ports.storage, ref, ports.log)]);
+    const need = head === undefined ? undefined : importNeeded(ref, head, stored?.receipt);
+    if (head === undefined || need === undefined) return { key, outcome: "done" };
+    if (uploadedEtag(ref, head.metadata) !== undefined) {
+      const scan = await readSidecar(ports.storage, ref, settings);
+      return { key, job: { version: 1, kind: "import", ...ref, etag: need.etag, scan }, why: need.why };
+    }
+    const job = await makeJob(
+      { ...ref, etag: need.etag, versionId: undefined, sequencer: undefined, metadata: {}, at: undefined },
+      ports,
+      settings,
+    );
+    return typeof job === "string" ? { key, outcome: "not-selected", why: job } : { key, job, why: need.why };
+  } catch (error) {
+    return { key, outcome: "failed", error: toRelayError(error, uri(ref)) };
+  }
+}
+
+async function* wanted(
+  listing: AsyncIterable<ListedObject>,
+  findingsName: string,
+  since: Date | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<ListedObject> {
+  for await (const object of listing) {
+    if (signal.aborted) return;
+    if (nameOf(object.key) !== findingsName) continue;
+    if (since === undefined || object.lastModified === undefined || object.lastModified >= since) yield object;
+  }
+}

@@ -1,0 +1,141 @@
+import { Command } from "commander";
+import { systemClock } from "../lib/clock.ts";
+import { describeError } from "../lib/errors.ts";
+import { sqsQueue } from "../lib/queue.ts";
+import { ingestSettings } from "../lib/settings.ts";
+import { type Backfilled, type BackfillOptions, backfillScans } from "./backfill-scans.ts";
+import { commandLog, NO_METRICS } from "./command-log.ts";
+import { interruptible } from "./interruption.ts";
+import { findQueues, operator } from "./operator.ts";
+import { parseRate, parseSince } from "./options.ts";
+import { progressLine } from "./progress.ts";
+
+interface Options {
+  readonly since?: Date;
+  readonly after?: string;
+  readonly dryRun?: boolean;
+  readonly rate?: number;
+  readonly json?: boolean;
+}
+
+/** `dojo-relay backfill PREFIX`: what notifications missed. */
+export function backfillCommand(): Command {
+  return new Command("backfill")
+    .description("enqueue every scan of the bucket that has no final receipt for its findings as they are now")
+    .argument("[prefix]", "only scans below this prefix", "")
+    .option("--since <date>", "only findings uploaded since: a date or an age (7d)", parseSince)
+    .option("--after <key>", "go on after this key, where an earlier run was stopped")
+    .option("--dry-run", "say what would be enqueued and enqueue nothing")
+    .option("--rate <n>", "at most so many jobs a second", parseRate)
+    .option("--json", "print {scans, enqueued, done, notSelected, failed, lastKey} instead of lines")
+    .addHelpText("after", BACKFILL_HELP)
+    .action(async (prefix: string, options: Options) => {
+      await interruptible((signal) => backfill(prefix, options, signal));
+    });
+}
+
+async function backfill(prefix: string, options: Options, signal: AbortSignal): Promise<void> {
+  const { dryRun = false, json = false } = options;
+  const { config, sqs, storage } = operator(process.env);
+  const { queueUrl, dlqUrl } = dryRun ? { queueUrl: "", dlqUrl: "" } : await findQueues({ config, sqs });
+  const ports = {
+    storage,
+    queue: sqsQueue(sqs, queueUrl),
+    dlq: sqsQueue(sqs, dlqUrl),
+    clock: systemClock,
+    log: commandLog(),
+    metrics: NO_METRICS,
+  };
+  const settings = ingestSettings(config);
+  const range: BackfillOptions = {
+    bucket: config.BUCKET,
+    prefix,
+    startAfter: options.after,
+    since: options.since,
+    dryRun,
+    rate: options.rate,
+    signal,
+  };
+  const count = { enqueued: 0, done: 0, "not-selected": 0, failed: 0 };
+  const line = progressLine();
+  const output = json ? jsonOutput() : textOutput(config.BUCKET, dryRun, line.clear);
+  let lastKey = options.after;
+  let whole = false;
+  try {
+    for await (const result of backfillScans(ports, settings, range)) {
+      count[result.outcome]++;
+      lastKey = result.key;
+      if (result.outcome !== "done") output.scan(result);
+      line.update(() => `${total(count)} scans, ${count.enqueued} enqueued, at ${lastKey}`);
+    }
+    whole = !signal.aborted;
+  } finally {
+    line.clear();
+    output.end(count, lastKey);
+    if (!whole) process.stderr.write(goOn(prefix, lastKey));
+  }
+  if (count.failed > 0 && whole) process.exitCode = 1;
+}
+
+type Counts = Record<Backfilled["outcome"], number>;
+type Shown = Exclude<Backfilled, { outcome: "done" }>;
+
+interface Output {
+  scan(result: Shown): void;
+  end(count: Counts, lastKey: string | undefined): void;
+}
+
+const total = (count: Counts) => count.enqueued + count.done + count["not-selected"] + count.failed;
+
+function textOutput(bucket: string, dryRun: boolean, clear: () => void): Output {
+  const verb = dryRun ? "would be enqueued" : "enqueued";
+  return {
+    scan: (result) => {
+      clear();
+      const what = result.outcome === "enqueued" ? verb : result.outcome.replace("-", " ");
+      const why = result.outcome === "failed" ? describeError(result.error, 300) : result.why;
+      process.stdout.write(`${what}  s3://${bucket}/${result.key}  (${why})\n`);
+    },
+    end: (count) => {
+      process.stdout.write(
+        `${total(count)} scans: ${count.enqueued} ${verb}, ${count.done} done, ${count["not-selected"]} not selected, ${count.failed} failed\n`,
+      );
+    },
+  };
+}
+
+/** One JSON document, written as it comes: a bucket may have any number of scans. */
+function jsonOutput(): Output {
+  let first = true;
+  process.stdout.write('{ "scans": [');
+  return {
+    scan: (result) => {
+      const { key, outcome } = result;
+      const why =
+        result.outcome === "failed"
+          ? { why: describeError(result.error), reason: result.error.reason, advice: result.error.advice }
+          : { why: result.why };
+      process.stdout.write(`${first ? "" : ","}\n ${JSON.stringify({ key, outcome, ...why })}`);
+      first = false;
+    },
+    end: ({ enqueued, done, "not-selected": notSelected, failed }, lastKey) => {
+      const rest = JSON.stringify({ enqueued, done, notSelected, failed, lastKey: lastKey ?? null });
+      process.stdout.write(`\n], ${rest.slice(1, -1)} }\n`);
+    },
+  };
+}
+
+function goOn(prefix: string, lastKey: string | undefined): string {
+  if (lastKey === undefined) return "stopped before the first scan\n";
+  const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  return `stopped; go on with: dojo-relay backfill ${quoted(prefix)} --after ${quoted(lastKey)}\n`;
+}
+
+const BACKFILL_HELP = `
+The safety net under notifications. It enqueues findings that were never imported, that were uploaded anew since, or whose
+receipt is missing; running it again does no harm, as an import that happened is found. The bucket is listed page by page.
+Exit code 1 if a scan could not be enqueued (its sidecar is missing, say); the others are.
+
+Examples:
+  $ dojo-relay backfill --dry-run
+  $ dojo-relay backfill nightly/ --since 7d --rate 5`;

@@ -1,0 +1,111 @@
+import { mapInOrder } from "../lib/concurrency.ts";
+import { jobKey } from "../lib/job.ts";
+import { type ObjectRef, PENDING_NAME, RECEIPT_NAME } from "../lib/layout.ts";
+import type { Log } from "../lib/observe.ts";
+import { type PendingNote, pendingNotes } from "../lib/pending.ts";
+import { type Receipt, readReceipt } from "../lib/receipt.ts";
+import { type ScanFolder, scanFolders } from "../lib/scan-folders.ts";
+import type { ListedObject, Storage } from "../lib/storage.ts";
+import { importNeeded } from "./backfill-scans.ts";
+import { formatDuration } from "./durations.ts";
+
+type Done = Pick<
+  Receipt,
+  "importedAs" | "new" | "duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated"
+> & {
+  readonly findings: number;
+  readonly testUrl: string;
+};
+
+/** How far a scan is. */
+export type ScanState = { readonly key: string } & (
+  | ({ readonly state: "done" } & Done)
+  | { readonly state: "running" | "waiting"; readonly what: string }
+);
+
+/** Finished scans by the ETag of their receipt, so that a second look at a bucket costs little more than its listing. */
+export type KnownReceipts = Map<string, { readonly etag: string; readonly done: Done }>;
+
+const CONCURRENCY = 16;
+
+/** How far every scan below the prefix is, by what lies beside its findings. */
+export function scanStates(
+  storage: Storage,
+  { bucket, prefix, findingsName, log }: { bucket: string; prefix: string; findingsName: string; log: Log },
+  known: KnownReceipts = new Map(),
+  now = Date.now(),
+): AsyncIterable<ScanState> {
+  const names = new Set([findingsName, RECEIPT_NAME, PENDING_NAME]);
+  const scans = withFindings(scanFolders(storage.list(bucket, prefix), names), findingsName);
+  return mapInOrder(scans, CONCURRENCY, async ({ findings, receipt, pending }): Promise<ScanState> => {
+    const { key } = findings;
+    const done = receipt === undefined ? undefined : await finished(storage, findings, receipt, log, known);
+    if (done !== undefined) return { key, state: "done", ...done };
+    if (pending === undefined) return { key, state: "waiting", what: "" };
+    const note = await pendingNotes(storage, log).read(findings, jobKey(findings));
+    return { key, state: "running", what: howFar(note, now) };
+  });
+}
+
+interface Found {
+  readonly findings: ListedObject;
+  readonly receipt: ListedObject | undefined;
+  readonly pending: ListedObject | undefined;
+}
+
+async function* withFindings(folders: AsyncIterable<ScanFolder>, findingsName: string): AsyncGenerator<Found> {
+  for await (const { objects } of folders) {
+    const findings = objects.get(findingsName);
+    if (findings !== undefined)
+      yield { findings, receipt: objects.get(RECEIPT_NAME), pending: objects.get(PENDING_NAME) };
+  }
+}
+
+/** What the receipt says, if it is that of the findings as they are now. It is written last, so an older one has to be held against them. */
+async function finished(
+  storage: Storage,
+  findings: ListedObject,
+  listed: ListedObject,
+  log: Log,
+  known: KnownReceipts,
+): Promise<Done | undefined> {
+  const version = `${listed.etag} ${findings.etag}`;
+  const before = known.get(findings.key);
+  if (before?.etag === version) return before.done;
+  const stored = await readReceipt(storage, findings, log);
+  if (stored === undefined) return undefined;
+  if ((listed.lastModified ?? 0) < (findings.lastModified ?? 0)) {
+    const ref: ObjectRef = { bucket: findings.bucket, key: findings.key };
+    const head = await storage.head(ref);
+    if (head === undefined || importNeeded(ref, head, stored.receipt) !== undefined) return undefined;
+  }
+  const {
+    importedAs,
+    duplicates,
+    falsePositives,
+    riskAccepted,
+    outOfScope,
+    mitigated,
+    findings: counts,
+  } = stored.receipt;
+  const done = {
+    ...{ importedAs, findings: counts.count, new: stored.receipt.new, duplicates, falsePositives },
+    ...{ riskAccepted, outOfScope, mitigated, testUrl: stored.receipt.test.url },
+  };
+  known.set(findings.key, { etag: version, done });
+  return done;
+}
+
+/** What the note between two deliveries tells. */
+export function howFar(note: PendingNote, now: number): string {
+  const since = (iso: string) => `${formatDuration(now - Date.parse(iso))} ago`;
+  const { progress, postedAt, waits, fellBack, lastError } = note;
+  const parts = [
+    progress && `test ${progress.testId} has ${progress.findings} findings, the last ${since(progress.since)}`,
+    postedAt !== undefined && progress === undefined && `sent to DefectDojo ${since(postedAt)}`,
+    fellBack !== undefined && `as generic findings: ${fellBack}`,
+    waits && `waited ${waits.count} times`,
+    lastError && `failed ${since(lastError.at)}: ${lastError.reason}: ${lastError.message}`,
+  ];
+  return parts.filter((part) => typeof part === "string").join("; ") || "begun";
+}

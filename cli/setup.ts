@@ -1,0 +1,120 @@
+import { Command } from "commander";
+import type { Env } from "../lib/config.ts";
+import { describeError } from "../lib/errors.ts";
+import { CommandError } from "./command-error.ts";
+import { ask, type Operator, operator, queueNames } from "./operator.ts";
+import { print } from "./options.ts";
+import { type Change, ensureBucket, ensureNotification, ensureQueues } from "./resources.ts";
+
+/** The webhook as README and compose file name it. */
+const TARGET = "arn:minio:sqs::RELAY:webhook";
+
+export interface SetupResult {
+  readonly changes: readonly Change[];
+  readonly notes: readonly string[];
+  readonly queueUrl?: string;
+  readonly dlqUrl?: string;
+}
+
+/** `dojo-relay setup`: queues and bucket notification, wherever the environment points. */
+export function setupCommand(): Command {
+  return new Command("setup")
+    .description(
+      "make queue, dead-letter queue, redrive policy, bucket and its notification; what is right already stays",
+    )
+    .option("--target <arn>", "what MinIO is to notify", TARGET)
+    .option("--json", "print {changes: [{what, changed}], notes, queueUrl, dlqUrl} instead of lines")
+    .addHelpText("after", SETUP_HELP)
+    .action(async ({ target, json }: { target: string; json?: boolean }) => {
+      const result = await setup(process.env, target);
+      print(result, json, () => describe(result));
+    });
+}
+
+/** @throws CommandError where a server refuses */
+export async function setup(env: Env, target: string): Promise<SetupResult> {
+  const { config, s3, sqs } = operator(env);
+  const changes: Change[] = [];
+  const notes: string[] = [];
+  let urls = {};
+  const embedded = config.AWS_ENDPOINT_URL_S3 !== undefined && config.AWS_ENDPOINT_URL_SQS === undefined;
+  if (embedded) notes.push("queues: without AWS_ENDPOINT_URL_SQS `dojo-relay start` makes its own, in DATA_DIR");
+  else {
+    const made = await ask("the queues", ensureQueues(sqs, config.VISIBILITY_SECONDS, queueNames(config)));
+    changes.push(...made.changes);
+    urls = { queueUrl: made.queueUrl, dlqUrl: made.dlqUrl };
+  }
+  if (config.AWS_ENDPOINT_URL_S3 === undefined) {
+    notes.push(
+      `bucket ${config.BUCKET}: left alone on AWS; serverless.yml (or infra/template.yaml) sets its notification, which calls the ingest function`,
+    );
+  } else {
+    changes.push(await asking(config.BUCKET, ensureBucket(s3, config.BUCKET)));
+    changes.push(await notify({ config, s3 }, target));
+    if (isMinio(target)) notes.push(queueDirNote(target));
+  }
+  return { changes, notes, ...urls };
+}
+
+async function notify({ config, s3 }: Pick<Operator, "config" | "s3">, target: string): Promise<Change> {
+  try {
+    return await ensureNotification(s3, config.BUCKET, target, config.FINDINGS_NAME);
+  } catch (error) {
+    if (error instanceof Error && error.name === "InvalidArgument" && isMinio(target)) {
+      throw new CommandError(
+        `MinIO knows no ${target}: ${error.message}`,
+        `Start MinIO with these and run this again (the service's address as MinIO reaches it, and its WEBHOOK_TOKEN):\n${variables(target)}`,
+      );
+    }
+    throw storeError(config.BUCKET, error);
+  }
+}
+
+// --- utils ---
+
+const isMinio = (arn: string) => arn.startsWith("arn:minio:");
+
+/** `arn:minio:sqs:<region>:<id>:webhook`; MinIO's variables end in the id. */
+const targetId = (arn: string) => arn.split(":")[4] ?? "RELAY";
+
+function variables(target: string): string {
+  const id = targetId(target);
+  return [
+    `  MINIO_NOTIFY_WEBHOOK_ENABLE_${id}=on`,
+    `  MINIO_NOTIFY_WEBHOOK_ENDPOINT_${id}=http://relay-host:8080/events`,
+    `  MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_${id}=<WEBHOOK_TOKEN>`,
+    `  MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_${id}=/data/.relay-events`,
+  ].join("\n");
+}
+
+function queueDirNote(target: string): string {
+  return `MinIO needs MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_${targetId(target)}: without it, events are lost silently while the service is away (\`dojo-relay backfill\` finds them)`;
+}
+
+async function asking<T>(bucket: string, request: Promise<T>): Promise<T> {
+  try {
+    return await request;
+  } catch (error) {
+    throw storeError(bucket, error);
+  }
+}
+
+function storeError(bucket: string, error: unknown): CommandError {
+  return new CommandError(
+    `bucket ${bucket}: ${error instanceof Error ? `${error.name}: ` : ""}${describeError(error)}`,
+    "Check AWS_ENDPOINT_URL_S3, AWS_REGION, BUCKET and the credentials: they must be allowed to make buckets and set notifications.",
+  );
+}
+
+function describe({ changes, notes }: SetupResult): string {
+  const lines = changes.map(({ what, changed }) => `${changed ? "changed" : "ok     "}  ${what}`);
+  return [...lines, ...notes.map((note) => `note     ${note}`)].join("\n");
+}
+
+const SETUP_HELP = `
+Run it as often as you like: it changes only what is not as it should be, and says what. It works on whatever S3 and SQS
+AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_SQS point to, with the names of QUEUE_URL, DLQ_URL and BUCKET where these are set.
+
+Examples:
+  $ AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9324 dojo-relay setup
+  $ dojo-relay setup --target arn:minio:sqs::RELAY:webhook --json`;

@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, InvalidArgumentError } from "commander";
+import { commandLog } from "./command-log.ts";
+import { fifo } from "./fifo.ts";
+import { interruptible } from "./interruption.ts";
+import { findQueues, type Operator, operator } from "./operator.ts";
+import { progressLine } from "./progress.ts";
+import { type KnownReceipts, type ScanState, scanStates } from "./scan-states.ts";
+import { table } from "./table.ts";
+
+interface Options {
+  readonly watch?: number | true;
+  readonly json?: boolean;
+}
+
+export interface Status {
+  readonly scans: Readonly<Record<ScanState["state"], number>>;
+  /** Jobs in the queue, in somebody's hands, and put aside; missing where the queues are not to be had. */
+  readonly queue?: { readonly waiting: number; readonly running: number; readonly failed: number };
+  readonly findings: Readonly<Record<(typeof COUNTED)[number], number>>;
+  /** Scans that are not done, at most {@link MOST_OPEN}. */
+  readonly open: readonly ScanState[];
+  readonly notes: readonly string[];
+}
+
+const COUNTED = ["findings", "new", "duplicates", "falsePositives", "riskAccepted", "outOfScope", "mitigated"] as const;
+const MOST_OPEN = 1_000;
+const MOST_SHOWN = 20;
+const WATCH_SECONDS = 2;
+
+/** `dojo-relay status [PREFIX]`: done, running, waiting, failed. */
+export function statusCommand(): Command {
+  return new Command("status")
+    .description("how far the scans are: receipts, running imports, the queues; totals of what was found")
+    .argument("[prefix]", "only scans below this prefix", "")
+    .option("--watch [seconds]", `look again every so many seconds, ${WATCH_SECONDS} without a number`, parseSeconds)
+    .option("--json", "print an object instead of text; with --watch one a line")
+    .addHelpText("after", STATUS_HELP)
+    .action(async (prefix: string, { watch, json = false }: Options) => {
+      const operating = operator(process.env);
+      const known: KnownReceipts = new Map();
+      await interruptible(async (signal) => {
+        const seconds = watch === true ? WATCH_SECONDS : watch;
+        do {
+          const status = await lookUp(operating, prefix, known, signal);
+          if (signal.aborted) return;
+          show(status, json, seconds !== undefined);
+          if (seconds !== undefined) await sleep(seconds * 1000, undefined, { signal }).catch(() => undefined);
+        } while (seconds !== undefined && !signal.aborted);
+      });
+      // Whoever watches ends it by hand.
+      if (watch !== undefined) process.exitCode = 0;
+    });
+}
+
+async function lookUp(
+  { config, sqs, storage }: Operator,
+  prefix: string,
+  known: KnownReceipts,
+  signal: AbortSignal,
+): Promise<Status> {
+  const notes: string[] = [];
+  const queue = await queueCounts({ config, sqs }).catch((error: unknown) => {
+    notes.push(`the queues are not to be had: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  });
+  const scans = { done: 0, running: 0, waiting: 0 };
+  const findings = Object.fromEntries(COUNTED.map((name) => [name, 0])) as Record<(typeof COUNTED)[number], number>;
+  const open: ScanState[] = [];
+  const line = progressLine();
+  const where = { bucket: config.BUCKET, prefix, findingsName: config.FINDINGS_NAME, log: commandLog() };
+  for await (const scan of scanStates(storage, where, known)) {
+    if (signal.aborted) break;
+    scans[scan.state]++;
+    if (scan.state === "done") for (const name of COUNTED) findings[name] += scan[name];
+    else if (open.length < MOST_OPEN) open.push(scan);
+    line.update(() => `${scans.done + scans.running + scans.waiting} scans looked at, at ${scan.key}`);
+  }
+  line.clear();
+  return { scans, ...(queue === undefined ? {} : { queue }), findings, open, notes };
+}
+
+async function queueCounts({ config, sqs }: Pick<Operator, "config" | "sqs">) {
+  const { queueUrl, dlqUrl } = await findQueues({ config, sqs });
+  const [queue, dlq] = await Promise.all([fifo(sqs, queueUrl).counts(), fifo(sqs, dlqUrl).counts()]);
+  return { waiting: queue.waiting, running: queue.inFlight, failed: dlq.waiting + dlq.inFlight };
+}
+
+function show(status: Status, json: boolean, again: boolean): void {
+  const text = json ? JSON.stringify(status, undefined, again ? 0 : 1) : describe(status);
+  // A terminal is drawn anew, from its top left corner.
+  const clear = again && !json && process.stdout.isTTY ? "\u001b[H\u001b[2J\u001b[3J" : "";
+  const time = again && !json ? `${new Date().toISOString()}\n` : "";
+  process.stdout.write(`${clear}${time}${text}\n${again && !json && clear === "" ? "\n" : ""}`);
+}
+
+export function describe({ scans, queue, findings, open, notes }: Status): string {
+  const counts = (values: Readonly<Record<string, number>>) =>
+    Object.entries(values)
+      .map(([name, value]) => `${value} ${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}`)
+      .join(", ");
+  const { findings: all, ...verdicts } = findings;
+  const shown = open.slice(0, MOST_SHOWN).map(({ key, state, ...rest }) => ({
+    scan: key,
+    state,
+    "how far": "what" in rest ? rest.what : "",
+  }));
+  const more = scans.running + scans.waiting - shown.length;
+  return [
+    `scans     ${counts(scans)}`,
+    ...(queue === undefined ? [] : [`jobs      ${counts(queue)}`]),
+    `findings  ${all}: ${counts(verdicts)}`,
+    ...(shown.length === 0 ? [] : ["", table(shown)]),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    ...(queue !== undefined && queue.failed > 0 ? ["", "What failed and why: dojo-relay dlq list"] : []),
+    ...notes.map((note) => `\n${note}`),
+  ].join("\n");
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds > 0) || seconds > 86_400) throw new InvalidArgumentError("It must be a number of seconds.");
+  return seconds;
+}
+
+const STATUS_HELP = `
+scans: done (with a receipt for the findings as they are), running (an import has begun), waiting (neither).
+jobs: waiting in the queue, running, failed (in the dead-letter queue).
+
+Examples:
+  $ dojo-relay status nightly/
+  $ dojo-relay status --watch
+  $ dojo-relay status --json | jq .findings.new`;

@@ -1,0 +1,19 @@
+/**
+ * Each item's result in the order of the items, with up to `limit` of them under way at once. What `work` throws ends the iteration at that item's turn;
+ * items are asked for no earlier than they can be begun.
+ */
+export async function* mapInOrder<T, R>(
+  items: AsyncIterable<T>,
+  limit: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const underway: Promise<R>[] = [];
+  for await (const item of items) {
+    const result = work(item);
+    result.catch(() => undefined); // its turn to be awaited may never come
+    underway.push(result);
+    const first = underway.length < limit ? undefined : underway.shift();
+    if (first !== undefined) yield await first;
+  }
+  for (const result of underway) yield await result;
+}
