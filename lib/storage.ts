@@ -268,5 +268,7 @@ function notFoundOr(error: unknown, ref: ObjectRef): undefined {
 function errorFacts(error: unknown): { name: string; status: number | undefined } {
   if (!(error instanceof Error)) return { name: String(error), status: undefined };
   const metadata = "$metadata" in error ? (error.$metadata as { httpStatusCode?: number } | undefined) : undefined;
-  return { name: error.name, status: metadata?.httpStatusCode };
+  // A connection that failed has a code that says more than its name.
+  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  return { name: error.name === "Error" && code !== undefined ? code : error.name, status: metadata?.httpStatusCode };
 }
