@@ -3,7 +3,9 @@ import { Command } from "commander";
 import { describeError, RelayError } from "../lib/errors.ts";
 import { backfillCommand } from "./backfill.ts";
 import { CommandError } from "./command-error.ts";
+import { completionCommand } from "./completion.ts";
 import { dlqCommand } from "./dlq.ts";
+import { doctorCommand } from "./doctor.ts";
 import { hookCommand } from "./hook.ts";
 import { resyncCommand } from "./resync.ts";
 import { setupCommand } from "./setup.ts";
@@ -15,8 +17,10 @@ import { uploadCommand } from "./upload.ts";
 const COMMANDS = [
   startCommand,
   setupCommand,
+  doctorCommand,
   uploadCommand,
   statusCommand,
+  completionCommand,
   dlqCommand,
   backfillCommand,
   resyncCommand,

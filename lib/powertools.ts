@@ -23,7 +23,7 @@ export function powertoolsObserver(
     metrics: { add: (name, value = 1) => metrics.addMetric(name, UNITS[METRICS[name]], value) },
     // Nothing is returned: middy would take it for the function's answer.
     flush: () => {
-      metrics.publishStoredMetrics();
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
     },
   };
 }

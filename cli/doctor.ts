@@ -1,0 +1,68 @@
+import { Command } from "commander";
+import { apiKeySource } from "../lib/api-key.ts";
+import { type DojoConfig, type Env, readDojoConfig } from "../lib/config.ts";
+import { RelayError } from "../lib/errors.ts";
+import { checkBucket } from "./doctor/check-bucket.ts";
+import { checkDojo } from "./doctor/check-dojo.ts";
+import { checkQueues } from "./doctor/check-queues.ts";
+import { type Diagnosis, fail, ok } from "./doctor/finding.ts";
+import { type Operator, operator } from "./operator.ts";
+import { print } from "./options.ts";
+
+const LABELS = { ok: "ok  ", warn: "WARN", fail: "FAIL" } as const;
+
+/** `dojo-relay doctor`: checks a set-up before the first scan. */
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description(
+      "check the set-up (configuration, DefectDojo, bucket, queues) and say what to do about each thing that is not right",
+    )
+    .option("--product-type <name>", "check for this product type instead of the default one (id 1)")
+    .option("--json", "print an array of {level, check, says, remedy}")
+    .addHelpText("after", HELP)
+    .action(async ({ productType, json }: { productType?: string; json?: boolean }) => {
+      const diagnoses = await diagnose(process.env, productType);
+      print(diagnoses, json, () => diagnoses.map(toLine).join("\n"));
+      if (diagnoses.some(({ level }) => level === "fail")) process.exitCode = 1;
+    });
+}
+
+const HELP = `
+Nothing is changed but a scratch object in the bucket, which is removed again. Exit 1 if something will not work.
+
+Examples:
+  $ dojo-relay doctor
+  $ AWS_ENDPOINT_URL_S3=http://minio:9000 BUCKET=securecodebox DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=… dojo-relay doctor
+  $ dojo-relay doctor --product-type "Web shops" --json`;
+
+/** Every check, those of one part beside those of the others. */
+export async function diagnose(env: Env, productType?: string): Promise<Diagnosis[]> {
+  const dojo = configuration(() => {
+    const config = readDojoConfig(env);
+    apiKeySource(config);
+    return config;
+  });
+  const aws = configuration(() => operator(env));
+  const problems = [dojo, aws].flatMap((read) => ("problem" in read ? read.problem : []));
+  const parts = await Promise.all([
+    "value" in dojo ? checkDojo(dojo.value, env, productType) : [],
+    "value" in aws ? checkBucket(aws.value.s3, aws.value.config) : [],
+    "value" in aws ? checkQueues(aws.value) : [],
+  ]);
+  return [...(problems.length === 0 ? [ok("configuration", "every variable can be read")] : problems), ...parts.flat()];
+}
+
+type Configured<T> = { readonly value: T } | { readonly problem: Diagnosis };
+
+function configuration<T extends DojoConfig | Operator>(read: () => T): Configured<T> {
+  try {
+    return { value: read() };
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error;
+    return { problem: fail("configuration", error.message, error.advice) };
+  }
+}
+
+function toLine({ level, check, says, remedy }: Diagnosis): string {
+  return `${LABELS[level]}  ${check}: ${says}${remedy === undefined ? "" : `\n      → ${remedy}`}`;
+}

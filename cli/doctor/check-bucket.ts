@@ -1,0 +1,92 @@
+import { randomUUID } from "node:crypto";
+import { GetBucketNotificationConfigurationCommand, HeadBucketCommand, type S3Client } from "@aws-sdk/client-s3";
+import type { StoreConfig } from "../../lib/config.ts";
+import { RelayError } from "../../lib/errors.ts";
+import { type ObjectRef, uri } from "../../lib/layout.ts";
+import { type Condition, type Storage, s3Storage, storageError } from "../../lib/storage.ts";
+import { withServerDate } from "../http-date.ts";
+import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
+
+const SCRATCH = ".dojo-relay-doctor/";
+
+/** The bucket: there, readable and writable, conditions honoured, and notifying somebody of findings. */
+export async function checkBucket(s3: S3Client, config: StoreConfig): Promise<Diagnosis[]> {
+  const { BUCKET: bucket } = config;
+  let there = false;
+  const reached = await examine("bucket", async () => {
+    const command = new HeadBucketCommand({ Bucket: bucket });
+    try {
+      const { date } = await withServerDate(command, () => s3.send(command));
+      there = true;
+      return [ok("bucket", `s3://${bucket} is there`), ...skew("clock of the store", date, new Date())];
+    } catch (error) {
+      const remedy =
+        "Check BUCKET, AWS_ENDPOINT_URL_S3, AWS_REGION and the credentials; `dojo-relay setup` makes the bucket.";
+      return fail("bucket", `cannot be reached: ${storageError(error, { bucket, key: "" }).message}`, remedy);
+    }
+  });
+  if (!there) return reached;
+  const scratch = { bucket, key: `${SCRATCH}${randomUUID()}` };
+  const written = await examine("bucket rights", () => readAndWrite(s3Storage(s3), scratch));
+  return [...reached, ...written, ...(await examine("notification", () => notification(s3, config)))];
+}
+
+async function readAndWrite(storage: Storage, scratch: ObjectRef): Promise<Diagnosis[]> {
+  const write = (body: string, condition?: Condition) =>
+    storage.write(scratch, body, { contentType: "text/plain", ...(condition === undefined ? {} : { condition }) });
+  const refused = async (condition: Condition) => {
+    try {
+      await write("overwritten", condition);
+      return false;
+    } catch (error) {
+      if (error instanceof RelayError && error.reason === "storage-precondition") return true;
+      throw error;
+    }
+  };
+  const etag = await write("first");
+  try {
+    if ((await storage.head(scratch)) === undefined) {
+      return [
+        fail(
+          "bucket rights",
+          `${uri(scratch)} cannot be read after it was written`,
+          "Give the credentials read access to the bucket.",
+        ),
+      ];
+    }
+    const honoured = (await refused({ ifNoneMatch: "*" })) && (await refused({ ifMatch: "0".repeat(32) }));
+    await write("second", { ifMatch: etag });
+    const rights = ok("bucket rights", "objects can be written, read and removed");
+    if (honoured) return [rights, ok("conditional writes", "If-Match and If-None-Match are honoured")];
+    const remedy =
+      "Use AWS S3, MinIO or another store with conditional writes: without them another writer's findings could be overwritten.";
+    return [rights, fail("conditional writes", "the store writes although the condition does not hold", remedy)];
+  } finally {
+    await storage.remove(scratch);
+  }
+}
+
+async function notification(s3: S3Client, { BUCKET: bucket, FINDINGS_NAME: name }: StoreConfig): Promise<Diagnosis> {
+  const told = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket: bucket }));
+  if (told.EventBridgeConfiguration !== undefined) {
+    return ok("notification", "the bucket sends its events to EventBridge");
+  }
+  const targets = [
+    ...(told.QueueConfigurations ?? []).map(({ QueueArn: arn, ...rest }) => ({ arn, ...rest })),
+    ...(told.LambdaFunctionConfigurations ?? []).map(({ LambdaFunctionArn: arn, ...rest }) => ({ arn, ...rest })),
+    ...(told.TopicConfigurations ?? []).map(({ TopicArn: arn, ...rest }) => ({ arn, ...rest })),
+  ];
+  const fitting = targets.find(({ Filter, Events }) => {
+    const suffix = Filter?.Key?.FilterRules?.find((rule) => rule.Name?.toLowerCase() === "suffix")?.Value ?? "";
+    return name.endsWith(suffix) && Events?.some((event) => event.startsWith("s3:ObjectCreated:"));
+  });
+  if (fitting === undefined) {
+    const remedy = "Run `dojo-relay setup`, or configure the bucket notification (docs/self-hosted.md, docs/aws.md).";
+    return fail("notification", `nobody is told when …${name} lands in s3://${bucket}`, remedy);
+  }
+  const says = `…${name} is told to ${fitting.arn}`;
+  if (!fitting.arn?.startsWith("arn:minio:")) return ok("notification", says);
+  const remedy =
+    "See that MinIO's webhook has a QUEUE_DIR: without one, events are lost while the receiver is away (this cannot be seen from here).";
+  return warn("notification", says, remedy);
+}

@@ -1,0 +1,46 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { program } from "../../cli/main.ts";
+
+const CLI = fileURLToPath(new URL("../../cli/dojo-relay.mjs", import.meta.url));
+const script = (shell: string) => execFileSync(process.execPath, [CLI, "completion", shell], { encoding: "utf8" });
+const subcommands = program().commands.map((command) => command.name());
+const has = (shell: string) => spawnSync(shell, ["--version"]).status === 0;
+
+/** What bash offers after these words. */
+function complete(...words: string[]): string[] {
+  const ask = `COMP_WORDS=(${["dojo-relay", ...words].map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length}; _dojo_relay; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return execFileSync("bash", ["-c", `${script("bash")}\n${ask}`], { encoding: "utf8" })
+    .trim()
+    .split("\n");
+}
+
+describe("completion", () => {
+  it.each(["bash", "zsh", "fish"])("%s knows every subcommand", (shell) => {
+    for (const name of subcommands) expect(script(shell)).toContain(name);
+  });
+  it.each(["bash", "zsh", "fish"].filter(has))("%s takes the script", (shell) => {
+    expect(spawnSync(shell, ["-n"], { input: script(shell), encoding: "utf8" })).toMatchObject({
+      status: 0,
+      stderr: "",
+    });
+  });
+  it.runIf(has("bash"))("offers subcommands, their subcommands, and options", () => {
+    expect(complete("")).toEqual(expect.arrayContaining(subcommands));
+    expect(complete("d")).toEqual(expect.arrayContaining(["dlq", "doctor"]));
+    expect(complete("dlq", "re")).toEqual(["redrive"]);
+    expect(complete("upload", "--p")).toEqual(["--prefix"]);
+  });
+  it("another shell is refused with those there are", () => {
+    const { status, stderr } = spawnSync(process.execPath, [CLI, "completion", "csh"], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/Allowed choices are bash, zsh, fish/)]);
+  });
+});
+
+describe("help", () => {
+  it.each(subcommands)("%s has examples", (name) => {
+    const help = execFileSync(process.execPath, [CLI, name, "--help"], { encoding: "utf8" });
+    expect(help).toMatch(/Examples?:|dojo-relay \w+ --help/);
+  });
+});
