@@ -9,9 +9,9 @@ const RUNS = Number(FC_RUNS ?? 1_200);
 
 describe("whatever the order and whatever fails, each upload ends as one test and one right findings.json", () => {
   useTemporaryFolder();
-  it("without faults", () => check(0, Math.ceil(RUNS / 10)));
-  it("with a fault or two", () => check(2, Math.ceil(RUNS / 2)), 120_000);
-  it("with many faults", () => check(14, Math.ceil(RUNS / 2)), 120_000);
+  it("without faults", () => check(0, Math.ceil(RUNS / 10)), 600_000);
+  it("with a fault or two", () => check(2, Math.ceil(RUNS / 2)), 600_000);
+  it("with many faults", () => check(14, Math.ceil(RUNS / 2)), 600_000);
 });
 
 async function check(mostFaults: number, runs: number): Promise<void> {
