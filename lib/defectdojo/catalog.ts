@@ -19,6 +19,8 @@ const LARGEST_PAGE = 250;
  */
 export function dojoCatalog(api: DojoApi) {
   const remembered = new Map<string, Promise<unknown>>();
+  /** Products made here that were never asked for their engagements: they have none. */
+  const untouched = new Set<number>();
   /** What was found once under `name`; a failure is not remembered. */
   const remember = async <T>(name: string, find: () => Promise<T>): Promise<T> => {
     const known = (remembered.get(name) ?? find()) as Promise<T>;
@@ -37,14 +39,16 @@ export function dojoCatalog(api: DojoApi) {
     userNamed: (username: string) => remember(`user ${username}`, () => findUser(api, username)),
     productType: (wanted: string | number, mayCreate: boolean) =>
       remember(`product type ${JSON.stringify(wanted)}`, () => findProductType(api, wanted, mayCreate)),
-    product: (wanted: ProductWanted) => remember(`product ${wanted.name}`, () => findProduct(api, wanted)),
+    product: (wanted: ProductWanted) => remember(`product ${wanted.name}`, () => findProduct(api, wanted, untouched)),
     hasTestType: (name: string) =>
       remember(`test type ${name}`, async () => {
         for await (const found of api.list("test_types/", { name }, named)) if (found.name === name) return true;
         return false;
       }),
     engagement: (wanted: EngagementWanted) =>
-      findEngagement(api, wanted, () => remember("orchestration", () => orchestrationField(api))),
+      findEngagement(api, wanted, untouched.delete(wanted.productId), () =>
+        remember("orchestration", () => orchestrationField(api)),
+      ),
   };
 }
 
@@ -89,14 +93,21 @@ function missingProductType(which: string, why: string, cause?: unknown): RelayE
  * Product names are unique in DefectDojo, so the product is used whatever its product type is.
  * A finding of the product tells its id at a constant cost; a product without findings has a short answer of its own.
  */
-async function findProduct(api: DojoApi, { name, description, tags, productTypeId }: ProductWanted): Promise<Product> {
+async function findProduct(
+  api: DojoApi,
+  { name, description, tags, productTypeId }: ProductWanted,
+  made: Set<number>,
+): Promise<Product> {
   const query = { product_name: name, related_fields: true, limit: 1, o: "id" };
   const { results } = await api.get("findings/", query, page(z.unknown()));
   const related = relatedProduct.safeParse(results[0]);
   const filed = related.success ? related.data.related_fields.test.engagement.product : undefined;
   if (filed?.name === name) return { id: filed.id, name, productTypeId: filed.prod_type.id };
-  const create = async () =>
-    toProduct(await api.post("products/", { name, description, prod_type: productTypeId, tags }, product));
+  const create = async () => {
+    const created = await api.post("products/", { name, description, prod_type: productTypeId, tags }, product);
+    made.add(created.id);
+    return toProduct(created);
+  };
   const find = async () => {
     for await (const found of api.list("products/", { name_exact: name }, product))
       if (found.name === name) return toProduct(found);
@@ -121,6 +132,7 @@ async function createOrFind<T>(create: () => Promise<T>, find: () => Promise<T |
 async function findEngagement(
   api: DojoApi,
   wanted: EngagementWanted,
+  isFirst: boolean,
   orchestration: () => Promise<Record<string, number>>,
 ): Promise<Engagement> {
   const find = async () => {
@@ -136,7 +148,7 @@ async function findEngagement(
     }
     return found.sort((a, b) => a.id - b.id)[0];
   };
-  const existing = await find();
+  const existing = isFirst ? undefined : await find();
   if (existing !== undefined) {
     if (existing.active === false || existing.status === "Completed") {
       await api.transport.request("POST", `engagements/${existing.id}/reopen/`, { json: {} });

@@ -37,14 +37,11 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
         if (raw.build_id === buildId) tests.push(toTest(raw));
       return tests.sort((a, b) => a.id - b.id);
     },
-    importScan: async (request) => {
-      locationMode().catch(() => undefined); // while DefectDojo imports; whoever reads asks again if this failed
-      return await importScan(api, request);
-    },
+    importScan: (request) => importScan(api, request),
     findingCount: (testId, duplicatesOnly = false) =>
       api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
     findingPages: async function* (testId, expected) {
-      yield* findingPages(api, await locationMode(), testId, readConcurrency, expected);
+      if (expected !== 0) yield* findingPages(api, await locationMode(), testId, readConcurrency, expected);
     },
     updateTest: async (testId, change) => toTest(await api.patch(`tests/${testId}/`, toPatch(change), test)),
     deleteTest: async (testId) => {

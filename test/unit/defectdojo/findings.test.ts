@@ -32,7 +32,7 @@ function server({ all, others = [], intercept }: World) {
     if (call.path === "findings/") return pageOf(all, call);
     if (call.path === "location_findings/")
       return pageOf(
-        ids("id_includes").map((id) => ({ id, location: id * 10 })),
+        ids("finding_includes").map((id) => ({ id: id * 10, location: id * 100 })),
         call,
       );
     if (call.path === "location/")
@@ -273,7 +273,7 @@ describe("modes", () => {
     expect(page?.findings[0]?.location).toBe("http://a");
     expect(transport.lines()).toEqual([
       "GET findings/?test=7&o=id&limit=250",
-      "GET location_findings/?id_includes=10&limit=1000&prefetch=location",
+      "GET location_findings/?finding_includes=1&limit=1000&prefetch=location",
     ]);
   });
 });

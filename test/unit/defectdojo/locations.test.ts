@@ -62,58 +62,86 @@ describe("endpoints", () => {
 });
 
 describe("locations", () => {
+  const place = (id: number) => ({ id, location_type: "url", location_value: `http://host-${id}` });
   /** Link n leads to location n + 1 at http://host-(n + 1); locations come along where they are asked for. */
-  const server = () =>
+  const server = (findings: readonly RawFinding[]) =>
     fakeTransport((call) => {
-      const ids = (call.query.id_includes ?? "").split(",").map(Number);
-      const place = (id: number) => ({ id, location_type: "url", location_value: `http://host-${id}` });
-      if (call.path === "location/") return pageOf(ids.map(place), call);
-      const links = ids.map((id) => ({ id, location: id + 1, finding: 1 }));
+      const ids = (name: string) => (call.query[name] ?? "").split(",").map(Number);
+      if (call.path === "location/") return pageOf(ids("id_includes").map(place), call);
+      const all = findings.flatMap(({ id, endpoints }) => (endpoints ?? []).map((link) => ({ id: link, finding: id })));
+      const wanted = new Set(ids(call.query.id_includes === undefined ? "finding_includes" : "id_includes"));
+      const links = all
+        .filter(({ id, finding }) => wanted.has(call.query.id_includes === undefined ? finding : id))
+        .map(({ id }) => ({ id, location: id + 1 }));
       const along = Object.fromEntries(links.map(({ location }) => [location, place(location)]));
-      return [
-        200,
-        { count: links.length, results: links, ...(call.query.prefetch ? { prefetch: { location: along } } : {}) },
-      ];
+      const prefetch = call.query.prefetch === undefined ? {} : { prefetch: { location: along } };
+      return [200, { count: links.length, results: links, ...prefetch }];
     });
+  const manyOf = (count: number, digits: number, locations = 1) =>
+    Array.from({ length: count }, (_, i) => {
+      const id = 10 ** (digits - 1) + i;
+      return findingOf(id, [id, ...Array.from({ length: locations - 1 }, (_, j) => id * 10 + j)]);
+    });
+  const located = ({ id }: RawFinding) => [id, `http://host-${id + 1}`];
 
-  it("are each finding's first, by its first link", async () => {
-    const transport = server();
-    const findings = [findingOf(1, [11, 12]), findingOf(2, [21]), findingOf(3, [11]), findingOf(4), findingOf(5, null)];
+  it("are each finding's first, by its first link; a few come along at once", async () => {
+    const findings = [findingOf(1, [11, 12]), findingOf(2, [21]), findingOf(4), findingOf(5, null)];
+    const transport = server(findings);
     expect([...(await locate(dojoApi(transport), findings, "locations"))]).toEqual([
       [1, "http://host-12"],
       [2, "http://host-22"],
-      [3, "http://host-12"],
     ]);
+    expect(transport.lines()).toEqual(["GET location_findings/?finding_includes=1,2&limit=1000&prefetch=location"]);
+  });
+
+  it("of many findings are asked for by their ids", async () => {
+    const findings = manyOf(11, 2);
+    const transport = server(findings);
+    expect([...(await locate(dojoApi(transport), findings, "locations"))]).toEqual(findings.map(located));
     expect(transport.lines()).toEqual([
-      "GET location_findings/?id_includes=11,21&limit=1000",
-      "GET location/?id_includes=12,22&limit=1000",
+      "GET location_findings/?finding_includes=10,11,12,13,14,15,16,17,18,19,20&limit=1000",
+      "GET location/?id_includes=11,12,13,14,15,16,17,18,19,20,21&limit=1000",
     ]);
   });
 
   it("come with their links where they cannot be listed", async () => {
-    const transport = server();
-    const located = await locate(dojoApi(transport), [findingOf(1, [11]), findingOf(2, [21])], "linked-locations");
-    expect([...located.values()]).toEqual(["http://host-12", "http://host-22"]);
-    expect(transport.lines()).toEqual(["GET location_findings/?id_includes=11,21&limit=1000&prefetch=location"]);
-  });
-
-  it("that did not come with their links cannot be asked for where listing is forbidden", async () => {
-    const transport = fakeTransport(() => [200, { count: 1, results: [{ id: 11, location: 5, finding: 1 }] }]);
-    expect(await locate(dojoApi(transport), [findingOf(1, [11])], "linked-locations")).toEqual(new Map());
+    const findings = manyOf(300, 4);
+    const transport = server(findings);
+    expect([...(await locate(dojoApi(transport), findings, "linked-locations"))]).toEqual(findings.map(located));
     expect(transport.calls).toHaveLength(1);
+    expect(transport.calls[0]?.query.prefetch).toBe("location");
   });
 
-  it("of a page and its originals take two requests, whatever the length of their ids and however many each has", async () => {
-    for (const digits of [3, 6, 7, 8, 9, 12]) {
-      const transport = server();
-      const ids = Array.from({ length: 500 }, (_, i) => 10 ** (digits - 1) + i);
-      const findings = ids.map((id) => findingOf(id, [id, ...Array.from({ length: 9 }, (_, i) => id * 10 + i)]));
-      const located = await locate(dojoApi(transport), findings, "locations");
-      expect([...located]).toEqual(ids.map((id) => [id, `http://host-${id + 1}`]));
+  it("that did not come along are asked for, but not where listing is forbidden", async () => {
+    const answer = (call: { path: string }) =>
+      call.path === "location/"
+        ? ([200, { count: 1, results: [place(5)] }] as const)
+        : ([200, { count: 1, results: [{ id: 11, location: 5 }], prefetch: {} }] as const);
+    const transport = fakeTransport(answer);
+    expect([...(await locate(dojoApi(transport), [findingOf(1, [11])], "locations"))]).toEqual([[1, "http://host-5"]]);
+    const forbidden = fakeTransport(answer);
+    expect(await locate(dojoApi(forbidden), [findingOf(1, [11])], "linked-locations")).toEqual(new Map());
+    expect(forbidden.calls).toHaveLength(1);
+  });
+
+  it.each([
+    [3, 1],
+    [6, 1],
+    [6, 9],
+    [7, 1],
+    [8, 1],
+    [9, 9],
+    [12, 1],
+  ])(
+    "of a page and its originals with ids of %d digits and %d locations each take two requests",
+    async (digits, each) => {
+      const findings = manyOf(500, digits, each);
+      const transport = server(findings);
+      expect([...(await locate(dojoApi(transport), findings, "locations"))]).toEqual(findings.map(located));
       expect(transport.calls).toHaveLength(2);
       for (const { url } of transport.calls) expect(`/api/v2/${url}`.length).toBeLessThan(4_000);
-    }
-  });
+    },
+  );
 
   it("of nothing are not asked for", async () => {
     const transport = fakeTransport(() => [500]);
@@ -122,12 +150,10 @@ describe("locations", () => {
   });
 
   it("are asked for page by page where the server gives fewer at once, and refuse to end early", async () => {
-    const links = [1, 2, 3].map((id) => ({ id, location: id, finding: id }));
+    const links = [1, 2, 3].map((id) => ({ id, location: id }));
     const short = (call: { query: Readonly<Record<string, string>> }) =>
       links.slice(Number(call.query.offset ?? 0)).slice(0, 2);
-    const along = Object.fromEntries(
-      links.map(({ id }) => [id, { id, location_type: "url", location_value: `http://${id}` }]),
-    );
+    const along = Object.fromEntries(links.map(({ id }) => [id, place(id)]));
     const transport = fakeTransport((call) => [200, { count: 3, results: short(call), prefetch: { location: along } }]);
     const findings = links.map(({ id }) => findingOf(id, [id]));
     expect((await locate(dojoApi(transport), findings, "linked-locations")).size).toBe(3);
@@ -143,8 +169,8 @@ describe("locations", () => {
         ? pageOf([{ id: 5, location_type: "url", location_value: "" }], call)
         : pageOf(
             [
-              { id: 11, location: 5, finding: 1 },
-              { id: 21, location: 6, finding: 2 },
+              { id: 11, location: 5 },
+              { id: 21, location: 6 },
             ],
             call,
           ),
