@@ -12,7 +12,7 @@ import { type Delivery, HandBack, MARGIN_MS } from "./hand-back.ts";
 import { jobKey, type ScanJob } from "./job.ts";
 import { uri } from "./layout.ts";
 import { ensureImported, type Imported } from "./ledger.ts";
-import type { PendingNotes } from "./pending.ts";
+import type { PendingNote, PendingNotes } from "./pending.ts";
 import { readReceipt, writtenBackBy } from "./receipt.ts";
 import { checkFindings, fetchRawResult, isBlank, type Report, writeGenericReport } from "./report.ts";
 import { dropUndefined } from "./scan.ts";
@@ -87,7 +87,8 @@ async function run(
     return filed;
   };
   let note = await pending.read(job, key);
-  const reported = { repairs: [] as readonly string[], repairCount: 0, expected: note.expected };
+  /** What is known of the report that was sent, by this delivery or an earlier one. */
+  let reported: Pick<PendingNote, "repairs" | "repairCount" | "expected"> = note;
 
   /** The report for a scan type: the raw result, or the findings where no parser of DefectDojo takes that. */
   const prepare = async (wanted: string) => {
@@ -96,13 +97,10 @@ async function run(
     let report = native.report;
     if (report === undefined) {
       const generic = await writeGenericReport(storage, job, settings.limits, filing.minimumSeverity, folder, now);
-      Object.assign(reported, {
-        repairs: generic.repairs,
-        repairCount: generic.repairCount,
-        expected: generic.expected,
-      });
+      const { repairs, repairCount, expected } = generic;
+      reported = { expected, ...(repairCount > 0 ? { repairs: [...repairs], repairCount } : {}) };
       report = generic;
-    } else reported.expected = undefined;
+    } else reported = {};
     const under = await file();
     const type = native.report === undefined ? GENERIC : wanted;
     const send = () => sendReport(report, type, job, key, filing, under, ports, now, delivery);
@@ -119,8 +117,9 @@ async function run(
       scanType,
       note,
       saveNote: async (changed) => {
-        note = changed;
-        await pending.write(job, changed);
+        const { repairs, repairCount } = reported;
+        note = { ...changed, repairs, repairCount };
+        await pending.write(job, note);
       },
       prepare,
       timing: settings.ledger,
@@ -147,8 +146,8 @@ async function run(
       importedAs: imported.importedAs,
       fellBack: imported.fellBack,
       total,
-      repairs: reported.repairs,
-      repairCount: reported.repairCount,
+      repairs: reported.repairs ?? [],
+      repairCount: reported.repairCount ?? 0,
       warnings: [...warnings, ...filed.warnings],
       current,
       startedAt,

@@ -21,6 +21,9 @@ const noteSchema = z.object({
   unanswered: z.string().optional(),
   /** How many findings of that report DefectDojo must keep. */
   expected: z.number().int().optional(),
+  /** What was repaired in that report, for the receipt. */
+  repairs: z.array(z.string()).optional(),
+  repairCount: z.number().int().optional(),
   /** How often DefectDojo's parser failed on the report as `scanType`. */
   refusals: z.number().int().default(0),
   /** Why the report is imported as Generic Findings Import instead. */
@@ -35,7 +38,8 @@ const noteSchema = z.object({
 
 export type PendingNote = z.infer<typeof noteSchema>;
 
-const MAX_BYTES = 64 * 1024;
+/** More than its repairs take: a hundred lines of at most a thousand characters (MOST_REPAIRS, LONGEST_REPAIR). */
+const MAX_BYTES = 1024 * 1024;
 
 export interface PendingNotes {
   /** The note of this job; a new one where there is none, or another job's, or one that nobody can read. */

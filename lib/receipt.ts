@@ -58,6 +58,8 @@ export const receiptSchema = z.object({
 
 export type Receipt = z.infer<typeof receiptSchema>;
 export const MOST_REPAIRS = 100;
+/** Characters. */
+export const LONGEST_REPAIR = 1_000;
 
 /** Larger than any receipt: categories are the only part that grows. */
 const MAX_BYTES = 4 * 1024 * 1024;

@@ -8,7 +8,7 @@ import { RelayError } from "./errors.ts";
 import { readFindings, type ScanFinding } from "./findings-file.ts";
 import type { ScanJob } from "./job.ts";
 import { type ObjectRef, sibling, uri } from "./layout.ts";
-import { MOST_REPAIRS } from "./receipt.ts";
+import { LONGEST_REPAIR, MOST_REPAIRS } from "./receipt.ts";
 import { reportFileName } from "./scan-types.ts";
 import { type ObjectHead, type Storage, storageError } from "./storage.ts";
 import { cutText } from "./text.ts";
@@ -65,7 +65,8 @@ export async function writeGenericReport(
       const mapped = toGenericFinding(finding, index, now);
       for (const repair of mapped.repairs) {
         repairCount++;
-        if (repairs.length < MOST_REPAIRS) repairs.push(`[${index}] ${cutText(finding.id ?? "", 60)} ${repair}`);
+        const line = `[${index}] ${cutText(finding.id ?? "", 60)} ${repair}`;
+        if (repairs.length < MOST_REPAIRS) repairs.push(cutText(line, LONGEST_REPAIR));
       }
       if (DOJO_SEVERITIES.indexOf(mapped.generic.severity) <= least) expected++;
       yield `${index === 0 ? "" : ",\n"}${JSON.stringify(mapped.generic)}`;
