@@ -8,6 +8,8 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       { extends: true, test: { name: "contract", include: ["test/contract/**/*.test.ts"] } },
       { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"] } },
+      // Real servers, hundreds of scans.
+      { extends: true, test: { name: "live", include: ["test/live/**/*.test.ts"], testTimeout: 600_000 } },
       { extends: true, test: { name: "faults", include: ["test/{faults,schedules}/**/*.test.ts"] } },
     ],
   },

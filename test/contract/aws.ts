@@ -47,8 +47,3 @@ export async function race(requests: readonly Promise<unknown>[]): Promise<{ win
   }
   return { winners, refusals };
 }
-
-/** Says loudly that tests were left out for want of a server. */
-export function announceSkipped(what: string, variable: string): void {
-  process.stderr.write(`\n*** SKIPPED: ${what}. Set ${variable} to run it. ***\n\n`);
-}

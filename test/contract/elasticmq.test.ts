@@ -1,10 +1,10 @@
 import { describe } from "vitest";
-import { announceSkipped, sqsClient } from "./aws.ts";
+import { haveServers, startElasticMq } from "../live/servers.ts";
+import { sqsClient } from "./aws.ts";
 import { queueContract } from "./queue.contract.ts";
 
-const { ELASTICMQ_ENDPOINT: endpoint = "" } = process.env;
-
-if (endpoint === "") announceSkipped("the queue contract on ElasticMQ", "ELASTICMQ_ENDPOINT");
+/** A server that runs already is taken instead of one of our own. */
+const { ELASTICMQ_ENDPOINT } = process.env;
 
 /** As found with ElasticMQ 1.7.1, `sqs-limits = strict`. */
 const CAPABILITIES = {
@@ -16,11 +16,30 @@ const CAPABILITIES = {
   notInflightIsAnError: false,
   abandonedPollsTakeNothing: false,
   deadLetterSource: true,
+  groupsWaitOverRestart: false,
 };
 
-describe.skipIf(endpoint === "")("ElasticMQ", () => {
+if (ELASTICMQ_ENDPOINT) {
   queueContract("ElasticMQ", CAPABILITIES, async () => {
-    const client = sqsClient(endpoint);
+    const client = sqsClient(ELASTICMQ_ENDPOINT);
     return { client, close: async () => client.destroy() };
   });
-});
+} else {
+  describe.skipIf(!haveServers("the queue contract on ElasticMQ", "elasticmq"))("ElasticMQ", () => {
+    queueContract("ElasticMQ", CAPABILITIES, async () => {
+      const server = await startElasticMq();
+      const client = sqsClient(server.url);
+      return {
+        client,
+        async restart() {
+          client.destroy(); // its idle connections, which end with the server
+          await server.restart();
+        },
+        async close() {
+          client.destroy();
+          await server.stop();
+        },
+      };
+    });
+  });
+}

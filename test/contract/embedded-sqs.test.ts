@@ -14,6 +14,7 @@ const CAPABILITIES = {
   notInflightIsAnError: true,
   abandonedPollsTakeNothing: true,
   deadLetterSource: true,
+  groupsWaitOverRestart: true,
 };
 
 queueContract("embedded", CAPABILITIES, async () => {

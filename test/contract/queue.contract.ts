@@ -36,6 +36,8 @@ export interface QueueCapabilities {
   readonly abandonedPollsTakeNothing: boolean;
   /** A message in the dead letter queue names the queue that it came from. */
   readonly deadLetterSource: boolean;
+  /** A group with a message in flight still waits for it when the server was restarted. */
+  readonly groupsWaitOverRestart: boolean;
 }
 
 export interface QueueSetup {
@@ -106,7 +108,7 @@ export function queueContract(name: string, capabilities: QueueCapabilities, set
     queueBatchTests(queues, capabilities);
     queueFifoTests(queues, capabilities);
     queueRedriveTests(queues, capabilities);
-    queueRestartTests(queues);
+    queueRestartTests(queues, capabilities);
   });
 }
 

@@ -1,0 +1,190 @@
+import { randomBytes } from "node:crypto";
+import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ReceiveMessageCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
+import { vi } from "vitest";
+import { DLQ_NAME, ensureBucket, ensureNotification, QUEUE_NAME } from "../../cli/resources.ts";
+import { receiptOf } from "../../lib/layout.ts";
+import { type Receipt, receiptSchema } from "../../lib/receipt.ts";
+import { s3Storage } from "../../lib/storage.ts";
+import { ANY_CREDENTIALS, s3Client, sqsClient } from "../contract/aws.ts";
+import { collect } from "../helpers/collect.ts";
+import type { LiveDojo } from "./dojo.ts";
+import { freePort, temporaryFolder } from "./processes.ts";
+import { type Env, type RelayProcess, relayProcess, uploadByCommand } from "./relay.ts";
+import { type LiveServer, type Minio, startElasticMq, startMinio, type WebhookTarget } from "./servers.ts";
+
+export interface InstallationOptions {
+  readonly dojo: LiveDojo;
+  /** The service's embedded store and queue take the place of what is left out. */
+  readonly servers: { readonly minio?: boolean; readonly elasticmq?: boolean };
+  readonly env?: Env;
+  /** Receivers of MinIO's events beside the relay. */
+  readonly targets?: readonly WebhookTarget[];
+}
+
+export interface DeadLetter {
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, string | undefined>>;
+}
+
+/** The relay as people run it: a process of its own beside real servers. */
+export interface Installation {
+  readonly relay: RelayProcess;
+  readonly minio: Minio | undefined;
+  readonly elasticmq: LiveServer | undefined;
+  readonly s3: S3Client;
+  readonly bucket: string;
+  readonly token: string;
+  /** Puts scan folders into the bucket by `dojo-relay upload`. @returns the keys of the findings */
+  upload(folders: readonly string[], prefix?: string): Promise<string[]>;
+  /** The object's bytes, or undefined where there is none. */
+  get(key: string): Promise<Buffer | undefined>;
+  /** Keys of the bucket that begin and end so. */
+  keys(prefix?: string, suffix?: string): Promise<string[]>;
+  /** Waits for the receipt of these findings. */
+  receipt(key: string): Promise<Receipt>;
+  /** Waits until the queue is empty, with nothing in flight. */
+  idle(): Promise<void>;
+  /** Takes everything out of the dead-letter queue. */
+  takeDeadLetters(): Promise<DeadLetter[]>;
+  stop(): Promise<void>;
+}
+
+/** Long waits are for slow machines; the tests say what has to come, not when. */
+const PATIENCE = { timeout: 500_000, interval: 200 };
+
+/** Asks again and again until there is an answer. @param what is waited for, for the error */
+export function eventually<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
+  return vi.waitFor(async () => {
+    const answer = await ask();
+    if (answer === undefined || answer === false) throw new Error(`this never came: ${what}`);
+    return answer;
+  }, PATIENCE);
+}
+
+export async function startInstallation(options: InstallationOptions): Promise<Installation> {
+  const { dojo, servers, targets = [] } = options;
+  const closers: (() => unknown)[] = [];
+  const stop = async () => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  };
+  try {
+    const folder = await temporaryFolder("relay");
+    closers.push(() => folder[Symbol.asyncDispose]());
+    const token = randomBytes(12).toString("hex");
+    const bucket = `live-${randomBytes(6).toString("hex")}`;
+    const [port, s3Port, sqsPort] = [await freePort(), await freePort(), await freePort()];
+    const endpoint = `http://127.0.0.1:${port}/events`;
+    const minio = servers.minio
+      ? await startMinio({ region: "us-east-1", targets: [{ name: "RELAY", endpoint, token }, ...targets] })
+      : undefined;
+    if (minio) closers.push(minio.stop);
+    const elasticmq = servers.elasticmq ? await startElasticMq() : undefined;
+    if (elasticmq) closers.push(elasticmq.stop);
+
+    const credentials = minio?.credentials ?? ANY_CREDENTIALS;
+    const s3 = s3Client(minio?.url ?? `http://127.0.0.1:${s3Port}`, credentials);
+    const sqs = sqsClient(elasticmq?.url ?? `http://127.0.0.1:${sqsPort}`, credentials);
+    closers.push(
+      () => s3.destroy(),
+      () => sqs.destroy(),
+    );
+    if (minio) {
+      await ensureBucket(s3, bucket);
+      await ensureNotification(s3, bucket, "arn:minio:sqs::RELAY:webhook", "findings.json");
+    }
+    const store = {
+      BUCKET: bucket,
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    };
+    const relay = relayProcess({
+      ...store,
+      ...dojo.env,
+      ...(minio === undefined ? { S3_PORT: String(s3Port) } : { AWS_ENDPOINT_URL_S3: minio.url }),
+      ...(elasticmq === undefined ? { SQS_PORT: String(sqsPort) } : { AWS_ENDPOINT_URL_SQS: elasticmq.url }),
+      PORT: String(port),
+      WEBHOOK_TOKEN: token,
+      DATA_DIR: folder.path,
+      ...options.env,
+    });
+    closers.push(() => relay.end("SIGKILL"));
+    await relay.start();
+
+    const get = async (key: string) => {
+      try {
+        const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+        return Buffer.from((await Body?.transformToByteArray()) ?? []);
+      } catch (error) {
+        if (error instanceof Error && error.name === "NoSuchKey") return undefined;
+        throw error;
+      }
+    };
+    return {
+      relay,
+      minio,
+      elasticmq,
+      s3,
+      bucket,
+      token,
+      get,
+      upload: (folders, prefix = "") =>
+        uploadByCommand(folders, prefix, {
+          ...store,
+          AWS_ENDPOINT_URL_S3: minio?.url ?? `http://127.0.0.1:${s3Port}`,
+        }),
+      keys: async (prefix = "", suffix = "") => {
+        const found = await collect(s3Storage(s3).list(bucket, prefix));
+        return found.map(({ key }) => key).filter((key) => key.endsWith(suffix));
+      },
+      receipt: (key) =>
+        eventually(`the receipt of ${key}`, async () => {
+          const bytes = await get(receiptOf({ bucket, key }).key);
+          return bytes && receiptSchema.parse(JSON.parse(bytes.toString("utf8")));
+        }),
+      idle: async () => {
+        await eventually("an empty queue", async () => (await messages(sqs, QUEUE_NAME)) === 0);
+      },
+      takeDeadLetters: () => takeAll(sqs, DLQ_NAME),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+// --- utils ---
+
+async function urlOf(sqs: SQSClient, QueueName: string): Promise<string> {
+  return (await sqs.send(new GetQueueUrlCommand({ QueueName }))).QueueUrl ?? "";
+}
+
+async function messages(sqs: SQSClient, name: string): Promise<number> {
+  const QueueUrl = await urlOf(sqs, name);
+  const { Attributes = {} } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }));
+  const { ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible } = Attributes;
+  return Number(ApproximateNumberOfMessages) + Number(ApproximateNumberOfMessagesNotVisible);
+}
+
+async function takeAll(sqs: SQSClient, name: string): Promise<DeadLetter[]> {
+  const QueueUrl = await urlOf(sqs, name);
+  const taken: DeadLetter[] = [];
+  for (;;) {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, MessageAttributeNames: ["All"] }),
+    );
+    if (Messages.length === 0) return taken;
+    for (const { Body = "", ReceiptHandle, MessageAttributes = {} } of Messages) {
+      const values = Object.entries(MessageAttributes).map(([key, { StringValue }]) => [key, StringValue]);
+      taken.push({ body: Body, attributes: Object.fromEntries(values) });
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A program of its own, which does not outlive the test run. */
+export interface Running {
+  readonly pid: number;
+  readonly exited: Promise<Exit>;
+  /** Undefined while it runs. */
+  exit(): Exit | undefined;
+  /** The last lines of stdout and stderr. */
+  output(): string;
+  /** Signals it, and waits for its end. */
+  end(signal: NodeJS.Signals): Promise<Exit>;
+}
+
+const REMEMBERED_LINES = 60;
+
+/** Starts a program with no environment but the given one. */
+export async function startProgram(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  onLine: (line: string) => void = () => undefined,
+): Promise<Running> {
+  const child = spawn(command, args, {
+    env: { PATH: process.env.PATH ?? "", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let exit: Exit | undefined;
+  const exited = new Promise<Exit>((resolve) => {
+    child.once("exit", (code, signal) => {
+      exit = { code, signal };
+      if (child.pid !== undefined) tellKeeper(`-${child.pid}`);
+      resolve(exit);
+    });
+  });
+  const last: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      last.push(line);
+      if (last.length > REMEMBERED_LINES) last.shift();
+      onLine(line);
+    });
+  }
+  await new Promise<void>((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", reject);
+  });
+  const pid = child.pid as number;
+  tellKeeper(`+${pid}`);
+  return {
+    pid,
+    exited,
+    exit: () => exit,
+    output: () => last.join("\n"),
+    end: async (signal) => {
+      if (exit === undefined) child.kill(signal);
+      return exited;
+    },
+  };
+}
+
+/** @throws Error with what the program said last, if it ends before it is ready */
+export async function untilReady(name: string, program: Running, url: string): Promise<Running> {
+  for (;;) {
+    const exit = program.exit();
+    if (exit !== undefined)
+      throw new Error(`${name} ended with ${exit.code ?? exit.signal} before it was ready:\n${program.output()}`);
+    const response = await fetch(url).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response?.ok) return program;
+    await sleep(100);
+  }
+}
+
+export interface Folder extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** A temporary folder, which does not outlive the test run. */
+export async function temporaryFolder(name: string): Promise<Folder> {
+  const path = await mkdtemp(join(tmpdir(), `dojo-relay-live-${name}-`));
+  tellKeeper(`+${path}`);
+  return {
+    path,
+    [Symbol.asyncDispose]: async () => {
+      await rm(path, { recursive: true, force: true, maxRetries: 5 });
+      tellKeeper(`-${path}`);
+    },
+  };
+}
+
+/** A port for a server that has to be told one: outside of the range that connections and other tests' servers get theirs of. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+}
+
+// --- utils ---
+
+let keeper: ChildProcess | undefined;
+
+/** The keeper is in a session of its own, where Ctrl-C does not reach it. */
+function tellKeeper(line: string): void {
+  if (keeper === undefined) {
+    keeper = spawn(process.execPath, [join(import.meta.dirname, "keeper.ts")], {
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    keeper.unref();
+    (keeper.stdin as Socket | null)?.unref();
+    keeper.stdin?.on("error", () => undefined);
+  }
+  keeper.stdin?.write(`${line}\n`);
+}

@@ -1,0 +1,54 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { type Exit, type Running, startProgram, untilReady } from "./processes.ts";
+
+const COMMAND = fileURLToPath(new URL("../../cli/dojo-relay.mjs", import.meta.url));
+
+/** Only what the command is given: nothing of this machine's settings. */
+const BARE = { HOME: "/nonexistent", NO_COLOR: "1", AWS_EC2_METADATA_DISABLED: "true" };
+
+export type Env = Readonly<Record<string, string>>;
+
+/** `dojo-relay start` in a process of its own, at one address however often it is started. */
+export interface RelayProcess {
+  readonly url: string;
+  start(): Promise<void>;
+  /** @returns how it ended */
+  end(signal: NodeJS.Signals): Promise<Exit>;
+  /** A counter of `/metrics`, since the last start. */
+  metric(name: string): Promise<number>;
+  /** Lines of its log that are warnings or errors, of all starts. */
+  complaints(): readonly string[];
+}
+
+/** Not started yet. @param env with PORT */
+export function relayProcess(env: Env & { readonly PORT: string }): RelayProcess {
+  const url = `http://127.0.0.1:${env.PORT}`;
+  const complaints: string[] = [];
+  const listen = (line: string) => {
+    if (!/"level":"(?:debug|info)"/.test(line)) complaints.push(line);
+  };
+  let running: Running | undefined;
+  return {
+    url,
+    start: async () => {
+      running = await startProgram(process.execPath, [COMMAND, "start"], { ...BARE, ...env }, listen);
+      await untilReady("dojo-relay start", running, `${url}/readyz`);
+    },
+    end: async (signal) => running?.end(signal) ?? { code: null, signal: null },
+    metric: async (name) => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return Number(text.match(new RegExp(`^${name} (\\d+)$`, "m"))?.[1] ?? Number.NaN);
+    },
+    complaints: () => complaints,
+  };
+}
+
+/** `dojo-relay upload DIR… --prefix PREFIX`. @returns the keys of the findings */
+export async function uploadByCommand(folders: readonly string[], prefix: string, env: Env): Promise<string[]> {
+  const args = [COMMAND, "upload", ...folders, "--prefix", prefix, "--json"];
+  const options = { env: { PATH: process.env.PATH, ...BARE, ...env } };
+  const { stdout } = await promisify(execFile)(process.execPath, args, options);
+  return (JSON.parse(stdout) as { findingsKey: string }[]).map(({ findingsKey }) => findingsKey);
+}
