@@ -1,7 +1,8 @@
+import { createHash } from "node:crypto";
 import { mapInOrder } from "../lib/concurrency.ts";
 import { type RelayError, toRelayError } from "../lib/errors.ts";
-import { enqueue, type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest.ts";
-import { jobKey, type ScanJob } from "../lib/job.ts";
+import { type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest.ts";
+import { encodeJob, jobKey, messageGroup, type ScanJob } from "../lib/job.ts";
 import { nameOf, type ObjectRef, uri } from "../lib/layout.ts";
 import { type Receipt, readReceipt, uploadedEtag, writtenBackBy } from "../lib/receipt.ts";
 import { readSidecar } from "../lib/sidecar.ts";
@@ -51,8 +52,10 @@ export async function* backfillScans(
     }
     await wait();
     if (signal.aborted) return;
-    const { key, job, why } = result;
-    if (!options.dryRun) await enqueue(job, ports);
+    const { key, job, deduplicationId, why } = result;
+    if (!options.dryRun) {
+      await ports.queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId });
+    }
     yield { key, outcome: "enqueued", why };
   }
 }
@@ -77,25 +80,38 @@ export function importNeeded(
   return receipt.outcome === "imported" ? undefined : { etag: head.etag, why: "the same findings were uploaded again" };
 }
 
-type Examined = Backfilled | { readonly key: string; readonly job: ScanJob; readonly why: string };
+interface ToEnqueue {
+  readonly key: string;
+  readonly job: ScanJob;
+  readonly why: string;
+  /** The same as long as the findings stay as they are: the queue drops what is enqueued twice within five minutes, and no more than that. */
+  readonly deduplicationId: string;
+}
 
-async function examine(found: ListedObject, ports: IngestPorts, settings: IngestSettings): Promise<Examined> {
+async function examine(
+  found: ListedObject,
+  ports: IngestPorts,
+  settings: IngestSettings,
+): Promise<Backfilled | ToEnqueue> {
   const { bucket, key } = found;
   const ref = { bucket, key };
   try {
     const [head, stored] = await Promise.all([ports.storage.head(ref), readReceipt(ports.storage, ref, ports.log)]);
     const need = head === undefined ? undefined : importNeeded(ref, head, stored?.receipt);
     if (head === undefined || need === undefined) return { key, outcome: "done" };
+    const deduplicationId = digest(["backfill", bucket, key, head.etag, head.lastModified?.getTime()]);
     if (uploadedEtag(ref, head.metadata) !== undefined) {
       const scan = await readSidecar(ports.storage, ref, settings);
-      return { key, job: { version: 1, kind: "import", ...ref, etag: need.etag, scan }, why: need.why };
+      const job: ScanJob = { version: 1, kind: "import", ...ref, etag: need.etag, scan };
+      return { key, job, why: need.why, deduplicationId };
     }
     const job = await makeJob(
       { ...ref, etag: need.etag, versionId: undefined, sequencer: undefined, metadata: {}, at: undefined },
       ports,
       settings,
     );
-    return typeof job === "string" ? { key, outcome: "not-selected", why: job } : { key, job, why: need.why };
+    if (typeof job === "string") return { key, outcome: "not-selected", why: job };
+    return { key, job, why: need.why, deduplicationId };
   } catch (error) {
     return { key, outcome: "failed", error: toRelayError(error, uri(ref)) };
   }
@@ -113,3 +129,5 @@ async function* wanted(
     if (since === undefined || object.lastModified === undefined || object.lastModified >= since) yield object;
   }
 }
+
+const digest = (parts: readonly unknown[]) => createHash("sha256").update(JSON.stringify(parts)).digest("hex");

@@ -12,7 +12,7 @@ export function parseRate(text: string): number {
 export function parseSince(text: string): Date {
   const ago = parseDuration(text);
   const date = ago === undefined ? new Date(text) : new Date(Date.now() - ago);
-  if (Number.isNaN(date.getTime())) {
+  if (Number.isNaN(date.getTime()) || (ago === undefined && !/^\d{4}-\d\d-\d\d/.test(text))) {
     throw new InvalidArgumentError("It must be a date (2026-11-24, 2026-11-24T12:00:00Z) or an age (30m, 12h, 7d).");
   }
   return date;
