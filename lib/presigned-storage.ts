@@ -11,7 +11,7 @@ import { type ObjectRef, originalOf, sibling, uri } from "./layout.ts";
 import type { Log } from "./observe.ts";
 import type { PresignedHttp } from "./presigned-http.ts";
 import type { PresignedUrl } from "./presigned-url.ts";
-import { type Condition, type ObjectHead, type Storage, storageError } from "./storage.ts";
+import { type Condition, type ObjectHead, type Storage, storageError, type WriteOptions } from "./storage.ts";
 
 /** The objects of one scan, as the operator of secureCodeBox hands them to a hook. */
 export interface PresignedUrls {
@@ -73,7 +73,9 @@ function presignedStorage(
   const kept = keptObjects();
   const rawKey = options.rawResultFile === undefined ? urls.raw.ref.key : sibling(job, options.rawResultFile).key;
   let currentEtag = foundEtag;
-  const seen = (head: ObjectHead) => (head.etag === currentEtag ? { ...head, etag: job.etag } : head);
+  // An upload by a presigned address carries no metadata: what the findings were written with is remembered here.
+  let metadata: Readonly<Record<string, string>> = {};
+  const seen = (head: ObjectHead) => (head.etag === currentEtag ? { ...head, etag: job.etag, metadata } : head);
 
   const open = async (ref: ObjectRef) => {
     if (ref.key === job.key) {
@@ -91,7 +93,7 @@ function presignedStorage(
     return found;
   };
 
-  const writeFindings = async (body: Readable, condition: Condition | undefined) => {
+  const writeFindings = async (body: Readable, { condition, metadata: written = {} }: WriteOptions) => {
     if (urls.findingsUpload === undefined) {
       throw new RelayError("storage-forbidden", `${uri(job)}: no address for an upload was given`, {
         object: uri(job),
@@ -101,6 +103,7 @@ function presignedStorage(
     const file = await spool(body, join(folder, "findings.json"));
     const uploaded = await putIfUnchanged(urls.findings, urls.findingsUpload, file, currentEtag, options);
     currentEtag = uploaded;
+    metadata = written;
     return job.etag;
   };
 
@@ -111,19 +114,19 @@ function presignedStorage(
       return found?.head;
     },
     read: openIf,
-    write: async (ref, body, { condition, metadata }) => {
+    write: async (ref, body, options) => {
       const bytes = body instanceof Readable ? undefined : Buffer.from(body);
-      if (ref.key === job.key) return await writeFindings(bytes ? Readable.from([bytes]) : toReadable(body), condition);
-      return kept.write(ref, bytes ?? (await buffer(toReadable(body))), metadata ?? {}, condition);
+      if (ref.key === job.key) return await writeFindings(bytes ? Readable.from([bytes]) : toReadable(body), options);
+      return kept.write(ref, bytes ?? (await buffer(toReadable(body))), options.metadata ?? {}, options.condition);
     },
-    copy: async (from, to, ifMatch, { metadata }) => {
+    copy: async (from, to, ifMatch, { metadata: carried = {} }) => {
       const found = await openIf(from, ifMatch);
       if (found === undefined) throw changed(from);
       // Only merge mode reads the copy: the findings are not fetched once more for nothing.
       if (to.key !== originalOf(job).key || !options.keepOriginal) return void found.body.destroy();
       try {
         const file = await spool(found.body, join(folder, "findings.original.json"));
-        kept.keepFile(to, file, metadata ?? {});
+        kept.keepFile(to, file, carried);
       } catch (error) {
         throw storageError(error, from);
       }
