@@ -17,13 +17,13 @@ export function apiKeySource(config: KeyConfig): () => Promise<string> {
   if (secret !== undefined) {
     return async () => {
       const { getSecret } = await import("@aws-lambda-powertools/parameters/secrets");
-      return keyOf(await getSecret(secret, { maxAge: MAX_AGE }), secret);
+      return keyOf(await stored(secret, getSecret(secret, { maxAge: MAX_AGE })), secret);
     };
   }
   if (parameter !== undefined) {
     return async () => {
       const { getParameter } = await import("@aws-lambda-powertools/parameters/ssm");
-      return keyOf(await getParameter(parameter, { maxAge: MAX_AGE, decrypt: true }), parameter);
+      return keyOf(await stored(parameter, getParameter(parameter, { maxAge: MAX_AGE, decrypt: true })), parameter);
     };
   }
   throw new RelayError(
@@ -33,6 +33,15 @@ export function apiKeySource(config: KeyConfig): () => Promise<string> {
       object: "environment",
     },
   );
+}
+
+/** @throws RelayError `key-unavailable` */
+async function stored<T>(name: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (cause) {
+    throw new RelayError("key-unavailable", `${name}: the API key cannot be read`, { object: name, cause });
+  }
 }
 
 /** The stored text is the key, or JSON with the key under `apikey`, as secureCodeBox's Kubernetes secret has it. */

@@ -92,6 +92,10 @@ export const REASONS = {
   "storage-missing": ["permanent", "Check the bucket's name and region, then redrive."],
   "storage-unavailable": ["transient", "The object store did not answer well; the job is tried again by itself."],
   "storage-precondition": ["permanent", "Another writer was first; the newer object stays."],
+  "key-unavailable": [
+    "transient",
+    "Check the secret's or parameter's name, the role's right to read it, and the way to Secrets Manager or SSM.",
+  ],
   "queue-unavailable": ["transient", "The queue did not answer well; the message is tried again by itself."],
   "cluster-refused": [
     "permanent",

@@ -187,13 +187,13 @@ function mayStillCome(
   settings: IngestSettings,
 ): boolean {
   if (failure.errorClass === "permanent") return false;
-  if (failure.reason !== "sidecar-missing") return true;
+  if (failure.reason !== "sidecar-missing" && failure.reason !== "internal") return true;
   const at =
     "created" in notification && notification.created.at !== undefined
       ? Date.parse(notification.created.at)
       : Number.NaN;
-  // A sidecar belongs there before the findings: it is waited for, but not for ever, as the notifications behind this one wait too. Without a time
-  // nobody could tell when that is over.
+  // A sidecar belongs there before the findings: it is waited for, and so is the end of a fault of ours, but not for ever, as the notifications behind
+  // this one wait too. Without a time nobody could tell when that is over.
   return clock.now() - at <= settings.sidecarGraceMs;
 }
 

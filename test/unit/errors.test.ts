@@ -39,6 +39,7 @@ const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly R
     "deduplication-unfinished",
     "read-unstable",
     "storage-unavailable",
+    "key-unavailable",
     "queue-unavailable",
     "cluster-unavailable",
     "internal",
