@@ -21,6 +21,11 @@ export interface PollerOptions {
   readonly batchSize: number;
   /** How long one call of the handler may take. */
   readonly timeoutMs: number;
+  /**
+   * Whether a long poll may be broken off. A queue that hands a message to whoever has gone away meanwhile hides it, and its group, for the whole
+   * visibility timeout: ElasticMQ does.
+   */
+  readonly breaksOffPolls?: boolean;
   readonly log: Log;
 }
 
@@ -33,13 +38,15 @@ export interface Poller {
   stop(graceMs: number): Promise<void>;
 }
 
-const WAIT_SECONDS = 10;
+/** The end waits for the polls that are under way. */
+const WAIT_SECONDS = 5;
 const PAUSE_AFTER_ERROR_MS = 2_000;
 
 /** What Lambda's event source mapping does: takes messages, calls the handler, deletes what did not fail. */
 export function startPoller(options: PollerOptions): Poller {
-  const { sqs, queueUrl, handler, concurrency, batchSize, timeoutMs, log } = options;
+  const { sqs, queueUrl, handler, concurrency, batchSize, timeoutMs, breaksOffPolls = false, log } = options;
   const stopping = new AbortController();
+  const polling = new AbortController();
   const inFlight = new Map<string, Message>();
   let deadline: number | undefined;
   let lastAnswer = 0;
@@ -76,6 +83,14 @@ export function startPoller(options: PollerOptions): Poller {
       log.warn("a finished message could not be deleted and will come again", { code: Code, why });
   };
 
+  const handBack = async (messages: Iterable<Message>) => {
+    for (const { ReceiptHandle } of messages) {
+      await sqs
+        .send(new ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }))
+        .catch(() => undefined);
+    }
+  };
+
   const poll = async () => {
     while (!stopping.signal.aborted) {
       try {
@@ -88,9 +103,10 @@ export function startPoller(options: PollerOptions): Poller {
             MessageSystemAttributeNames: ["All"],
             MessageAttributeNames: ["All"],
           }),
-          { abortSignal: stopping.signal },
+          { abortSignal: polling.signal },
         );
         lastAnswer = Date.now();
+        if (stopping.signal.aborted) return await handBack(Messages);
         if (Messages.length > 0) await work(Messages);
       } catch (error) {
         if (stopping.signal.aborted) return;
@@ -107,14 +123,12 @@ export function startPoller(options: PollerOptions): Poller {
     stop: async (graceMs) => {
       deadline = Date.now() + graceMs;
       stopping.abort();
+      if (breaksOffPolls) polling.abort();
       const finished = Promise.all(loops).then(() => true);
       if (await Promise.race([finished, sleep(graceMs, false, { ref: false })])) return;
+      polling.abort();
       log.warn("messages are handed back unfinished", { messages: inFlight.size });
-      for (const { ReceiptHandle } of inFlight.values()) {
-        await sqs
-          .send(new ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }))
-          .catch(() => undefined);
-      }
+      await handBack(inFlight.values());
     },
   };
 }

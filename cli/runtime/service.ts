@@ -146,6 +146,7 @@ export async function startService(
       concurrency: service.MAX_CONCURRENCY,
       batchSize: service.BATCH_SIZE,
       timeoutMs: service.IMPORTER_TIMEOUT_SECONDS * 1000,
+      breaksOffPolls: service.AWS_ENDPOINT_URL_SQS === undefined && !given,
       log,
     });
     closers.push(() => poller.stop(SHUTDOWN_GRACE_MS));

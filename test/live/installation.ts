@@ -51,6 +51,8 @@ export interface Installation {
   receipt(key: string): Promise<Receipt>;
   /** Waits until the queue is empty, with nothing in flight. */
   idle(): Promise<void>;
+  /** Fails with what was waited for, and with what the relay complained of. */
+  readonly eventually: Eventually;
   /** Takes everything out of the dead-letter queue. */
   takeDeadLetters(): Promise<DeadLetter[]>;
   stop(): Promise<void>;
@@ -59,14 +61,18 @@ export interface Installation {
 /** Long waits are for slow machines; the tests say what has to come, not when. */
 const PATIENCE = { timeout: 500_000, interval: 200 };
 
-/** Asks again and again until there is an answer. @param what is waited for, for the error */
-export function eventually<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
-  return vi.waitFor(async () => {
-    const answer = await ask();
-    if (answer === undefined || answer === false) throw new Error(`this never came: ${what}`);
-    return answer;
-  }, PATIENCE);
-}
+/** Asks again and again until there is an answer. */
+export type Eventually = <T>(what: string, ask: () => Promise<T | undefined | false>) => Promise<T>;
+
+const eventually =
+  (relay: RelayProcess): Eventually =>
+  (what, ask) =>
+    vi.waitFor(async () => {
+      const answer = await ask();
+      if (answer === undefined || answer === false)
+        throw new Error([`this never came: ${what}`, ...relay.complaints().slice(-10)].join("\n"));
+      return answer;
+    }, PATIENCE);
 
 export async function startInstallation(options: InstallationOptions): Promise<Installation> {
   const { dojo, servers, targets = [] } = options;
@@ -117,6 +123,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     closers.push(() => relay.end("SIGKILL"));
     await relay.start();
 
+    const until = eventually(relay);
     const get = async (key: string) => {
       try {
         const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
@@ -144,13 +151,14 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         return found.map(({ key }) => key).filter((key) => key.endsWith(suffix));
       },
       receipt: (key) =>
-        eventually(`the receipt of ${key}`, async () => {
+        until(`the receipt of ${key}`, async () => {
           const bytes = await get(receiptOf({ bucket, key }).key);
           return bytes && receiptSchema.parse(JSON.parse(bytes.toString("utf8")));
         }),
       idle: async () => {
-        await eventually("an empty queue", async () => (await messages(sqs, QUEUE_NAME)) === 0);
+        await until("an empty queue", async () => (await messages(sqs, QUEUE_NAME)) === 0);
       },
+      eventually: until,
       takeDeadLetters: () => takeAll(sqs, DLQ_NAME),
       stop,
     };

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DOJOS, type LiveDojo } from "./dojo.ts";
-import { type DeadLetter, eventually, type Installation, startInstallation } from "./installation.ts";
+import { type DeadLetter, type Installation, startInstallation } from "./installation.ts";
 import { expectSynced, FOLDERS, type ScanFolders, underNewProducts } from "./scans.ts";
 import { haveServers } from "./servers.ts";
 
@@ -86,7 +86,7 @@ for (const { title, real, open } of DOJOS) {
           await s3.send(new PutObjectCommand({ Bucket: bucket, Key: `bad/${reason}/${name}`, Body }));
       }
       const letters: DeadLetter[] = [];
-      await eventually("a dead letter for each", async () => {
+      await installation.eventually("a dead letter for each", async () => {
         letters.push(...(await installation.takeDeadLetters()));
         return letters.length >= Object.keys(BAD).length;
       });
@@ -119,7 +119,7 @@ for (const { title, real, open } of DOJOS) {
       // Their names end as the bucket's notification wants it, but they are raw results of one of the scanners.
       const others = (await installation.keys("", "findings.json")).filter((key) => !key.endsWith("/findings.json"));
       const ignored = uploads + others.length;
-      await eventually("the event of every write-back", async () => {
+      await installation.eventually("the event of every write-back", async () => {
         return (await relay.metric("dojo_relay_notifications_ignored_total")) >= ignored;
       });
       expect(await relay.metric("dojo_relay_notifications_ignored_total")).toBe(ignored);
