@@ -1,5 +1,8 @@
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { importNeeded } from "../../cli/backfill-scans.ts";
+import { jobKey } from "../../lib/job.ts";
+import { ownMetadata, type Receipt } from "../../lib/receipt.ts";
 import { cli, cliJson, startCli } from "./cli.ts";
 import { BUCKET, put, putScan, remove, silence, someFindings, startBucket, type TestBucket } from "./cli-bucket.ts";
 import { startQueues } from "./cli-queues.ts";
@@ -17,6 +20,27 @@ interface Backfill {
 const whys = ({ scans }: Backfill) => Object.fromEntries(scans.map(({ key, why }) => [key.split("/")[0], why]));
 const keysOf = (messages: readonly { Body?: string | undefined }[]) =>
   messages.map(({ Body = "" }) => (JSON.parse(Body) as { key: string }).key);
+
+describe("an import is needed", () => {
+  const ref = { bucket: BUCKET, key: "scan/findings.json" };
+  const job = { ...ref, version: 1, kind: "import", etag: "e1" } as const;
+  const upload = (etag: string) => ({ etag, size: 1, lastModified: undefined, metadata: {} });
+  const writtenBack = { etag: "own", size: 1, lastModified: undefined, metadata: ownMetadata(job) };
+  const receipt = (etag: string, changes: Partial<Receipt> = {}) =>
+    ({ jobKey: jobKey({ ...ref, etag }), etag, outcome: "synced", ...changes }) as Receipt;
+  it.each([
+    ["no receipt", upload("e1"), undefined, "e1"],
+    ["a receipt of an older upload", upload("e2"), receipt("e1"), "e2"],
+    ["synced, and uploaded again", upload("e1"), receipt("e1"), "e1"],
+    ["a receipt copied from another folder", upload("e1"), receipt("e1", { jobKey: "other" }), "e1"],
+    ["written back without a receipt", writtenBack, undefined, "e1"],
+    ["written back with another upload's receipt", writtenBack, receipt("e0"), "e1"],
+    ["synced", writtenBack, receipt("e1"), undefined],
+    ["imported in read-only mode", upload("e1"), receipt("e1", { outcome: "imported" }), undefined],
+  ])("%s", (_, head, stored, etag) => {
+    expect(importNeeded(ref, head, stored)?.etag).toBe(etag);
+  });
+});
 
 describe("backfill over 300 scans", { timeout: 120_000 }, () => {
   const SCANS = 300;

@@ -14,6 +14,8 @@ export interface CliRun {
   kill(signal: NodeJS.Signals): void;
   /** Resolves when so many lines came on stderr (progress is a line a step there), or the command ended. */
   lines(count: number): Promise<void>;
+  /** The same of stdout. @returns the lines until now */
+  outputLines(count: number): Promise<string[]>;
 }
 
 /** Only what the command is given: nothing of this machine's settings. */
@@ -29,6 +31,7 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
   };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
+    wake();
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
@@ -41,16 +44,25 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
       waiting.clear();
     });
   });
-  const lines = (count: number) =>
-    new Promise<void>((resolve) => {
+  const until = async (count: number, text: () => string) => {
+    await new Promise<void>((resolve) => {
       const look = () => {
-        if (stderr.split("\n").length > count) resolve();
+        if (text().split("\n").length > count) resolve();
       };
       waiting.add(look);
       void result.then(() => resolve());
       look();
     });
-  return { result, lines, kill: (signal) => child.kill(signal) };
+    return text().trim().split("\n");
+  };
+  return {
+    result,
+    lines: async (count) => {
+      await until(count, () => stderr);
+    },
+    outputLines: (count) => until(count, () => stdout),
+    kill: (signal) => child.kill(signal),
+  };
 }
 
 export const cli = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => startCli(args, env).result;

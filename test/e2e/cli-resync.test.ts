@@ -1,0 +1,102 @@
+import type { Context } from "aws-lambda";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { cli, cliJson } from "./cli.ts";
+import { put, putScan, silence, someFindings } from "./cli-bucket.ts";
+import { type Runtime, startRuntime } from "./runtime.ts";
+import { syncedFindings } from "./schema.ts";
+
+interface Resynced {
+  readonly key: string;
+  readonly outcome: string;
+  readonly falsePositives?: number;
+  readonly why?: string;
+  readonly reason?: string;
+}
+
+describe("resync", { timeout: 120_000 }, () => {
+  let runtime: Runtime;
+  let env: Record<string, string>;
+  const findingsOf = async (key: string) => syncedFindings.parse(JSON.parse(String(await runtime.get(key))));
+  /** Somebody triages in DefectDojo: the first finding of the scan's test. */
+  const markFalsePositive = async (key: string) => {
+    const testId = (await runtime.receipt(key))?.test.id ?? 0;
+    const [finding] = runtime.standin.state.findingsByTest.get(testId) ?? [];
+    if (finding !== undefined) Object.assign(finding, { false_p: true, active: false });
+  };
+
+  beforeAll(async () => {
+    runtime = await startRuntime();
+    const { s3Endpoint, clients } = runtime.service;
+    env = {
+      AWS_ENDPOINT_URL_S3: s3Endpoint,
+      DEFECTDOJO_URL: runtime.standin.url,
+      DEFECTDOJO_APIKEY: runtime.standin.apiKey,
+    };
+    const names = ["a/one", "a/two", "a/newer", "a/deleted", "b/three"];
+    for (const name of names) {
+      const findings = someFindings(name.replace("/", "-"), 2);
+      await runtime.ended(await putScan(clients.s3, name, { findings, annotations: { "product-name": name } }));
+    }
+    await silence(clients.s3);
+  });
+  afterAll(() => runtime.stop());
+
+  it("writes today's verdicts and imports nothing", async () => {
+    await markFalsePositive("a/one/findings.json");
+    const results = await cliJson<Resynced[]>(["resync"], env);
+    expect(results.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 5 }, () => "synced"));
+    expect(results.map(({ falsePositives }) => falsePositives)).toEqual([0, 0, 1, 0, 0]);
+    expect((await findingsOf("a/one/findings.json")).map(({ attributes }) => attributes.falsePositive)).toEqual([
+      true,
+      false,
+    ]);
+    expect(await runtime.receipt("a/one/findings.json")).toMatchObject({ falsePositives: 1, new: 1 });
+    expect(runtime.standin.state.tests.size).toBe(5);
+  });
+
+  it("leaves newer uploads alone, reports what fails, and does the others", async () => {
+    await markFalsePositive("a/two/findings.json");
+    await put(runtime.service.clients.s3, "a/newer/findings.json", someFindings("newer"));
+    runtime.standin.state.tests.delete((await runtime.receipt("a/deleted/findings.json"))?.test.id ?? 0);
+    const { code, stdout, stderr } = await cli(["resync", "a/"], env);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^failed {3}a\/deleted\/findings\.json {2}\(test \d+ of .* is no longer in DefectDojo\)$/m);
+    expect(stdout).toMatch(/^skipped {2}a\/newer\/findings\.json {2}\(.*no longer what was synced\)$/m);
+    expect(stdout).toMatch(
+      /^synced {3}a\/two\/findings\.json {2}2 findings: 1 new, 0 duplicates, 1 false positives, 0 mitigated$/m,
+    );
+    expect(stdout).toMatch(/^2 synced, 1 skipped, 1 failed$/m);
+    expect(stderr.match(/^resynced \d a\//gm)).toHaveLength(4);
+    expect(JSON.parse(String(await runtime.get("a/newer/findings.json")))).toHaveLength(1);
+  });
+
+  it("--since goes by the import, not by the last resync", async () => {
+    expect(await cliJson(["resync", "b/", "--since", "1h"], env)).toMatchObject([{ outcome: "synced" }]);
+    expect(await cliJson(["resync", "b/", "--since", "2100-01-01"], env)).toEqual([]);
+  });
+
+  it("says what is wrong with the configuration", async () => {
+    const { code, stderr } = await cli(["resync"], { DEFECTDOJO_URL: "x", POLL_SECONDS: "y" });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/DEFECTDOJO_URL: .*POLL_SECONDS: /);
+  });
+
+  describe("the scheduled function", () => {
+    const context = (remaining: number) => ({ getRemainingTimeInMillis: () => remaining }) as Context;
+    const handlerFor = async (more: Record<string, string>) => {
+      vi.resetModules();
+      for (const [name, value] of Object.entries({ ...env, POWERTOOLS_DEV: "true", ...more })) vi.stubEnv(name, value);
+      vi.spyOn(console, "log").mockImplementation(() => undefined);
+      return (await import("../../functions/resync.ts")).handler;
+    };
+
+    it("syncs the scans of the last days again and says how many", async () => {
+      const handler = await handlerFor({ RESYNC_PREFIX: "b/" });
+      expect(await handler({}, context(900_000))).toEqual({ synced: 1, skipped: 0, failed: 0, whole: true });
+    });
+    it("begins none when its time is nearly over", async () => {
+      const handler = await handlerFor({ RESYNC_PREFIX: "a/" });
+      expect(await handler({}, context(60_000))).toEqual({ synced: 0, skipped: 0, failed: 0, whole: false });
+    });
+  });
+});
