@@ -16,8 +16,9 @@ import { removeFindings } from "../importing/remove.ts";
 import { titlecase } from "../importing/titlecase.ts";
 import { type Finding, SEVERITIES } from "../model.ts";
 import { page, paged } from "../paging.ts";
-import { productOfTest, type State } from "../state.ts";
+import { findingsOfProduct, productOfTest, type State } from "../state.ts";
 import { prefetched } from "./prefetch.ts";
+import { relatedFields } from "./related-fields.ts";
 import { numericalSeverity, serializeFinding } from "./serialize-finding.ts";
 
 function filters(state: State): Record<string, Filter<Finding>> {
@@ -28,6 +29,7 @@ function filters(state: State): Record<string, Filter<Finding>> {
     test__engagement__product: numberIn((f) => productOfTest(state, f.test)?.id ?? null),
     test__engagement__product__prod_type: numberIn((f) => productOfTest(state, f.test)?.prod_type ?? null),
     test__test_type: numberIn((f) => f.test.test_type),
+    product_name: exactIgnoringCase((f) => productOfTest(state, f.test)?.name ?? ""),
     found_by: numberIn((f) => f.found_by),
     endpoints: numberIn((f) => f.endpoints),
     duplicate_finding: reference(state.findings, (f) => f.duplicate_finding),
@@ -71,9 +73,12 @@ const ORDERINGS: Record<string, (finding: Finding) => unknown> = {
 export function listFindings(state: State, call: Call): Reply {
   const rows = sorted(call, selected(state, call), ORDERINGS);
   const shown = page(call, rows);
-  return paged(call, rows, (row) => serializeFinding(state, row), {
-    prefetch: prefetched(state, call, "findings", shown),
+  const related = call.query.get("related_fields") === "true";
+  const serialize = (row: Finding) => ({
+    ...serializeFinding(state, row),
+    ...(related ? { related_fields: relatedFields(state, row) } : {}),
   });
+  return paged(call, rows, serialize, { prefetch: prefetched(state, call, "findings", shown) });
 }
 
 export function getFinding(state: State, call: Call): Reply {
@@ -172,6 +177,7 @@ function selected(state: State, call: Call): Finding[] {
   const table = filters(state);
   const { id: _, test: __, ...others } = table;
   const ids = call.query.get("id");
+  const productName = call.query.get("product_name");
   const test = call.query.get("test");
   let rows: Iterable<Finding> = state.findings.values();
   let tests = rowTests(call, table);
@@ -184,6 +190,10 @@ function selected(state: State, call: Call): Finding[] {
       rows = [...wanted].sort((a, b) => a - b).flatMap((id) => state.findings.get(id) ?? []);
       tests = rowTests(call, others);
     }
+  } else if (productName !== null && productName !== "") {
+    const named = [...state.products.values()].filter((p) => p.name.toLowerCase() === productName.toLowerCase());
+    rows = named.flatMap((product) => findingsOfProduct(state, product.id));
+    tests = rowTests(call, others);
   }
   if (!call.user.is_superuser) tests.push((f) => seesTest(state, call.user, f.test));
   if (tests.length === 0 && Array.isArray(rows)) return rows;
