@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 export interface Exit {
   readonly code: number | null;
@@ -25,6 +26,12 @@ export interface Running {
 }
 
 const REMEMBERED_LINES = 60;
+
+/** Node 24, as in `cli/dojo-relay.mjs`: an older one would hand over to a process that no signal reaches. */
+export const NODE =
+  Number(process.versions.node.split(".")[0]) >= 24
+    ? process.execPath
+    : fileURLToPath(new URL("../../node_modules/node/bin/node", import.meta.url));
 
 /** Starts a program with no environment but the given one. */
 export async function startProgram(
@@ -121,7 +128,7 @@ let keeper: ChildProcess | undefined;
 /** The keeper is in a session of its own, where Ctrl-C does not reach it. */
 function tellKeeper(line: string): void {
   if (keeper === undefined) {
-    keeper = spawn(process.execPath, [join(import.meta.dirname, "keeper.ts")], {
+    keeper = spawn(NODE, [join(import.meta.dirname, "keeper.ts")], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
     });

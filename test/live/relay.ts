@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Exit, type Running, startProgram, untilReady } from "./processes.ts";
+import { type Exit, NODE, type Running, startProgram, untilReady } from "./processes.ts";
 
 const COMMAND = fileURLToPath(new URL("../../cli/dojo-relay.mjs", import.meta.url));
 
@@ -33,7 +33,7 @@ export function relayProcess(env: Env & { readonly PORT: string }): RelayProcess
   return {
     url,
     start: async () => {
-      running = await startProgram(process.execPath, [COMMAND, "start"], { ...BARE, ...env }, listen);
+      running = await startProgram(NODE, [COMMAND, "start"], { ...BARE, ...env }, listen);
       await untilReady("dojo-relay start", running, `${url}/readyz`);
     },
     end: async (signal) => running?.end(signal) ?? { code: null, signal: null },
@@ -49,6 +49,6 @@ export function relayProcess(env: Env & { readonly PORT: string }): RelayProcess
 export async function uploadByCommand(folders: readonly string[], prefix: string, env: Env): Promise<string[]> {
   const args = [COMMAND, "upload", ...folders, "--prefix", prefix, "--json"];
   const options = { env: { PATH: process.env.PATH, ...BARE, ...env } };
-  const { stdout } = await promisify(execFile)(process.execPath, args, options);
+  const { stdout } = await promisify(execFile)(NODE, args, options);
   return (JSON.parse(stdout) as { findingsKey: string }[]).map(({ findingsKey }) => findingsKey);
 }
