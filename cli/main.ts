@@ -1,3 +1,4 @@
+import "../lib/memory.ts";
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { describeError, RelayError } from "../lib/errors.ts";
