@@ -1,0 +1,41 @@
+import "../../lib/memory.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Service, startService } from "../../cli/runtime/service.ts";
+import { serviceLog } from "../../cli/runtime/service-log.ts";
+import type { Progress } from "../../lib/observe.ts";
+import { offer } from "./rpc.ts";
+
+/** The service with a store and a queue of its own, as `dojo-relay start` runs it; it remembers when each job began and ended. */
+export interface Step {
+  readonly state: Progress["state"];
+  readonly key: string;
+  readonly at: number;
+}
+
+const steps: Step[] = [];
+let service: Service | undefined;
+let folder = "";
+
+const methods = {
+  start: async (env: Readonly<Record<string, string>>) => {
+    folder = await mkdtemp(join(tmpdir(), "dojo-relay-bench-"));
+    const settings = { PORT: "0", DATA_DIR: folder, ...env };
+    service = await startService(settings, serviceLog("warn"), ({ state, job }) => {
+      steps.push({ state, key: job.key, at: Date.now() });
+    });
+    const { url, s3Endpoint } = service;
+    return { url, s3Endpoint };
+  },
+  /** What happened since this was last asked. */
+  steps: () => steps.splice(0),
+  peakRssMiB: () => process.resourceUsage().maxRSS / 1024,
+  close: async () => {
+    await service?.stop();
+    await rm(folder, { recursive: true, force: true });
+  },
+};
+export type ServiceMethods = typeof methods;
+
+offer(methods);

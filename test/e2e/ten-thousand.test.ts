@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { measure } from "../bench/measure.ts";
+import { type Servers, startServers } from "../bench/servers.ts";
+
+/** Counts and memory of a big scan; its time is the bench's (docs/performance.md). */
+const FINDINGS = 10_000;
+const MOST_REQUESTS = 14 + 4 * Math.ceil(FINDINGS / 250);
+const MOST_RSS_MIB = 200;
+/** As fast as it goes. */
+const SPEEDUP = 10_000;
+
+describe.each([
+  { mode: "locations", idsFrom: 0 },
+  { mode: "endpoints", idsFrom: 0 },
+  { mode: "locations", idsFrom: 90_000_000 },
+] as const)("10,000 findings ($mode mode, ids from $idsFrom)", ({ mode, idsFrom }) => {
+  let servers: Servers;
+  beforeAll(async () => {
+    servers = await startServers({ mode, idsFrom });
+  });
+  afterAll(() => servers.stop());
+
+  it.each([
+    ["none of them duplicates", false],
+    ["all of them duplicates, each with its own location and its original elsewhere", true],
+  ])("%s: few requests, short URLs, little memory", async (_, duplicates) => {
+    const run = await measure(
+      servers,
+      { findings: FINDINGS, duplicates, speedup: SPEEDUP },
+      { concurrency: 4, floor: false },
+    );
+    expect(run).toMatchObject({ findings: FINDINGS, duplicates: duplicates ? FINDINGS : 0 });
+    expect(run.requests).toBeLessThanOrEqual(MOST_REQUESTS);
+    expect(run.longestUrl).toBeLessThan(4_000);
+    expect(run.peakRssMiB).toBeLessThanOrEqual(MOST_RSS_MIB);
+  });
+});
