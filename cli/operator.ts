@@ -19,9 +19,22 @@ export interface QueueUrls {
   readonly dlqUrl: string;
 }
 
+/**
+ * The environment with the addresses of the store and queue that `dojo-relay start` brings along, where S3_PORT and SQS_PORT say on which ports: so a
+ * command works with the service's own environment.
+ */
+export function withOwnServers(env: Env): Env {
+  const at = (port: string | undefined) => (Number(port) > 0 ? `http://127.0.0.1:${Number(port)}` : undefined);
+  return {
+    ...env,
+    AWS_ENDPOINT_URL_S3: env.AWS_ENDPOINT_URL_S3 || at(env.S3_PORT),
+    AWS_ENDPOINT_URL_SQS: env.AWS_ENDPOINT_URL_SQS || at(env.SQS_PORT),
+  };
+}
+
 /** @throws RelayError `config-invalid` */
 export function operator(env: Env): Operator {
-  const config = readOperatorConfig(env);
+  const config = readOperatorConfig(withOwnServers(env));
   const s3 = s3Client(config, env);
   return { config, s3, sqs: sqsClient(config, env), storage: s3Storage(s3) };
 }
@@ -32,8 +45,15 @@ export function queueNames({ QUEUE_URL, DLQ_URL }: Pick<OperatorConfig, "QUEUE_U
   return { queue: nameOf(QUEUE_URL, QUEUE_NAME), dlq: nameOf(DLQ_URL, DLQ_NAME) };
 }
 
+/** Beside a store of one's own, and without a queue server: the service brings its own, on a port that only its log tells. */
+export const ownQueue = (config: OperatorConfig) =>
+  config.AWS_ENDPOINT_URL_S3 !== undefined &&
+  config.AWS_ENDPOINT_URL_SQS === undefined &&
+  (config.QUEUE_URL === undefined || config.DLQ_URL === undefined);
+
 /** The queues by QUEUE_URL and DLQ_URL, else by their usual names. @throws CommandError where there are none */
 export async function findQueues({ config, sqs }: Pick<Operator, "config" | "sqs">): Promise<QueueUrls> {
+  if (ownQueue(config)) throw new CommandError("no queue server is named", OWN_QUEUE_ADVICE);
   const find = async (given: string | undefined, name: string) => {
     if (given !== undefined) return given;
     const { QueueUrl } = await ask(`queue ${name}`, sqs.send(new GetQueueUrlCommand({ QueueName: name })));
@@ -46,6 +66,8 @@ export async function findQueues({ config, sqs }: Pick<Operator, "config" | "sqs
 
 const SQS_ADVICE =
   "Check AWS_ENDPOINT_URL_SQS (`dojo-relay start` logs the one of its own queue), AWS_REGION and the credentials.";
+const OWN_QUEUE_ADVICE =
+  "Set AWS_ENDPOINT_URL_SQS; for the queue of `dojo-relay start` itself, set SQS_PORT for the service and for this command.";
 const NO_QUEUE_ADVICE = "Make the queues with `dojo-relay setup`, or set QUEUE_URL and DLQ_URL.";
 
 /** The answer to a request to SQS. @throws CommandError that names the object and what to check */

@@ -9,6 +9,7 @@ import { resyncSettings } from "../lib/settings.ts";
 import { s3Storage } from "../lib/storage.ts";
 import { commandLog, NO_METRICS } from "./command-log.ts";
 import { interruptible } from "./interruption.ts";
+import { withOwnServers } from "./operator.ts";
 import { parseSince, print } from "./options.ts";
 import { progressBar } from "./progress.ts";
 
@@ -30,7 +31,7 @@ export function resyncCommand(): Command {
 }
 
 async function resync(prefix: string, since: Date | undefined, signal: AbortSignal): Promise<Resynced[]> {
-  const config = readResyncConfig(process.env);
+  const config = readResyncConfig(withOwnServers(process.env));
   const ports = {
     storage: s3Storage(s3Client(config, process.env)),
     dojo: dojoPort(config, process.env),

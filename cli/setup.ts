@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { Env } from "../lib/config.ts";
 import { describeError } from "../lib/errors.ts";
 import { CommandError } from "./command-error.ts";
-import { ask, type Operator, operator, queueNames } from "./operator.ts";
+import { ask, type Operator, operator, ownQueue, queueNames } from "./operator.ts";
 import { print } from "./options.ts";
 import { type Change, ensureBucket, ensureNotification, ensureQueues } from "./resources.ts";
 
@@ -26,31 +26,42 @@ export function setupCommand(): Command {
     .option("--json", "print {changes: [{what, changed}], notes, queueUrl, dlqUrl} instead of lines")
     .addHelpText("after", SETUP_HELP)
     .action(async ({ target, json }: { target: string; json?: boolean }) => {
-      const result = await setup(process.env, target);
-      print(result, json, () => describe(result));
+      // Said at once: what was changed before something is refused is changed.
+      const tell = (change: Change) => process.stdout.write(`${toLine(change)}\n`);
+      const result = await setup(process.env, target, json ? undefined : tell);
+      if (json) print(result, true, () => "");
+      else process.stdout.write(result.notes.map((note) => `note     ${note}\n`).join(""));
     });
 }
 
 /** @throws CommandError where a server refuses */
-export async function setup(env: Env, target: string): Promise<SetupResult> {
+export async function setup(
+  env: Env,
+  target: string,
+  tell: (change: Change) => void = () => undefined,
+): Promise<SetupResult> {
   const { config, s3, sqs } = operator(env);
   const changes: Change[] = [];
+  const made = (change: Change) => {
+    changes.push(change);
+    tell(change);
+  };
   const notes: string[] = [];
   let urls = {};
-  const embedded = config.AWS_ENDPOINT_URL_S3 !== undefined && config.AWS_ENDPOINT_URL_SQS === undefined;
-  if (embedded) notes.push("queues: without AWS_ENDPOINT_URL_SQS `dojo-relay start` makes its own, in DATA_DIR");
+  if (ownQueue(config))
+    notes.push("queues: without AWS_ENDPOINT_URL_SQS `dojo-relay start` makes its own, in DATA_DIR");
   else {
-    const made = await ask("the queues", ensureQueues(sqs, config.VISIBILITY_SECONDS, queueNames(config)));
-    changes.push(...made.changes);
-    urls = { queueUrl: made.queueUrl, dlqUrl: made.dlqUrl };
+    const queues = await ask("the queues", ensureQueues(sqs, config.VISIBILITY_SECONDS, queueNames(config)));
+    for (const change of queues.changes) made(change);
+    urls = { queueUrl: queues.queueUrl, dlqUrl: queues.dlqUrl };
   }
   if (config.AWS_ENDPOINT_URL_S3 === undefined) {
     notes.push(
       `bucket ${config.BUCKET}: left alone on AWS; serverless.yml (or infra/template.yaml) sets its notification, which calls the ingest function`,
     );
   } else {
-    changes.push(await asking(config.BUCKET, ensureBucket(s3, config.BUCKET)));
-    changes.push(await notify({ config, s3 }, target));
+    made(await asking(config.BUCKET, ensureBucket(s3, config.BUCKET)));
+    made(await notify({ config, s3 }, target));
     if (isMinio(target)) notes.push(queueDirNote(target));
   }
   return { changes, notes, ...urls };
@@ -106,10 +117,7 @@ function storeError(bucket: string, error: unknown): CommandError {
   );
 }
 
-function describe({ changes, notes }: SetupResult): string {
-  const lines = changes.map(({ what, changed }) => `${changed ? "changed" : "ok     "}  ${what}`);
-  return [...lines, ...notes.map((note) => `note     ${note}`)].join("\n");
-}
+const toLine = ({ what, changed }: Change) => `${changed ? "changed" : "ok     "}  ${what}`;
 
 const SETUP_HELP = `
 Run it as often as you like: it changes only what is not as it should be, and says what. It works on whatever S3 and SQS

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { GetBucketNotificationConfigurationCommand, HeadBucketCommand, type S3Client } from "@aws-sdk/client-s3";
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  GetBucketNotificationConfigurationCommand,
+  HeadBucketCommand,
+  type S3Client,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../../lib/config.ts";
 import { RelayError } from "../../lib/errors.ts";
 import { type ObjectRef, uri } from "../../lib/layout.ts";
@@ -28,7 +36,8 @@ export async function checkBucket(s3: S3Client, config: StoreConfig): Promise<Di
   if (!there) return reached;
   const scratch = { bucket, key: `${SCRATCH}${randomUUID()}` };
   const written = await examine("bucket rights", () => readAndWrite(s3Storage(s3), scratch));
-  return [...reached, ...written, ...(await examine("notification", () => notification(s3, config)))];
+  const inParts = await examine("conditional uploads in parts", () => uploadInParts(s3, s3Storage(s3), scratch));
+  return [...reached, ...written, ...inParts, ...(await examine("notification", () => notification(s3, config)))];
 }
 
 async function readAndWrite(storage: Storage, scratch: ObjectRef): Promise<Diagnosis[]> {
@@ -62,6 +71,29 @@ async function readAndWrite(storage: Storage, scratch: ObjectRef): Promise<Diagn
       "Use AWS S3, MinIO or another store with conditional writes: without them another writer's findings could be overwritten.";
     return [rights, fail("conditional writes", "the store writes although the condition does not hold", remedy)];
   } finally {
+    await storage.remove(scratch);
+  }
+}
+
+/** Large findings are uploaded in parts, where some stores honour no condition. One small part is enough to see. */
+async function uploadInParts(s3: S3Client, storage: Storage, scratch: ObjectRef): Promise<Diagnosis> {
+  const check = "conditional uploads in parts";
+  const target = { Bucket: scratch.bucket, Key: scratch.key };
+  await storage.write(scratch, "first", { contentType: "text/plain" });
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand(target));
+  try {
+    const { ETag } = await s3.send(new UploadPartCommand({ ...target, UploadId, PartNumber: 1, Body: "second" }));
+    const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+    const IfMatch = `"${"0".repeat(32)}"`;
+    await s3.send(new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload, IfMatch }));
+    const remedy =
+      "Use a store that honours conditions there too: otherwise another writer's large findings could be overwritten.";
+    return fail(check, "the store completes an upload although the condition does not hold", remedy);
+  } catch (error) {
+    if (storageError(error, scratch).reason !== "storage-precondition") throw error;
+    return ok(check, "If-Match is honoured");
+  } finally {
+    await s3.send(new AbortMultipartUploadCommand({ ...target, UploadId })).catch(() => undefined);
     await storage.remove(scratch);
   }
 }

@@ -6,6 +6,7 @@ import { dojoCatalog } from "../../lib/defectdojo/catalog.ts";
 import { httpTransport } from "../../lib/defectdojo/http.ts";
 import { detectLocationMode, type LocationMode } from "../../lib/defectdojo/locations.ts";
 import type { User } from "../../lib/defectdojo/port.ts";
+import { RelayError } from "../../lib/errors.ts";
 import { wantedTestTypes } from "../../lib/scan-types.ts";
 import { parseDate } from "../http-date.ts";
 import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
@@ -39,19 +40,33 @@ export async function checkDojo(
     );
   });
   if (user === undefined) return token;
+  const tls = encryption(new URL(config.DEFECTDOJO_URL));
   const checks = await Promise.all([
     examine("DefectDojo version", () => version(api)),
     examine("clock of DefectDojo", async () =>
       skew("clock of DefectDojo", await serverDate(config.DEFECTDOJO_URL), new Date()),
     ),
     examine("rights", () => rights(api, config)),
-    examine("product type", () => productType(catalog, productTypeName, config)),
+    examine("product type", () => productType(api, catalog, productTypeName, config)),
     examine("deduplication", () => deduplication(api)),
     examine("location mode", async () => ok("location mode", MODES[await detectLocationMode(api)])),
     examine("test types", () => testTypes(catalog, config)),
   ]);
   const limit = ok("upload limit", "not told by DefectDojo: DD_SCAN_FILE_MAX_SIZE there, 100 MB by default");
-  return [...token, ...checks.flat(), limit];
+  return [...token, ...tls, ...checks.flat(), limit];
+}
+
+/** What answered over https was verified. */
+function encryption({ protocol, hostname }: URL): Diagnosis[] {
+  if (protocol === "https:") return [ok("TLS", "the certificate is verified")];
+  if (["127.0.0.1", "localhost", "[::1]"].includes(hostname)) return [];
+  return [
+    warn(
+      "TLS",
+      "the API key travels unencrypted",
+      "Set DEFECTDOJO_URL to an https address; a private CA is added by NODE_EXTRA_CA_CERTS.",
+    ),
+  ];
 }
 
 async function version(api: DojoApi): Promise<Diagnosis> {
@@ -61,7 +76,8 @@ async function version(api: DojoApi): Promise<Diagnosis> {
     expect: [403, 404],
   });
   const parsed = schema.safeParse(body);
-  if (status !== 200 || !parsed.success) return ok("DefectDojo version", "not told to this token");
+  if (status !== 200 || !parsed.success)
+    return ok("DefectDojo version", `not told; by its answers ${await byFeatures(api)}`);
   const { version: told } = parsed.data.info;
   const major = Number(told.split(".")[0]);
   if (major === 2 || major === 3) return ok("DefectDojo version", told);
@@ -70,6 +86,13 @@ async function version(api: DojoApi): Promise<Diagnosis> {
     `${told} is not one that dojo-relay was tried with`,
     "Use 2.x or 3.x, or try one scan and look at its receipt.",
   );
+}
+
+/** 3.x alone has locations, and orchestration engines of their own. */
+async function byFeatures(api: DojoApi): Promise<string> {
+  const there = async (path: string) =>
+    (await api.transport.request("GET", path, { query: [["limit", "1"]], expect: [403, 404] })).status !== 404;
+  return (await there("location/")) || (await there("cicd_infrastructure/")) ? "3.x" : "2.x";
 }
 
 /** The `Date` of an answer that needs no key. */
@@ -82,42 +105,82 @@ async function serverDate(url: string): Promise<Date | undefined> {
   return parseDate(response.headers.get("date") ?? undefined);
 }
 
-/** One row a path that only some tokens may read, and what goes without it. */
-const RIGHTS = [
-  [
-    "users/",
-    "DEFECTDOJO_USERNAME cannot be looked up",
-    (config: DojoConfig) => config.DEFECTDOJO_USERNAME !== undefined,
-  ],
-  ["cicd_infrastructure/", "engagements are not linked to secureCodeBox as orchestration engine", () => false],
-] as const;
+/** What a token may lack, beside the imports themselves. */
+interface Right {
+  readonly may: (api: DojoApi) => Promise<boolean>;
+  readonly without: string;
+  /** Whether nothing works without it, as this configuration is; undefined where it is not needed at all. */
+  readonly needed: (config: DojoConfig) => boolean | undefined;
+}
+
+/** One row a right that is asked for only outside of the low-privileged mode. */
+const RIGHTS: readonly Right[] = [
+  {
+    may: async (api) =>
+      (await api.transport.request("GET", "users/", { query: [["limit", "1"]], expect: [403] })).status === 200,
+    without: "read users: DEFECTDOJO_USERNAME cannot be looked up",
+    needed: ({ DEFECTDOJO_USERNAME }) => (DEFECTDOJO_USERNAME === undefined ? undefined : true),
+  },
+  {
+    may: (api) => mayCreate(api, "product_types/"),
+    without: "create product types: those that scans name have to be there before",
+    needed: () => false,
+  },
+  {
+    may: async (api) =>
+      (await mayCreate(api, "cicd_infrastructure/")) || (await mayCreate(api, "tool_configurations/")),
+    without: "create the orchestration engine: engagements are not linked to secureCodeBox unless it is there before",
+    needed: () => false,
+  },
+];
 
 async function rights(api: DojoApi, config: DojoConfig): Promise<Diagnosis[]> {
   if (config.DEFECTDOJO_LOW_PRIVILEGED_MODE)
     return [ok("rights", "low-privileged mode: nothing is asked for that such a token may not")];
-  const missing: Diagnosis[] = [];
-  for (const [path, without, needed] of RIGHTS) {
-    const { status } = await api.transport.request("GET", path, { query: [["limit", "1"]], expect: [403, 404] });
-    if (status !== 403) continue;
-    const remedy = "Set DEFECTDOJO_LOW_PRIVILEGED_MODE=true, or give the token's user staff rights.";
-    missing.push((needed(config) ? fail : warn)("rights", `the token may not read ${path}: ${without}`, remedy));
-  }
-  return missing.length === 0 ? [ok("rights", "users and orchestration engines may be read")] : missing;
+  const missing = await Promise.all(
+    RIGHTS.map(async ({ may, without, needed }) => {
+      const need = needed(config);
+      if (need === undefined || (await may(api))) return [];
+      const remedy = "Set DEFECTDOJO_LOW_PRIVILEGED_MODE=true, or give the token's user staff rights.";
+      return [(need ? fail : warn)("rights", `the token may not ${without}`, remedy)];
+    }),
+  );
+  const found = missing.flat();
+  return found.length === 0
+    ? [ok("rights", "all that is asked for of users, product types and orchestration engines")]
+    : found;
+}
+
+/**
+ * Whether a POST there would be let through. Nothing is made by it: DefectDojo looks at the rights first and then at the fields, of which all that must be
+ * there are missing.
+ */
+async function mayCreate(api: DojoApi, path: string, fields: Readonly<Record<string, number>> = {}): Promise<boolean> {
+  const { status } = await api.transport.request("POST", path, { json: fields, expect: [400, 403, 404, 405] });
+  return status === 400;
 }
 
 async function productType(
+  api: DojoApi,
   catalog: ReturnType<typeof dojoCatalog>,
   name: string | undefined,
-  config: DojoConfig,
+  { DEFECTDOJO_LOW_PRIVILEGED_MODE: lowPrivileged }: DojoConfig,
 ): Promise<Diagnosis> {
-  const { id, name: found } = await catalog.productType(name ?? 1, false);
-  const creates = config.DEFECTDOJO_LOW_PRIVILEGED_MODE
-    ? "others must be there before"
-    : "others are created where a scan names them";
-  return ok(
-    "product type",
-    `${JSON.stringify(found)} (id ${id}) is there${name === undefined ? ", the default" : ""}; ${creates}`,
-  );
+  const there = await catalog.productType(name ?? 1, false).catch(async (error: unknown) => {
+    const missing = error instanceof RelayError && error.reason === "product-type-missing";
+    if (missing && name !== undefined && !lowPrivileged && (await mayCreate(api, "product_types/"))) return undefined;
+    throw error;
+  });
+  if (there === undefined)
+    return ok("product type", `${JSON.stringify(name)} is not there; it is made when a scan names it`);
+  const { id, name: found } = there;
+  const which = `${JSON.stringify(found)} (id ${id}${name === undefined ? ", the default" : ""})`;
+  if (await mayCreate(api, "products/", { prod_type: id })) {
+    return ok("product type", `${which} is there, and products may be made in it`);
+  }
+  const remedy =
+    "Put the token's user on the product type (Product Types > Authorized Users), or file scans under another one.";
+  return fail("product type", `${which} is there, but the token may not make products in it`, remedy);
 }
 
 async function deduplication(api: DojoApi): Promise<Diagnosis> {

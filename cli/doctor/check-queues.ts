@@ -1,5 +1,5 @@
 import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
-import { ask, findQueues, type Operator } from "../operator.ts";
+import { ask, findQueues, type Operator, ownQueue } from "../operator.ts";
 import { MAX_RECEIVE_COUNT } from "../resources.ts";
 import { type Diagnosis, examine, fail, ok, warn } from "./finding.ts";
 
@@ -8,6 +8,14 @@ const LEAST_RECEIVE_COUNT = 20;
 
 /** The queues: both FIFO, the one redriving to the other, with a visibility that fits. */
 export async function checkQueues({ config, sqs }: Pick<Operator, "config" | "sqs">): Promise<Diagnosis[]> {
+  if (ownQueue(config)) {
+    return [
+      ok(
+        "queues",
+        "no queue server is named: `dojo-relay start` brings its own, in DATA_DIR; with SQS_PORT it is checked too",
+      ),
+    ];
+  }
   return await examine("queues", async () => {
     const { queueUrl, dlqUrl } = await findQueues({ config, sqs });
     const [queue, dlq] = await Promise.all([attributes(sqs, queueUrl), attributes(sqs, dlqUrl)]);

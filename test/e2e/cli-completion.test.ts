@@ -1,10 +1,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { program } from "../../cli/main.ts";
 
 const CLI = fileURLToPath(new URL("../../cli/dojo-relay.mjs", import.meta.url));
-const script = (shell: string) => execFileSync(process.execPath, [CLI, "completion", shell], { encoding: "utf8" });
+const scripts = new Map<string, string>();
+function script(shell: string): string {
+  const known = scripts.get(shell) ?? execFileSync(process.execPath, [CLI, "completion", shell], { encoding: "utf8" });
+  scripts.set(shell, known);
+  return known;
+}
 const subcommands = program().commands.map((command) => command.name());
 const has = (shell: string) => spawnSync(shell, ["--version"]).status === 0;
 
@@ -39,8 +45,18 @@ describe("completion", () => {
 });
 
 describe("help", () => {
-  it.each(subcommands)("%s has examples", (name) => {
-    const help = execFileSync(process.execPath, [CLI, name, "--help"], { encoding: "utf8" });
-    expect(help).toMatch(/Examples?:|dojo-relay \w+ --help/);
+  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+  const named = program()
+    .commands.flatMap(all)
+    .map((command) => [command.name(), command] as const);
+  it.each(named)("%s has examples", (_, command) => {
+    let help = "";
+    command.configureOutput({
+      writeOut: (text) => {
+        help += text;
+      },
+    });
+    command.outputHelp();
+    expect(help).toMatch(/Examples?:\n {2}\$ /);
   });
 });

@@ -2,6 +2,7 @@ import { CreateQueueCommand } from "@aws-sdk/client-sqs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Diagnosis } from "../../cli/doctor/finding.ts";
 import { diagnose } from "../../cli/doctor.ts";
+import { startProxy } from "./proxy.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 describe("doctor", () => {
@@ -38,6 +39,7 @@ describe("doctor", () => {
         ],
         ...[
           "conditional writes",
+          "conditional uploads in parts",
           "notification",
           "job queue",
           "dead-letter queue",
@@ -105,8 +107,59 @@ describe("doctor", () => {
     await other.stop();
   });
 
-  it("a product type that is not there", async () => {
-    expect(of(await diagnose(env, "Nowhere"), "product type")).toMatchObject([{ level: "fail" }]);
+  it("a product type that is not there is made, or cannot be", async () => {
+    expect(of(await diagnose(env, "Nowhere"), "product type")).toMatchObject([{ level: "ok" }]);
+    expect([...runtime.standin.state.productTypes.values()]).toHaveLength(1);
+    const low = { ...env, DEFECTDOJO_APIKEY: runtime.standin.lowPrivilegedApiKey };
+    expect(of(await diagnose(low, "Nowhere"), "product type")).toMatchObject([{ level: "fail" }]);
+    expect(
+      of(await diagnose({ ...env, DEFECTDOJO_LOW_PRIVILEGED_MODE: "true" }, "Nowhere"), "product type"),
+    ).toMatchObject([{ level: "fail" }]);
+  });
+
+  it("a product type that the token may see and make no products in", async () => {
+    runtime.standin.state.intercept = ({ method, path }) =>
+      method === "POST" && path === "/products/" ? { status: 403, body: { detail: "no" } } : undefined;
+    const diagnoses = await diagnose(env);
+    runtime.standin.state.intercept = undefined;
+    expect(of(diagnoses, "product type")).toMatchObject([
+      { level: "fail", remedy: expect.stringMatching(/Authorized Users/) },
+    ]);
+    expect(runtime.standin.state.products.size).toBe(0);
+  });
+
+  it("a low-privileged token in its mode is right", async () => {
+    const low = { DEFECTDOJO_APIKEY: runtime.standin.lowPrivilegedApiKey, DEFECTDOJO_LOW_PRIVILEGED_MODE: "true" };
+    const diagnoses = await diagnose({ ...env, ...low });
+    expect(diagnoses.filter(({ level }) => level === "fail")).toEqual([]);
+    expect(of(diagnoses, "deduplication")).toMatchObject([{ level: "warn", says: expect.stringMatching(/^unknown/) }]);
+  });
+
+  it("the service's own queue is left to the service, unless its port is known", async () => {
+    const { AWS_ENDPOINT_URL_SQS: sqs, ...alone } = env;
+    expect(of(await diagnose(alone), "queues")).toMatchObject([
+      { level: "ok", says: expect.stringMatching(/SQS_PORT/) },
+    ]);
+    const diagnoses = await diagnose({ ...alone, SQS_PORT: new URL(sqs ?? "").port });
+    expect(of(diagnoses, "job queue")).toMatchObject([{ level: "ok" }]);
+  });
+
+  it("a store that honours no conditions", async () => {
+    const { hostname, port } = new URL(env.AWS_ENDPOINT_URL_S3 ?? "");
+    await using deaf = await startProxy({ hostname, port }, ["if-match", "if-none-match"]);
+    const diagnoses = await diagnose({ ...env, AWS_ENDPOINT_URL_S3: deaf.url });
+    for (const check of ["conditional writes", "conditional uploads in parts"])
+      expect(of(diagnoses, check)).toMatchObject([{ level: "fail" }]);
+    expect(await runtime.keys(".dojo-relay-doctor/")).toEqual([]);
+  });
+
+  it("clocks that differ", async () => {
+    const { hostname, port } = new URL(env.DEFECTDOJO_URL ?? "");
+    await using late = await startProxy({ hostname, port }, [], { date: "Tue, 01 Jan 2030 00:00:00 GMT" });
+    const diagnoses = await diagnose({ ...env, DEFECTDOJO_URL: late.url });
+    expect(of(diagnoses, "clock of DefectDojo")).toMatchObject([
+      { level: "warn", says: expect.stringMatching(/ahead of this machine/) },
+    ]);
   });
 
   it("queues that are no FIFO queues", async () => {
