@@ -31,7 +31,12 @@ export function byHand({ url, apiKey }: Dojo) {
     const json = body !== undefined && !(body instanceof FormData);
     const answer = await fetch(`${url}/api/v2/${path}`, {
       method,
-      headers: { authorization: `Token ${apiKey}`, ...(json ? { "content-type": "application/json" } : {}) },
+      headers: {
+        authorization: `Token ${apiKey}`,
+        // A connection that DefectDojo closes just as it is used again would fail the call.
+        connection: "close",
+        ...(json ? { "content-type": "application/json" } : {}),
+      },
       body: body === undefined ? null : body instanceof FormData ? body : JSON.stringify(body),
     });
     if (answer.status >= 400 && answer.status !== 404)

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { table } from "../../cli/table.ts";
+import { describeError } from "../../lib/errors.ts";
 import { type Details, type Measured, measure, type Workload } from "./measure.ts";
 import { micro } from "./micro.ts";
 import { plot } from "./plot.ts";
@@ -144,6 +145,6 @@ const detailed = (run: Details & { readonly speedup: number }) => ({
 try {
   await main();
 } catch (error) {
-  say(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  say(`bench: ${describeError(error)}`);
   process.exitCode = 1;
 }

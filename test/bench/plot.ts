@@ -138,20 +138,21 @@ function drawPanel({ title, unit, scale, range, ticks, series }: Panel): string 
 }
 
 function legend(width: number): string {
-  const items: (readonly [style: Series["style"], name: string])[] = [
-    ["none", "no duplicates"],
-    ["all", "all duplicates"],
-    ["floor", "DefectDojo alone (bare calls)"],
-    ["bound", "bound"],
-    ["hook", "reference hook, 1,000 findings"],
+  const items: (readonly [style: Series["style"], name: string, width: number])[] = [
+    ["none", "no duplicates", 160],
+    ["all", "all duplicates", 160],
+    ["floor", "DefectDojo alone (bare calls)", 250],
+    ["bound", "bound", 110],
+    ["hook", "reference hook, 1,000 findings", 250],
   ];
-  const step = 220;
-  const start = (width - step * items.length) / 2;
+  const y = HEIGHT + 16;
+  let x = (width - items.reduce((sum, [, , wide]) => sum + wide, 0)) / 2;
   return items
-    .map(([style, name], index) => {
-      const [x, y] = [start + index * step, HEIGHT + 16];
-      const mark = style === "hook" ? cross(x + 14, y) : `<path class="${style}" d="M${x} ${y}h28"/>`;
-      return `${mark}<text class="small" x="${x + 36}" y="${y + 4}">${name}</text>`;
+    .map(([style, name, wide]) => {
+      const at = x;
+      x += wide;
+      const mark = style === "hook" ? cross(at + 14, y) : `<path class="${style}" d="M${at} ${y}h28"/>`;
+      return `${mark}<text class="small" x="${at + 36}" y="${y + 4}">${name}</text>`;
     })
     .join("\n");
 }

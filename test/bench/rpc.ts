@@ -29,14 +29,14 @@ interface Answer {
 
 /** Called by a child process once it is ready. */
 export function offer(methods: Methods): void {
-  process.on("message", async ({ id, name, argument }: Call) => {
+  const answer = async ({ id, name, argument }: Call): Promise<Answer> => {
     try {
-      const value: unknown = await methods[name]?.(argument as never);
-      process.send?.({ id, value } satisfies Answer);
+      return { id, value: await methods[name]?.(argument as never) };
     } catch (error) {
-      process.send?.({ id, error: describeError(error) } satisfies Answer);
+      return { id, error: describeError(error) };
     }
-  });
+  };
+  process.on("message", (call: Call) => void answer(call).then((sent) => process.send?.(sent)));
   process.once("disconnect", () => process.exit(0));
   process.send?.("ready");
 }
