@@ -86,7 +86,7 @@ describe("resync", { timeout: 120_000 }, () => {
     const handlerFor = async (more: Record<string, string>) => {
       vi.resetModules();
       for (const [name, value] of Object.entries({ ...env, POWERTOOLS_DEV: "true", ...more })) vi.stubEnv(name, value);
-      vi.spyOn(console, "log").mockImplementation(() => undefined);
+      for (const level of ["log", "warn"] as const) vi.spyOn(console, level).mockImplementation(() => undefined);
       return (await import("../../functions/resync.ts")).handler;
     };
 
