@@ -3,8 +3,8 @@ import { sqsQueue } from "../lib/queue.ts";
 import { CommandError } from "./command-error.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import { FILTER_FIELDS, parseFilter, type Selects, selection } from "./dead-letter-filter.ts";
+import { describe, toJson, toRow } from "./dead-letter-view.ts";
 import { visitDeadLetters } from "./dead-letter-visit.ts";
-import { formatDuration } from "./durations.ts";
 import { fifo } from "./fifo.ts";
 import { interruptible } from "./interruption.ts";
 import { nativeRedrive } from "./native-redrive.ts";
@@ -52,8 +52,10 @@ function listCommand(): Command {
         return await visitDeadLetters(dlq, look, { signal, turnOver: !peek });
       });
       const now = Date.now();
-      print(letters.map(toJson), json, () =>
-        letters.length === 0 ? "(nothing)" : table(letters.map((l) => row(l, now))),
+      print(
+        letters.map((letter) => toJson(letter, now)),
+        json,
+        () => table(letters.map((letter) => toRow(letter, now))),
       );
       if (unseen > 0) process.stderr.write(`${unseen} more lie behind these; without --peek they are shown too\n`);
     });
@@ -78,7 +80,8 @@ function showCommand(): Command {
       });
       const [letter] = found;
       if (letter === undefined) throw notThere(id);
-      print(toJson(letter), json, () => describe(letter, Date.now()));
+      const now = Date.now();
+      print(toJson(letter, now), json, () => describe(letter, now));
     });
 }
 
@@ -209,48 +212,6 @@ const notThere = (id: string) =>
 function assertAllFound(ids: readonly string[], found: readonly DeadLetter[], signal: AbortSignal): void {
   const missing = ids.find((id) => !found.some((letter) => letter.id.startsWith(id)));
   if (missing !== undefined && !signal.aborted) throw notThere(missing);
-}
-
-function row(letter: DeadLetter, now: number) {
-  const { id, reason, failedAt, attempts, scan, error } = letter;
-  return {
-    id,
-    reason,
-    age: formatDuration(now - failedAt.getTime()),
-    tries: attempts,
-    scan,
-    error: error.length > 60 ? `${error.slice(0, 59)}…` : error,
-  };
-}
-
-function toJson(letter: DeadLetter) {
-  const { id, reason, errorClass, advice, error, scan, findings, product, attempts, failedAt, group, body, job } =
-    letter;
-  return {
-    ...{ id, reason, errorClass, error, advice, scan, findings, product, attempts },
-    failedAt: failedAt.toISOString(),
-    ageSeconds: Math.max(0, Math.round((Date.now() - failedAt.getTime()) / 1000)),
-    group,
-    ...(job === undefined ? { body } : { job }),
-  };
-}
-
-function describe(letter: DeadLetter, now: number): string {
-  const { body, job } = letter;
-  const lines: readonly (readonly [string, string | undefined])[] = [
-    ["id", letter.id],
-    ["scan", letter.scan],
-    ["findings", letter.findings],
-    ["product", letter.product],
-    ["reason", `${letter.reason} (${letter.errorClass})`],
-    ["error", letter.error],
-    ["advice", letter.advice],
-    ["tries", String(letter.attempts)],
-    ["failed", `${letter.failedAt.toISOString()} (${formatDuration(now - letter.failedAt.getTime())} ago)`],
-    ["group", letter.group],
-  ];
-  const shown = lines.flatMap(([name, value]) => (value ? [`${name.padEnd(9)} ${value}`] : []));
-  return `${shown.join("\n")}\n\n${job === undefined ? body : JSON.stringify(job, undefined, 1)}`;
 }
 
 const DLQ_HELP = `
