@@ -17,6 +17,8 @@ function requestHandler(proxyEnv: Env) {
     httpsAgent: new https.Agent(options),
     connectionTimeout: 10_000,
     requestTimeout: 120_000,
+    throwOnRequestTimeout: true,
+    socketTimeout: 60_000,
   };
 }
 

@@ -21,6 +21,7 @@ const int = (byDefault: number, min = 0, max = Number.MAX_SAFE_INTEGER) =>
   z.coerce.number().int().min(min).max(max).default(byDefault);
 const httpUrl = z
   .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
+  .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password")
   .transform((url) => url.replace(/\/+$/, ""));
 const json = <T extends z.ZodType>(schema: T) =>
   z
@@ -79,7 +80,7 @@ const dojo = z.object({
   DEFECTDOJO_TIMEOUT_SECONDS: int(60, 1, 900),
   POLL_SECONDS: z.coerce.number().min(0.05).max(60).default(2),
   HEARTBEAT_SECONDS: int(120, 3, 43_200),
-  IMPORT_SETTLE_SECONDS: int(120),
+  IMPORT_SETTLE_SECONDS: int(120, 1),
   IMPORT_STALLED_SECONDS: int(300, 1),
   DEDUPLICATION_TIMEOUT_SECONDS: int(300, 1),
   DEDUPLICATION_QUIET_SECONDS: int(6, 0),

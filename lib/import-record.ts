@@ -1,4 +1,4 @@
-import { describeError, type RelayError, toRelayError } from "./errors.ts";
+import { describeError, RelayError, toRelayError } from "./errors.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
 import { type Delivery, HandBack } from "./hand-back.ts";
 import { importJob } from "./import-job.ts";
@@ -64,6 +64,7 @@ export async function importRecord(
   try {
     job = decodeJob(message.body, `message ${message.messageId}`);
     ports.onProgress?.({ state: "running", job });
+    await refuseAfterDeaths(message, job, notes, settings);
     const outcome = await runJob(
       job,
       { ...ports, log: withFields(log, { object: uri(job), jobKey: jobKey(job) }) },
@@ -209,6 +210,29 @@ export function backoffSeconds(failures: number, retryAfterSeconds: number | und
   return Math.max(Math.round(whole * (0.5 + random() / 2)), Math.ceil(retryAfterSeconds ?? 0));
 }
 
+/**
+ * A delivery in which the function died settled nothing, so that it is counted here: deliveries before this one, less waits.
+ * @throws RelayError `failures-exhausted`
+ */
+async function refuseAfterDeaths(
+  { messageId, receiveCount }: JobMessage,
+  job: Job,
+  notes: ReturnType<typeof pendingNotes>,
+  { maxFailures }: RecordSettings,
+): Promise<void> {
+  if (receiveCount - 1 < maxFailures) return;
+  const { waits } = await notes.read(job, jobKey(job));
+  const failures = receiveCount - 1 - (waits?.messageId === messageId ? waits.count : 0);
+  if (failures < maxFailures) return;
+  throw new RelayError(
+    "failures-exhausted",
+    `${uri(job)}: ${failures} deliveries ended without a word: the importer died in them`,
+    {
+      object: uri(job),
+    },
+  );
+}
+
 /** Extends the message's visibility from now on until stopped; what was under way has ended then. */
 function keepHidden(
   queue: Queue,
@@ -216,10 +240,11 @@ function keepHidden(
   seconds: number,
   onError: (error: unknown) => void,
 ): () => Promise<void> {
+  const beat = () => queue.changeVisibility(receiptHandle, seconds).catch(onError);
   let underway = Promise.resolve();
   const timer = setInterval(
     () => {
-      underway = queue.changeVisibility(receiptHandle, seconds).catch(onError);
+      underway = beat();
     },
     (seconds * 1000) / 3,
   );

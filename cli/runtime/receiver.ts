@@ -48,7 +48,8 @@ class TooLarge extends Error {}
 /** The service's HTTP side. */
 export async function startReceiver({ host, port, token, routes, guarded, log }: ReceiverOptions): Promise<Receiver> {
   const server = http.createServer((request, response) => {
-    const url = new URL(request.url ?? "/", "http://relay.invalid");
+    const url = URL.parse(request.url ?? "/", "http://relay.invalid");
+    if (url === null) return reply(response, { status: 400, body: "the path cannot be read\n" });
     answer(request, response, url).catch((error: unknown) => {
       const tooLarge = error instanceof TooLarge;
       if (!tooLarge) log.error("a request failed", { path: url.pathname, error });

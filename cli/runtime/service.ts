@@ -4,6 +4,7 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { s3Client, sqsClient } from "../../lib/aws.ts";
 import { type Env, readImporterConfig, readServiceConfig } from "../../lib/config.ts";
+import { RelayError } from "../../lib/errors.ts";
 import { importerHandler, ingestHandler } from "../../lib/handlers.ts";
 import type { Log, Progress } from "../../lib/observe.ts";
 import { importerPorts } from "../../lib/ports.ts";
@@ -119,6 +120,11 @@ export async function startService(
     const aws = { AWS_REGION: service.AWS_REGION, AWS_ENDPOINT_URL_S3: s3Endpoint, AWS_ENDPOINT_URL_SQS: sqsEndpoint };
     const s3 = s3Client(aws, env);
     const sqs = sqsClient(aws, env);
+    if ((service.QUEUE_URL === undefined) !== (service.DLQ_URL === undefined)) {
+      throw new RelayError("config-invalid", "QUEUE_URL and DLQ_URL must be set both or neither", {
+        object: "environment",
+      });
+    }
     const given = service.QUEUE_URL !== undefined && service.DLQ_URL !== undefined;
     const queues = given
       ? { queueUrl: service.QUEUE_URL, dlqUrl: service.DLQ_URL }

@@ -36,12 +36,13 @@ export function dojoCatalog(api: DojoApi) {
   return {
     forget: () => remembered.clear(),
     user: () => remember("user", async () => toUser((await api.get("user_profile/", {}, userProfile)).user)),
-    userNamed: (username: string) => remember(`user ${username}`, () => findUser(api, username)),
+    userNamed: (username: string) => remember(JSON.stringify(["user", username]), () => findUser(api, username)),
     productType: (wanted: string | number, mayCreate: boolean) =>
-      remember(`product type ${JSON.stringify(wanted)}`, () => findProductType(api, wanted, mayCreate)),
-    product: (wanted: ProductWanted) => remember(`product ${wanted.name}`, () => findProduct(api, wanted, untouched)),
+      remember(JSON.stringify(["product type", wanted]), () => findProductType(api, wanted, mayCreate)),
+    product: (wanted: ProductWanted) =>
+      remember(JSON.stringify(["product", wanted.name]), () => findProduct(api, wanted, untouched)),
     hasTestType: (name: string) =>
-      remember(`test type ${name}`, async () => {
+      remember(JSON.stringify(["test type", name]), async () => {
         for await (const found of api.list("test_types/", { name }, named)) if (found.name === name) return true;
         return false;
       }),

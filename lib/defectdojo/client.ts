@@ -106,7 +106,10 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
 /** A failed import may have happened all the same, unless DefectDojo refused it or never saw it. */
 function importError(error: unknown): unknown {
   if (!(error instanceof RelayError)) return error;
-  if (error.reason === "dojo-rejected" && /^[^:]*: HTTP 400: file: .*(too large|exceed|maximum)/i.test(error.message)) {
+  if (
+    error.reason === "dojo-rejected" &&
+    /HTTP 400: .*(report file is too large|file: .*(too large|exceed|maximum))/i.test(error.message)
+  ) {
     return new RelayError("dojo-too-large", error.message, {
       cause: error,
       object: "POST /api/v2/import-scan/",

@@ -150,8 +150,9 @@ describe("secureCodeBox's schema", () => {
   });
 });
 
-describe("the reference hook's output", () => {
-  it.each(sharedJson("reference-output"))("has no attribute in %s that is not here", (_, content) => {
+const references = sharedJson("reference-output");
+describe.skipIf(references.length === 0)("the reference hook's output", () => {
+  it.each(references)("has no attribute in %s that is not here", (_, content) => {
     const names = new Set(Object.keys(map().attributes));
     for (const { attributes, category } of content as { attributes: object; category: string }[]) {
       expect([...names]).toEqual(expect.arrayContaining(Object.keys(attributes)));
