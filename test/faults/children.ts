@@ -1,0 +1,110 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Order, Report } from "./importer-child.ts";
+
+/** One importer process. */
+export interface Child {
+  hasEnded(): boolean;
+  /** Tells the listener everything that is reported from now on, instead of the one before; the log begins anew. */
+  listen(listener: (report: Report) => void): void;
+  /** The last lines that it logged. */
+  readonly log: () => string[];
+  tell(order: Order): void;
+  /** Resolves with the next report that fits; never where the process ends. */
+  reported(fits: (report: Report) => boolean): Promise<Report>;
+  /** Ends its poller and waits for what it is at. */
+  stop(): Promise<void>;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+const LOG_LINES = 60;
+const CHILD = fileURLToPath(new URL("importer-child.ts", import.meta.url));
+
+export function startChild(): Child {
+  const child = fork(CHILD, [], {
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    env: {
+      ...process.env,
+      NODE_NO_WARNINGS: "1",
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? compileCache(),
+    },
+  });
+  const lines: string[] = [];
+  const waiting = new Set<(report: Report) => void>();
+  child.stderr?.on("data", (chunk: Buffer) => {
+    lines.push(...chunk.toString("utf8").trimEnd().split("\n"));
+    lines.splice(0, Math.max(0, lines.length - LOG_LINES));
+  });
+  let onReport: (report: Report) => void = () => undefined;
+  child.on("message", (report: Report) => {
+    onReport(report);
+    for (const look of [...waiting]) look(report);
+  });
+  child.on("error", () => undefined);
+  const reported = (fits: (report: Report) => boolean) =>
+    new Promise<Report>((resolve) => {
+      const look = (report: Report) => {
+        if (!fits(report)) return;
+        waiting.delete(look);
+        resolve(report);
+      };
+      waiting.add(look);
+    });
+  const tell = (order: Order) => void child.send(order, () => undefined);
+  return {
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+    listen: (listener) => {
+      lines.length = 0;
+      onReport = listener;
+    },
+    log: () => [...lines],
+    tell,
+    reported,
+    stop: async () => {
+      const stopped = reported(({ report }) => report === "stopped");
+      tell({ order: "stop" });
+      await stopped;
+    },
+    kill: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, "exit");
+      child.kill("SIGKILL");
+      await gone;
+    },
+  };
+}
+
+/** Children are many and load the same modules: they are compiled once. */
+const compileCache = () => `${process.env.TMPDIR ?? "/tmp"}/dojo-relay-compile-cache`;
+
+export interface Nursery {
+  /** A child that is ready: one that was given back, else a new one; the next is started at once, so that it is ready when this one is gone. */
+  take(): Promise<Child>;
+  /** For a child that lives and was stopped. */
+  giveBack(child: Child): void;
+  close(): Promise<void>;
+}
+
+export function nursery(): Nursery {
+  const idle: Child[] = [];
+  const start = () => {
+    const child = startChild();
+    return child.reported(({ report }) => report === "ready").then(() => child);
+  };
+  let next = start();
+  return {
+    take: async () => {
+      const used = idle.pop();
+      if (used !== undefined) return used;
+      const child = await next;
+      next = start();
+      return child;
+    },
+    giveBack: (child) => void idle.push(child),
+    close: async () => {
+      for (const child of [...idle, await next]) await child.kill();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import type { SQSEvent } from "aws-lambda";
+import { type Poller, startPoller } from "../../cli/runtime/poller.ts";
+import { serviceLog } from "../../cli/runtime/service-log.ts";
+import { s3Client, sqsClient } from "../../lib/aws.ts";
+import { readImporterConfig } from "../../lib/config.ts";
+import { importerHandler, ingestHandler, type RunContext } from "../../lib/handlers.ts";
+import { importerPorts } from "../../lib/ports.ts";
+import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+
+/**
+ * The process that is killed: the importer's handler over a poller, or the ingest handler for one notification, as the service runs them.
+ * It loads everything first, says so, and begins when it is told to, with ports of its own each time.
+ */
+export type Order =
+  | { readonly order: "import"; readonly env: Readonly<Record<string, string>>; readonly timeoutMs: number }
+  | { readonly order: "ingest"; readonly env: Readonly<Record<string, string>>; readonly event: unknown }
+  | { readonly order: "stop" };
+
+export type Report =
+  | { readonly report: "ready" | "stopped" }
+  | { readonly report: "progress"; readonly state: string; readonly why: string }
+  | { readonly report: "ingested"; readonly answer: unknown };
+
+const report = (what: Report) => process.send?.(what);
+const log = serviceLog("info");
+let poller: Poller | undefined;
+
+process.on("message", (order: Order) => {
+  obey(order).catch((error: unknown) => {
+    log.error("the order failed", { error });
+    process.exit(1);
+  });
+});
+process.on("disconnect", () => process.exit(0));
+report({ report: "ready" });
+
+async function obey(order: Order): Promise<void> {
+  if (order.order === "stop") {
+    await poller?.stop(5_000);
+    poller = undefined;
+    report({ report: "stopped" });
+    return;
+  }
+  const config = readImporterConfig(order.env);
+  const [s3, sqs] = [s3Client(config, order.env), sqsClient(config, order.env)];
+  const onProgress = (progress: { state: string; error?: Error }) =>
+    report({ report: "progress", state: progress.state, why: progress.error?.message ?? "" });
+  const ports = importerPorts(config, { log, metrics: { add: () => undefined }, onProgress }, { s3, sqs }, order.env);
+  if (order.order === "ingest") {
+    const answer = await ingestHandler(ports, ingestSettings(config))(order.event);
+    report({ report: "ingested", answer });
+    return;
+  }
+  const handler: (event: SQSEvent, context: RunContext) => ReturnType<ReturnType<typeof importerHandler>> =
+    importerHandler(ports, recordSettings(config));
+  poller = startPoller({
+    ...{ sqs, queueUrl: config.QUEUE_URL, handler, concurrency: 1, batchSize: 1, timeoutMs: order.timeoutMs, log },
+    breaksOffPolls: true,
+  });
+}

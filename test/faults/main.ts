@@ -1,0 +1,78 @@
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { table } from "../../cli/table.ts";
+import { pointName, type Result, runAll } from "./points.ts";
+
+const HELP = `node test/faults/main.ts [--sample N] [--only PATTERN] [--lanes N] [--json]
+
+Kills the importer (SIGKILL) before and after each of its calls to S3, SQS and DefectDojo, and in the middle of what it
+sends, lets the job be delivered again, and looks whether one complete test and one right findings.json come of it.
+
+  --sample N       N of the points, evenly spread, always the same ones
+  --only PATTERN   scenarios whose name fits this regular expression
+  --lanes N        so many side by side (default: the number of processors, four at most)
+  --json           {"points": N, "converged": N} alone on stdout
+  --help           this text
+`;
+
+const { values } = parseArgs({
+  options: {
+    sample: { type: "string" },
+    only: { type: "string" },
+    lanes: { type: "string" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+async function main(): Promise<void> {
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const started = Date.now();
+  let done = 0;
+  const results = await runAll(
+    {
+      lanes: Number(values.lanes ?? Math.min(4, availableParallelism())),
+      ...(values.sample === undefined ? {} : { sample: Number(values.sample) }),
+      ...(values.only === undefined ? {} : { scenarios: new RegExp(values.only) }),
+    },
+    (result, of) => {
+      done++;
+      if (process.stderr.isTTY) process.stderr.write(`\r${done}/${of}`);
+      if (result.wrong.length > 0) process.stderr.write(`${describe(result)}\n`);
+    },
+  );
+  const killed = results.filter(({ reached }) => reached);
+  const converged = killed.filter(({ wrong }) => wrong.length === 0);
+  if (values.json) process.stdout.write(`${JSON.stringify({ points: killed.length, converged: converged.length })}\n`);
+  else process.stdout.write(`${report(results, Date.now() - started)}\n`);
+  process.exitCode = killed.length > 0 && converged.length === results.length ? 0 : 1;
+}
+
+function report(results: readonly Result[], ms: number): string {
+  const names = [...new Set(results.map(({ baseline }) => baseline.scenario.name))];
+  const row = (name: string, of: readonly Result[]) => {
+    const killed = of.filter(({ reached }) => reached);
+    return {
+      scenario: name,
+      "points killed": killed.length,
+      converged: killed.filter(({ wrong }) => wrong.length === 0).length,
+      "not reached": of.length - killed.length,
+    };
+  };
+  const rows = names.map((name) =>
+    row(
+      name,
+      results.filter(({ baseline }) => baseline.scenario.name === name),
+    ),
+  );
+  return `${table([...rows, row("all", results)])}\n${Math.round(ms / 1000)} s`;
+}
+
+function describe({ baseline, point, wrong, log }: Result): string {
+  return [`✗ ${baseline.scenario.name}: killed ${pointName(point)}`, ...wrong, ...log].join("\n  ");
+}
+
+await main();

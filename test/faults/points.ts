@@ -1,0 +1,114 @@
+import { differences, type EndState, lookAtEnd } from "./end-state.ts";
+import { type Lane, nameOf, openLane } from "./lane.ts";
+import type { Call, Side } from "./proxy.ts";
+import { type Point, runScan } from "./run.ts";
+import { SCENARIOS, type Scenario } from "./scenarios.ts";
+
+/** A scenario that was run once without a kill: what is to come out, and where one can be killed. */
+export interface Baseline {
+  readonly scenario: Scenario;
+  readonly state: EndState;
+  readonly points: readonly Point[];
+}
+
+export interface Task {
+  readonly baseline: Baseline;
+  readonly point: Point;
+}
+
+export interface Result extends Task {
+  /** False where the run did not come to that call, so that nobody was killed. */
+  readonly reached: boolean;
+  /** What was wrong at the end. */
+  readonly wrong: readonly string[];
+  readonly log: readonly string[];
+}
+
+/** Calls that wait for something are made as often as it takes: the first ones stand for all. */
+const MOST_OF_A_NAME = 3;
+/** Bodies that can arrive by half. */
+const LEAST_HALVED = 200;
+const HALVED = /^(PUT|UploadPart|POST \/import-scan)/;
+
+/** Runs a scenario without a kill. @throws Error where it does not come out right even so */
+export async function runBaseline(lane: Lane, scenario: Scenario): Promise<Baseline> {
+  await lane.useDojo(scenario.standin ?? {});
+  const run = await runScan(lane, scenario, undefined);
+  const { state, wrong } = await lookAtEnd(lane, scenario, run);
+  if (wrong.length > 0) throw new Error(`${scenario.name}, without a kill: ${wrong.join("; ")}\n${run.log.join("\n")}`);
+  return { scenario, state, points: run.calls.flatMap((call) => pointsOf(call, scenario)) };
+}
+
+function pointsOf(call: Call, { calls = /./ }: Scenario): Point[] {
+  const polls = call.name.startsWith("ReceiveMessage");
+  if (!calls.test(`${call.service} ${call.name}`) || call.nth >= (polls ? 1 : MOST_OF_A_NAME)) return [];
+  const halfway: Side[] = HALVED.test(call.name) && call.bodySize >= LEAST_HALVED ? ["halfway"] : [];
+  return (["before", ...halfway, "after"] as const).map((side) => ({ ...call, side }));
+}
+
+/** Kills at one point and says what came of it. */
+export async function runTask(lane: Lane, { baseline, point }: Task): Promise<Result> {
+  const task = { baseline, point };
+  try {
+    const run = await runScan(lane, baseline.scenario, point);
+    const { state, wrong } = await lookAtEnd(lane, baseline.scenario, run);
+    return { ...task, reached: run.killed, wrong: [...wrong, ...differences(state, baseline.state)], log: run.log };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { ...task, reached: true, wrong: [why], log: [] };
+  }
+}
+
+/** `n` of the items, evenly spread and always the same ones. */
+export function sample<T>(items: readonly T[], n: number | undefined): T[] {
+  if (n === undefined || n >= items.length) return [...items];
+  return Array.from({ length: n }, (_, i) => items[Math.floor((i * items.length) / n)]).filter(
+    (item): item is T => item !== undefined,
+  );
+}
+
+/**
+ * Runs all scenarios, and kills at each of their points or at a sample of them, on several lanes side by side.
+ * @param onResult is told of each as it comes
+ */
+export async function runAll(
+  options: { readonly sample?: number; readonly scenarios?: RegExp; readonly lanes: number },
+  onResult: (result: Result, of: number) => void = () => undefined,
+): Promise<Result[]> {
+  const lanes = await Promise.all(Array.from({ length: options.lanes }, openLane));
+  try {
+    const scenarios = SCENARIOS.filter(({ name }) => options.scenarios?.test(name) ?? true);
+    const baselines = await sideBySide(lanes, scenarios, runBaseline);
+    const tasks = baselines.flatMap((baseline) => baseline.points.map((point) => ({ baseline, point })));
+    const chosen = sample(tasks, options.sample);
+    const inUse = new Map<Lane, Scenario>();
+    return await sideBySide(lanes, chosen, async (lane, task) => {
+      const { scenario } = task.baseline;
+      if (inUse.get(lane) !== scenario) await lane.useDojo(scenario.standin ?? {});
+      inUse.set(lane, scenario);
+      const first = await runTask(lane, task);
+      const result = first.reached ? first : await runTask(lane, task);
+      onResult(result, chosen.length);
+      return result;
+    });
+  } finally {
+    await Promise.all(lanes.map((lane) => lane.close()));
+  }
+}
+
+/** Each lane takes the next piece of work as soon as it is done with the one before. */
+async function sideBySide<T, R>(
+  lanes: readonly Lane[],
+  work: readonly T[],
+  one: (lane: Lane, piece: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const drain = async (lane: Lane) => {
+    for (let index = next++; index < work.length; index = next++) results[index] = await one(lane, work[index] as T);
+  };
+  await Promise.all(lanes.map(drain));
+  return results;
+}
+
+export const pointName = ({ side, ...call }: Point) => `${side} ${nameOf(call)}`;

@@ -1,0 +1,86 @@
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { CALL_NAMES, type Service } from "./call-names.ts";
+
+/** When a call is cut off: before it is passed on, with half of its body passed on, or when its answer is there and not passed on. */
+export type Side = "before" | "halfway" | "after";
+
+/** A call, by its name and how often it was made before in the same run. */
+export interface Call {
+  readonly service: Service;
+  readonly name: string;
+  readonly nth: number;
+  /** Bytes. */
+  readonly bodySize: number;
+}
+
+/** Told of every call; a side is where the caller is to be killed. `kill` has to have done so when it resolves. */
+export interface Watch {
+  readonly cut: (call: Call) => Side | undefined;
+  readonly kill: (call: Call, side: Side) => Promise<void>;
+  /** The answer to a call that was passed on. */
+  readonly answered: (call: Call, body: Buffer) => void;
+}
+
+export interface CallProxy {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** An HTTP proxy before one service, which counts and names its calls and can end the caller in the middle of one. */
+export async function startProxy(service: Service, upstream: string, watch: () => Watch): Promise<CallProxy> {
+  const target = new URL(upstream);
+  const agent = new http.Agent({ keepAlive: true });
+  const counts = new WeakMap<Watch, Map<string, number>>();
+
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const { method = "GET", url = "/", headers } = request;
+    const body = await buffer(request);
+    const current = watch();
+    const name = CALL_NAMES[service]({ method, url, headers, body });
+    const seen = counts.get(current) ?? new Map<string, number>();
+    counts.set(current, seen);
+    const nth = seen.get(name) ?? 0;
+    seen.set(name, nth + 1);
+    const call = { service, name, nth, bodySize: body.length };
+    const side = current.cut(call);
+    if (side === "before") return await current.kill(call, side);
+    const passedOn = http.request({
+      ...{ host: target.hostname, port: target.port, agent, method, path: url, headers, setHost: false },
+    });
+    if (side === "halfway") {
+      passedOn.once("error", () => undefined);
+      passedOn.write(body.subarray(0, body.length >> 1));
+      await current.kill(call, side);
+      passedOn.destroy();
+      return;
+    }
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      passedOn.once("response", resolve).once("error", reject);
+      // A long poll whose client is gone must not take a message.
+      response.once("close", () => response.writableFinished || passedOn.destroy());
+      passedOn.end(body);
+    });
+    const answered = await buffer(answer);
+    current.answered(call, answered);
+    if (side === "after") return await current.kill(call, side);
+    response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+    response.end(answered);
+  };
+
+  const server = http.createServer({ requestTimeout: 0 }, (request, response) => {
+    // Whatever goes wrong here is the caller's end, or that of what is behind: the connection tells.
+    serve(request, response).catch(() => request.socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      agent.destroy();
+    },
+  };
+}

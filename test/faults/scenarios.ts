@@ -1,0 +1,163 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
+import type { StandinOptions } from "../standin/options.ts";
+import type { State } from "../standin/state.ts";
+
+/** Objects of a scan's folder by their names. */
+export type Files = Readonly<Record<string, string | Buffer>>;
+
+/** One kind of job, whose every call is killed. */
+export interface Scenario {
+  readonly name: string;
+  /** The scan's folder; findings of one product are duplicates of each other. */
+  readonly files: (product: string) => Files;
+  /** How many findings the test has in the end. */
+  readonly findings: number;
+  readonly importedAs: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly standin?: StandinOptions;
+  /** Another scan of the product is imported before. */
+  readonly afterAnother?: true;
+  /** The job is finished, verdicts change, and it is synced again: that is what is killed. */
+  readonly resync?: true;
+  /** The notification, and not the job. */
+  readonly ingest?: true;
+  /** What DefectDojo refuses, made anew for each run. */
+  readonly intercept?: () => State["intercept"];
+  /** The job is put aside because of that, which is mended then, and redriven. */
+  readonly putAside?: string;
+  /** How long one delivery may work, the ten seconds of margin included. */
+  readonly deliveryMs?: number;
+  /** The calls that are killed; what other scenarios have is left to them. @default all */
+  readonly calls?: RegExp;
+}
+
+const GENERIC = "Generic Findings Import";
+
+const SAMPLES = fileURLToPath(new URL("../fixtures/scans/", import.meta.url));
+
+export const SCENARIOS: readonly Scenario[] = [
+  { name: "generic import", files: generic, findings: 8, importedAs: GENERIC },
+  { name: "native import: nmap", files: sample("nmap-shop"), findings: 5, importedAs: "Nmap Scan" },
+  {
+    name: "native import: zap",
+    files: sample("zap-shop"),
+    findings: 6,
+    importedAs: "ZAP Scan",
+    calls: /DefectDojo|zap/,
+  },
+  {
+    name: "the parser fails, fallback",
+    files: (product) => ({ ...sample("nmap-shop")(product), "nmap-results.xml": "<nmaprun start='1'><host>" }),
+    ...{ findings: 9, importedAs: GENERIC, calls: /import-scan|tests|pending|nmap-results|findings\.json/ },
+  },
+  {
+    name: "all are duplicates",
+    ...{
+      files: generic,
+      findings: 8,
+      importedAs: GENERIC,
+      afterAnother: true,
+      calls: /DefectDojo|findings|defectdojo/,
+    },
+  },
+  {
+    name: "read-only",
+    ...{ files: generic, findings: 8, importedAs: GENERIC, calls: /import-scan|findings|defectdojo|Message/ },
+    env: { DEFECTDOJO_SYNC_FINDINGS_BACK: "false" },
+  },
+  {
+    name: "merge mode",
+    ...{ files: generic, findings: 8, importedAs: GENERIC, calls: /import-scan|findings|defectdojo|Message/ },
+    env: { SYNC_MODE: "merge" },
+  },
+  {
+    name: "as DefectDojo 2.x answers",
+    ...{ files: generic, findings: 8, importedAs: GENERIC, calls: /DefectDojo/ },
+    standin: { mode: "endpoints", asyncWait: false, deduplicationDelayMs: 100 },
+    env: { DEDUPLICATION_QUIET_SECONDS: "1" },
+  },
+  {
+    name: "more than 5 MiB, in parts",
+    ...{ files: large, findings: 400, importedAs: GENERIC, calls: /Multipart|UploadPart|import-scan/ },
+  },
+  {
+    name: "a long import, handed back",
+    ...{
+      files: generic,
+      findings: 8,
+      importedAs: GENERIC,
+      deliveryMs: 11_500,
+      standin: { timing: { importMsPerFinding: 400 } },
+    },
+    calls: /ChangeMessageVisibility|pending|import-scan|\/tests\//,
+  },
+  {
+    name: "a failure, tried again",
+    ...{ files: generic, findings: 8, importedAs: GENERIC, intercept: () => failOnce("/products/") },
+    calls: /ChangeMessageVisibility|pending|products|Message/,
+  },
+  {
+    name: "put aside and redriven",
+    ...{ files: generic, findings: 8, importedAs: GENERIC, intercept: refuseAll, putAside: "dojo-forbidden" },
+    calls: /Message|pending|defectdojo\.json/,
+  },
+  { name: "synced again", files: generic, findings: 8, importedAs: GENERIC, resync: true },
+  { name: "the notification", files: generic, findings: 8, importedAs: GENERIC, ingest: true },
+];
+
+/** A sample scan, in a product of its own. */
+function sample(name: string): Scenario["files"] {
+  const folder = `${SAMPLES}${name}/`;
+  return (product) => {
+    const files = Object.fromEntries(readdirSync(folder).map((file) => [file, readFileSync(folder + file)]));
+    const scan = JSON.parse(String(files["scan.json"])) as { metadata: { annotations: Record<string, string> } };
+    scan.metadata.annotations[`${ANNOTATION_PREFIX}product-name`] = product;
+    return { ...files, "scan.json": JSON.stringify(scan) };
+  };
+}
+
+/** Eight findings of a scanner that DefectDojo does not know: two alike, one that has to be repaired. */
+function generic(product: string): Files {
+  const findings = Array.from({ length: 8 }, (_, i) => ({
+    id: `00000000-0000-4000-8000-00000000000${i}`,
+    name: i === 7 ? "Finding 6" : `Finding ${i}`,
+    description: i === 5 ? null : "What was found",
+    category: "Test",
+    location: i % 2 === 0 ? "https://shop.example.com/" : `tcp://shop.example.com:${8000 + i}`,
+    severity: ["HIGH", "MEDIUM", "LOW", "INFORMATIONAL"][i % 4],
+    attributes: { own: i },
+    parsed_at: "2026-11-20T10:00:00Z",
+  }));
+  return { "scan.json": sidecar(product), "findings.json": JSON.stringify(findings) };
+}
+
+function large(product: string): Files {
+  const findings = Array.from({ length: 400 }, (_, i) => ({
+    ...{ name: `Finding ${i}`, category: "Test", severity: "LOW", description: `${i} ${"long ".repeat(3_500)}` },
+  }));
+  return { "scan.json": sidecar(product), "findings.json": JSON.stringify(findings) };
+}
+
+function sidecar(product: string): string {
+  const annotations = { [`${ANNOTATION_PREFIX}product-name`]: product };
+  return JSON.stringify({
+    metadata: { name: "a-scan", creationTimestamp: "2026-11-20T09:00:00Z", annotations },
+    spec: { scanType: "subfinder", parameters: ["-d", "example.com"] },
+    status: { finishedAt: "2026-11-20T10:00:00Z" },
+  });
+}
+
+function failOnce(path: string): State["intercept"] {
+  let failed = false;
+  return (request) => {
+    if (failed || request.path !== path || request.method !== "POST") return undefined;
+    failed = true;
+    return { status: 503, body: "" };
+  };
+}
+
+function refuseAll(): State["intercept"] {
+  return () => ({ status: 403, body: { detail: "Invalid token." } });
+}
