@@ -131,10 +131,11 @@ function toRow(progress: Progress): Row | undefined {
   };
 }
 
-function invitation({ url, s3Endpoint, bucket, dojoUrl }: Service, standin: boolean): string {
+function invitation({ url, s3Endpoint, bucket, dojoUrl, generatedToken }: Service, standin: boolean): string {
   return `
 The service goes on until Ctrl-C.
   page, health, metrics   ${url}/  ${url}/healthz  ${url}/metrics
+  token of the page       ${generatedToken ?? "WEBHOOK_TOKEN"}
   bucket                  s3://${bucket} at ${s3Endpoint} (path style, any credentials)
   DefectDojo              ${dojoUrl}${standin ? " (a stand-in of the tests: an API without pages)" : ""}
 Drop further scans from another terminal:

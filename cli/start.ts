@@ -12,6 +12,9 @@ export function startCommand(): Command {
       const log = serviceLog(readServiceConfig(process.env).LOG_LEVEL);
       const service = await startService(process.env, log);
       log.info("dojo-relay is running", describe(service));
+      if (service.generatedToken !== undefined && process.stderr.isTTY) {
+        process.stderr.write(`The page at ${service.url}/ asks for this token: ${service.generatedToken}\n`);
+      }
       await untilSignalled();
       log.info("dojo-relay ends: it finishes or hands back its messages");
       await service.stop();

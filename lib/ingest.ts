@@ -76,6 +76,8 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
         await putAside(ports.dlq, asideOf(notification), failure, new Date(ports.clock.now()));
         log.error("a notification is put aside in the dead-letter queue", { object: failure.object, error: failure });
         metrics.add("JobsPutAside");
+        const job = unreadJob(notification);
+        if (job !== undefined) ports.onProgress?.({ state: "failed", job, error: failure });
         aside++;
       } catch (cause) {
         failed.push({ error: toRelayError(cause, objectOf(notification)), messageId: notification.messageId });
@@ -197,13 +199,18 @@ function mayStillCome(
   return clock.now() - at <= settings.sidecarGraceMs;
 }
 
+/** The job without its Scan that a notification's object makes, where the notification says enough. */
+function unreadJob(notification: Notification): Job | undefined {
+  if (!("created" in notification) || notification.created.etag === undefined) return undefined;
+  const { bucket, key, etag, versionId, sequencer } = notification.created;
+  return { version: 1, kind: "import", bucket, key, etag, ...dropUndefined({ versionId, sequencer }) };
+}
+
 /** What is put aside of a notification: a job without its Scan, so that a redrive reads the sidecar anew; else the notification itself. */
 function asideOf(notification: Notification) {
-  if (!("created" in notification) || notification.created.etag === undefined) {
+  const job = unreadJob(notification);
+  if (job === undefined)
     return { body: rawText(notification.raw), group: "notifications", attempts: 1, subject: "notification" };
-  }
-  const { bucket, key, etag, versionId, sequencer } = notification.created;
-  const job: Job = { version: 1, kind: "import", bucket, key, etag, ...dropUndefined({ versionId, sequencer }) };
   return { body: encodeJob(job), group: messageGroup(job), attempts: 1, subject: uri(job) };
 }
 

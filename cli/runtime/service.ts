@@ -33,6 +33,8 @@ export interface Service {
   readonly queueUrl: string;
   readonly dlqUrl: string;
   readonly dojoUrl: string;
+  /** What the page asks for, where nobody had set one. */
+  readonly generatedToken: string | undefined;
   readonly clients: { readonly s3: S3Client; readonly sqs: SQSClient };
   stop(): Promise<void>;
 }
@@ -165,6 +167,7 @@ export async function startService(
       queueUrl: config.QUEUE_URL,
       dlqUrl: config.DLQ_URL,
       dojoUrl: config.DEFECTDOJO_URL,
+      generatedToken: service.WEBHOOK_TOKEN === undefined ? token : undefined,
       clients: { s3, sqs },
       stop: close,
     };
