@@ -87,10 +87,11 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
     worker.tell({ order: "import", env, timeoutMs });
   };
   /** Waits until the queue is empty; a killed importer is followed by another. */
+  let followed = false;
   const drain = async (done: () => Promise<boolean>) => {
-    let followed = false;
     while (!(await done())) {
-      if (Date.now() > deadline) throw new Error(`no end after ${LONGEST_RUN_MS / 1000} s\n${child.log().join("\n")}`);
+      if (Date.now() > deadline)
+        throw new Error(`${scenario.name}: no end after ${LONGEST_RUN_MS / 1000} s\n${story(calls, child)}`);
       if (killed && !followed && child.hasEnded()) {
         followed = true;
         child = await lane.children.take();
@@ -144,10 +145,14 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
       }
       await drain(isEmpty);
     }
-    await child.stop();
-    log.push(...child.log());
-    lane.children.giveBack(child);
-    finished = true;
+    // Killed when its message was gone: there was nothing left for another to do.
+    if (killed && !followed) await child.kill();
+    else {
+      await child.stop();
+      log.push(...child.log());
+      lane.children.giveBack(child);
+      finished = true;
+    }
     return { product, findings, uploaded, jobKey: jobKey(job), calls, killed, log };
   } finally {
     lane.watch({ cut: () => undefined, kill: async () => undefined, answered: () => undefined });
@@ -156,6 +161,13 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
     await lane.queue.takeAll();
   }
 }
+
+const story = (calls: readonly Call[], child: Child) =>
+  [
+    `alive: ${!child.hasEnded()}`,
+    ...calls.slice(-20).map((call) => `${call.service} ${call.name}`),
+    ...child.log(),
+  ].join("\n");
 
 const isAt = (call: Call, point: Point) =>
   call.service === point.service && call.name === point.name && call.nth === point.nth;
