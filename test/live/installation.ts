@@ -8,7 +8,9 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import { vi } from "vitest";
-import { DLQ_NAME, ensureBucket, ensureNotification, QUEUE_NAME } from "../../cli/resources.ts";
+import { DLQ_NAME, QUEUE_NAME } from "../../cli/resources.ts";
+import type { UploadedScan } from "../../cli/scan-folder.ts";
+import type { SetupResult } from "../../cli/setup.ts";
 import { receiptOf } from "../../lib/layout.ts";
 import { type Receipt, receiptSchema } from "../../lib/receipt.ts";
 import { s3Storage } from "../../lib/storage.ts";
@@ -16,7 +18,7 @@ import { ANY_CREDENTIALS, s3Client, sqsClient } from "../contract/aws.ts";
 import { collect } from "../helpers/collect.ts";
 import type { LiveDojo } from "./dojo.ts";
 import { freePort, temporaryFolder } from "./processes.ts";
-import { type Env, type RelayProcess, relayProcess, uploadByCommand } from "./relay.ts";
+import { command, type Env, type RelayProcess, relayProcess } from "./relay.ts";
 import { type LiveServer, type Minio, startElasticMq, startMinio, type WebhookTarget } from "./servers.ts";
 
 export interface InstallationOptions {
@@ -101,20 +103,19 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       () => s3.destroy(),
       () => sqs.destroy(),
     );
-    if (minio) {
-      await ensureBucket(s3, bucket);
-      await ensureNotification(s3, bucket, "arn:minio:sqs::RELAY:webhook", "findings.json");
-    }
     const store = {
       BUCKET: bucket,
+      AWS_ENDPOINT_URL_S3: minio?.url ?? `http://127.0.0.1:${s3Port}`,
+      AWS_ENDPOINT_URL_SQS: elasticmq?.url ?? `http://127.0.0.1:${sqsPort}`,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     };
+    // An empty variable is one that is not set: the service brings a store or queue of its own.
     const relay = relayProcess({
       ...store,
       ...dojo.env,
-      ...(minio === undefined ? { S3_PORT: String(s3Port) } : { AWS_ENDPOINT_URL_S3: minio.url }),
-      ...(elasticmq === undefined ? { SQS_PORT: String(sqsPort) } : { AWS_ENDPOINT_URL_SQS: elasticmq.url }),
+      ...(minio === undefined ? { AWS_ENDPOINT_URL_S3: "", S3_PORT: String(s3Port) } : {}),
+      ...(elasticmq === undefined ? { AWS_ENDPOINT_URL_SQS: "", SQS_PORT: String(sqsPort) } : {}),
       PORT: String(port),
       WEBHOOK_TOKEN: token,
       DATA_DIR: folder.path,
@@ -122,6 +123,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     });
     closers.push(() => relay.end("SIGKILL"));
     await relay.start();
+    if (minio) await command<SetupResult>(["setup"], { ...store, ...options.env });
 
     const until = eventually(relay);
     const get = async (key: string) => {
@@ -141,11 +143,10 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       bucket,
       token,
       get,
-      upload: (folders, prefix = "") =>
-        uploadByCommand(folders, prefix, {
-          ...store,
-          AWS_ENDPOINT_URL_S3: minio?.url ?? `http://127.0.0.1:${s3Port}`,
-        }),
+      upload: async (folders, prefix = "") => {
+        const uploaded = await command<UploadedScan[]>(["upload", ...folders, "--prefix", prefix], store);
+        return uploaded.map(({ findingsKey }) => findingsKey);
+      },
       keys: async (prefix = "", suffix = "") => {
         const found = await collect(s3Storage(s3).list(bucket, prefix));
         return found.map(({ key }) => key).filter((key) => key.endsWith(suffix));

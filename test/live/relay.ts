@@ -45,10 +45,9 @@ export function relayProcess(env: Env & { readonly PORT: string }): RelayProcess
   };
 }
 
-/** `dojo-relay upload DIR… --prefix PREFIX`. @returns the keys of the findings */
-export async function uploadByCommand(folders: readonly string[], prefix: string, env: Env): Promise<string[]> {
-  const args = [COMMAND, "upload", ...folders, "--prefix", prefix, "--json"];
+/** `dojo-relay ARGS… --json`. @throws with what it said where it failed */
+export async function command<T>(args: readonly string[], env: Env): Promise<T> {
   const options = { env: { PATH: process.env.PATH, ...BARE, ...env } };
-  const { stdout } = await promisify(execFile)(NODE, args, options);
-  return (JSON.parse(stdout) as { findingsKey: string }[]).map(({ findingsKey }) => findingsKey);
+  const { stdout } = await promisify(execFile)(NODE, [COMMAND, ...args, "--json"], options);
+  return JSON.parse(stdout) as T;
 }
