@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Order, Report } from "./importer-child.ts";
 
@@ -19,6 +20,7 @@ export interface Child {
   kill(): Promise<void>;
 }
 
+const LONGEST_STOP_MS = 20_000;
 const LOG_LINES = 60;
 const CHILD = fileURLToPath(new URL("importer-child.ts", import.meta.url));
 
@@ -65,7 +67,8 @@ export function startChild(): Child {
     stop: async () => {
       const stopped = reported(({ report }) => report === "stopped");
       tell({ order: "stop" });
-      await stopped;
+      const ended = await Promise.race([stopped, sleep(LONGEST_STOP_MS, undefined)]);
+      if (ended === undefined) throw new Error(`an importer does not stop\n${lines.join("\n")}`);
     },
     kill: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -41,6 +41,7 @@ async function main(): Promise<void> {
     (result, of) => {
       done++;
       if (process.stderr.isTTY) process.stderr.write(`\r${done}/${of}`);
+      else if (done % 50 === 0) process.stderr.write(`${done}/${of}\n`);
       if (result.wrong.length > 0) process.stderr.write(`${describe(result)}\n`);
     },
   );

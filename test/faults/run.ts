@@ -133,7 +133,8 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
       // It was not answered, so that it comes again; where it was, it is a duplicate.
       const again = child.reported(({ report }) => report === "ingested");
       child.tell({ order: "ingest", env, event });
-      await again;
+      if ((await Promise.race([again, sleep(LONGEST_RUN_MS, undefined)])) === undefined)
+        throw new Error(`the notification is not taken\n${child.log().join("\n")}`);
     } else await enqueue(lane, scenario.resync ? { ...job, kind: "resync" } : job);
     begin(child);
     await drain(async () => (await isEmpty()) && (scenario.putAside === undefined || (await lane.dlq.size()) > 0));

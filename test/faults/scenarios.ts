@@ -104,7 +104,14 @@ export const SCENARIOS: readonly Scenario[] = [
     calls: /Message|pending|defectdojo\.json/,
   },
   { name: "synced again", files: generic, findings: 8, importedAs: GENERIC, resync: true },
-  { name: "the notification", files: generic, findings: 8, importedAs: GENERIC, ingest: true },
+  {
+    name: "the notification",
+    files: generic,
+    findings: 8,
+    importedAs: GENERIC,
+    ingest: true,
+    calls: /scan\.json|SendMessage|HEAD findings/,
+  },
 ];
 
 /** A sample scan, in a product of its own. */
