@@ -10,8 +10,19 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       { extends: true, test: { name: "contract", include: ["test/contract/**/*.test.ts"] } },
       { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"] } },
-      // Real servers, hundreds of scans.
-      { extends: true, test: { name: "live", include: ["test/live/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        extends: true,
+        // Servers and services in processes of their own: their tests mostly wait, so some run at once, but not beside the others.
+        test: {
+          name: "live",
+          include: ["test/live/**/*.test.ts"],
+          testTimeout: 600_000,
+          // A scan that is lost now and then is lost.
+          retry: 0,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
       { extends: true, test: { name: "faults", include: ["test/{faults,schedules}/**/*.test.ts"] } },
     ],
   },

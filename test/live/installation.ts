@@ -17,7 +17,7 @@ import { s3Storage } from "../../lib/storage.ts";
 import { ANY_CREDENTIALS, s3Client, sqsClient } from "../contract/aws.ts";
 import { collect } from "../helpers/collect.ts";
 import type { LiveDojo } from "./dojo.ts";
-import { freePort, temporaryFolder } from "./processes.ts";
+import { reservePort, temporaryFolder } from "./processes.ts";
 import { command, type Env, type RelayProcess, relayProcess } from "./relay.ts";
 import { type LiveServer, type Minio, startElasticMq, startMinio, type WebhookTarget } from "./servers.ts";
 
@@ -87,7 +87,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     closers.push(() => folder[Symbol.asyncDispose]());
     const token = randomBytes(12).toString("hex");
     const bucket = `live-${randomBytes(6).toString("hex")}`;
-    const [port, s3Port, sqsPort] = [await freePort(), await freePort(), await freePort()];
+    const ports = [await reservePort(), await reservePort(), await reservePort()] as const;
+    const [port, s3Port, sqsPort] = ports.map(({ number }) => number);
     const endpoint = `http://127.0.0.1:${port}/events`;
     const minio = servers.minio
       ? await startMinio({ region: "us-east-1", targets: [{ name: "RELAY", endpoint, token }, ...targets] })
@@ -122,6 +123,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       ...options.env,
     });
     closers.push(() => relay.end("SIGKILL"));
+    for (const { release } of ports) await release();
     await relay.start();
     if (minio) await command<SetupResult>(["setup"], { ...store, ...options.env });
 

@@ -108,16 +108,22 @@ export async function temporaryFolder(name: string): Promise<Folder> {
   };
 }
 
-/** A port for a server that has to be told one: outside of the range that connections and other tests' servers get theirs of. */
-export async function freePort(): Promise<number> {
+export interface Port {
+  readonly number: number;
+  /** To be called right before its server is started. */
+  release(): Promise<void>;
+}
+
+/** A port for a server that has to be told one, held until then: outside of the range that connections and other tests' servers get theirs of. */
+export async function reservePort(): Promise<Port> {
   for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer();
+    const number = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().unref();
     const free = await new Promise<boolean>((resolve) => {
       server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+      server.listen(number, "127.0.0.1", () => resolve(true));
     });
-    if (free) return port;
+    if (free) return { number, release: () => new Promise((resolve) => server.close(() => resolve())) };
   }
 }
 

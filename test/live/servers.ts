@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Credentials } from "../contract/aws.ts";
-import { freePort, type Running, startProgram, temporaryFolder, untilReady } from "./processes.ts";
+import { type Port, type Running, reservePort, startProgram, temporaryFolder, untilReady } from "./processes.ts";
 
 /** A real server in a process of its own. */
 export interface LiveServer {
@@ -59,7 +59,7 @@ export function haveServers(what: string, ...names: readonly ServerName[]): bool
 /** A MinIO on loopback whose webhook events wait on disk for their receivers. */
 export async function startMinio({ region = "", targets = [] }: MinioOptions = {}): Promise<Minio> {
   const folder = await temporaryFolder("minio");
-  const port = await freePort();
+  const port = await reservePort();
   const credentials = { accessKeyId: "live-tests", secretAccessKey: "live-tests-secret" };
   const [data, events, home] = ["data", "events", "home"].map((name) => join(folder.path, name)) as [
     string,
@@ -79,13 +79,13 @@ export async function startMinio({ region = "", targets = [] }: MinioOptions = {
     MINIO_API_SYNC_EVENTS: "on",
     ...Object.assign({}, ...targets.map((target) => webhookVariables(target, events))),
   };
-  const args = ["server", "--quiet", "--address", `127.0.0.1:${port}`, data];
-  const url = `http://127.0.0.1:${port}`;
+  const args = ["server", "--quiet", "--address", `127.0.0.1:${port.number}`, data];
+  const url = `http://127.0.0.1:${port.number}`;
   const start = async () => {
     const program = await startProgram(whereIs("minio") ?? "minio", args, env);
     return untilReady("MinIO", program, `${url}/minio/health/ready`);
   };
-  return { url, credentials, eventsFolder: events, ...(await lifeOf(start, folder)) };
+  return { url, credentials, eventsFolder: events, ...(await lifeOf(start, folder, port)) };
 }
 
 function webhookVariables({ name, endpoint, token }: WebhookTarget, events: string): Record<string, string> {
@@ -98,19 +98,19 @@ function webhookVariables({ name, endpoint, token }: WebhookTarget, events: stri
 /** An ElasticMQ on loopback with AWS' limits, which keeps its queues and messages over a restart. */
 export async function startElasticMq(): Promise<LiveServer> {
   const folder = await temporaryFolder("elasticmq");
-  const port = await freePort();
+  const port = await reservePort();
   const config = join(folder.path, "elasticmq.conf");
-  await writeFile(config, elasticMqConfig(port, folder.path));
+  await writeFile(config, elasticMqConfig(port.number, folder.path));
   const args = [
     ...["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m"],
     ...[`-Dconfig.file=${config}`, "-cp", whereIs("elasticmq") ?? "", "org.elasticmq.server.Main"],
   ];
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://127.0.0.1:${port.number}`;
   const start = async () => {
     const program = await startProgram("java", args, { HOME: folder.path });
     return untilReady("ElasticMQ", program, `${url}/health`);
   };
-  return { url, ...(await lifeOf(start, folder)) };
+  return { url, ...(await lifeOf(start, folder, port)) };
 }
 
 /** As we tell people to run it; only its addresses and folder are others. */
@@ -124,7 +124,12 @@ messages-storage.uri = ${JSON.stringify(`jdbc:h2:${join(folder, "messages")};WRI
 
 // --- utils ---
 
-async function lifeOf(start: () => Promise<Running>, folder: AsyncDisposable): Promise<Omit<LiveServer, "url">> {
+async function lifeOf(
+  start: () => Promise<Running>,
+  folder: AsyncDisposable,
+  port: Port,
+): Promise<Omit<LiveServer, "url">> {
+  await port.release();
   let program = await start();
   return {
     restart: async (signal = "SIGKILL") => {
