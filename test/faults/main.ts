@@ -42,6 +42,7 @@ async function main(): Promise<void> {
       done++;
       if (process.stderr.isTTY) process.stderr.write(`\r${done}/${of}`);
       else if (done % 50 === 0) process.stderr.write(`${done}/${of}\n`);
+      if (!result.reached) process.stderr.write(`not reached: ${named(result)}\n`);
       if (result.wrong.length > 0) process.stderr.write(`${describe(result)}\n`);
     },
   );
@@ -49,7 +50,7 @@ async function main(): Promise<void> {
   const converged = killed.filter(({ wrong }) => wrong.length === 0);
   if (values.json) process.stdout.write(`${JSON.stringify({ points: killed.length, converged: converged.length })}\n`);
   else process.stdout.write(`${report(results, Date.now() - started)}\n`);
-  process.exitCode = killed.length > 0 && converged.length === results.length ? 0 : 1;
+  process.exitCode = killed.length > 0 && converged.length === killed.length ? 0 : 1;
 }
 
 function report(results: readonly Result[], ms: number): string {
@@ -72,8 +73,8 @@ function report(results: readonly Result[], ms: number): string {
   return `${table([...rows, row("all", results)])}\n${Math.round(ms / 1000)} s`;
 }
 
-function describe({ baseline, point, wrong, log }: Result): string {
-  return [`✗ ${baseline.scenario.name}: killed ${pointName(point)}`, ...wrong, ...log].join("\n  ");
-}
+const named = ({ baseline, point }: Result) => `${baseline.scenario.name}, killed ${pointName(point)}`;
+
+const describe = (result: Result) => [`✗ ${named(result)}`, ...result.wrong, ...result.log].join("\n  ");
 
 await main();

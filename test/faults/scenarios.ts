@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
+import { HTML_NOT_FOUND } from "../standin/http.ts";
 import type { StandinOptions } from "../standin/options.ts";
 import type { State } from "../standin/state.ts";
 
@@ -74,7 +75,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "as DefectDojo 2.x answers",
-    ...{ files: generic, findings: 8, importedAs: GENERIC, calls: /DefectDojo/ },
+    ...{ files: generic, findings: 8, importedAs: GENERIC, calls: /DefectDojo/, intercept: () => withoutCicd },
     standin: { mode: "endpoints", asyncWait: false, deduplicationDelayMs: 100 },
     env: { DEDUPLICATION_QUIET_SECONDS: "1" },
   },
@@ -164,6 +165,10 @@ function failOnce(path: string): State["intercept"] {
     return { status: 503, body: "" };
   };
 }
+
+/** The orchestration engine is a tool configuration there. */
+const withoutCicd: NonNullable<State["intercept"]> = ({ path }) =>
+  path.startsWith("/cicd_infrastructure/") ? HTML_NOT_FOUND : undefined;
 
 function refuseAll(): State["intercept"] {
   return () => ({ status: 403, body: { detail: "Invalid token." } });
