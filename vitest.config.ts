@@ -4,8 +4,6 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // A port that was free when it was picked for a real server may be taken by a connection of another suite a moment later.
-    retry: 2,
     projects: [
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       { extends: true, test: { name: "contract", include: ["test/contract/**/*.test.ts"] } },
@@ -17,8 +15,6 @@ export default defineConfig({
           name: "live",
           include: ["test/live/**/*.test.ts"],
           testTimeout: 600_000,
-          // A scan that is lost now and then is lost.
-          retry: 0,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

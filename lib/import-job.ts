@@ -20,6 +20,12 @@ import { dojoScanType, GENERIC } from "./scan-types.ts";
 import { syncTest } from "./sync-test.ts";
 import { describeTest } from "./test-description.ts";
 
+export interface ImportPorts extends FlowPorts {
+  readonly pending: PendingNotes;
+  /** Called where there is something to do; what it throws is thrown. */
+  readonly beforeWork?: (() => Promise<void>) | undefined;
+}
+
 /**
  * One job from its upload to its receipt. Whatever was done before, by deliveries that died at any point, is found in the bucket and in DefectDojo,
  * and gone on from: the job ends as exactly one complete test and one right findings.json.
@@ -28,13 +34,14 @@ import { describeTest } from "./test-description.ts";
  */
 export async function importJob(
   job: ScanJob,
-  ports: FlowPorts & { readonly pending: PendingNotes },
+  ports: ImportPorts,
   settings: FlowSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
   const key = jobKey(job);
   const owner = await whoOwns(job, key, ports, settings);
   if ("outcome" in owner) return owner;
+  await ports.beforeWork?.();
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-"));
   try {
     return await run(job, key, owner, folder, ports, settings, delivery);
@@ -72,7 +79,7 @@ async function run(
   key: string,
   current: Current,
   folder: string,
-  ports: FlowPorts & { readonly pending: PendingNotes },
+  ports: ImportPorts,
   settings: FlowSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {

@@ -1,7 +1,7 @@
 import { describeError, RelayError, toRelayError } from "./errors.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "./flow.ts";
 import { type Delivery, HandBack } from "./hand-back.ts";
-import { importJob } from "./import-job.ts";
+import { type ImportPorts, importJob } from "./import-job.ts";
 import { type IngestSettings, makeJob } from "./ingest.ts";
 import { decodeJob, type Job, jobKey, type ScanJob } from "./job.ts";
 import { uri } from "./layout.ts";
@@ -64,11 +64,15 @@ export async function importRecord(
   try {
     job = decodeJob(message.body, `message ${message.messageId}`);
     ports.onProgress?.({ state: "running", job });
-    await refuseAfterDeaths(message, job, notes, settings);
+    const begun = job;
     const outcome = await runJob(
       job,
-      { ...ports, log: withFields(log, { object: uri(job), jobKey: jobKey(job) }) },
-      notes,
+      {
+        ...ports,
+        log: withFields(log, { object: uri(job), jobKey: jobKey(job) }),
+        pending: notes,
+        beforeWork: () => refuseAfterDeaths(message, begun, notes, settings),
+      },
       settings,
       delivery,
     );
@@ -97,21 +101,20 @@ export async function importRecord(
 
 async function runJob(
   job: Job,
-  ports: RecordPorts,
-  pending: PendingNotes,
+  ports: RecordPorts & ImportPorts,
   settings: RecordSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
-  const withNotes = { ...ports, pending };
   if (hasScan(job)) {
-    if (job.kind === "resync") return await resyncJob(job, ports, settings.flow);
-    return await importJob(job, withNotes, settings.flow, delivery);
+    if (job.kind === "import") return await importJob(job, ports, settings.flow, delivery);
+    await ports.beforeWork?.();
+    return await resyncJob(job, ports, settings.flow);
   }
   const { bucket, key, etag, versionId, sequencer } = job;
   const created = { bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined };
   const made = await makeJob(created, ports, settings.ingest, true);
   if (typeof made === "string") return { outcome: "superseded", why: made };
-  return await importJob(made, withNotes, settings.flow, delivery);
+  return await importJob(made, ports, settings.flow, delivery);
 }
 
 const hasScan = (job: Job): job is ScanJob => job.scan !== undefined;
@@ -211,7 +214,8 @@ export function backoffSeconds(failures: number, retryAfterSeconds: number | und
 }
 
 /**
- * A delivery in which the function died settled nothing, so that it is counted here: deliveries before this one, less waits.
+ * A delivery in which the function died settled nothing, so that it is counted here: deliveries before this one, less waits. Asked only of a job
+ * that is not done: the note that counts the waits goes when a job ends, and the message may still come again.
  * @throws RelayError `failures-exhausted`
  */
 async function refuseAfterDeaths(
@@ -221,15 +225,14 @@ async function refuseAfterDeaths(
   { maxFailures }: RecordSettings,
 ): Promise<void> {
   if (receiveCount - 1 < maxFailures) return;
-  const { waits } = await notes.read(job, jobKey(job));
+  const { waits, lastError } = await notes.read(job, jobKey(job));
   const failures = receiveCount - 1 - (waits?.messageId === messageId ? waits.count : 0);
   if (failures < maxFailures) return;
+  const before = lastError === undefined ? "" : `; the last error before was: ${lastError.message}`;
   throw new RelayError(
     "failures-exhausted",
-    `${uri(job)}: ${failures} deliveries ended without a word: the importer died in them`,
-    {
-      object: uri(job),
-    },
+    `${uri(job)}: ${failures} deliveries failed; in the last of them the importer died without a word${before}`,
+    { object: uri(job) },
   );
 }
 

@@ -13,6 +13,14 @@ const FOUND: Readonly<Record<string, Partial<Schedule>>> = {
   "the same content uploaded again within five minutes is synced again": {
     uploads: [UPLOAD, { ...UPLOAD, at: 30 }],
   },
+  "a job that waited often and whose message could not be deleted is done, not failed": {
+    asyncWait: false,
+    deliverySeconds: 40,
+    faults: [
+      { kind: "die-before", call: 0, on: "dojo importScan", seconds: 0 },
+      { kind: "die-before", call: 0, on: "sqs queue delete", seconds: 0 },
+    ],
+  },
 };
 
 describe("schedules that went wrong once", () => {

@@ -1,9 +1,10 @@
+import { type Job, jobKey } from "../../lib/job.ts";
 import { originalOf, pendingOf, receiptOf, uri } from "../../lib/layout.ts";
 import { receiptSchema, writtenBackBy } from "../../lib/receipt.ts";
 import type { TestRow } from "./memory-dojo-tables.ts";
 import type { Schedule } from "./schedule.ts";
 import { findingsOf, idsOf, portsOf } from "./uploads.ts";
-import type { LastWord, World } from "./world.ts";
+import { type LastWord, MAX_FAILURES, type World } from "./world.ts";
 
 /** Causes that no fault of a schedule can be: who finds them has made something permanent of what would have passed. */
 const PASSING = new Set([
@@ -19,14 +20,23 @@ const PASSING = new Set([
 ]);
 
 /** What is wrong with the dead-letter queue before it is redriven: each message has its reason, and one that can be. */
-export function wrongInDlq({ dlq }: World, schedule: Schedule): string[] {
+export function wrongInDlq(world: World, schedule: Schedule): string[] {
   const failedImport = schedule.faults.some(({ kind }) => kind === "failed-import");
-  return dlq.messages.flatMap(({ attributes }) => {
+  return world.dlq.messages.flatMap(({ attributes, body }) => {
     const { reason = "", errorClass, advice, message } = attributes ?? {};
     if (!errorClass || !advice || !message) return [`a dead letter without class, advice or message: ${reason}`];
-    const possible = PASSING.has(reason) || (reason === "import-refused" && failedImport);
+    const possible =
+      PASSING.has(reason) ||
+      (reason === "import-refused" && failedImport) ||
+      (reason === "failures-exhausted" && failedOften(world, body));
     return possible ? [] : [`a dead letter for the reason ${reason}: ${message}`];
   });
+}
+
+/** Whether the importer failed or died on a job so often. A wait that could not be noted counts as a failure. */
+function failedOften({ failures, hits }: World, body: string): boolean {
+  const unnoted = hits.filter(({ what }) => what.includes("defectdojo.pending.json")).length;
+  return (failures.get(jobKey(JSON.parse(body) as Job)) ?? 0) + unnoted >= MAX_FAILURES;
 }
 
 /** What is wrong at the end, when faults have stopped and all queues are drained. */

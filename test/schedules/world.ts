@@ -1,4 +1,5 @@
 import type { JobOutcome } from "../../lib/flow.ts";
+import { HandBack } from "../../lib/hand-back.ts";
 import { importRecord, type RecordSettings } from "../../lib/import-record.ts";
 import { ingest } from "../../lib/ingest.ts";
 import { jobKey } from "../../lib/job.ts";
@@ -49,6 +50,8 @@ export interface World {
   readonly ends: readonly End[];
   /** Faults that came to a call, and to which. */
   readonly hits: readonly Hit[];
+  /** Deliveries in which the importer failed or died, those included that put the job aside, by job key. */
+  readonly failures: ReadonlyMap<string, number>;
   /** Every call, fault and log line, for people. */
   readonly story: readonly string[];
   /** Uploads, faults, and everything that follows from them. */
@@ -70,6 +73,7 @@ export function createWorld(schedule: Schedule): World {
   const jobKeys = new Set<string>();
   const ends: End[] = [];
   const hits: Hit[] = [];
+  const failures = new Map<string, number>();
   const story: string[] = [];
   const outages = new Map<Service, number>();
   const start = time.now();
@@ -234,6 +238,9 @@ export function createWorld(schedule: Schedule): World {
       tell(`${actor.name} ends ${how} ${outcome.putAside?.reason ?? outcome.outcome?.why ?? ""}`);
       await remove(actor, receiptHandle);
     } else if (outcome === undefined) tell(`${actor.name} is dead`);
+    const waited = outcome?.settled === false && outcome.error instanceof HandBack;
+    const failed = !waited && (outcome?.settled !== true || outcome.putAside !== undefined);
+    if (failed) failures.set(key, (failures.get(key) ?? 0) + 1);
     // What nobody made visible at another time is hidden until its visibility timeout.
     const message = queue.messages.find((one) => one.receiptHandle === receiptHandle);
     if (message?.visibleAt === Number.POSITIVE_INFINITY) giveBack(receiptHandle, VISIBILITY_SECONDS);
@@ -253,7 +260,7 @@ export function createWorld(schedule: Schedule): World {
   }
 
   return {
-    ...{ s3, queue, dlq, dojo, lastWords, jobKeys, ends, hits, story },
+    ...{ s3, queue, dlq, dojo, lastWords, jobKeys, ends, hits, failures, story },
     run: async () => {
       for (const plan of schedule.uploads) time.at(start + plan.at * 1000, () => upload(plan));
       await time.drain();
@@ -272,9 +279,11 @@ export function createWorld(schedule: Schedule): World {
 
 const nameOf = (on: string | undefined, call: number) => `${on ?? ""} #${call}`;
 
+export const MAX_FAILURES = 5;
+
 function settingsOf({ syncBack, merge, lowPrivileged }: Schedule): RecordSettings {
   return {
-    maxFailures: 5,
+    maxFailures: MAX_FAILURES,
     // Real time: no sign of life is sent in a schedule. `expire` is what comes of that.
     heartbeatSeconds: VISIBILITY_SECONDS,
     ingest: {
