@@ -4,7 +4,6 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { type Env, type HookConfig, readHookConfig } from "../../lib/config.ts";
 import type { DefectDojo } from "../../lib/defectdojo/port.ts";
 import { dojoPort } from "../../lib/dojo-port.ts";
-import { RelayError } from "../../lib/errors.ts";
 import type { JobOutcome } from "../../lib/flow.ts";
 import { selects } from "../../lib/hook-selector.ts";
 import { importJob } from "../../lib/import-job.ts";
@@ -69,9 +68,9 @@ export async function runHook(run: HookRun): Promise<HookResult> {
   }
   const { outcome, receipt, why } = await importScan(urls, scan, config, dojo, patience, env);
   if (outcome === "superseded") {
-    throw new RelayError("storage-precondition", why ?? "the findings were changed by somebody else", {
-      object: urls.findings.where,
-    });
+    // No failure: the operator would start the hook again, which would take what is there now for its own and write over it.
+    log.error("findings.json is not written: somebody else changed it meanwhile", { object: urls.findings.where, why });
+    return { scan, outcome, patched: false };
   }
   const patched = receipt?.outcome === "synced" && (await patchStatus(source, receipt, patience));
   return { scan, outcome, patched, ...(receipt === undefined ? {} : { receipt }) };
