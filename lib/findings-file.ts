@@ -4,6 +4,7 @@ import { parser } from "stream-json";
 import { streamArray } from "stream-json/streamers/stream-array.js";
 import * as z from "zod";
 import { RelayError, toRelayError } from "./errors.ts";
+import { exactNumber } from "./exact-number.ts";
 import { describeIssues } from "./issues.ts";
 
 const text = z.string().nullish();
@@ -104,7 +105,8 @@ function guardTokens(invalid: (what: string) => RelayError) {
       if (depth > DEEPEST) throw invalid(`finding [${index}] is nested deeper than ${DEEPEST} levels`);
     } else if (next.name.startsWith("end")) depth--;
     if (size > LARGEST_FINDING) throw tooLarge();
-    return next;
+    // As a text's token the assembler keeps the value as it is; a number's it would make a double.
+    return next.name === "numberValue" ? { name: "stringValue", value: exactNumber(String(next.value)) } : next;
   };
   return { chunk, token, findings: () => index + 1 };
 }

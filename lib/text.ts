@@ -1,3 +1,5 @@
+import { isExactNumber, jacksonNumber } from "./exact-number.ts";
+
 /** Longest title that DefectDojo keeps (`Finding.title`); it cuts longer ones itself (recorded, 3.2). */
 export const LONGEST_TITLE = 511;
 
@@ -28,6 +30,7 @@ export function jacksonJson(value: unknown, indent = ""): string {
   if (Array.isArray(value)) {
     return value.length === 0 ? "[ ]" : `[ ${value.map((item) => jacksonJson(item, indent)).join(", ")} ]`;
   }
+  if (typeof value === "number" || isExactNumber(value)) return jacksonNumber(value);
   if (typeof value === "object" && value !== null) {
     const inner = `${indent}  `;
     const fields = Object.entries(value).map(

@@ -69,8 +69,10 @@ export function toGenericFinding(
   const severity = dojoSeverity(finding.severity);
   if (severity === undefined) repairs.push(`severity: ${quoted(finding.severity, 50)} is not known, taken as Info`);
   const text = clean(finding.description ?? "", "description");
-  const described = text.trim() === "" ? repaired(name, "description: missing, the name stands in") : text;
   const attributes = finding.attributes == null ? "" : `\n ${clean(jacksonJson(finding.attributes), "attributes")}`;
+  // An empty one with attributes stays, as the reference hook has it: DefectDojo knows the finding again by this text.
+  const missing = finding.description == null || attributes === "";
+  const described = missing && text.trim() === "" ? repaired(name, "description: missing, the name stands in") : text;
   const location = clean(finding.location ?? "", "location").trim();
   const usable = location !== "" && isLocation(location);
   if (location !== "" && !usable)

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { readFindings, type ScanFinding } from "../../lib/findings-file.ts";
+import { jacksonJson } from "../../lib/text.ts";
 import { collect } from "../helpers/collect.ts";
 import { aFinding } from "../helpers/factories.ts";
 import { relayErrorBy } from "../helpers/thrown.ts";
@@ -30,6 +31,17 @@ describe("findings are read one after another", () => {
 
   it("also with a byte order mark and blanks around", async () => {
     expect(await read(bytes('\ufeff \n[ {"name" : "a"} ]\n '))).toEqual([{ name: "a" }]);
+  });
+
+  it("with numbers that keep their text where a double would lose it", async () => {
+    const content =
+      '[{"name":"a","attributes":{"a":7.0,"b":12345678901234567890,"c":0.10,"d":1e3,"e":-0,"f":1.5,"g":80}}]';
+    const [finding] = await read(bytes(content));
+    expect(JSON.stringify([finding])).toBe(content);
+    expect(jacksonJson(finding?.attributes)).toBe(
+      '{\n  "a" : 7.0,\n  "b" : 12345678901234567890,\n  "c" : 0.1,\n  "d" : 1000.0,\n  "e" : 0,\n  "f" : 1.5,\n  "g" : 80\n}',
+    );
+    expect(finding?.attributes).toMatchObject({ f: 1.5, g: 80 });
   });
 
   it("none of an empty array", async () => {

@@ -49,6 +49,7 @@ describe("jacksonJson lays out as Jackson's DefaultPrettyPrinter with two blanks
     ["text that only looks like an escape", ["\\u001f"], '[ "\\\\u001f" ]'],
     ["other scripts as they are", { "schlüssel 漢": "é😀\u007f\u2028" }, '{\n  "schlüssel 漢" : "é😀\u007f\u2028"\n}'],
     ["nothing as null", undefined, "null"],
+    ["doubles as Java does", [0.5, 0.0001, 12345678.9, 1e21, -1e-9], "[ 0.5, 1.0E-4, 1.23456789E7, 1.0E21, -1.0E-9 ]"],
   ])("%s", (_, value, expected) => {
     expect(jacksonJson(value)).toBe(expected);
   });

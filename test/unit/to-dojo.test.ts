@@ -125,10 +125,22 @@ describe("what DefectDojo would refuse is repaired and told", () => {
       ["description: missing, the name stands in"],
     ],
     [
-      "a blank description",
-      map({ description: " \n", attributes: { a: 1 } }),
+      "no description before attributes",
+      map({ description: null, attributes: { a: 1 } }),
       { description: 'Open Port: 22 (ssh)\n {\n  "a" : 1\n}' },
       ["description: missing, the name stands in"],
+    ],
+    [
+      "a blank description",
+      map({ description: " \n", attributes: null }),
+      { description: "Open Port: 22 (ssh)" },
+      ["description: missing, the name stands in"],
+    ],
+    [
+      "an empty description before attributes, as the reference hook imports it",
+      map({ description: "", attributes: { a: 1 } }),
+      { description: '\n {\n  "a" : 1\n}' },
+      [],
     ],
     [
       "an invalid location",
