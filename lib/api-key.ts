@@ -1,4 +1,5 @@
 import type { DojoConfig } from "./config.ts";
+import type { ApiKeySource } from "./defectdojo/http.ts";
 import { RelayError } from "./errors.ts";
 
 type KeyConfig = Pick<DojoConfig, "DEFECTDOJO_APIKEY" | "DEFECTDOJO_APIKEY_SECRET" | "DEFECTDOJO_APIKEY_PARAMETER">;
@@ -8,22 +9,31 @@ const MAX_AGE = 300;
 
 /**
  * Where DefectDojo's API key comes from: the environment, Secrets Manager (`DEFECTDOJO_APIKEY_SECRET`) or SSM (`DEFECTDOJO_APIKEY_PARAMETER`), the latter two
- * cached by powertools. Their clients are loaded only where they are used.
+ * cached by powertools and asked anew where DefectDojo refused the key. Their clients are loaded only where they are used.
  * @throws RelayError `config-invalid` where none is set
  */
-export function apiKeySource(config: KeyConfig): () => Promise<string> {
+export function apiKeySource(config: KeyConfig): ApiKeySource {
   const { DEFECTDOJO_APIKEY: key, DEFECTDOJO_APIKEY_SECRET: secret, DEFECTDOJO_APIKEY_PARAMETER: parameter } = config;
   if (key !== undefined) return async () => key;
   if (secret !== undefined) {
-    return async () => {
+    return async (refused) => {
       const { getSecret } = await import("@aws-lambda-powertools/parameters/secrets");
-      return keyOf(await stored(secret, getSecret(secret, { maxAge: MAX_AGE })), secret);
+      return keyOf(
+        await stored(secret, getSecret(secret, { maxAge: MAX_AGE, forceFetch: refused !== undefined })),
+        secret,
+      );
     };
   }
   if (parameter !== undefined) {
-    return async () => {
+    return async (refused) => {
       const { getParameter } = await import("@aws-lambda-powertools/parameters/ssm");
-      return keyOf(await stored(parameter, getParameter(parameter, { maxAge: MAX_AGE, decrypt: true })), parameter);
+      return keyOf(
+        await stored(
+          parameter,
+          getParameter(parameter, { maxAge: MAX_AGE, decrypt: true, forceFetch: refused !== undefined }),
+        ),
+        parameter,
+      );
     };
   }
   throw new RelayError(

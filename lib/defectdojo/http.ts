@@ -40,12 +40,14 @@ export interface Transport {
 
 export interface TransportOptions {
   readonly baseUrl: string;
-  /** Asked for at every request; whoever gives it caches it. */
-  readonly apiKey: () => Promise<string>;
+  readonly apiKey: ApiKeySource;
   readonly timeoutMs: number;
   /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are read. */
   readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
 }
+
+/** Asked at every request; whoever gives the key caches it, and asks anew where one was refused. */
+export type ApiKeySource = (refused?: string) => Promise<string>;
 
 /** Requests that change nothing when they are sent twice. */
 const REPEATABLE = new Set<Method>(["GET", "PATCH"]);
@@ -67,11 +69,11 @@ export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: Transpor
   // What may not be sent twice gets a connection of its own: a kept one may be closed by the server just then, and nobody knows what it saw.
   const fresh = new client.Agent({ keepAlive: false, ...proxy });
 
-  const once = async (method: Method, path: string, options: RequestOptions): Promise<Answer> => {
+  const once = async (method: Method, path: string, options: RequestOptions, renewed?: string): Promise<Answer> => {
     const url = new URL(path, base);
     url.search = encodeQuery(options.query ?? []);
     const what = `${method} ${url.pathname}`;
-    const [body, key] = await Promise.all([encodeBody(options), apiKey()]).catch((error: unknown) => {
+    const [body, key] = await Promise.all([encodeBody(options), renewed ?? apiKey()]).catch((error: unknown) => {
       throw toRelayError(error, what); // nothing was sent
     });
     const headers = { accept: "application/json", authorization: `Token ${key}`, ...body?.headers };
@@ -82,6 +84,10 @@ export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: Transpor
       const status = response.statusCode ?? 0;
       const answer = parse(text);
       if ((status >= 200 && status < 300) || options.expect?.includes(status)) return { status, body: answer };
+      if (renewed === undefined && saysUnknownToken(status, answer)) {
+        const newer = await apiKey(key);
+        if (newer !== key) return await once(method, path, options, newer); // it was rotated; nothing was done with the old one
+      }
       throw statusError({ what, status, headers: response.headers, body: answer });
     } catch (error) {
       throw connectionError(what, error);
@@ -101,6 +107,11 @@ export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: Transpor
       }
     },
   };
+}
+
+/** Django REST framework's answer to a token that it does not know, before it looks at anything else (recorded: 403). */
+function saysUnknownToken(status: number, body: unknown): boolean {
+  return (status === 401 || status === 403) && (body as { detail?: unknown } | undefined)?.detail === "Invalid token.";
 }
 
 /** Commas stay as they are: lists of ids would be three times as long. */

@@ -52,6 +52,12 @@ describe("DefectDojo's API key", () => {
     });
   });
 
+  it("is asked for anew where it was refused", async () => {
+    secrets.on(GetSecretValueCommand).resolvesOnce({ SecretString: "old" }).resolves({ SecretString: "new" });
+    const source = apiKeySource({ DEFECTDOJO_APIKEY_SECRET: name() });
+    expect([await source(), await source(), await source("old"), await source()]).toEqual(["old", "old", "new", "new"]);
+  });
+
   it("is asked for once in a while and not at every request", async () => {
     secrets.on(GetSecretValueCommand).resolves({ SecretString: "key" });
     const source = apiKeySource({ DEFECTDOJO_APIKEY_SECRET: name() });

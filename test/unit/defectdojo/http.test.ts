@@ -55,6 +55,29 @@ describe("requests", () => {
     expect(received[0]?.url).toBe("/dojo/api/v2/tests/");
   });
 
+  it("are sent again with the key that took the place of a refused one, a report too", async () => {
+    const { server, received } = await start(({ headers }, response) =>
+      headers.authorization === "Token new"
+        ? json(response, 201, {})
+        : json(response, 403, { detail: "Invalid token." }),
+    );
+    const path = join(folder, "rotated.json");
+    writeFileSync(path, "[]");
+    const multipart = { fields: [], file: { path, name: "report.json" } };
+    const asked: unknown[] = [];
+    const apiKey = async (refused?: string) => {
+      asked.push(refused);
+      return refused === undefined ? "old" : "new";
+    };
+    await transportTo(server.url, { apiKey }).request("POST", "import-scan/", { multipart });
+    expect(asked).toEqual([undefined, "old"]);
+    expect(received).toHaveLength(2);
+    const rotatedToWrong = { apiKey: async (refused?: string) => `${refused ?? ""}x` };
+    const error = await relayErrorBy(() => transportTo(server.url, rotatedToWrong).request("GET", "tests/"));
+    expect(error.reason).toBe("dojo-forbidden");
+    expect(received).toHaveLength(4);
+  });
+
   it("ask for the key each time, so that a new one is taken up", async () => {
     const keys = ["a", "b"];
     const { server, received } = await start((_, response) => json(response, 200, {}));
