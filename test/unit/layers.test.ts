@@ -11,6 +11,7 @@ const PURE = new Set(
   [
     "annotations",
     "errors",
+    "exact-number",
     "events",
     "from-dojo",
     "hook-selector",
