@@ -236,7 +236,10 @@ async function refuseAfterDeaths(
   );
 }
 
-/** Extends the message's visibility from now on until stopped; what was under way has ended then. */
+/**
+ * Extends the message's visibility now and from then on until stopped; what was under way has ended then. At once, as a queue of somebody's own may hide
+ * its messages for less time than lies between two signs of life (SQS: 30 s where nothing is set).
+ */
 function keepHidden(
   queue: Queue,
   receiptHandle: string,
@@ -244,7 +247,7 @@ function keepHidden(
   onError: (error: unknown) => void,
 ): () => Promise<void> {
   const beat = () => queue.changeVisibility(receiptHandle, seconds).catch(onError);
-  let underway = Promise.resolve();
+  let underway = beat();
   const timer = setInterval(
     () => {
       underway = beat();

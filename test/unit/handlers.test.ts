@@ -103,7 +103,8 @@ describe("the importer function", () => {
     const w = world();
     for (const folder of ["a", "b"]) w.finished(folder);
     expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "y", "b")] })).toEqual(failures());
-    expect(w.queue.visibility).toEqual([]);
+    const first = ["handle-1", "handle-2"].map((receiptHandle) => ({ receiptHandle, seconds: 120 }));
+    expect(w.queue.visibility).toEqual(first);
   });
 
   it("holds back those behind a failed job of their group, and no others", async () => {
@@ -134,7 +135,7 @@ describe("the importer function", () => {
     w.upload("a");
     let calls = 0;
     w.queue.before = () => {
-      if (++calls > 2) throw new RelayError("queue-unavailable", "down", { object: "queue" });
+      if (++calls > 3) throw new RelayError("queue-unavailable", "down", { object: "queue" });
     };
     expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "x", "b")] })).toEqual(failures("1", "2"));
     expect(w.messages("warn")).toContain("a message could not be given back");
