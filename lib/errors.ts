@@ -63,6 +63,10 @@ export const REASONS = {
     "permanent",
     "Check that DEFECTDOJO_URL is DefectDojo's own address and its version (2.x or 3.x).",
   ],
+  "dojo-answer-too-large": [
+    "permanent",
+    "Shorten the finding that is named, in DefectDojo; where none is, check that DEFECTDOJO_URL is DefectDojo's own address.",
+  ],
   "import-unknown": [
     "unknown",
     "The next try looks in DefectDojo whether the import happened before it imports again.",

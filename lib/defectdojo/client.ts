@@ -116,7 +116,8 @@ function importError(error: unknown): unknown {
       status: 400,
     });
   }
-  if (error.errorClass === "permanent" && error.reason !== "dojo-answer-invalid") return error;
+  const unreadable = error.reason === "dojo-answer-invalid" || error.reason === "dojo-answer-too-large";
+  if (error.errorClass === "permanent" && !unreadable) return error;
   // 500 is DefectDojo's own last word on this import; 429 says that it was not begun.
   if (neverSent(error) || error.status === 500 || error.status === 429) return error;
   const { status, retryAfterSeconds } = error;

@@ -1,5 +1,4 @@
 import { RelayError } from "../errors.ts";
-
 import { type DojoApi, idGroups } from "./api.ts";
 import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
 import type { DojoFinding, FindingPage } from "./port.ts";
@@ -8,10 +7,17 @@ import { findingsPage, type RawFinding } from "./schemas.ts";
 /** Findings a page: DefectDojo 3.2 gives 250 in some 0.6 s and gains nothing by larger pages. */
 export const PAGE_SIZE = 250;
 
+/** Findings of a test by their places in the order of ids. */
+interface Part {
+  readonly offset: number;
+  readonly limit: number;
+}
+
 /**
  * A test's findings in the order of their ids, which is that of the report; up to `concurrency` pages are under way at once.
+ * A page that no answer can hold comes in smaller ones.
  * @param expected how many the test is known to have, so that all pages can be asked for at once; else the first page tells
- * @throws RelayError `read-unstable` where the test changes while it is read
+ * @throws RelayError `read-unstable` where the test changes while it is read, `dojo-answer-too-large` where one finding is
  */
 export async function* findingPages(
   api: DojoApi,
@@ -20,40 +26,73 @@ export async function* findingPages(
   concurrency: number,
   expected: number | undefined,
 ): AsyncGenerator<FindingPage> {
-  const under: Promise<FindingPage>[] = [];
+  const under: { part: Part; page: Promise<FindingPage> }[] = [];
   let total = expected;
   let offset = 0;
+  const read = (part: Part) => readPage(api, mode, testId, part);
   const start = () => {
-    const page = readPage(api, mode, testId, offset);
+    const part = { offset, limit: PAGE_SIZE };
+    const page = read(part);
     page.catch(() => undefined); // its turn to be awaited may never come
-    under.push(page);
+    under.push({ part, page });
     offset += PAGE_SIZE;
   };
-  start();
-  for (let read = 0; ; ) {
-    while (total !== undefined && offset < total && under.length < concurrency) start();
-    const page = await under.shift();
-    if (page === undefined) return;
-    total ??= page.total;
-    read += page.findings.length;
-    const whole = Math.min(PAGE_SIZE, total - (read - page.findings.length));
-    if (page.total !== total || page.findings.length !== whole) {
-      throw new RelayError(
-        "read-unstable",
-        `test ${testId}: ${total} findings expected, ${page.total} announced, ${read} read`,
-        {
-          object: `test ${testId}`,
-        },
-      );
+  /** The page of a part, or where it is too large those of its halves; one of them at a time is held. */
+  const pagesOf = async function* (part: Part, asked: Promise<FindingPage>): AsyncGenerator<FindingPage> {
+    const page = await asked.catch((error: unknown) => {
+      if (!isTooLarge(error)) throw error;
+      if (part.limit === 1) throw tooLarge(testId, part.offset, error);
+      return undefined;
+    });
+    if (page !== undefined) {
+      total ??= page.total;
+      checkPage(testId, part, page, total);
+      yield page;
+      return;
     }
-    yield page;
+    const there = total === undefined ? part.limit : Math.min(part.limit, total - part.offset);
+    const half = Math.max(1, Math.floor(there / 2));
+    for (const smaller of [
+      { offset: part.offset, limit: half },
+      { offset: part.offset + half, limit: part.limit - half },
+    ]) {
+      if (total === undefined || smaller.offset < total) yield* pagesOf(smaller, read(smaller));
+    }
+  };
+  start();
+  for (;;) {
+    while (total !== undefined && offset < total && under.length < concurrency) start();
+    const next = under.shift();
+    if (next === undefined) return;
+    yield* pagesOf(next.part, next.page);
   }
 }
 
-async function readPage(api: DojoApi, mode: LocationMode, testId: number, offset: number): Promise<FindingPage> {
+const isTooLarge = (error: unknown) => error instanceof RelayError && error.reason === "dojo-answer-too-large";
+
+/** The error that names the one finding that no answer can hold, itself or with what it is a duplicate of. */
+function tooLarge(testId: number, place: number, cause: unknown): RelayError {
+  const message = `test ${testId}: finding [${place}] in the order of ids, or its original, is larger than an answer may be`;
+  return new RelayError("dojo-answer-too-large", message, { object: `test ${testId}`, cause });
+}
+
+/** @throws RelayError `read-unstable` where a page has not what it should have of so many findings */
+function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, total: number): void {
+  const read = page.findings.length;
+  if (page.total === total && read === Math.min(limit, total - offset)) return;
+  const message = `test ${testId}: ${total} findings expected, ${page.total} announced, ${offset + read} read`;
+  throw new RelayError("read-unstable", message, { object: `test ${testId}` });
+}
+
+async function readPage(
+  api: DojoApi,
+  mode: LocationMode,
+  testId: number,
+  { offset, limit }: Part,
+): Promise<FindingPage> {
   const answer = await api.get(
     "findings/",
-    { test: testId, o: "id", limit: PAGE_SIZE, ...(offset === 0 ? {} : { offset }), ...alongside(mode) },
+    { test: testId, o: "id", limit, ...(offset === 0 ? {} : { offset }), ...alongside(mode) },
     findingsPage,
   );
   const own = answer.results;

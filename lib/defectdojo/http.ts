@@ -53,7 +53,7 @@ export type ApiKeySource = (refused?: string) => Promise<string>;
 const REPEATABLE = new Set<Method>(["GET", "PATCH"]);
 const TRIES = 3;
 const LONGEST_WAIT_MS = 10_000;
-/** More than any page of findings has: an answer beyond it is no answer of DefectDojo. */
+/** An answer is held whole, several of them at once; pages of findings are far smaller, unless their texts are of any length. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 
 /**
@@ -157,15 +157,20 @@ async function exchange(
   return await answered;
 }
 
+/** @throws RelayError `dojo-answer-too-large`, before anything is read where the answer tells its length */
 async function readText(response: http.IncomingMessage, what: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
+  const limit = (length: number) => {
+    if (length <= LARGEST_ANSWER) return;
+    response.destroy();
+    const message = `${what}: the answer has more than ${LARGEST_ANSWER} bytes`;
+    throw new RelayError("dojo-answer-too-large", message, { object: what });
+  };
+  limit(Number(response.headers["content-length"] ?? 0));
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > LARGEST_ANSWER) {
-      const message = `${what}: the answer has more than ${LARGEST_ANSWER} bytes`;
-      throw new RelayError("dojo-answer-invalid", message, { object: what });
-    }
+    limit(size);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");

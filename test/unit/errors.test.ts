@@ -18,6 +18,7 @@ const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly R
     "dojo-redirected",
     "dojo-tls",
     "dojo-answer-invalid",
+    "dojo-answer-too-large",
     "import-refused",
     "import-incomplete",
     "product-type-missing",

@@ -143,6 +143,7 @@ describe("importScan", () => {
     ["an answer without a test", [201, {}], "import-unknown"],
     ["an answer that is none", [200, undefined], "import-unknown"],
     ["a list for an answer", [201, []], "import-unknown"],
+    ["an answer of any length", without("dojo-answer-too-large", "more than"), "import-unknown"],
     ["a time-out", without("dojo-timeout", "aborted", coded("ABORT_ERR")), "import-unknown"],
     ["a connection that is reset", without("dojo-unreachable", "reset", coded("ECONNRESET")), "import-unknown"],
     ["a connection that breaks", without("dojo-unreachable", "pipe", coded("EPIPE")), "import-unknown"],

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { dojoApi } from "../../../lib/defectdojo/api.ts";
 import { findingPages, PAGE_SIZE } from "../../../lib/defectdojo/findings.ts";
 import type { LocationMode } from "../../../lib/defectdojo/locations.ts";
+import { RelayError } from "../../../lib/errors.ts";
 import { collect } from "../../helpers/collect.ts";
 import { type Call, fakeTransport, pageOf, type Reply } from "../../helpers/fake-transport.ts";
 import { rawFinding } from "../../helpers/raw-dojo.ts";
@@ -104,6 +105,91 @@ describe("pages", () => {
     });
     expect(await relayErrorBy(() => read(transport, 1_000))).toMatchObject({ reason: "dojo-busy" });
     await sleep(5);
+  });
+});
+
+/** An answer may hold findings of that much together; each is as large as it says. */
+function narrow(sizes: readonly number[], most: number, others: readonly Raw[] = [], all = findings(sizes.length)) {
+  return server({
+    all,
+    others,
+    intercept: ({ path, query }) => {
+      if (path !== "findings/") return undefined;
+      const [from, limit] = [Number(query.offset ?? 0), Number(query.limit)];
+      const size =
+        query.id === undefined
+          ? sizes.slice(from, from + limit).reduce((sum, one) => sum + one, 0)
+          : query.id.split(",").length;
+      return size > most ? new RelayError("dojo-answer-too-large", "GET: more than …", { object: "GET" }) : undefined;
+    },
+  });
+}
+const partsOf = (transport: ReturnType<typeof server>) =>
+  transport.calls
+    .filter(({ path, query }) => path === "findings/" && query.test !== undefined)
+    .map(({ query }) => `${query.offset ?? 0}+${query.limit}`);
+
+describe("a page that no answer can hold", () => {
+  it.each([1, 2, 3, 60, 249])("comes in smaller ones, in order, each finding once, where %d fit", async (most) => {
+    for (const expected of [undefined, 520]) {
+      const transport = narrow(Array(520).fill(1), most);
+      expect(idsOf(await read(transport, expected))).toEqual(findings(520).map(({ id }) => id));
+    }
+  });
+
+  it("is halved until it fits, and the other pages are asked for as ever", async () => {
+    const sizes = Array(760).fill(1);
+    sizes[300] = 180;
+    const transport = narrow(sizes, 250);
+    expect(idsOf(await read(transport, 760))).toEqual(findings(760).map(({ id }) => id));
+    const whole = ["0+250", "250+250", "500+250", "750+250"];
+    expect(partsOf(transport).sort()).toEqual([...whole, "250+125", "250+62", "312+63", "375+125"].sort());
+  });
+
+  it("is not asked for beyond the end of the test", async () => {
+    const transport = narrow(Array(260).fill(30), 270);
+    expect(idsOf(await read(transport, 260))).toHaveLength(260);
+    for (const part of partsOf(transport)) expect(Number(part.split("+")[0])).toBeLessThan(260);
+    expect(partsOf(transport)).toEqual(expect.arrayContaining(["250+250", "250+5", "255+245"]));
+  });
+
+  it("is held one part at a time", async () => {
+    const transport = narrow(Array(250).fill(1), 60);
+    for await (const page of findingPages(dojoApi(transport), "locations", 7, 4, 250)) {
+      expect(page.findings.length).toBeLessThanOrEqual(60);
+      break;
+    }
+    expect(partsOf(transport)).toEqual(["0+250", "0+125", "0+62", "0+31"]);
+  });
+
+  it("because of the originals of its duplicates is halved too", async () => {
+    const all = Array.from({ length: 250 }, (_, i) =>
+      rawFinding(i + 1, { duplicate: true, duplicate_finding: 1_000 + i }),
+    );
+    const others = all.map((_, i) => rawFinding(1_000 + i));
+    const pages = await read(narrow(Array(250).fill(0), 100, others, all));
+    expect(idsOf(pages)).toEqual(all.map(({ id }) => id));
+    expect(pages.map(({ findings, originals }) => findings.length - originals.size)).toEqual(pages.map(() => 0));
+  });
+
+  it("by one finding alone is an error that names its place and test", async () => {
+    for (const [place, expected] of [
+      [0, 400],
+      [299, 400],
+      [399, undefined],
+    ] as const) {
+      const sizes = Array(400).fill(0);
+      sizes[place] = 2;
+      const error = await relayErrorBy(() => read(narrow(sizes, 1), expected));
+      expect(error).toMatchObject({ reason: "dojo-answer-too-large", errorClass: "permanent", object: "test 7" });
+      expect(error.message).toContain(`test 7: finding [${place}] `);
+    }
+  });
+
+  it("of a test that changes meanwhile is read again", async () => {
+    const transport = narrow(Array(250).fill(1), 200);
+    const error = await relayErrorBy(() => read(transport, 251));
+    expect(error).toMatchObject({ reason: "read-unstable" });
   });
 });
 

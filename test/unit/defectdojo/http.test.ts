@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { neverSent } from "../../../lib/defectdojo/errors.ts";
 import { httpTransport, type Transport, type TransportOptions } from "../../../lib/defectdojo/http.ts";
 import type { Reason, RelayError } from "../../../lib/errors.ts";
@@ -324,7 +324,7 @@ describe("answers that are none", () => {
     expect(await transport.request("GET", "tests/")).toEqual({ status: 200, body: undefined });
   });
 
-  it("one without an end is not held, and is no answer of DefectDojo", async () => {
+  it("one without an end is not held", async () => {
     const server = await startBare((_, response) => {
       response.writeHead(200);
       const chunk = Buffer.alloc(4 * 1024 * 1024, "x");
@@ -335,8 +335,21 @@ describe("answers that are none", () => {
       more();
     });
     const error = await relayErrorBy(() => transportTo(server.url).request("GET", "tests/"));
-    expect(error).toMatchObject({ reason: "dojo-answer-invalid", object: "GET /api/v2/tests/" });
+    expect(error).toMatchObject({ reason: "dojo-answer-too-large", object: "GET /api/v2/tests/" });
     expect(error.message).toContain("more than 67108864 bytes");
+  });
+
+  it("one that is too large by its own word is not read", async () => {
+    let closed = false;
+    const server = await startBare((_, response) => {
+      response.writeHead(200, { "content-length": String(64 * 1024 * 1024 + 1) }).write("{");
+      response.on("close", () => {
+        closed = true;
+      });
+    });
+    const error = await relayErrorBy(() => transportTo(server.url).request("GET", "findings/"));
+    expect(error).toMatchObject({ reason: "dojo-answer-too-large", object: "GET /api/v2/findings/" });
+    await vi.waitFor(() => expect(closed).toBe(true));
   });
 
   it("one that breaks off is unreachable", async () => {
