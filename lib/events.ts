@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { RelayError } from "./errors.ts";
+import { recordOf } from "./first-bad.ts";
 import { describeIssues } from "./issues.ts";
 
 /** An object that was created, whatever told of it. */
@@ -38,7 +39,7 @@ const s3Record = z.object({
       eTag: z.string().optional(),
       versionId: z.string().optional(),
       sequencer: z.string().optional(),
-      userMetadata: z.record(z.string(), z.string()).optional(),
+      userMetadata: recordOf(z.string()).optional(),
     }),
   }),
 });

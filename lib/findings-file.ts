@@ -5,6 +5,7 @@ import { streamArray } from "stream-json/streamers/stream-array.js";
 import * as z from "zod";
 import { RelayError, toRelayError } from "./errors.ts";
 import { exactNumber } from "./exact-number.ts";
+import { arrayOf } from "./first-bad.ts";
 import { describeIssues } from "./issues.ts";
 
 const text = z.string().nullish();
@@ -25,7 +26,7 @@ export const findingSchema = z.looseObject({
   identified_at: text,
   parsed_at: text,
   attributes: z.record(z.string(), z.unknown()).nullish(),
-  references: z.array(z.looseObject({ type: z.string(), value: z.string() })).nullish(),
+  references: arrayOf(z.looseObject({ type: z.string(), value: z.string() })).nullish(),
 });
 
 export type ScanFinding = z.infer<typeof findingSchema>;

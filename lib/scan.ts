@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { RelayError } from "./errors.ts";
+import { arrayOf, recordOf } from "./first-bad.ts";
 import { describeIssues } from "./issues.ts";
 
 /** secureCodeBox's annotation prefix for this integration. */
@@ -8,12 +9,12 @@ export const ANNOTATION_PREFIX = "defectdojo.securecodebox.io/";
 const matchExpression = z.object({
   key: z.string().min(1),
   operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]),
-  values: z.array(z.string()).nullish(),
+  values: arrayOf(z.string()).nullish(),
 });
 
 const hookSelector = z.object({
-  matchLabels: z.record(z.string(), z.string()).nullish(),
-  matchExpressions: z.array(matchExpression).nullish(),
+  matchLabels: recordOf(z.string()).nullish(),
+  matchExpressions: arrayOf(matchExpression).nullish(),
 });
 
 /**
@@ -38,12 +39,12 @@ const sidecarSchema = z.object({
     namespace: z.string().min(1).max(253).default("default"),
     uid: z.string().max(64).nullish(),
     creationTimestamp: z.iso.datetime({ offset: true }).nullish(),
-    annotations: z.record(z.string(), z.string()).nullish(),
-    ownerReferences: z.array(z.object({ kind: z.string(), name: z.string().min(1) })).nullish(),
+    annotations: recordOf(z.string()).nullish(),
+    ownerReferences: arrayOf(z.object({ kind: z.string(), name: z.string().min(1) })).nullish(),
   }),
   spec: z.object({
     scanType: z.string().min(1).max(200),
-    parameters: z.array(z.string()).nullish(),
+    parameters: arrayOf(z.string()).nullish(),
     hookSelector: hookSelector.nullish(),
   }),
   status: z
@@ -61,9 +62,9 @@ export const scanSchema = z.object({
   namespace: z.string().min(1),
   uid: z.string().optional(),
   scanType: z.string().min(1),
-  parameters: z.array(z.string()),
+  parameters: arrayOf(z.string()),
   /** Annotations of {@link ANNOTATION_PREFIX}, without the prefix. */
-  annotations: z.record(z.string(), z.string()),
+  annotations: recordOf(z.string()),
   /** Name of the ScheduledScan that made this scan. */
   scheduledBy: z.string().optional(),
   /** ISO 8601 */

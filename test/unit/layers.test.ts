@@ -13,6 +13,7 @@ const PURE = new Set(
     "errors",
     "exact-number",
     "events",
+    "first-bad",
     "from-dojo",
     "hook-selector",
     "issues",
