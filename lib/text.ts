@@ -25,20 +25,38 @@ export function cutText(text: string, longest: number): string {
 /**
  * JSON as Jackson's DefaultPrettyPrinter lays it out (`{\n  "a" : 1,\n  "b" : [ 1, 2 ]\n}`). The reference hook appends attributes in this
  * form to a finding's description, which is part of DefectDojo's hash code: another layout would make every known finding new.
+ * @param longest characters after which the rest is left out, so that it takes no memory; the text is a little longer then
  */
-export function jacksonJson(value: unknown, indent = ""): string {
-  if (Array.isArray(value)) {
-    return value.length === 0 ? "[ ]" : `[ ${value.map((item) => jacksonJson(item, indent)).join(", ")} ]`;
-  }
-  if (typeof value === "number" || isExactNumber(value)) return jacksonNumber(value);
-  if (typeof value === "object" && value !== null) {
-    const inner = `${indent}  `;
-    const fields = Object.entries(value).map(
-      ([name, item]) => `${inner}${jacksonText(name)} : ${jacksonJson(item, inner)}`,
-    );
-    return fields.length === 0 ? "{ }" : `{\n${fields.join(",\n")}\n${indent}}`;
-  }
-  return typeof value === "string" ? jacksonText(value) : (JSON.stringify(value) ?? "null");
+export function jacksonJson(value: unknown, longest = Number.POSITIVE_INFINITY): string {
+  let text = "";
+  /** Writes what is between the brackets, each item after its separator. */
+  const writeAll = <T>(items: readonly T[], separator: string, writeItem: (item: T) => void) => {
+    for (const [index, item] of items.entries()) {
+      if (text.length > longest) return;
+      if (index > 0) text += separator;
+      writeItem(item);
+    }
+  };
+  const write = (value: unknown, indent: string): void => {
+    if (Array.isArray(value)) {
+      text += "[ ";
+      writeAll(value, ", ", (item) => write(item, indent));
+      text += value.length === 0 ? "]" : " ]";
+    } else if (typeof value === "number" || isExactNumber(value)) text += jacksonNumber(value);
+    else if (typeof value === "object" && value !== null) {
+      const fields = Object.entries(value);
+      const inner = `${indent}  `;
+      text += fields.length === 0 ? "{ " : "{\n";
+      writeAll(fields, ",\n", ([name, item]) => {
+        text += `${inner}${jacksonText(name.slice(0, longest + 1))} : `;
+        write(item, inner);
+      });
+      text += fields.length === 0 ? "}" : `\n${indent}}`;
+    } else
+      text += typeof value === "string" ? jacksonText(value.slice(0, longest + 1)) : (JSON.stringify(value) ?? "null");
+  };
+  write(value, "");
+  return text;
 }
 
 /** Jackson writes the digits of escapes in capitals. */

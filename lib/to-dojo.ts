@@ -26,6 +26,14 @@ const SEVERITIES: Readonly<Record<string, DojoSeverity>> = {
 
 const LONGEST_UNIQUE_ID = 500;
 
+/**
+ * Characters of a description, attributes included. These grow as they are laid out, by their depth: 16 MiB of them became 112 MiB, more than can be
+ * read back (an answer of DefectDojo may have 64 MiB). No scanner tells as much of one finding, and no page of DefectDojo shows it.
+ */
+const LONGEST_DESCRIPTION = 1024 * 1024;
+/** Of a location that is no address and stands at the end of a description that is cut. */
+const LONGEST_LOCATION = 1_000;
+
 /** What DefectDojo keeps as `unique_id_from_tool`, by which the finding is known again: its id, else its place. */
 export function uniqueIdOf(finding: ScanFinding, index: number): string {
   return (
@@ -69,7 +77,8 @@ export function toGenericFinding(
   const severity = dojoSeverity(finding.severity);
   if (severity === undefined) repairs.push(`severity: ${quoted(finding.severity, 50)} is not known, taken as Info`);
   const text = clean(finding.description ?? "", "description");
-  const attributes = finding.attributes == null ? "" : `\n ${clean(jacksonJson(finding.attributes), "attributes")}`;
+  const laidOut = finding.attributes == null ? "" : jacksonJson(finding.attributes, LONGEST_DESCRIPTION);
+  const attributes = finding.attributes == null ? "" : `\n ${clean(laidOut, "attributes")}`;
   // An empty one with attributes stays, as the reference hook has it: DefectDojo knows the finding again by this text.
   const missing = finding.description == null || attributes === "";
   const described = missing && text.trim() === "" ? repaired(name, "description: missing, the name stands in") : text;
@@ -77,6 +86,8 @@ export function toGenericFinding(
   const usable = location !== "" && isLocation(location);
   if (location !== "" && !usable)
     repairs.push(`location: ${quoted(location, 200)} is no address, kept in the description`);
+  const whole = `${described}${attributes}`;
+  const description = endedBy(usable ? "" : location, whole, laidOut.length > LONGEST_DESCRIPTION, repairs);
   const date = dateOf(finding, now, repairs);
   const mitigation = clean(finding.mitigation ?? "", "mitigation");
   const references = clean((finding.references ?? []).map(referenceLine).join("\n"), "references");
@@ -84,7 +95,7 @@ export function toGenericFinding(
     generic: {
       title,
       severity: severity ?? "Info",
-      description: `${described}${attributes}${location !== "" && !usable ? `\nLocation: ${location}` : ""}`,
+      description,
       ...(date === undefined ? {} : { date }),
       ...(usable ? { endpoints: [location] } : {}),
       ...(mitigation === "" ? {} : { mitigation }),
@@ -93,6 +104,15 @@ export function toGenericFinding(
     },
     repairs,
   };
+}
+
+/** The description with a location that is no address at its end; what is too long is cut before that, if it was not cut already. */
+function endedBy(location: string, description: string, wasCut: boolean, repairs: string[]): string {
+  const whole = location === "" ? description : `${description}\nLocation: ${location}`;
+  if (whole.length <= LONGEST_DESCRIPTION && !wasCut) return whole;
+  repairs.push(`description: cut to ${LONGEST_DESCRIPTION} characters`);
+  const end = location === "" ? "" : `\nLocation: ${cutText(location, LONGEST_LOCATION)}`;
+  return cutText(description, LONGEST_DESCRIPTION - end.length) + end;
 }
 
 /** A value in quotes, for people: they may be of any length. */

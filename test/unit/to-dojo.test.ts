@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ScanFinding } from "../../lib/findings-file.ts";
+import { jacksonJson } from "../../lib/text.ts";
 import { dojoSeverity, isLocation, toGenericFinding, uniqueIdOf } from "../../lib/to-dojo.ts";
 import { aFinding } from "../helpers/factories.ts";
 
@@ -215,6 +216,61 @@ describe("what DefectDojo would refuse is repaired and told", () => {
     const { repairs } = map({ severity: long, location: long, identified_at: long });
     expect(repairs).toHaveLength(3);
     for (const repair of repairs) expect(repair.length).toBeLessThan(300);
+  });
+});
+
+describe("a description of more than a MiB of characters is cut, and told", () => {
+  const MOST = 1_048_576;
+  const CUT = ["description: cut to 1048576 characters"];
+  const words = (count: number) => "word ".repeat(count / 5);
+  const nested = (levels: number, width: number): unknown =>
+    levels === 0
+      ? Object.fromEntries(Array.from({ length: width }, (_, i) => [`k${i}`, i]))
+      : { a: nested(levels - 1, width) };
+
+  it("but not one of just as many", () => {
+    const { generic, repairs } = map({ description: "x".repeat(MOST), attributes: null });
+    expect([generic.description.length, repairs]).toEqual([MOST, []]);
+  });
+
+  it.each<[string, Partial<ScanFinding>]>([
+    ["by itself", { description: words(2 * MOST), attributes: null }],
+    ["with attributes", { description: words(600_000), attributes: { a: words(600_000) } }],
+    ["by deep attributes", { attributes: { a: nested(90, 100_000) } }],
+    ["by many attributes", { attributes: { a: Array(1_000_000).fill("") } }],
+    ["by one long attribute", { attributes: { a: words(4 * MOST) } }],
+    ["by one long name of an attribute", { attributes: { [words(4 * MOST)]: 1 } }],
+    ["by a name that stands in", { name: "x".repeat(MOST + 1), description: null, attributes: null }],
+  ])("%s", (_, changes) => {
+    const { generic, repairs } = map(changes);
+    expect(generic.description).toHaveLength(MOST);
+    expect(generic.description.endsWith("…")).toBe(true);
+    expect(repairs.slice(-1)).toEqual(CUT);
+    const description = changes.description === undefined ? "Port 22 is open using tcp protocol." : changes.description;
+    expect(generic.description.startsWith((description ?? changes.name ?? "").slice(0, 30))).toBe(true);
+  });
+
+  it("before the location that is kept in it", () => {
+    const { generic, repairs } = map({ description: words(2 * MOST), location: "not a url %%" });
+    expect(generic.description).toHaveLength(MOST);
+    expect(generic.description.endsWith("…\nLocation: not a url %%")).toBe(true);
+    expect(repairs.slice(-1)).toEqual(CUT);
+    const long = map({ location: words(2 * MOST) }).generic.description;
+    expect(long.startsWith("Port 22 is open using tcp protocol.\n {\n")).toBe(true);
+    expect(long.length).toBeLessThan(2_000);
+  });
+
+  it("also where the cut attributes lose control characters", () => {
+    const { generic, repairs } = map({ attributes: { a: "\u007f".repeat(2 * MOST) } });
+    expect(generic.description.length).toBeLessThan(100);
+    expect(repairs).toEqual(["attributes: control characters removed", ...CUT]);
+  });
+
+  it("without laying out all of it", () => {
+    const deep = nested(90, 100_000);
+    expect(jacksonJson(deep).length).toBeGreaterThan(15_000_000);
+    expect(jacksonJson(deep, 1_000).length).toBeLessThan(10_000);
+    expect(jacksonJson({ a: words(MOST) }, 1_000).length).toBeLessThan(1_100);
   });
 });
 
