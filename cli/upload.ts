@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { s3Client } from "../lib/aws.ts";
 import { readStoreConfig } from "../lib/config.ts";
+import { withOwnServers } from "./operator.ts";
 import { progressBar } from "./progress.ts";
 import { findScanFolders, uploadScan } from "./scan-folder.ts";
 
@@ -13,7 +14,7 @@ export function uploadCommand(): Command {
     .option("--json", "print an array of {scan, findingsKey} instead of lines")
     .addHelpText("after", UPLOAD_HELP)
     .action(async (directories: string[], options: { prefix: string; json?: boolean }) => {
-      const config = readStoreConfig(process.env);
+      const config = readStoreConfig(withOwnServers(process.env));
       const folders = await findScanFolders(directories, config.FINDINGS_NAME);
       const s3 = s3Client(config, process.env);
       const prefix = options.prefix === "" || options.prefix.endsWith("/") ? options.prefix : `${options.prefix}/`;

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { howFar } from "../../cli/scan-states.ts";
 import { type Status, describe as toText } from "../../cli/status.ts";
@@ -54,6 +55,16 @@ describe("status", { timeout: 120_000 }, () => {
     const alone = await cli(["status"], { ...env, AWS_ENDPOINT_URL_SQS: "http://127.0.0.1:1" });
     expect(alone.code).toBe(0);
     expect(alone.stdout).toMatch(/2 done[\s\S]*the queues are not to be had/);
+  });
+
+  it("finds the service's own store and queue by their ports, and so does upload", async () => {
+    const { s3Endpoint, sqsEndpoint } = runtime.service;
+    const ports = { S3_PORT: new URL(s3Endpoint ?? "").port, SQS_PORT: new URL(sqsEndpoint ?? "").port };
+    const folder = fileURLToPath(new URL("../../infra/events/scan-7d1f52c4", import.meta.url));
+    expect(await cliJson(["upload", folder, "--prefix", "ports/"], ports)).toMatchObject([
+      { findingsKey: "ports/scan-7d1f52c4/findings.json" },
+    ]);
+    expect(await cliJson(["status", "ports/"], ports)).toMatchObject({ scans: { waiting: 1 }, notes: [] });
   });
 
   it("--watch looks again until it is interrupted", async () => {
