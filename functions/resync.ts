@@ -1,3 +1,4 @@
+import "../lib/memory.ts";
 import middy from "@middy/core";
 import type { Context } from "aws-lambda";
 import { s3Client } from "../lib/aws.ts";

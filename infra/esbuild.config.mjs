@@ -1,7 +1,7 @@
 import { leanPlugin } from "./lean/plugin.mjs";
 
 /**
- * How both functions are bundled, by `infra/bundle.ts` and by serverless-esbuild alike.
+ * How the functions are bundled, by `infra/bundle.ts` and by serverless-esbuild alike.
  * @type {import("esbuild").BuildOptions}
  */
 export const functionBuild = {

@@ -7,15 +7,15 @@ import { bundle, FUNCTIONS, type FunctionName } from "./bundle.ts";
 import type { Answer } from "./lambda-runtime.ts";
 import { invokeInRie } from "./rie.ts";
 
-const HELP = `usage: npm run invoke -- ingest|importer EVENT.json [--rie]
+const HELP = `usage: npm run invoke -- ingest|importer|resync EVENT.json [--rie]
 
 Runs a function as it is deployed - its bundle, freshly built - on one event, against the S3, SQS and DefectDojo that the environment names.
 The answer, or the error as Lambda gives it, is JSON on stdout; logs and metrics go to stderr. EVENT.json may be - for stdin.
 
   --rie   under the Lambda Runtime Interface Emulator (aws-lambda-rie on the PATH, or RIE_BIN) instead of in a process of its own
 
-Environment: QUEUE_URL, DLQ_URL, and for the importer DEFECTDOJO_URL and DEFECTDOJO_APIKEY; AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_SQS where they are not
-AWS. Credentials as a function has them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (no profiles:
+Environment: QUEUE_URL and DLQ_URL for ingest and importer, BUCKET for resync, DEFECTDOJO_URL and DEFECTDOJO_APIKEY for importer and resync;
+AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_SQS where they are not AWS. Credentials as a function has them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (no profiles:
 eval "$(aws configure export-credentials --format env)" takes them from one).
 
 Examples, beside \`S3_PORT=9000 SQS_PORT=9324 dojo-relay start\`:
@@ -24,6 +24,7 @@ Examples, beside \`S3_PORT=9000 SQS_PORT=9324 dojo-relay start\`:
   $ npx dojo-relay upload infra/events/scan-7d1f52c4
   $ npm run invoke -- ingest infra/events/s3-put.json
   $ DEFECTDOJO_URL=http://127.0.0.1:8081 DEFECTDOJO_APIKEY=… npm run invoke -- importer infra/events/sqs-job.json
+  $ DEFECTDOJO_URL=http://127.0.0.1:8081 DEFECTDOJO_APIKEY=… npm run invoke -- resync infra/events/schedule.json
 
 Exit code: 0 answered, 1 the function failed, 2 wrong arguments or configuration.
 `;
@@ -32,6 +33,7 @@ Exit code: 0 answered, 1 the function failed, 2 wrong arguments or configuration
 const LIMITS: Readonly<Record<FunctionName, { readonly timeout: number; readonly memory: number }>> = {
   ingest: { timeout: 60, memory: 512 },
   importer: { timeout: 900, memory: 1024 },
+  resync: { timeout: 900, memory: 1024 },
 };
 
 class UsageError extends Error {
@@ -50,7 +52,7 @@ async function main(): Promise<void> {
   const [wanted, eventFile, ...more] = positionals;
   const name = FUNCTIONS.find((known) => known === wanted);
   if (name === undefined || eventFile === undefined || more.length > 0) {
-    throw new UsageError(`give a function (${FUNCTIONS.join(" or ")}) and an event; --help shows examples`);
+    throw new UsageError(`give a function (${FUNCTIONS.join(", ")}) and an event; --help shows examples`);
   }
   const event = await readEvent(eventFile);
   const { path } = await bundle(name);

@@ -11,7 +11,7 @@ export interface ResyncAnswer {
 }
 
 /** No scan is begun later than this before the function is ended. Milliseconds. */
-const LEAST_TIME = 120_000;
+export const LEAST_TIME = 120_000;
 const DAY = 86_400_000;
 
 /** The resync of a schedule: the scans that were imported in the last `days` days, as far as the time reaches. A scan that fails is logged and counted. */

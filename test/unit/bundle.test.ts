@@ -47,7 +47,16 @@ const ABSENT = {
     "stream-json",
   ],
   importer: ["lib/presigned"],
-  both: ["nested-clients", "credential-provider-", "client-sso", "client-sts", "event-streams/", "/undici/", "/cli/"],
+  resync: [
+    "lib/presigned",
+    "lib/ingest.ts",
+    "lib/import-job.ts",
+    "lib/ledger.ts",
+    "lib/queue.ts",
+    "client-sqs",
+    "/batch/",
+  ],
+  all: ["nested-clients", "credential-provider-", "client-sso", "client-sts", "event-streams/", "/undici/", "/cli/"],
 };
 
 describe.each(FUNCTIONS)("the bundle of %s", (name) => {
@@ -59,7 +68,7 @@ describe.each(FUNCTIONS)("the bundle of %s", (name) => {
   });
 
   it("holds nothing that the function does not use", () => {
-    const foreign = [...ABSENT[name], ...ABSENT.both];
+    const foreign = [...ABSENT[name], ...ABSENT.all];
     expect(bundles[name].inputs.filter((file) => foreign.some((part) => file.includes(part)))).toEqual([]);
   });
 
@@ -169,6 +178,20 @@ describe("npm run invoke", () => {
         (file) => `${SCAN}/${file}`,
       ),
     );
+  });
+
+  it("the resync takes schedule, and needs no queue", async () => {
+    const { code, answer, log } = await invoke(["resync", "infra/events/schedule.json"], {
+      ...env,
+      QUEUE_URL: "",
+      DLQ_URL: "",
+      DEFECTDOJO_APIKEY_SECRET: "dojo-relay/defectdojo",
+      RESYNC_PREFIX: `${SCAN}/`,
+    });
+    expect(answer, log).toEqual({ synced: 1, skipped: 0, failed: 0, whole: true });
+    expect(code).toBe(0);
+    const metrics = log.split("\n").find((line) => line.includes('"ScansResynced"')) ?? "{}";
+    expect(JSON.parse(metrics)).toMatchObject({ service: "resync", ScansResynced: 1, ResyncsFailed: 0 });
   });
 
   it("the importer has the API key out of the Parameter Store too", async () => {

@@ -136,22 +136,48 @@ function expandSam(resources: Template["Resources"], globals: Properties): Templ
         Environment: { Variables: Object.assign({}, ...variables) },
       },
     };
+    const name = id.replace(/LambdaFunction$/, "");
     if (EventInvokeConfig !== undefined) {
-      const { DestinationConfig, ...config } = EventInvokeConfig as Properties;
-      const { OnFailure } = DestinationConfig as { OnFailure: { Destination: string } };
-      const Destinations = { OnFailure: { Destination: OnFailure.Destination } };
-      expanded.IngestLambdaEvConf = {
+      const { DestinationConfig = {}, ...config } = EventInvokeConfig as Properties;
+      const { OnFailure } = DestinationConfig as { OnFailure?: { Destination: string } };
+      const Destinations = OnFailure === undefined ? {} : { OnFailure: { Destination: OnFailure.Destination } };
+      expanded[`${name}LambdaEvConf`] = {
         Type: "AWS::Lambda::EventInvokeConfig",
         Properties: { ...config, FunctionName: `<${id}>`, Qualifier: "$LATEST", DestinationConfig: Destinations },
       };
     }
-    for (const { Properties: event } of Object.values((Events ?? {}) as Readonly<Record<string, Resource>>)) {
-      const { Queue, ...mapping } = event;
-      expanded.ImporterEventSourceMappingSQSJobQueue = {
-        Type: "AWS::Lambda::EventSourceMapping",
-        Properties: { ...mapping, EventSourceArn: Queue, FunctionName: `<${id}.Arn>` },
-      };
+    for (const event of Object.values((Events ?? {}) as Readonly<Record<string, Resource>>)) {
+      Object.assign(expanded, EVENTS[event.Type]?.(name, `<${id}.Arn>`, event.Properties));
     }
   }
   return expanded;
 }
+
+/** One row a type of event: the resources that it becomes. */
+const EVENTS: Readonly<Record<string, (name: string, arn: string, event: Properties) => Template["Resources"]>> = {
+  SQS: (name, arn, { Queue, ...mapping }) => ({
+    [`${name}EventSourceMappingSQSJobQueue`]: {
+      Type: "AWS::Lambda::EventSourceMapping",
+      Properties: { ...mapping, EventSourceArn: Queue, FunctionName: arn },
+    },
+  }),
+  Schedule: (name, arn, { Schedule, ...rule }) => ({
+    [`${name}EventsRuleSchedule1`]: {
+      Type: "AWS::Events::Rule",
+      Properties: {
+        ...rule,
+        ScheduleExpression: Schedule,
+        Targets: [{ Arn: arn, Id: `${name.toLowerCase()}Schedule` }],
+      },
+    },
+    [`${name}LambdaPermissionEventsRuleSchedule1`]: {
+      Type: "AWS::Lambda::Permission",
+      Properties: {
+        FunctionName: arn,
+        Action: "lambda:InvokeFunction",
+        Principal: "events.amazonaws.com",
+        SourceArn: `<${name}EventsRuleSchedule1.Arn>`,
+      },
+    },
+  }),
+};

@@ -17,7 +17,10 @@ import {
 } from "@aws-sdk/client-s3";
 import { mockClient } from "aws-sdk-client-mock";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { bundle, FUNCTIONS } from "../../infra/bundle.ts";
+import { type Env, readCommonConfig, readImporterConfig, readResyncConfig } from "../../lib/config.ts";
 import { METRICS } from "../../lib/observe.ts";
+import { LEAST_TIME } from "../../lib/scheduled-resync.ts";
 import { evaluate, type Properties, parseTemplate, type Template } from "./cloudformation.ts";
 
 const run = promisify(execFile);
@@ -47,6 +50,10 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     syncMode: "merge",
     scanTypeMap: '{"own":"Own Scan"}',
     readConcurrency: "2",
+    resyncEnabled: "true",
+    resyncSchedule: "cron(17 3 * * ? *)",
+    resyncPrefix: "shop/",
+    resyncDays: "30",
     maximumConcurrency: "10",
     ingestMemory: "256",
     importerMemory: "2048",
@@ -167,7 +174,7 @@ describe("parameters", () => {
 describe.each(variants)("what is deployed, $name", ({ name, packaged, osls }) => {
   const properties = (id: string) => osls.Resources[id]?.Properties ?? {};
 
-  it.each(["ingest", "importer"])("%s: its handler is in its package", async (fn) => {
+  it.each(FUNCTIONS)("%s: its handler is in its package", async (fn) => {
     expect(properties(`${upper(fn)}LambdaFunction`)).toMatchObject({
       Handler: `functions/${fn}.handler`,
       Runtime: "nodejs24.x",
@@ -178,6 +185,48 @@ describe.each(variants)("what is deployed, $name", ({ name, packaged, osls }) =>
     const zip = await readFile(join(packaged.path, `${fn}.zip`), "latin1");
     const files = new Set([...zip.matchAll(/[\w/.-]+\.(mjs|js|map|json)(?=[^\w/.-])/g)].map(([file]) => file));
     expect([...files]).toEqual([`functions/${fn}.mjs`]);
+  });
+
+  it.each([
+    ["ingest", readCommonConfig],
+    ["importer", readImporterConfig],
+    ["resync", readResyncConfig],
+  ] as const)("%s: its environment is a configuration, and nothing else", (fn, read) => {
+    const { Variables } = properties(`${upper(fn)}LambdaFunction`).Environment as {
+      Variables: Record<string, unknown>;
+    };
+    // The queues' addresses are CloudFormation's to fill in.
+    const env: Env = Object.fromEntries(
+      Object.entries(Variables).map(([key, value]) => [key, String(value).replace(/^<(.+)>$/, "https://$1")]),
+    );
+    const given = Object.keys(env).filter((key) => env[key] !== "");
+    expect(Object.keys(read(env))).toEqual(expect.arrayContaining(given));
+    expect(Object.keys(env).includes("QUEUE_URL")).toBe(fn !== "resync");
+  });
+
+  it("the resync runs by its schedule, which is off by default, and is not repeated", () => {
+    const on = name !== "defaults";
+    expect(properties("ResyncEventsRuleSchedule1")).toMatchObject({
+      ScheduleExpression: on ? "cron(17 3 * * ? *)" : "rate(1 day)",
+      State: on ? "ENABLED" : "DISABLED",
+      Targets: [{ Arn: "<ResyncLambdaFunction.Arn>" }],
+    });
+    expect(properties("ResyncLambdaEvConf")).toMatchObject({ MaximumRetryAttempts: 0 });
+    const { Timeout, MemorySize, Environment } = properties("ResyncLambdaFunction");
+    expect({ Timeout, MemorySize }).toEqual({
+      Timeout: 900,
+      MemorySize: properties("ImporterLambdaFunction").MemorySize,
+    });
+    expect((Environment as { Variables: unknown }).Variables).toMatchObject({
+      BUCKET: on ? "my-scans" : "securecodebox",
+      RESYNC_PREFIX: on ? "nightly/shop/" : "",
+      RESYNC_DAYS: on ? "30" : "7",
+    });
+  });
+
+  it("no function reserves concurrency, which small accounts have none of", () => {
+    for (const fn of FUNCTIONS)
+      expect(properties(`${upper(fn)}LambdaFunction`).ReservedConcurrentExecutions).toBeUndefined();
   });
 
   it("jobs come one at a time, with partial failures, hidden for six times the importer's timeout", () => {
@@ -212,6 +261,14 @@ describe.each(variants)("what is deployed, $name", ({ name, packaged, osls }) =>
   });
 });
 
+/** The names in the first column of the table of alarms; rows without one are about the service. */
+async function explainedAlarms(file: string): Promise<string[]> {
+  const docs = await readFile(join(ROOT, file), "utf8");
+  const section = docs.split(/^## /m).find((part) => part.startsWith("Alarms\n")) ?? "";
+  const firstCells = section.split("\n").flatMap((line) => /^\| ((?:`[a-z-]+`(?:, )?)+)/.exec(line)?.[1] ?? []);
+  return firstCells.flatMap((cell) => [...cell.matchAll(/`([a-z-]+)`/g)].map(([, name = ""]) => name));
+}
+
 /** One row an alarm: what is watched, from which value on. */
 const ALARMS: Readonly<Record<string, readonly [metric: string, of: string, statistic: string, above: number]>> = {
   DeadLettersAlarm: ["ApproximateNumberOfMessagesVisible", "<DeadLetterQueue.QueueName>", "Maximum", 0],
@@ -222,6 +279,8 @@ const ALARMS: Readonly<Record<string, readonly [metric: string, of: string, stat
   IngestThrottlesAlarm: ["Throttles", "<IngestLambdaFunction>", "Sum", 0],
   ImporterThrottlesAlarm: ["Throttles", "<ImporterLambdaFunction>", "Sum", 0],
   ImporterDeadlineAlarm: ["Duration", "<ImporterLambdaFunction>", "Maximum", 810_000],
+  ResyncErrorsAlarm: ["Errors", "<ResyncLambdaFunction>", "Sum", 0],
+  ResyncDeadlineAlarm: ["Duration", "<ResyncLambdaFunction>", "Maximum", 900_000 - LEAST_TIME],
 };
 
 describe("alarms and dashboard", () => {
@@ -239,22 +298,52 @@ describe("alarms and dashboard", () => {
       AlarmActions: [],
     });
     expect(everything.osls.Resources[id]?.Properties.AlarmActions).toEqual([VARIANTS.everything?.alarmTopicArn]);
-    const docs = await readFile(join(ROOT, "docs/aws.md"), "utf8");
-    expect(docs).toContain(`\`${String(AlarmName).replace("dojo-relay-dev-", "")}\``);
+    for (const file of ["docs/aws.md", "docs/operations.md"]) {
+      expect(await explainedAlarms(file), file).toContain(String(AlarmName).replace("dojo-relay-dev-", ""));
+    }
   });
 
-  it("are no others than these", () => {
+  it("are no others than these, in the docs neither", async () => {
     const alarms = Object.entries(Resources).filter(([, { Type }]) => Type === "AWS::CloudWatch::Alarm");
     expect(alarms.map(([id]) => id).toSorted()).toEqual(Object.keys(ALARMS).toSorted());
+    const names = alarms.map(([, { Properties }]) => String(Properties.AlarmName).replace("dojo-relay-dev-", ""));
+    for (const file of ["docs/aws.md", "docs/operations.md"]) {
+      expect((await explainedAlarms(file)).toSorted(), file).toEqual(names.toSorted());
+    }
   });
 
+  const body = JSON.parse(String(Resources.Dashboard?.Properties.DashboardBody)) as {
+    widgets: { properties: { metrics: string[][] } }[];
+  };
+  const shown = body.widgets.flatMap(({ properties }) => properties.metrics);
+  const own = shown.filter(([namespace]) => namespace === "DojoRelay");
+
   it("the dashboard shows every metric of lib/observe.ts", () => {
-    const body = JSON.parse(String(Resources.Dashboard?.Properties.DashboardBody)) as {
-      widgets: { properties: { metrics: string[][] } }[];
-    };
-    const shown = body.widgets.flatMap(({ properties }) => properties.metrics);
-    const own = shown.flatMap(([namespace, name]) => (namespace === "DojoRelay" ? [name] : []));
-    expect([...new Set(own)].toSorted()).toEqual(Object.keys(METRICS).toSorted());
+    expect([...new Set(own.map(([, name]) => name))].toSorted()).toEqual(Object.keys(METRICS).toSorted());
+  });
+
+  it.each(FUNCTIONS)("the dashboard shows metrics of %s under the name that it publishes them under", async (fn) => {
+    const source = await readFile(join(ROOT, `functions/${fn}.ts`), "utf8");
+    expect(source).toContain(`powertoolsObserver("${fn}", `);
+    const { inputs } = await bundle(fn, join(folder, "bundles"));
+    const files = inputs.filter((file) => /^lib\/(?!observe\.ts)/.test(file));
+    const sources = await Promise.all(files.map((file) => readFile(join(ROOT, file), "utf8")));
+    const metrics = own.flatMap(([, name, dimension, value]) =>
+      dimension === "service" && value === fn ? [`"${name}"`] : [],
+    );
+    expect(metrics.length).toBeGreaterThan(0);
+    for (const name of metrics)
+      expect(
+        sources.some((text) => text.includes(name)),
+        name,
+      ).toBe(true);
+  });
+
+  it("the dashboard asks for no other services and functions than there are", () => {
+    const services = own.map(([, , dimension, value]) => [dimension, value]);
+    for (const service of services) expect(FUNCTIONS.map((fn) => ["service", fn])).toContainEqual(service);
+    const functions = shown.flatMap(([namespace, , , name]) => (namespace === "AWS/Lambda" ? [name] : []));
+    expect([...new Set(functions)].toSorted()).toEqual(FUNCTIONS.map((fn) => `dojo-relay-dev-${fn}`).toSorted());
   });
 });
 
@@ -328,17 +417,43 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
     expect(of("ImporterRole", "sqs:SendMessage")).toEqual(["<DeadLetterQueue.Arn>"]);
   });
 
+  it("the resync reads and writes what it syncs again, below its prefix, and has nothing to do with queues", () => {
+    const [findings, original, sidecar] =
+      name === "defaults"
+        ? ["findings.json", "findings.original.json", "scan.json"]
+        : ["results.json", "results.original.json", "scan.yml"];
+    const below = `${under}${VARIANTS[name]?.resyncPrefix ?? ""}`;
+    expect(of("ResyncRole", "s3:GetObject")).toEqual(
+      [findings, original, "defectdojo.json", sidecar, "scan.yaml"].map((file) => `${below}*${file}`),
+    );
+    for (const action of ["s3:PutObject", "s3:AbortMultipartUpload"]) {
+      expect(of("ResyncRole", action)).toEqual([findings, "defectdojo.json"].map((file) => `${below}*${file}`));
+    }
+    expect(of("ResyncRole", "secretsmanager:GetSecretValue")).toEqual(
+      of("ImporterRole", "secretsmanager:GetSecretValue"),
+    );
+    expect(allowed.flatMap(({ id, Action }) => (id === "ResyncRole" ? list(Action) : [])).toSorted()).toEqual(
+      [
+        ...["logs:CreateLogStream", "logs:PutLogEvents"],
+        ...["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+        "secretsmanager:GetSecretValue",
+        ...(name === "defaults" ? [] : ["kms:Decrypt", "kms:GenerateDataKey", ...WITHOUT_RESOURCES]),
+      ].toSorted(),
+    );
+  });
+
   it("a missing object is told from a forbidden one", () => {
-    for (const role of ["IngestRole", "ImporterRole"]) {
+    for (const role of ["IngestRole", "ImporterRole", "ResyncRole"]) {
+      const below = role === "ResyncRole" ? (VARIANTS[name]?.resyncPrefix ?? "") : "";
       expect(of(role, "s3:ListBucket")).toEqual([`arn:aws:s3:::${bucket}`]);
       const condition = allowed.find(({ id, Action }) => id === role && Action === "s3:ListBucket")?.Condition;
       // StringLike would take 404 away: a GET of one object has no s3:prefix.
-      expect(condition).toEqual({ StringLikeIfExists: { "s3:prefix": `${prefix}*` } });
+      expect(condition).toEqual({ StringLikeIfExists: { "s3:prefix": `${prefix}${below}*` } });
     }
   });
 
   it("network interfaces are managed by AWS' own policy, and only in a VPC", () => {
-    for (const role of ["IngestRole", "ImporterRole"]) {
+    for (const role of ["IngestRole", "ImporterRole", "ResyncRole"]) {
       expect(osls.Resources[role]?.Properties.ManagedPolicyArns).toEqual(
         name === "defaults" ? [] : ["arn:aws:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"],
       );
@@ -481,7 +596,8 @@ describe("linters", () => {
     await run(samCli ?? "", ["validate", "--lint", "--template", "infra/template.yaml"], lint);
     const out = join(folder, "sam");
     await run(samCli ?? "", ["build", "--template", "infra/template.yaml", "--build-dir", out], lint);
-    expect(existsSync(join(out, "IngestLambdaFunction/functions/ingest.mjs"))).toBe(true);
-    expect(existsSync(join(out, "ImporterLambdaFunction/functions/importer.mjs"))).toBe(true);
+    for (const fn of FUNCTIONS) {
+      expect(existsSync(join(out, `${upper(fn)}LambdaFunction/functions/${fn}.mjs`)), fn).toBe(true);
+    }
   });
 });
