@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Ajv } from "ajv";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments, stringify } from "yaml";
-import { readHookConfig, readImporterConfig, readServiceConfig } from "../../lib/config.ts";
+import { readHookConfig, readImporterConfig, readResyncConfig, readServiceConfig } from "../../lib/config.ts";
 
 const chart = new URL("../../infra/chart", import.meta.url).pathname;
 const text = (path: string) => readFileSync(join(chart, path), "utf8");
@@ -99,6 +99,8 @@ describe("the chart's files", () => {
     ["an address without a scheme", { defectdojo: { url: "defectdojo.example.com" } }],
     ["a sync mode that is none", { defectdojo: { syncMode: "append" } }],
     ["text where a number belongs", { relay: { replicas: "two" } }],
+    ["a schedule that is none", { resync: { schedule: "daily" } }],
+    ["an age that is none", { resync: { since: "a week" } }],
   ])("the schema refuses %s", (_, wrong) => {
     expect(validate(wrong)).toBe(false);
   });
@@ -201,6 +203,11 @@ const HOOK: Values = {
   },
 };
 
+const RESYNC: Values = {
+  ...SERVICE,
+  resync: { enabled: true, schedule: "@daily", timeZone: "Europe/Berlin", prefix: "nightly/", since: "30d" },
+};
+
 const CASES: readonly (readonly [string, Values])[] = [
   ["the defaults", {}],
   ["a service with everything", SERVICE],
@@ -209,6 +216,8 @@ const CASES: readonly (readonly [string, Values])[] = [
     "a service with a volume that is there",
     { persistence: { existingClaim: "jobs" }, serviceAccount: { create: false } },
   ],
+  ["a service with a resync", { resync: { enabled: true } }],
+  ["a service and a resync with everything", RESYNC],
   ["a hook", { mode: "hook" }],
   ["a hook with everything", HOOK],
 ];
@@ -347,6 +356,49 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     });
   });
 
+  test("the resync is off by default, and a CronJob of the service only", () => {
+    expect(kinds({})).not.toContain("CronJob");
+    expect(kinds({ mode: "hook", resync: { enabled: true } })).not.toContain("CronJob");
+    expect(find("CronJob", { resync: { enabled: true } }).spec).toMatchObject({
+      schedule: "17 3 * * *",
+      concurrencyPolicy: "Forbid",
+      jobTemplate: { spec: { backoffLimit: 0 } },
+    });
+    expect(find("CronJob", RESYNC).spec).toMatchObject({ schedule: "@daily", timeZone: "Europe/Berlin" });
+    const long = { fullnameOverride: "x".repeat(63), resync: { enabled: true } };
+    expect(find("CronJob", long).metadata.name).toHaveLength(52);
+  });
+
+  test("the resync runs the command with the service's environment, as nobody in particular", () => {
+    const job = resyncPod(RESYNC);
+    expect(job.containers).toMatchObject([
+      { args: ["resync", "--since", "30d", "--", "nightly/"], securityContext: { readOnlyRootFilesystem: true } },
+    ]);
+    expect(job).toMatchObject({
+      restartPolicy: "Never",
+      securityContext: { runAsNonRoot: true },
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      serviceAccountName: pod(RESYNC).serviceAccountName,
+      volumes: (SERVICE.relay as Values).extraVolumes,
+      tolerations: (SERVICE.relay as Values).tolerations,
+    });
+    const env = filled(job.containers[0]?.env ?? []);
+    expect(readResyncConfig(env)).toMatchObject({ BUCKET: "scans", DEFECTDOJO_SYNC_FINDINGS_BACK: true });
+    expect(env).toMatchObject(
+      Object.fromEntries(Object.entries(filled(container(RESYNC).env)).filter(([name]) => name.startsWith("AWS_A"))),
+    );
+    expect(Object.keys(env).filter((name) => /QUEUE|DLQ|SQS|WEBHOOK/.test(name))).toEqual([]);
+  });
+
+  test("the service's Service does not find the pods of the resync", () => {
+    const values = { resync: { enabled: true } };
+    const { selector } = find("Service", values).spec as { selector: Record<string, string> };
+    const { jobTemplate } = find("CronJob", values).spec as { jobTemplate: { spec: { template: Manifest } } };
+    const { labels } = jobTemplate.spec.template.metadata;
+    expect(Object.entries(selector).every(([name, value]) => labels[name] === value)).toBe(false);
+  });
+
   test("a queue in the pod has a volume and one replica; one elsewhere needs neither", () => {
     expect(kinds({})).toContain("PersistentVolumeClaim");
     expect(find("Deployment", {}).spec.strategy).toEqual({ type: "Recreate" });
@@ -415,6 +467,13 @@ function find(kind: string, values: Values): Manifest {
 
 function pod(values: Values): Record<string, unknown> & { containers: { env: EnvVar[] }[] } {
   return (find("Deployment", values).spec.template as { spec: ReturnType<typeof pod> }).spec;
+}
+
+function resyncPod(values: Values): ReturnType<typeof pod> {
+  const { jobTemplate } = find("CronJob", values).spec as {
+    jobTemplate: { spec: { template: { spec: ReturnType<typeof pod> } } };
+  };
+  return jobTemplate.spec.template.spec;
 }
 
 function container(values: Values): { env: EnvVar[] } {

@@ -53,6 +53,28 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if not .Values.sqs.endpoint }}true{{ end }}
 {{- end }}
 
+{{/* The bucket, as the service and the resync reach it. */}}
+{{- define "dojo-relay.storeEnv" -}}
+- name: AWS_REGION
+  value: {{ .Values.s3.region | quote }}
+- name: AWS_ENDPOINT_URL_S3
+  value: {{ .Values.s3.endpoint | quote }}
+- name: BUCKET
+  value: {{ .Values.s3.bucket | quote }}
+{{- with .Values.aws.credentialsSecret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: {{ $.Values.aws.accessKeyKey }}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: {{ $.Values.aws.secretKeyKey }}
+{{- end }}
+{{- end }}
+
 {{/* DefectDojo, as both modes reach it; the first three are the reference chart's. */}}
 {{- define "dojo-relay.defectdojoEnv" -}}
 {{- $authentication := .Values.defectdojo.authentication -}}
