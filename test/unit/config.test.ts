@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   type Env,
@@ -170,5 +171,31 @@ describe("settings", () => {
     expect(settings.flow.deduplication).toMatchObject({ quietMs: 4_000, pollMs: 500 });
     expect(settings.flow.scanTypeMap).toEqual({});
     expect(settings.heartbeatSeconds).toBe(120);
+  });
+});
+
+describe("the README's tables of variables", () => {
+  const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const source = file("lib/config.ts");
+  const variables = new Set([...source.matchAll(/^ {2}([A-Z][A-Z0-9_]+): /gm)].map(([, name = ""]) => name));
+  const section =
+    file("README.md")
+      .split(/^## /m)
+      .find((part) => part.startsWith("Configuration\n")) ?? "";
+  const named = new Set([...section.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map(([, name = ""]) => name));
+
+  it("have every variable that is read", () => {
+    expect(variables.size).toBeGreaterThan(45);
+    expect([...variables].filter((name) => !named.has(name))).toEqual([]);
+  });
+
+  it("have none that nobody reads", () => {
+    // Node's own, and those of proxies, which only lib/aws.ts and lib/defectdojo/http.ts hand on.
+    const others = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"];
+    const rows = section.split("\n").filter((line) => line.startsWith("| `"));
+    const first = rows.flatMap((row) => [...(row.split(" | ")[0] ?? "").matchAll(/`([A-Z][A-Z0-9_]+)`/g)]);
+    expect(first.map(([, name = ""]) => name).filter((name) => !variables.has(name) && !others.includes(name))).toEqual(
+      [],
+    );
   });
 });
