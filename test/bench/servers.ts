@@ -17,6 +17,8 @@ export interface Servers {
   readonly env: Readonly<Record<string, string>>;
   /** Sets the stand-in's pace; a real DefectDojo has its own. */
   pace(factor: number): Promise<void>;
+  /** How many requests the stand-in was sent. */
+  requests(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -73,6 +75,7 @@ export async function startServers(options: StandinOptions = {}, real?: Dojo): P
     pace: async (factor) => {
       await standin?.call.pace(paceOf(factor));
     },
+    requests: async () => (await standin?.call.requests())?.length ?? 0,
     stop: async () => {
       s3.destroy();
       sqs.destroy();

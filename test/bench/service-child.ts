@@ -7,7 +7,7 @@ import { serviceLog } from "../../cli/runtime/service-log.ts";
 import type { Progress } from "../../lib/observe.ts";
 import { offer } from "./rpc.ts";
 
-/** The service with a store and a queue of its own, as `dojo-relay start` runs it; it remembers when each job began and ended. */
+/** The service as `dojo-relay start` runs it; it remembers when each job began and ended. */
 export interface Step {
   readonly state: Progress["state"];
   readonly key: string;
@@ -25,8 +25,7 @@ const methods = {
     service = await startService(settings, serviceLog("warn"), ({ state, job }) => {
       steps.push({ state, key: job.key, at: Date.now() });
     });
-    const { url, s3Endpoint } = service;
-    return { url, s3Endpoint };
+    return { url: service.url };
   },
   /** What happened since this was last asked. */
   steps: () => steps.splice(0),

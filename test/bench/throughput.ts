@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ensureBucket } from "../../cli/resources.ts";
-import { s3Client } from "../../lib/aws.ts";
 import { s3Storage } from "../../lib/storage.ts";
 import { minioEvent } from "../helpers/events.ts";
-import type { DefectDojoMethods } from "./defectdojo-child.ts";
 import { startChild } from "./rpc.ts";
-import { paceOf } from "./servers.ts";
+import { paceOf, type Servers, startServers } from "./servers.ts";
 import type { ServiceMethods, Step } from "./service-child.ts";
 import { benchFinding, benchSidecar } from "./workload.ts";
 
@@ -34,7 +31,6 @@ export interface Throughput {
   readonly peakRssMiB: number;
 }
 
-const BUCKET = "throughput";
 const TOKEN = "bench-token";
 
 interface Scan {
@@ -44,24 +40,22 @@ interface Scan {
 }
 
 /**
- * Many small scans of several products through the service: they lie in a bucket that sends no notifications, then their notifications are sent at a
+ * Many small scans of several products through the service, which is a process of its own beside store, queues and DefectDojo: the scans lie in a bucket that sends no notifications, then their notifications are sent at a
  * steady rate, and all are imported.
  */
 export async function throughput(options: ThroughputOptions): Promise<Throughput> {
-  const dojo = await startChild<DefectDojoMethods>("defectdojo-child.ts");
+  const servers = await startServers({ timing: paceOf(1 / options.speedup) });
   const service = await startChild<ServiceMethods>("service-child.ts");
   try {
-    const { url, apiKey } = await dojo.call.start({ timing: paceOf(1 / options.speedup) });
     const started = await service.call.start({
-      DEFECTDOJO_URL: url,
-      DEFECTDOJO_APIKEY: apiKey,
+      ...servers.env,
       WEBHOOK_TOKEN: TOKEN,
       MAX_CONCURRENCY: String(options.concurrency),
       POLL_SECONDS: "0.1",
     });
-    const scans = await upload(started.s3Endpoint, options);
+    const scans = await upload(servers, options);
     const begun = Date.now();
-    const answers = await notify(`${started.url}/events`, scans, options.rate);
+    const answers = await notify(`${started.url}/events`, servers.bucket, scans, options.rate);
     const notified = Date.now() - begun;
     const steps: Step[] = [];
     while (steps.filter(({ state }) => state === "done" || state === "failed").length < scans.length) {
@@ -70,7 +64,7 @@ export async function throughput(options: ThroughputOptions): Promise<Throughput
     }
     if (steps.some(({ state }) => state === "failed" || state === "again")) throw new Error("some scans failed");
     const lastDone = Math.max(...steps.map(({ at }) => at));
-    const requests = (await dojo.call.requests()).length;
+    const requests = await servers.requests();
     return {
       scans: scans.length,
       products: options.products,
@@ -86,16 +80,14 @@ export async function throughput(options: ThroughputOptions): Promise<Throughput
   } finally {
     await service.call.close();
     await service.stop();
-    await dojo.stop();
+    await servers.stop();
   }
 }
 
-async function upload(endpoint: string, { scans, products, findingsEach }: ThroughputOptions): Promise<Scan[]> {
-  const s3 = s3Client({ AWS_REGION: "us-east-1", AWS_ENDPOINT_URL_S3: endpoint, AWS_ENDPOINT_URL_SQS: undefined }, {});
-  await ensureBucket(s3, BUCKET);
+async function upload({ s3, bucket }: Servers, { scans, products, findingsEach }: ThroughputOptions): Promise<Scan[]> {
   const storage = s3Storage(s3);
   const put = (key: string, content: unknown) =>
-    storage.write({ bucket: BUCKET, key }, JSON.stringify(content), { contentType: "application/json" });
+    storage.write({ bucket, key }, JSON.stringify(content), { contentType: "application/json" });
   const uploaded: Scan[] = [];
   for (let number = 0; number < scans; number++) {
     const product = number % products;
@@ -106,7 +98,6 @@ async function upload(endpoint: string, { scans, products, findingsEach }: Throu
     const key = `${folder}/findings.json`;
     uploaded.push({ product, key, etag: await put(key, findings) });
   }
-  s3.destroy();
   return uploaded;
 }
 
@@ -114,7 +105,7 @@ async function upload(endpoint: string, { scans, products, findingsEach }: Throu
  * Sends each notification at its time, side by side but for those of one product: their order is only told by one being answered before the next is sent.
  * @returns milliseconds from when each was due to its answer
  */
-async function notify(url: string, scans: readonly Scan[], rate: number): Promise<number[]> {
+async function notify(url: string, bucket: string, scans: readonly Scan[], rate: number): Promise<number[]> {
   const begun = performance.now();
   const headers = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
   const before = new Map<number, Promise<unknown>>();
@@ -128,7 +119,7 @@ async function notify(url: string, scans: readonly Scan[], rate: number): Promis
         eTag: etag,
         sequencer: index.toString(16).padStart(16, "0"),
       });
-      for (const record of event.Records) record.s3.bucket.name = BUCKET;
+      for (const record of event.Records) record.s3.bucket.name = bucket;
       const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(event) });
       if (!answer.ok) throw new Error(`ingest answered ${answer.status}: ${await answer.text()}`);
       await answer.arrayBuffer();
