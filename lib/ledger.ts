@@ -57,6 +57,9 @@ const LONGEST_TEST_TITLE = 255;
 /** Tries of a native parser before the report is imported as Generic Findings Import. */
 const MOST_REFUSALS = 2;
 
+/** Claims of one delivery that were too old to be sent upon; after so many it is a failure. */
+const MOST_LATE = 2;
+
 /**
  * Brings about that DefectDojo has exactly one complete test with this job's build id, and says which.
  *
@@ -76,6 +79,7 @@ export async function ensureImported(context: LedgerContext): Promise<Imported> 
   let answer: ImportAnswer | undefined;
   let sentAs = "";
   let unanswered: RelayError | undefined;
+  let late = 0;
   /** Nothing came of what was sent. Without an answer that is a failure; where the sender died it was one already. */
   const nothingCame = async () => {
     const why = note.unanswered;
@@ -108,17 +112,19 @@ export async function ensureImported(context: LedgerContext): Promise<Imported> 
     const { scanType, expected, send } = prepared;
     const postedAt = clock.now();
     await save({ ...UNSENT, postedAt: isoTime(clock), expected, fellBack: note.fellBack ?? prepared.fellBack });
-    if (clock.now() - postedAt > timing.settleMs / 2) {
-      // The claim is so old that another delivery may soon take the import for lost.
-      await save(UNSENT);
-      continue;
-    }
+    const notedAt = clock.now();
     try {
       // Another delivery can have come to its end, its note included, since the look above.
       if ((await dojo.testsByBuildId(jobKey)).length > 0) continue;
     } catch (error) {
       await save(UNSENT);
       throw error;
+    }
+    if (clock.now() - postedAt > timing.settleMs / 2) {
+      // The claim is so old that another delivery may soon take the import for lost.
+      await save(UNSENT);
+      if (++late === MOST_LATE) throw tooSlow(context, postedAt, notedAt);
+      continue;
     }
     try {
       answer = await send();
@@ -140,6 +146,17 @@ export async function ensureImported(context: LedgerContext): Promise<Imported> 
 
 /** No import is under way that is not to be seen in DefectDojo. */
 const UNSENT = { postedAt: undefined, lostAt: undefined, unanswered: undefined } as const;
+
+/** The store takes too long to note an import, or DefectDojo to be asked, for another delivery to see in time that it is under way. */
+function tooSlow({ clock, jobKey, timing }: LedgerContext, postedAt: number, notedAt: number): RelayError {
+  const byStore = notedAt - postedAt > timing.settleMs / 2;
+  const took = `${byStore ? "to note it in the bucket" : "to ask DefectDojo for it"} took ${(clock.now() - postedAt) / 1000} s`;
+  return new RelayError(
+    byStore ? "storage-unavailable" : "dojo-timeout",
+    `the import was not sent: ${took}, more than half of IMPORT_SETTLE_SECONDS (${timing.settleMs / 1000})`,
+    { object: `import ${jobKey}` },
+  );
+}
 
 const isoTime = (clock: Clock) => new Date(clock.now()).toISOString();
 

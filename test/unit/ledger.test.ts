@@ -34,8 +34,16 @@ interface WorldTest extends Test {
 }
 type World = ReturnType<typeof world>;
 
+interface WorldOptions {
+  readonly fates?: Fate[];
+  readonly mayDelete?: boolean;
+  /** How long each write of a claim takes, and each look for tests; the last one stands for all after it. */
+  readonly noteMs?: readonly number[];
+  readonly lookMs?: readonly number[];
+}
+
 /** DefectDojo over virtual time, as far as the ledger sees it, and one job with its note. */
-function world({ fates = [], mayDelete = true }: { fates?: Fate[]; mayDelete?: boolean } = {}) {
+function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [] }: WorldOptions = {}) {
   const clock = fakeClock();
   const { log, messages } = recorder();
   const tests: WorldTest[] = [];
@@ -43,6 +51,7 @@ function world({ fates = [], mayDelete = true }: { fates?: Fate[]; mayDelete?: b
   const sent: string[] = [];
   let note: PendingNote = { version: 1, jobKey: JOB, refusals: 0 };
   let nextId = 1;
+  let [claims, looks] = [0, 0];
   const appear: { at: number; test: Partial<WorldTest> }[] = [];
   const add = (changes: Partial<WorldTest> = {}): WorldTest => {
     const test: WorldTest = {
@@ -72,6 +81,7 @@ function world({ fates = [], mayDelete = true }: { fates?: Fate[]; mayDelete?: b
   };
   const dojo = fakeDojo({
     testsByBuildId: async (buildId) => {
+      clock.advance(lookMs[Math.min(looks++, lookMs.length - 1)] ?? 0);
       pass();
       return tests.filter((test) => test.buildId === buildId).map(seen);
     },
@@ -94,6 +104,7 @@ function world({ fates = [], mayDelete = true }: { fates?: Fate[]; mayDelete?: b
     clock,
     calls,
     sent,
+    claims: () => claims,
     messages,
     add,
     note: () => note,
@@ -117,6 +128,7 @@ function world({ fates = [], mayDelete = true }: { fates?: Fate[]; mayDelete?: b
         scanType: NATIVE,
         note,
         saveNote: async (changed) => {
+          if (changed.postedAt !== undefined) clock.advance(noteMs[Math.min(claims++, noteMs.length - 1)] ?? 0);
           note = changed;
         },
         prepare: async (scanType) => ({
@@ -179,6 +191,36 @@ describe("a delivery without the time to send the report", () => {
     const start = w.clock.now();
     expect(await w.deliver()).toMatchObject({ testId: 1 });
     expect(w.clock.now()).toBe(start);
+  });
+});
+
+describe("a claim that is too old to be sent upon", () => {
+  const slow = TIMING.settleMs / 2 + 1;
+
+  it("is made anew once", async () => {
+    const w = world({ fates: [imports], noteMs: [slow, 0] });
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect([w.claims(), w.sent]).toEqual([2, [NATIVE]]);
+  });
+
+  it.each<[string, WorldOptions, RelayError["reason"]]>([
+    ["the store is slow", { noteMs: [slow] }, "storage-unavailable"],
+    ["DefectDojo is slow", { lookMs: [slow] }, "dojo-timeout"],
+  ])("is a failure of the delivery where %s, and nothing was sent", async (_, options, reason) => {
+    const w = world(options);
+    for (let delivery = 1; delivery <= 3; delivery++) {
+      const error = await relayErrorBy(() => w.deliver());
+      expect(error).toMatchObject({ reason, errorClass: "transient", object: `import ${JOB}` });
+      expect(error.message).toContain("IMPORT_SETTLE_SECONDS (120)");
+      expect(w.note().postedAt).toBeUndefined();
+      expect([w.claims(), w.sent]).toEqual([2 * delivery, []]);
+    }
+  });
+
+  it("is not sent upon where only the look took too long", async () => {
+    const w = world({ fates: [imports], lookMs: [0, slow, 0] });
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect([w.claims(), w.sent]).toEqual([2, [NATIVE]]);
   });
 });
 
