@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { DefectDojo } from "./defectdojo/port.ts";
 import { RelayError } from "./errors.ts";
-import { type Delivery, sleepOrHandBack } from "./hand-back.ts";
+import { type Delivery, MARGIN_MS, sleepOrHandBack } from "./hand-back.ts";
 
 /** Milliseconds. */
 export interface DeduplicationTiming {
@@ -9,6 +9,23 @@ export interface DeduplicationTiming {
   /** How long the number of duplicates must stay the same to be taken for final. */
   readonly quietMs: number;
   readonly pollMs: number;
+}
+
+/**
+ * How many times as long the number has to stay the same where DefectDojo gave up waiting itself, or its answer was lost. Measured on 3.2: a thousand
+ * duplicates take some 7 s, within which their number can stand still, and the server waits 60 s before it says `deduplication_complete: false`. So
+ * its Celery worker has others' work before ours then, during which nothing changes either. Five times are 30 s where nothing else is set, four
+ * thousands of findings. Where an answer says nothing (2.x), nothing speaks for a worker that is behind.
+ */
+const PATIENCE = 5;
+
+/**
+ * The timing for a server that is behind or may be. The wait begins anew in each delivery: it has to fit into one, and into the time-out.
+ * @param deliveryMs how long a whole delivery lasts
+ */
+export function patient(timing: DeduplicationTiming, deliveryMs: number): DeduplicationTiming {
+  const longest = Math.min(timing.timeoutMs, deliveryMs - MARGIN_MS) / 2;
+  return { ...timing, quietMs: Math.max(timing.quietMs, Math.min(PATIENCE * timing.quietMs, longest)) };
 }
 
 /**
@@ -22,7 +39,7 @@ export async function awaitDeduplication(
   testId: number,
   clock: Clock,
   delivery: Delivery,
-  timing: DeduplicationTiming,
+  { timeoutMs, quietMs, pollMs }: DeduplicationTiming,
 ): Promise<void> {
   const started = clock.now();
   let since = started;
@@ -32,21 +49,12 @@ export async function awaitDeduplication(
     const now = clock.now();
     if (duplicates !== last) since = now;
     last = duplicates;
-    if (now - since >= timing.quietMs) return;
-    if (now - started >= timing.timeoutMs) {
-      throw new RelayError(
-        "deduplication-unfinished",
-        `test ${testId}: duplicates still change after ${timing.timeoutMs / 1000} s`,
-        {
-          object: `test ${testId}`,
-        },
-      );
+    if (now - since >= quietMs) return;
+    if (now - started >= timeoutMs) {
+      const message = `test ${testId}: duplicates still change after ${timeoutMs / 1000} s`;
+      throw new RelayError("deduplication-unfinished", message, { object: `test ${testId}` });
     }
-    await sleepOrHandBack(
-      clock,
-      delivery,
-      Math.min(timing.pollMs, Math.max(1, timing.quietMs)),
-      `DefectDojo still deduplicates test ${testId}`,
-    );
+    const wait = Math.min(pollMs, Math.max(1, quietMs));
+    await sleepOrHandBack(clock, delivery, wait, `DefectDojo still deduplicates test ${testId}`);
   }
 }

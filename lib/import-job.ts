@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Filing, readAnnotations } from "./annotations.ts";
 import { afterConflict } from "./conflict.ts";
-import { awaitDeduplication } from "./deduplication.ts";
+import { awaitDeduplication, patient } from "./deduplication.ts";
 import type { ImportAnswer } from "./defectdojo/port.ts";
 import { RelayError } from "./errors.ts";
 import { day, type FiledUnder, fileUnder, withFreshIds } from "./filing.ts";
@@ -85,6 +85,7 @@ async function run(
 ): Promise<JobOutcome> {
   const { storage, dojo, clock, log, metrics, pending } = ports;
   const startedAt = clock.now();
+  const deliveryMs = delivery.remainingMs();
   const { filing, warnings } = readAnnotations(job.scan, uri(job));
   for (const warning of warnings) log.warn(warning, { object: uri(job) });
   const scanType = dojoScanType(job.scan, settings.scanTypeMap);
@@ -136,8 +137,12 @@ async function run(
   if (imported.fellBack !== undefined) metrics.add("JobsFellBack");
   filed ??= await withFreshIds(dojo, log, file);
   const total = await checkTotal(imported, reported.expected, job, ports);
-  if (imported.answer?.deduplicated !== true && total > 0) {
-    await awaitDeduplication(dojo, imported.testId, clock, delivery, settings.deduplication);
+  const said = imported.answer?.deduplicated;
+  if (said !== true && total > 0) {
+    // Our own write-back was made after such a wait.
+    const behind = said === false || (imported.answer === undefined && !current.own);
+    const timing = behind ? patient(settings.deduplication, deliveryMs) : settings.deduplication;
+    await awaitDeduplication(dojo, imported.testId, clock, delivery, timing);
   }
   await dojo.updateTest(
     imported.testId,
@@ -153,6 +158,7 @@ async function run(
       importedAs: imported.importedAs,
       fellBack: imported.fellBack,
       total,
+      deduplication: said === true ? "confirmed" : "assumed",
       repairs: reported.repairs ?? [],
       repairCount: reported.repairCount ?? 0,
       warnings: [...warnings, ...filed.warnings],

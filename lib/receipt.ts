@@ -32,6 +32,11 @@ export const receiptSchema = z.object({
   product: filed,
   engagement: filed,
   test: filed,
+  /**
+   * Whether DefectDojo said that deduplication was done before the findings were read (`confirmed`), or the number of duplicates only stood still
+   * (`assumed`; a resync later mends what was missed). Missing in receipts of earlier versions.
+   */
+  deduplication: z.enum(["confirmed", "assumed"]).optional(),
   /** In the shape of `Scan.status.findings`. */
   findings: z.object({
     count,

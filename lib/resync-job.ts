@@ -52,6 +52,7 @@ export async function resyncJob(
       importedAs: receipt.importedAs,
       fellBack: receipt.fellBack,
       total: undefined,
+      deduplication: receipt.deduplication,
       repairs: receipt.repairs,
       repairCount: receipt.repairCount,
       warnings: receipt.warnings,

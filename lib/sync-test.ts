@@ -24,6 +24,8 @@ export interface TestToSync {
   readonly fellBack: string | undefined;
   /** How many findings the test has, where that is known. */
   readonly total: number | undefined;
+  /** What was known of its deduplication after the import, where that is known. */
+  readonly deduplication: Receipt["deduplication"];
   readonly repairs: readonly string[];
   readonly repairCount: number;
   readonly warnings: readonly string[];
@@ -70,7 +72,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     }),
     scanType: test.scanType,
     importedAs: test.importedAs,
-    ...dropUndefined({ sequencer: job.sequencer, fellBack: test.fellBack }),
+    ...dropUndefined({ sequencer: job.sequencer, fellBack: test.fellBack, deduplication: test.deduplication }),
     syncMode,
     productType: { id: productType.id, name: productType.name, url: dojo.url("product/type", productType.id) },
     product: { id: product.id, name: product.name, url: dojo.url("product", product.id) },

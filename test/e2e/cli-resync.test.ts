@@ -50,7 +50,8 @@ describe("resync", { timeout: 120_000 }, () => {
       true,
       false,
     ]);
-    expect(await runtime.receipt("a/one/findings.json")).toMatchObject({ falsePositives: 1, new: 1 });
+    const receipt = await runtime.receipt("a/one/findings.json");
+    expect(receipt).toMatchObject({ falsePositives: 1, new: 1, deduplication: "confirmed" });
     expect(runtime.standin.state.tests.size).toBe(5);
   });
 

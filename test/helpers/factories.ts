@@ -135,6 +135,7 @@ export function aReceipt(job: ScanJob = aJob(), changes: Partial<Receipt> = {}):
     scan: { name: job.scan.name, namespace: job.scan.namespace, scanType: job.scan.scanType },
     scanType: "Nmap Scan",
     importedAs: "Nmap Scan",
+    deduplication: "confirmed",
     syncMode: "replace",
     productType: filed(1, "Research and Development"),
     product: filed(2, "nmap-example"),

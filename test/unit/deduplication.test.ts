@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { awaitDeduplication, type DeduplicationTiming } from "../../lib/deduplication.ts";
+import { awaitDeduplication, type DeduplicationTiming, patient } from "../../lib/deduplication.ts";
 import { HandBack } from "../../lib/hand-back.ts";
 import { deliveryOf, fakeClock } from "../helpers/fake-clock.ts";
 import { fakeDojo } from "../helpers/fake-dojo.ts";
@@ -62,5 +62,23 @@ describe("waiting for deduplication", () => {
     expect(error).toBeInstanceOf(HandBack);
     expect(error).toMatchObject({ seconds: 2, message: expect.stringContaining("test 7") });
     expect(seconds()).toBeLessThanOrEqual(20);
+  });
+});
+
+describe("a server that is behind, or may be", () => {
+  it("is given five times the quiet time", async () => {
+    const { done, seconds } = wait((s) => (s < 20 ? 0 : 200), patient(TIMING, 900_000));
+    await done;
+    expect(seconds()).toBe(20 + 30);
+  });
+
+  it.each<[string, Partial<DeduplicationTiming>, number, number]>([
+    ["but not more than half of the time-out", { timeoutMs: 40_000 }, 900, 20_000],
+    ["but not more than half of a delivery, as each begins anew", {}, 40, 15_000],
+    ["and no less than the quiet time", { quietMs: 100_000, timeoutMs: 110_000 }, 900, 100_000],
+    ["and no less than the quiet time in a short delivery", {}, 12, 6_000],
+    ["and none where none is wanted", { quietMs: 0 }, 900, 0],
+  ])("%s", (_, timing, seconds, expected) => {
+    expect(patient({ ...TIMING, ...timing }, seconds * 1000)).toEqual({ ...TIMING, ...timing, quietMs: expected });
   });
 });

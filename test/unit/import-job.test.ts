@@ -273,12 +273,8 @@ describe("another writer", () => {
 });
 
 describe("deduplication", () => {
-  it.each([
-    [true, 0],
-    [false, 6_000],
-    [undefined, 6_000],
-  ])("that the answer calls %s done is waited for %d ms", async (deduplicated, ms) => {
-    const w = world(aGenericScan(), three, {
+  const saying = (deduplicated: boolean | undefined) => {
+    const w: ReturnType<typeof world> = world(aGenericScan(), three, {
       importScan: async ({ buildId, scanType }) => {
         w.tests.push(aTest({ buildId, scanType }));
         return { testId: 7, total: 3, deduplicated };
@@ -288,9 +284,36 @@ describe("deduplication", () => {
         yield { total: 3, findings: [1, 2, 3].map((id) => aDojoFinding({ id })), originals: new Map() };
       },
     });
+    return w;
+  };
+  const took = async (w: ReturnType<typeof world>) => {
     const start = w.clock.now();
     await w.run();
-    expect(w.clock.now() - start).toBe(ms);
+    return w.clock.now() - start;
+  };
+
+  it.each([
+    [true, 0, "confirmed"],
+    [false, 30_000, "assumed"],
+    [undefined, 6_000, "assumed"],
+  ] as const)("that the answer calls %s done is waited for %d ms, and %s", async (deduplicated, ms, told) => {
+    const w = saying(deduplicated);
+    expect(await took(w)).toBe(ms);
+    expect(w.receipt()).toMatchObject({ deduplication: told });
+  });
+
+  it("of an import whose answer was lost is waited for longer", async () => {
+    const w = saying(true);
+    w.tests.push(aTest({ buildId: jobKey(w.job), scanType: GENERIC }));
+    expect(await took(w)).toBe(30_000);
+    expect(w.receipt()).toMatchObject({ deduplication: "assumed" });
+  });
+
+  it("that was waited for before the write-back is not waited for as long again", async () => {
+    const w = saying(true);
+    await w.run();
+    w.storage.objects.delete("s3://securecodebox/scan-abc/defectdojo.json");
+    expect(await took(w)).toBe(6_000);
   });
 });
 

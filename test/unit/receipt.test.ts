@@ -22,6 +22,14 @@ describe("readReceipt", () => {
     });
   });
 
+  it("of an earlier version is read too: it does not say what is known of deduplication", async () => {
+    const storage = memoryStorage();
+    const { deduplication, ...old } = aReceipt();
+    expect(deduplication).toBe("confirmed");
+    storage.put(AT, JSON.stringify(old));
+    expect((await readReceipt(storage, FINDINGS, log))?.receipt).toEqual(old);
+  });
+
   it("finds nothing where there is none", async () => {
     expect(await readReceipt(memoryStorage(), FINDINGS, log)).toBeUndefined();
   });
