@@ -107,7 +107,6 @@ const service = z.object({
   BUCKET: z.string().default("securecodebox"),
   DATA_DIR: z.string().default(".data"),
   MAX_CONCURRENCY: int(4, 1, 100),
-  BATCH_SIZE: int(1, 1, 10),
   VISIBILITY_SECONDS: int(120, 3, 43_200),
   IMPORTER_TIMEOUT_SECONDS: int(900, 10, 86_400),
 });

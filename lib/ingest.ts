@@ -32,6 +32,8 @@ export interface IngestPorts extends Observer {
 }
 
 export interface IngestSettings extends SidecarSettings {
+  /** The only bucket that is served; any where none is named. */
+  readonly bucket?: string | undefined;
   /** `findings.json`, or what FINDINGS_NAME says. */
   readonly findingsName: string;
   /** Labels that a Scan's hookSelector is held against; without them every scan is selected. */
@@ -104,6 +106,10 @@ async function ingestOne(
     ports.log.debug(`a notification is ignored: ${why}`, { object: uri(created) });
     return undefined;
   };
+  if (settings.bucket !== undefined && created.bucket !== settings.bucket) {
+    ports.log.warn(`a notification is ignored: only the bucket ${settings.bucket} is served`, { object: uri(created) });
+    return undefined;
+  }
   if (nameOf(created.key) !== settings.findingsName) return ignore(`no ${settings.findingsName}`);
   if (writtenBackBy(created, created.metadata) !== undefined) return ignore("our own write-back");
   const job = await makeJob(created, ports, settings);

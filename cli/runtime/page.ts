@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import * as z from "zod";
 import type { Activity } from "./activity.ts";
 import type { Reply, Route } from "./receiver.ts";
 
@@ -13,9 +14,22 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const HEARTBEAT_MS = 15_000;
+const MOST_UNREAD_BYTES = 1024 * 1024;
 
 /** What the page shows and does needs the token; the page itself, which asks for it, does not. */
 export const GUARDED_PATHS = ["GET /api/scans", "POST /api/redrive"];
+
+const redriveRequest = z
+  .string()
+  .transform((text, { addIssue }) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      addIssue("no JSON");
+      return z.NEVER;
+    }
+  })
+  .pipe(z.object({ id: z.string() }));
 
 export interface PageOptions {
   readonly activity: Activity;
@@ -38,11 +52,15 @@ export function pageRoutes({ activity, redrive, dojoUrl }: PageOptions): Record<
         "cache-control": "no-store",
         "x-accel-buffering": "no",
       });
-      const send = (event: string, data: unknown) =>
-        response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+      const write = (text: string) => {
+        // A browser that does not read is let go: it connects again by itself and is told how things stand then.
+        if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
+        else response.write(text);
+      };
+      const send = (event: string, data: unknown) => write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
       send("all", { dojoUrl: dojoUrl(), scans: activity.scans() });
       const stop = activity.watch((scan) => send("scan", scan));
-      const beat = setInterval(() => response.write(": still here\n\n"), HEARTBEAT_MS);
+      const beat = setInterval(() => write(": still here\n\n"), HEARTBEAT_MS);
       response.once("close", () => {
         stop();
         clearInterval(beat);
@@ -50,9 +68,9 @@ export function pageRoutes({ activity, redrive, dojoUrl }: PageOptions): Record<
       return undefined;
     },
     "POST /api/redrive": async ({ body }) => {
-      const { id } = JSON.parse((await body()).toString("utf8")) as { id?: unknown };
-      if (typeof id !== "string") return { status: 400, body: "id is missing\n" };
-      const moved = await redrive(id);
+      const asked = redriveRequest.safeParse((await body()).toString("utf8"));
+      if (!asked.success) return { status: 400, body: 'the body has to be {"id": "BUCKET/KEY"}\n' };
+      const moved = await redrive(asked.data.id);
       return { status: moved > 0 ? 200 : 404, type: "application/json", body: `${JSON.stringify({ moved })}\n` };
     },
   };

@@ -52,7 +52,13 @@ export async function startService(
   const service = readServiceConfig(env);
   const token =
     service.WEBHOOK_TOKEN ?? (service.AWS_ENDPOINT_URL_S3 === undefined ? randomBytes(24).toString("hex") : undefined);
-  if (token === undefined) log.warn("WEBHOOK_TOKEN is not set: anybody who reaches the receiver can enqueue scans");
+  if (token === undefined && !isLoopback(service.HOST)) {
+    throw new RelayError(
+      "config-invalid",
+      `WEBHOOK_TOKEN must be set where HOST is no loopback address (${service.HOST}): anybody who reaches the receiver could enqueue scans`,
+      { object: "environment" },
+    );
+  }
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const closer of closers.toReversed()) await closer();
@@ -146,13 +152,14 @@ export async function startService(
       redriveDeadLetters(fifo(sqs, config.DLQ_URL), ports.queue, {
         selects: ({ findings }) => findings === `s3://${id}`,
       });
-    ingest = ingestHandler(ports, ingestSettings(config));
+    const bucket = env["BUCKET"]?.trim() || service.AWS_ENDPOINT_URL_S3 === undefined ? service.BUCKET : undefined;
+    ingest = ingestHandler(ports, { ...ingestSettings(config), bucket });
     const poller = startPoller({
       sqs,
       queueUrl: config.QUEUE_URL,
       handler: importerHandler(ports, recordSettings(config)),
       concurrency: service.MAX_CONCURRENCY,
-      batchSize: service.BATCH_SIZE,
+      batchSize: 1,
       timeoutMs: service.IMPORTER_TIMEOUT_SECONDS * 1000,
       breaksOffPolls: service.AWS_ENDPOINT_URL_SQS === undefined && !given,
       log,
@@ -176,6 +183,9 @@ export async function startService(
     throw error;
   }
 }
+
+/** 127.0.0.0/8, ::1 and localhost. */
+const isLoopback = (host: string) => /^(?:127(?:\.\d+){3}|::1|localhost)$/i.test(host);
 
 /** What is no JSON stays text: ingest puts it aside. */
 function parseJson(text: string): unknown {

@@ -1,7 +1,14 @@
 import { existsSync } from "node:fs";
+import { connect } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SeenScan } from "../../cli/runtime/activity.ts";
+import { pageRoutes } from "../../cli/runtime/page.ts";
+import { startReceiver } from "../../cli/runtime/receiver.ts";
+import { startService } from "../../cli/runtime/service.ts";
+import { recorder } from "../helpers/recorder.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 const SAMPLES = fileURLToPath(new URL("../fixtures/scans", import.meta.url));
@@ -43,6 +50,76 @@ describe("the page's paths", () => {
     const headers = { authorization: `Bearer ${TOKEN}` };
     const body = JSON.stringify({ id: "securecodebox/nothing/findings.json" });
     expect((await fetch(`${runtime.service.url}/api/redrive`, { method: "POST", headers, body })).status).toBe(404);
+  });
+
+  it.each(["", "{", "[]", '{"id":1}', '"securecodebox/scan"'])(
+    "a redrive of %j is 400, and says what is wanted",
+    async (body) => {
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      const response = await fetch(`${runtime.service.url}/api/redrive`, { method: "POST", headers, body });
+      expect(response.status).toBe(400);
+      expect(await response.text()).toContain('{"id": "BUCKET/KEY"}');
+    },
+  );
+});
+
+it("a browser that does not read is let go, and not written to for ever", async () => {
+  let tell: (scan: SeenScan) => void = () => undefined;
+  const watched = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<void>();
+  const routes = pageRoutes({
+    activity: {
+      see: () => undefined,
+      scans: () => [],
+      watch: (listener) => {
+        tell = listener;
+        watched.resolve();
+        return stopped.resolve;
+      },
+    },
+    redrive: async () => 0,
+    dojoUrl: () => "",
+  });
+  const { log } = recorder();
+  const receiver = await startReceiver({
+    host: "127.0.0.1",
+    port: 0,
+    token: undefined,
+    routes,
+    guarded: new Set(),
+    log,
+  });
+  const socket = connect(receiver.port, "127.0.0.1").pause();
+  socket.on("error", () => undefined);
+  socket.write("GET /api/scans HTTP/1.1\r\nHost: relay\r\n\r\n");
+  await watched.promise;
+  const scan: SeenScan = { id: "b/k", scan: "x".repeat(1024 * 1024), scanType: "nmap", state: "waiting", at: "" };
+  let gone = false;
+  void stopped.promise.then(() => {
+    gone = true;
+  });
+  for (let sent = 0; sent < 200 && !gone; sent++) {
+    tell(scan);
+    await setImmediate();
+  }
+  expect(gone).toBe(true);
+  socket.destroy();
+  await receiver.close();
+});
+
+describe("the receiver's address", () => {
+  const MINIO = { AWS_ENDPOINT_URL_S3: "http://127.0.0.1:1", QUEUE_URL: "http://127.0.0.1:1/q" };
+
+  it.each(["0.0.0.0", "::", "relay.example", "10.0.0.1"])("%s takes a token", async (HOST) => {
+    await expect(startService({ ...MINIO, HOST }, recorder().log)).rejects.toMatchObject({
+      reason: "config-invalid",
+      message: expect.stringContaining("WEBHOOK_TOKEN must be set"),
+    });
+  });
+  it.each(["127.0.0.1", "::1", "localhost"])("%s takes none", async (HOST) => {
+    await expect(startService({ ...MINIO, HOST }, recorder().log)).rejects.toMatchObject({
+      message: expect.stringContaining("QUEUE_URL and DLQ_URL"),
+    });
   });
 });
 

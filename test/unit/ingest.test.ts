@@ -120,6 +120,13 @@ describe("what is ignored", () => {
     expect(w.storage.calls).toEqual([]);
   });
 
+  it("another bucket than the one that is served, with a warning", async () => {
+    const w = world({ bucket: "other" });
+    expect(await w.ingest(s3Event(MINE))).toEqual({ ...NOTHING, ignored: 1 });
+    expect(w.storage.calls).toEqual([]);
+    expect(w.messages("warn")).toEqual(["a notification is ignored: only the bucket other is served"]);
+  });
+
   it("our own write-back, by what MinIO's event says of it", async () => {
     const w = world();
     const metadata = Object.entries(ownMetadata(aJob())).map(([name, value]) => [`X-Amz-Meta-${name}`, value]);
