@@ -8,6 +8,7 @@ import { commandLog, NO_METRICS } from "./command-log.ts";
 import { interruptible } from "./interruption.ts";
 import { findQueues, operator } from "./operator.ts";
 import { parseRate, parseSince } from "./options.ts";
+import { printable, printableLine } from "./printable.ts";
 import { progressLine } from "./progress.ts";
 
 interface Options {
@@ -72,7 +73,7 @@ async function backfill(prefix: string, options: Options, signal: AbortSignal): 
   } finally {
     line.clear();
     output.end(count, lastKey);
-    if (!whole) process.stderr.write(goOn(prefix, lastKey));
+    if (!whole) process.stderr.write(printable(goOn(prefix, lastKey)));
   }
   if (count.failed > 0 && whole) process.exitCode = 1;
 }
@@ -94,7 +95,7 @@ function textOutput(bucket: string, dryRun: boolean, clear: () => void): Output 
       clear();
       const what = result.outcome === "enqueued" ? verb : result.outcome.replace("-", " ");
       const why = result.outcome === "failed" ? describeError(result.error, 300) : result.why;
-      process.stdout.write(`${what}  s3://${bucket}/${result.key}  (${why})\n`);
+      process.stdout.write(`${printableLine(`${what}  s3://${bucket}/${result.key}  (${why})`)}\n`);
     },
     end: (count) => {
       process.stdout.write(

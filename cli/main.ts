@@ -1,3 +1,4 @@
+import { printable } from "./printable.ts";
 import "../lib/memory.ts";
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
@@ -48,7 +49,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = 1;
     if (error instanceof RelayError || error instanceof CommandError) {
-      process.stderr.write(`dojo-relay: ${describeError(error)}\n${error.advice}\n`);
+      process.stderr.write(`dojo-relay: ${printable(describeError(error))}\n${error.advice}\n`);
     } else
       process.stderr.write(`dojo-relay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "./durations.ts";
+import { printable } from "./printable.ts";
 
 /** For `--rate`. */
 export function parseRate(text: string): number {
@@ -20,5 +21,5 @@ export function parseSince(text: string): Date {
 
 /** The answer of a command on stdout. */
 export function print(answer: unknown, json: boolean | undefined, text: () => string): void {
-  process.stdout.write(`${json ? JSON.stringify(answer, undefined, 1) : text()}\n`);
+  process.stdout.write(`${json ? JSON.stringify(answer, undefined, 1) : printable(text())}\n`);
 }

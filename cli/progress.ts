@@ -1,4 +1,5 @@
 import { SingleBar } from "cli-progress";
+import { printableLine } from "./printable.ts";
 
 export interface ProgressBar {
   advance(what: string): void;
@@ -16,14 +17,14 @@ export function progressBar(
     return {
       advance: (what) => {
         count++;
-        output.write(`${done} ${count}${total === undefined ? "" : `/${total}`} ${what}\n`);
+        output.write(`${done} ${count}${total === undefined ? "" : `/${total}`} ${printableLine(what)}\n`);
       },
       stop: () => undefined,
     };
   }
   const bar = new SingleBar({ stream: output, format: `${done} {value}/{total} [{bar}] {what}`, hideCursor: true });
   bar.start(total, 0, { what: "" });
-  return { advance: (what) => bar.increment(1, { what }), stop: () => bar.stop() };
+  return { advance: (what) => bar.increment(1, { what: printableLine(what) }), stop: () => bar.stop() };
 }
 
 export interface ProgressLine {
@@ -45,7 +46,8 @@ export function progressLine(output: NodeJS.WriteStream = process.stderr): Progr
     update: (text) => {
       if (performance.now() - last < pause) return;
       last = performance.now();
-      output.write(output.isTTY ? `\r\u001b[2K${text().slice(0, (output.columns || 80) - 1)}` : `${text()}\n`);
+      const line = printableLine(text());
+      output.write(output.isTTY ? `\r\u001b[2K${line.slice(0, (output.columns || 80) - 1)}` : `${line}\n`);
     },
     clear: () => {
       if (output.isTTY) output.write("\r\u001b[2K");

@@ -4,6 +4,7 @@ import { commandLog } from "./command-log.ts";
 import { fifo } from "./fifo.ts";
 import { interruptible } from "./interruption.ts";
 import { findQueues, type Operator, operator } from "./operator.ts";
+import { printable } from "./printable.ts";
 import { progressLine } from "./progress.ts";
 import { type KnownReceipts, type ScanState, scanStates } from "./scan-states.ts";
 import { table } from "./table.ts";
@@ -87,7 +88,7 @@ async function queueCounts({ config, sqs }: Pick<Operator, "config" | "sqs">) {
 }
 
 function show(status: Status, json: boolean, again: boolean): void {
-  const text = json ? JSON.stringify(status, undefined, again ? 0 : 1) : describe(status);
+  const text = json ? JSON.stringify(status, undefined, again ? 0 : 1) : printable(describe(status));
   // A terminal is drawn anew, from its top left corner.
   const clear = again && !json && process.stdout.isTTY ? "\u001b[H\u001b[2J\u001b[3J" : "";
   const time = again && !json ? `${new Date().toISOString()}\n` : "";

@@ -1,9 +1,10 @@
+import { printableLine } from "./printable.ts";
 /** Rows as a table of plain text, columns in the order of the first row's fields; numbers stand to the right. */
 export function table<T extends object>(rows: readonly T[]): string {
   const [first] = rows;
   if (first === undefined) return "(nothing)";
   const columns = Object.keys(first) as (keyof T & string)[];
-  const cells = rows.map((row) => columns.map((column) => String(row[column] ?? "")));
+  const cells = rows.map((row) => columns.map((column) => printableLine(String(row[column] ?? ""))));
   const numeric = columns.map((column) => rows.every((row) => typeof row[column] === "number"));
   const widths = columns.map((column, index) =>
     Math.max(column.length, ...cells.map((row) => row[index]?.length ?? 0)),

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { s3Client } from "../lib/aws.ts";
 import { readStoreConfig } from "../lib/config.ts";
 import { withOwnServers } from "./operator.ts";
+import { printable } from "./printable.ts";
 import { progressBar } from "./progress.ts";
 import { findScanFolders, uploadScan } from "./scan-folder.ts";
 
@@ -28,7 +29,7 @@ export function uploadCommand(): Command {
       }
       bar.stop();
       const lines = uploaded.map(({ findingsKey }) => `s3://${config.BUCKET}/${findingsKey}`).join("\n");
-      process.stdout.write(`${options.json ? JSON.stringify(uploaded, undefined, 1) : lines}\n`);
+      process.stdout.write(`${options.json ? JSON.stringify(uploaded, undefined, 1) : printable(lines)}\n`);
     });
 }
 
