@@ -93,30 +93,27 @@ async function startSampleDojo() {
   return { env: { DEFECTDOJO_URL: url, DEFECTDOJO_APIKEY: apiKey }, close };
 }
 
+const NOTHING = {
+  importedAs: "",
+  findings: 0,
+  new: 0,
+  duplicates: 0,
+  falsePositives: 0,
+  testUrl: "",
+  syncedKey: "",
+};
+
 function toRow(progress: Progress): Row | undefined {
   const { job } = progress;
   const scan = job.scan?.name ?? job.key;
   const scanType = job.scan?.scanType ?? "";
+  const nothing = (outcome: string) => ({ scan, scanType, ...NOTHING, outcome });
   if (progress.state === "failed") {
-    const nothing = {
-      importedAs: "",
-      findings: 0,
-      new: 0,
-      duplicates: 0,
-      falsePositives: 0,
-      testUrl: "",
-      syncedKey: "",
-    };
-    return {
-      scan,
-      scanType,
-      ...nothing,
-      outcome: `failed: ${progress.error.reason}: ${describeError(progress.error, 200)}`,
-    };
+    return nothing(`failed: ${progress.error.reason}: ${describeError(progress.error, 200)}`);
   }
   if (progress.state !== "done") return undefined;
-  const { outcome, receipt } = progress.outcome;
-  if (receipt === undefined) return undefined;
+  const { outcome, receipt, why } = progress.outcome;
+  if (receipt === undefined) return nothing(why === undefined ? outcome : `${outcome}: ${why}`);
   return {
     scan,
     scanType,
