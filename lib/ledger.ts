@@ -1,11 +1,11 @@
 import type { Clock } from "./clock.ts";
-import type { DefectDojo, ImportAnswer, Test } from "./defectdojo/port.ts";
+import type { DefectDojo, ImportAnswer } from "./defectdojo/port.ts";
 import { RelayError, toRelayError } from "./errors.ts";
-import { type Delivery, HandBack, MARGIN_MS, sleepOrHandBack } from "./hand-back.ts";
+import { clearAway, discard, dropOwn, isComplete, isoTime } from "./half-made.ts";
+import { type Delivery, HandBack, sleepOrHandBack } from "./hand-back.ts";
 import type { Log } from "./observe.ts";
 import type { PendingNote } from "./pending.ts";
 import { GENERIC } from "./scan-types.ts";
-import { cutText } from "./text.ts";
 
 /** What one job's import needs of its surroundings. */
 export interface LedgerContext {
@@ -50,9 +50,6 @@ export interface Imported {
   /** The answer, where this delivery made the import. */
   readonly answer: ImportAnswer | undefined;
 }
-
-/** DefectDojo's column for the title of a test. */
-const LONGEST_TEST_TITLE = 255;
 
 /** Tries of a native parser before the report is imported as Generic Findings Import. */
 const MOST_REFUSALS = 2;
@@ -158,42 +155,6 @@ function tooSlow({ clock, jobKey, timing }: LedgerContext, postedAt: number, not
   );
 }
 
-const isoTime = (clock: Clock) => new Date(clock.now()).toISOString();
-
-/**
- * Takes tests out of the way that are surplus or half-made; one whose import runs is waited for, as DefectDojo does not delete it.
- * @returns false where one of them changed meanwhile: everything is to be looked at anew
- */
-async function clearAway(
-  context: LedgerContext,
-  tests: readonly Test[],
-  note: PendingNote,
-  save: (change: Partial<PendingNote>) => Promise<void>,
-): Promise<boolean> {
-  for (const test of tests) {
-    if (!isComplete(test) && (await watch(context, test, note, save))) return false;
-    context.log.warn("a test in DefectDojo is surplus, or its import stands still and is taken for dead", {
-      testId: test.id,
-      percentComplete: test.percentComplete,
-    });
-    await discard(context.dojo, test, context.log);
-  }
-  return true;
-}
-
-/**
- * Another delivery of this job took our test out of the way while its import ran.
- * @throws RelayError `read-unstable` where there is no test at all then
- */
-async function dropOwn({ dojo, jobKey }: LedgerContext, testId: number): Promise<void> {
-  if (!(await dojo.deleteTest(testId))) await dojo.closeFindings(testId);
-  const tests = await dojo.testsByBuildId(jobKey);
-  if (tests.some(isComplete)) return;
-  throw new RelayError("read-unstable", `test ${testId} was imported, but is not found by its build id`, {
-    object: `test ${testId}`,
-  });
-}
-
 /** DefectDojo's own word was no: clears what it left behind, and returns where another try makes sense. */
 async function afterRefusal(
   context: LedgerContext,
@@ -206,63 +167,41 @@ async function afterRefusal(
   const left = await dojo.testsByBuildId(jobKey);
   if (left.some(isComplete)) return;
   const byParser = failure.status === 500 ? left.length > 0 : isParserRefusal(failure);
-  for (const half of left) await discard(dojo, half, log);
-  if (!byParser) {
-    await save(UNSENT);
-    throw failure;
-  }
+  const clear = async () => {
+    for (const half of left) await discard(context, half);
+  };
+  /** The failure has the last word, also where no time is left to clear everything: the redrive goes on with that. */
+  const clearAndThrow = async (error: RelayError, change: Partial<PendingNote>) => {
+    await clear().catch((cause: unknown) => {
+      if (!(cause instanceof HandBack)) throw cause;
+      log.warn("what the failed import left behind is not cleared yet", { error: cause });
+    });
+    await save({ ...UNSENT, ...change });
+    throw error;
+  };
+  if (!byParser) return await clearAndThrow(failure, {});
   const refusals = note.refusals + 1;
   const why = `DefectDojo's parser ${JSON.stringify(scanType)} refused the report: ${failure.message}`;
   if (failure.status === 500 && refusals < MOST_REFUSALS) {
     log.warn("DefectDojo failed on the report; it is sent once more", { scanType, error: failure });
+    // Noted before what it left is cleared, which may take to the next delivery.
     await save({ ...UNSENT, refusals });
+    await clear();
     await sleepOrHandBack(clock, delivery, timing.pollMs, why);
     return;
   }
   if (scanType === GENERIC) {
-    await save({ ...UNSENT, refusals: 0 });
-    throw new RelayError("import-refused", why, { cause: failure, object: `scan type ${scanType}` });
+    const error = new RelayError("import-refused", why, { cause: failure, object: `scan type ${scanType}` });
+    return await clearAndThrow(error, { refusals: 0 });
   }
   log.warn("the report is imported as Generic Findings Import instead", { scanType, error: failure });
   await save({ ...UNSENT, refusals: 0, fellBack: why });
+  await clear();
 }
-
-const isComplete = (test: Test) => test.percentComplete >= 100;
 
 /** A 400 that names no field of the request is the parser's. */
 function isParserRefusal({ reason, status, message }: RelayError): boolean {
   return reason === "dojo-rejected" && status === 400 && !/HTTP 400: [a-z_]+: |does not exist/.test(message);
-}
-
-/**
- * Waits while the import goes on.
- * @returns true when it changed (complete or gone), false when it stands still
- */
-async function watch(
-  { dojo, clock, delivery, timing, jobKey, log }: LedgerContext,
-  running: Test,
-  note: PendingNote,
-  save: (change: Partial<PendingNote>) => Promise<void>,
-): Promise<boolean> {
-  let progress = note.progress?.testId === running.id ? note.progress : undefined;
-  for (let wait = timing.pollMs; ; wait = Math.min(wait * 1.5, timing.pollMs * 5)) {
-    const findings = await dojo.findingCount(running.id);
-    if (progress?.findings !== findings) {
-      progress = { testId: running.id, findings, since: isoTime(clock) };
-      log.info("an import is running in DefectDojo", { testId: running.id, findings });
-    }
-    if (clock.now() - Date.parse(progress.since) >= timing.stalledMs) return false;
-    if (delivery.remainingMs() - MARGIN_MS < wait) {
-      await save({ progress });
-      throw new HandBack(
-        `DefectDojo still imports test ${running.id} (${findings} findings so far)`,
-        Math.ceil(wait / 1000),
-      );
-    }
-    await clock.sleep(wait);
-    const now = (await dojo.testsByBuildId(jobKey)).find((test) => test.id === running.id);
-    if (now === undefined || isComplete(now)) return true;
-  }
 }
 
 /** Waits for an import without an answer. @returns true if there is still something to wait for */
@@ -276,21 +215,4 @@ async function settles({ clock, delivery, timing }: LedgerContext, lostAt: strin
     "an import without an answer has to show up or stay away",
   );
   return true;
-}
-
-/**
- * Takes a half-made or surplus test out of the way: deleted, or where the token may not, its findings closed and out of deduplication, and the
- * test retitled without the job's build id, so that nobody mistakes it. Safe to be cut off at any point: the build id goes last.
- */
-async function discard(dojo: DefectDojo, test: Test, log: Log): Promise<void> {
-  if (await dojo.deleteTest(test.id)) {
-    log.info("a half-made test was removed from DefectDojo", { testId: test.id });
-    return;
-  }
-  await dojo.closeFindings(test.id);
-  await dojo.updateTest(test.id, {
-    title: cutText(`[failed import, ignore] ${test.title}`, LONGEST_TEST_TITLE),
-    buildId: `failed-${test.buildId}`,
-  });
-  log.warn("a half-made test could not be removed from DefectDojo; it is closed and retitled", { testId: test.id });
 }

@@ -2,12 +2,13 @@ import { RelayError } from "../errors.ts";
 import { dropUndefined } from "../scan.ts";
 import { type DojoApi, dojoApi } from "./api.ts";
 import { dojoCatalog } from "./catalog.ts";
+import { closeFindings } from "./close-findings.ts";
 import { neverSent } from "./errors.ts";
-import { findingPages, PAGE_SIZE } from "./findings.ts";
+import { findingPages } from "./findings.ts";
 import type { Transport } from "./http.ts";
 import { detectLocationMode, type LocationMode } from "./locations.ts";
 import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestChange } from "./port.ts";
-import { finding, importAnswer, test } from "./schemas.ts";
+import { importAnswer, test } from "./schemas.ts";
 
 export interface ClientOptions {
   /** Address of DefectDojo without `/api/v2`. */
@@ -50,13 +51,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
       // A low-privileged token gets 404 for a test that it can see, as for one that is gone.
       return (await transport.request("GET", `tests/${testId}/`, { expect: [404] })).status === 404;
     },
-    closeFindings: async (testId) => {
-      for await (const { id } of api.list("findings/", { test: testId, o: "id" }, finding, PAGE_SIZE)) {
-        await transport.request("PATCH", `findings/${id}/`, {
-          json: { active: false, verified: false, duplicate: true },
-        });
-      }
-    },
+    closeFindings: (testId, mayGoOn) => closeFindings(api, testId, mayGoOn),
     url: (kind, id) => `${baseUrl}/${kind}/${id}`,
   };
 }

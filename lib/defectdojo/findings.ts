@@ -68,7 +68,8 @@ export async function* findingPages(
   }
 }
 
-const isTooLarge = (error: unknown) => error instanceof RelayError && error.reason === "dojo-answer-too-large";
+/** Whether an answer was larger than may be held; of fewer findings it may not be. */
+export const isTooLarge = (error: unknown) => error instanceof RelayError && error.reason === "dojo-answer-too-large";
 
 /** The error that names the one finding that no answer can hold, itself or with what it is a duplicate of. */
 function tooLarge(testId: number, place: number, cause: unknown): RelayError {

@@ -27,8 +27,12 @@ export interface DefectDojo {
   updateTest(testId: number, change: TestChange): Promise<Test>;
   /** @returns false where the token may not */
   deleteTest(testId: number): Promise<boolean>;
-  /** Takes the test's findings out of sight of reports and deduplication, where the test cannot be deleted. */
-  closeFindings(testId: number): Promise<void>;
+  /**
+   * Takes the test's findings out of sight of reports and deduplication, where the test cannot be deleted.
+   * @param mayGoOn asked before each of them
+   * @returns whether all are; else the next call goes on from there
+   */
+  closeFindings(testId: number, mayGoOn: () => boolean): Promise<boolean>;
   /** Addresses for people. */
   url(kind: "product" | "engagement" | "test" | "finding" | "product/type", id: number): string;
 }

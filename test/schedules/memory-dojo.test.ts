@@ -222,7 +222,9 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     const dojo = await begin({ lowPrivileged: true });
     const { testId } = await imported(dojo, generic(["One"]));
     expect(await dojo.deleteTest(testId)).toBe(false);
-    await dojo.closeFindings(testId);
+    expect(await dojo.closeFindings(testId, () => false)).toBe(false);
+    expect(await findingsOf(dojo, testId)).toMatchObject([{ active: true, duplicate: false }]);
+    expect(await dojo.closeFindings(testId, () => true)).toBe(true);
     await dojo.updateTest(testId, { title: "[failed] a test", buildId: "failed-build" });
     expect(await dojo.testsByBuildId("build")).toEqual([]);
     expect(await findingsOf(dojo, testId)).toMatchObject([{ active: false, duplicate: true }]);

@@ -120,9 +120,12 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
       tests.delete(testId);
       return true;
     },
-    closeFindings: async (testId) => {
-      for (const finding of filterBy(testId).findings)
+    closeFindings: async (testId, mayGoOn) => {
+      for (const finding of filterBy(testId).findings.filter(({ duplicate }) => !duplicate)) {
+        if (!mayGoOn()) return false;
         Object.assign(finding, { active: false, verified: false, duplicate: true });
+      }
+      return true;
     },
     url: (kind, id) => `http://dojo.test/${kind}/${id}`,
   };

@@ -40,10 +40,12 @@ interface WorldOptions {
   /** How long each write of a claim takes, and each look for tests; the last one stands for all after it. */
   readonly noteMs?: readonly number[];
   readonly lookMs?: readonly number[];
+  /** Findings that have to be closed, in all; each takes a second. */
+  readonly open?: number;
 }
 
 /** DefectDojo over virtual time, as far as the ledger sees it, and one job with its note. */
-function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [] }: WorldOptions = {}) {
+function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 0 }: WorldOptions = {}) {
   const clock = fakeClock();
   const { log, messages } = recorder();
   const tests: WorldTest[] = [];
@@ -51,7 +53,7 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [] }: World
   const sent: string[] = [];
   let note: PendingNote = { version: 1, jobKey: JOB, refusals: 0 };
   let nextId = 1;
-  let [claims, looks] = [0, 0];
+  let [claims, looks, toClose] = [0, 0, open];
   const appear: { at: number; test: Partial<WorldTest> }[] = [];
   const add = (changes: Partial<WorldTest> = {}): WorldTest => {
     const test: WorldTest = {
@@ -91,8 +93,16 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [] }: World
       if (mayDelete) change(id, undefined);
       return mayDelete;
     },
-    closeFindings: async (id) => {
+    closeFindings: async (id, mayGoOn) => {
+      for (; toClose > 0; toClose--) {
+        if (!mayGoOn()) {
+          calls.push(`close ${id} in part`);
+          return false;
+        }
+        clock.advance(1_000);
+      }
       calls.push(`close ${id}`);
+      return true;
     },
     updateTest: async (id, { title, buildId }) => {
       calls.push(`update ${id}: ${title}, ${buildId}`);
@@ -525,5 +535,57 @@ describe("what may not be deleted", () => {
     expect(title.startsWith("[failed import, ignore] xxx")).toBe(true);
     expect(title.length).toBeLessThanOrEqual(255);
     expect(title.isWellFormed()).toBe(true);
+  });
+
+  describe("with more findings than a delivery can close", () => {
+    const closed = (id: number) => ["close", "update"].map((what) => expect.stringContaining(`${what} ${id}`));
+
+    it("is gone on with in the next deliveries, none of which fails or waits again", async () => {
+      const w = world({ fates: [imports], mayDelete: false, open: 2_000 });
+      w.add({ completeAt: Number.POSITIVE_INFINITY });
+      for (let delivery = 1; delivery <= 2; delivery++) {
+        const error = await thrownBy(() => w.deliver());
+        expect(error).toMatchObject({ seconds: 0, message: expect.stringContaining("test 1") });
+        expect(error).toBeInstanceOf(HandBack);
+        expect(w.calls.at(-1)).toBe("close 1 in part");
+      }
+      const start = w.clock.now();
+      expect(await w.deliver()).toMatchObject({ testId: 2 });
+      expect(w.clock.now() - start).toBeLessThan(TIMING.stalledMs + 300_000);
+      expect(w.calls.slice(-2)).toEqual(closed(1));
+      expect(w.sent).toEqual([NATIVE]);
+    });
+
+    it("does not make the refusal forgotten that left it behind", async () => {
+      const half: Fate = (world) => {
+        world.add({ completeAt: Number.POSITIVE_INFINITY });
+        return crashed();
+      };
+      const w = world({ fates: [half, half, imports], mayDelete: false, open: 1_500 });
+      expect(await thrownBy(() => w.deliver())).toBeInstanceOf(HandBack);
+      expect(w.note()).toMatchObject({ refusals: 1 });
+      expect(w.note().postedAt).toBeUndefined();
+      const delivered = async (): Promise<Imported> => {
+        const outcome = await w.deliver().catch((error: unknown) => error);
+        if (!(outcome instanceof HandBack)) return outcome as Imported;
+        return await delivered();
+      };
+      const imported = await delivered();
+      expect(imported).toMatchObject({ importedAs: GENERIC });
+      expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC]);
+      expect(w.left()).toHaveLength(1);
+    });
+
+    it("does not hide that the report was refused for good", async () => {
+      const half: Fate = (world) => {
+        world.add({ completeAt: Number.POSITIVE_INFINITY });
+        return refused("no");
+      };
+      const w = world({ fates: [half], mayDelete: false, open: 2_000 });
+      w.setNote({ fellBack: "why" });
+      expect(await relayErrorBy(() => w.deliver())).toMatchObject({ reason: "import-refused" });
+      expect(w.messages("warn")).toContainEqual(expect.stringContaining("not cleared yet"));
+      expect(w.note().postedAt).toBeUndefined();
+    });
   });
 });

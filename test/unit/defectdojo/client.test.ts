@@ -216,13 +216,81 @@ describe("tests", () => {
     expect(await relayErrorBy(() => dojo.deleteTest(7))).toMatchObject({ reason: "dojo-unavailable" });
   });
 
-  it("have every finding closed, and out of deduplication", async () => {
-    const findings = Array.from({ length: 260 }, (_, i) => rawFinding(i + 1));
-    const { dojo, transport } = start((call) => (call.method === "GET" ? pageOf(findings, call) : [200, {}]));
-    await dojo.closeFindings(7);
-    const patched = transport.calls.filter(({ method }) => method === "PATCH");
-    expect(patched.map(({ path }) => path)).toEqual(findings.map(({ id }) => `findings/${id}/`));
-    expect(patched[0]?.json).toEqual({ active: false, verified: false, duplicate: true });
+  describe("have every finding closed, and out of deduplication", () => {
+    /** A test whose findings drop out of the list of what is no duplicate as they are closed. */
+    function open(count: number, answer?: (call: Call) => Reply | undefined) {
+      const findings = Array.from({ length: count }, (_, i) => rawFinding(i + 1, { duplicate: i % 10 === 9 }));
+      const started = start((call) => {
+        const own = answer?.(call);
+        if (own !== undefined) return own;
+        if (call.method === "GET") {
+          const left = findings.filter(({ duplicate }) => String(duplicate) === call.query.duplicate);
+          return pageOf(left, call);
+        }
+        const id = Number(call.path.split("/")[1]);
+        Object.assign(findings[id - 1] ?? {}, call.json);
+        return [200, findings[id - 1]];
+      });
+      const patched = () =>
+        started.transport.calls.filter(({ method }) => method === "PATCH").map(({ path }) => path.split("/")[1]);
+      return { ...started, findings, patched, left: () => findings.filter(({ duplicate }) => !duplicate).length };
+    }
+    const idsOf = (count: number) =>
+      Array.from({ length: count }, (_, i) => String(i + 1)).filter((id) => Number(id) % 10 !== 0);
+
+    it("each once, from the start of a list that they drop out of", async () => {
+      const { dojo, transport, patched, findings } = open(600);
+      expect(await dojo.closeFindings(7, () => true)).toBe(true);
+      expect(patched()).toEqual(idsOf(600));
+      const [first, ...more] = new Set(transport.lines().filter((line) => line.startsWith("GET")));
+      expect([first, more]).toEqual(["GET findings/?test=7&duplicate=false&o=id&limit=250", []]);
+      for (const finding of findings) expect(finding.duplicate).toBe(true);
+      expect(findings[0]).toMatchObject({ active: false, verified: false, duplicate: true });
+      expect(await dojo.closeFindings(7, () => true)).toBe(true);
+      expect(patched()).toHaveLength(540);
+    });
+
+    it("until no time is left, and the next goes on from there", async () => {
+      const { dojo, patched, left } = open(30);
+      let times = 0;
+      expect(await dojo.closeFindings(7, () => ++times <= 11)).toBe(false);
+      expect([patched().length, left()]).toEqual([10, 17]);
+      expect(await dojo.closeFindings(7, () => true)).toBe(true);
+      expect(patched()).toEqual(idsOf(30));
+    });
+
+    it("without a request where no time is left at all", async () => {
+      const { dojo, transport } = open(3);
+      expect(await dojo.closeFindings(7, () => false)).toBe(false);
+      expect(transport.calls).toEqual([]);
+    });
+
+    it("also where one of them is gone meanwhile", async () => {
+      const world = open(3, ({ method, path }) => {
+        if (method !== "PATCH" || path !== "findings/2/") return undefined;
+        Object.assign(world.findings[1] ?? {}, { duplicate: true });
+        return [404];
+      });
+      expect(await world.dojo.closeFindings(7, () => true)).toBe(true);
+      expect(world.patched()).toEqual(["1", "2", "3"]);
+    });
+
+    it("also where no answer can hold a page of them", async () => {
+      const tooLarge = new RelayError("dojo-answer-too-large", "more than …");
+      const { dojo, patched } = open(30, ({ query }) => (Number(query.limit) > 3 ? tooLarge : undefined));
+      expect(await dojo.closeFindings(7, () => true)).toBe(true);
+      expect(patched()).toEqual(idsOf(30));
+      const never = open(1, ({ method }) => (method === "GET" ? tooLarge : undefined));
+      expect(await relayErrorBy(() => never.dojo.closeFindings(7, () => true))).toBe(tooLarge);
+    });
+
+    it("but not for ever: one that does not stay closed is named", async () => {
+      const { dojo, patched } = open(3, ({ method }) => (method === "PATCH" ? [200, {}] : undefined));
+      const error = await relayErrorBy(() => dojo.closeFindings(7, () => true));
+      expect(error).toMatchObject({ reason: "read-unstable", object: "test 7" });
+      expect(error.message).toContain("finding 1 is no duplicate though it was made one");
+      expect(patched()).toEqual(["1", "2", "3"]);
+    });
   });
 
   it("have their findings counted", async () => {
