@@ -25,13 +25,13 @@ const STYLE = `
   svg { font: 13px system-ui, sans-serif; }
   text { fill: #1f2328; } .small { font-size: 12px; } .title { font-size: 15px; font-weight: 600; }
   .grid { stroke: #d1d9e0; stroke-width: 1; } .axis { stroke: #59636e; }
-  .none { stroke: #0969da; fill: #0969da; } .all { stroke: #bc4c00; fill: #bc4c00; }
-  .floor { stroke: #59636e; fill: #59636e; stroke-dasharray: 5 4; } .bound { stroke: #59636e; fill: #59636e; stroke-dasharray: 2 3; }
-  .hook { stroke: #8250df; fill: none; } path { fill: none !important; stroke-width: 2; }
+  path { fill: none; stroke: currentcolor; stroke-width: 2; } circle { fill: currentcolor; }
+  .none { color: #0969da; } .all { color: #bc4c00; } .hook { color: #8250df; }
+  .floor, .bound { color: #59636e; } .floor { stroke-dasharray: 5 4; } .bound { stroke-dasharray: 2 3; }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc; } .grid { stroke: #3d444d; } .axis { stroke: #9198a1; }
-    .none { stroke: #4493f8; fill: #4493f8; } .all { stroke: #f0883e; fill: #f0883e; }
-    .floor, .bound { stroke: #9198a1; fill: #9198a1; } .hook { stroke: #ab7df8; }
+    .none { color: #4493f8; } .all { color: #f0883e; } .hook { color: #ab7df8; }
+    .floor, .bound { color: #9198a1; }
   }`;
 
 /** What the reference hook took for 1,000 findings of a real server: none and all of them duplicates. */
