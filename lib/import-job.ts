@@ -136,7 +136,7 @@ async function run(
   const importedAt = clock.now();
   if (imported.fellBack !== undefined) metrics.add("JobsFellBack");
   filed ??= await withFreshIds(dojo, log, file);
-  const total = await checkTotal(imported, reported.expected, job, ports);
+  const { total, warnings: counted } = await checkTotal(imported, reported.expected, job, ports);
   const said = imported.answer?.deduplicated;
   if (said !== true && total > 0) {
     // Our own write-back was made after such a wait.
@@ -161,7 +161,7 @@ async function run(
       deduplication: said === true ? "confirmed" : "assumed",
       repairs: reported.repairs ?? [],
       repairCount: reported.repairCount ?? 0,
-      warnings: [...warnings, ...filed.warnings],
+      warnings: [...warnings, ...filed.warnings, ...counted],
       current,
       startedAt,
       timings: { importMs: importedAt - startedAt, deduplicationMs: clock.now() - importedAt },
@@ -249,19 +249,22 @@ async function sendReport(
 }
 
 /**
- * How many findings the test has, checked against the report.
+ * How many findings the test has, checked against the report. Only what this delivery has imported has to be whole: of an earlier import somebody may
+ * have deleted findings since, which is told and no reason to give the job up.
  * @throws RelayError `import-incomplete`
  */
 async function checkTotal(
   imported: Imported,
   expected: number | undefined,
   job: ScanJob,
-  { dojo }: FlowPorts,
-): Promise<number> {
+  { dojo, log }: FlowPorts,
+): Promise<{ total: number; warnings: string[] }> {
   const total = imported.answer?.total ?? (await dojo.findingCount(imported.testId));
-  if (imported.importedAs === GENERIC && expected !== undefined && total !== expected) {
-    const message = `${uri(job)}: DefectDojo keeps ${total} of ${expected} findings in test ${imported.testId}`;
-    throw new RelayError("import-incomplete", message, { object: uri(job) });
-  }
-  return total;
+  if (imported.importedAs !== GENERIC || expected === undefined || total === expected) return { total, warnings: [] };
+  const kept = `DefectDojo keeps ${total} of ${expected} findings in test ${imported.testId}`;
+  if (imported.answer !== undefined)
+    throw new RelayError("import-incomplete", `${uri(job)}: ${kept}`, { object: uri(job) });
+  const warning = `${kept}; it was imported by an earlier delivery or without an answer`;
+  log.warn(warning, { object: uri(job) });
+  return { total, warnings: [warning] };
 }

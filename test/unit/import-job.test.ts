@@ -6,7 +6,7 @@ import type { FlowSettings } from "../../lib/flow.ts";
 import { HandBack } from "../../lib/hand-back.ts";
 import { importJob } from "../../lib/import-job.ts";
 import { jobKey, type ScanJob } from "../../lib/job.ts";
-import { originalOf, receiptOf, sibling } from "../../lib/layout.ts";
+import { originalOf, pendingOf, receiptOf, sibling } from "../../lib/layout.ts";
 import { pendingNotes } from "../../lib/pending.ts";
 import { ownMetadata } from "../../lib/receipt.ts";
 import type { Scan } from "../../lib/scan.ts";
@@ -89,6 +89,13 @@ function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {},
       ),
   };
 }
+/** An import whose answer does not say how many findings there are. */
+const answerWithout =
+  (of: () => { tests: Test[] }) =>
+  async ({ buildId, scanType }: ImportRequest) => {
+    of().tests.push(aTest({ buildId, scanType }));
+    return { testId: 7, total: undefined, deduplicated: true };
+  };
 const three = ["a", "b", "c"].map((id) => aFinding({ id }));
 
 describe("a generic import", () => {
@@ -119,6 +126,33 @@ describe("a generic import", () => {
     expect(error.message).toContain("keeps 2 of 3 findings in test 7");
     expect(w.written()).toEqual(three);
     expect(w.receipt()).toBeNull();
+  });
+
+  it("of which DefectDojo keeps another number, by a count where its answer tells none, is an error", async () => {
+    const w: ReturnType<typeof world> = world(aGenericScan(), three, {
+      importScan: answerWithout(() => w),
+      findingCount: async () => 2,
+    });
+    const error = await relayErrorBy(() => w.run());
+    expect(error).toMatchObject({ reason: "import-incomplete", message: expect.stringContaining("keeps 2 of 3") });
+  });
+
+  it.each([2, 4])("of which a later delivery finds %d is gone on with, and told", async (count) => {
+    const w = world(aGenericScan(), three, {
+      findingCount: async () => count,
+      findingPages: async function* () {
+        const findings = Array.from({ length: count }, (_, i) => aDojoFinding({ id: i + 1 }));
+        yield { total: count, findings, originals: new Map() };
+      },
+    });
+    w.tests.push(aTest({ buildId: jobKey(w.job), scanType: GENERIC }));
+    const note = { version: 1, jobKey: jobKey(w.job), refusals: 0, postedAt: "2026-11-24T11:59:00.000Z", expected: 3 };
+    w.storage.put(pendingOf(FINDINGS), JSON.stringify(note));
+    expect(await w.run()).toMatchObject({ outcome: "synced", receipt: { findings: { count } } });
+    const told = expect.stringContaining(`DefectDojo keeps ${count} of 3 findings in test 7`);
+    expect(w.receipt().warnings).toEqual([told]);
+    expect(w.messages("warn")).toContainEqual(told);
+    expect(w.sent).toEqual([]);
   });
 
   it("is held to the number of what is not below the minimum severity", async () => {
