@@ -84,6 +84,8 @@ async function demo({ once = false, json = false }: { once?: boolean; json?: boo
     await standin?.close();
     await rm(dataDir, { recursive: true, force: true });
   }
+  // A handler that was cut off may still wait for DefectDojo, and is not waited for.
+  process.exit();
 }
 
 /** A DefectDojo of the tests, with some of the samples' findings already known so that there is something to see. */

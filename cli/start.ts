@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { readServiceConfig } from "../lib/config.ts";
+import type { Log } from "../lib/observe.ts";
 import { type Service, startService } from "./runtime/service.ts";
 import { serviceLog } from "./runtime/service-log.ts";
 
@@ -17,7 +18,7 @@ export function startCommand(): Command {
       }
       await untilSignalled();
       log.info("dojo-relay ends: it finishes or hands back its messages");
-      await service.stop();
+      await end(service, log);
     });
 }
 
@@ -29,6 +30,15 @@ Examples:
   $ AWS_ENDPOINT_URL_S3=http://minio:9000 WEBHOOK_TOKEN=… DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=… dojo-relay start
 
 Paths:  POST /events (bucket notifications)  GET /healthz  /readyz  /metrics`;
+
+/** Stops the service and ends the process: a handler that was cut off may still wait for DefectDojo, and is not waited for. */
+async function end(service: Service, log: Log): Promise<never> {
+  await service.stop().catch((error: unknown) => {
+    log.error("dojo-relay did not end in order", { error });
+    process.exitCode = 1;
+  });
+  process.exit();
+}
 
 export function describe({ url, s3Endpoint, sqsEndpoint, bucket, dojoUrl }: Service) {
   return { receiver: `${url}/events`, s3: s3Endpoint, sqs: sqsEndpoint, bucket, defectdojo: dojoUrl };

@@ -55,7 +55,7 @@ export async function importRecord(
 ): Promise<RecordOutcome> {
   const { queue, clock, metrics } = ports;
   const log = withFields(ports.log, { messageId: message.messageId });
-  const stopHeartbeat = keepHidden(queue, message.receiptHandle, settings.heartbeatSeconds, (error) =>
+  const stopHeartbeat = keepHidden(queue, message.receiptHandle, settings.heartbeatSeconds, delivery, (error) =>
     log.warn("the message could not be kept hidden", { error }),
   );
   const notes = pendingNotes(ports.storage, log);
@@ -89,6 +89,7 @@ export async function importRecord(
   } catch (error) {
     await stopHeartbeat();
     try {
+      if (delivery.remainingMs() <= 0) throw new Error("its time is over, it may be in other hands", { cause: error });
       return await settle(error, message, job, notes, { ...ports, log }, settings);
     } catch (cause) {
       log.error("the message could not be settled; it comes again by itself", { error: cause });
@@ -238,19 +239,21 @@ async function refuseAfterDeaths(
 
 /**
  * Extends the message's visibility now and from then on until stopped; what was under way has ended then. At once, as a queue of somebody's own may hide
- * its messages for less time than lies between two signs of life (SQS: 30 s where nothing is set).
+ * its messages for less time than lies between two signs of life (SQS: 30 s where nothing is set). Not beyond the delivery's end: whoever gave it up
+ * and lives on wants the message to come again.
  */
 function keepHidden(
   queue: Queue,
   receiptHandle: string,
   seconds: number,
+  delivery: Delivery,
   onError: (error: unknown) => void,
 ): () => Promise<void> {
   const beat = () => queue.changeVisibility(receiptHandle, seconds).catch(onError);
   let underway = beat();
   const timer = setInterval(
     () => {
-      underway = beat();
+      if (delivery.remainingMs() > 0) underway = beat();
     },
     (seconds * 1000) / 3,
   );

@@ -34,13 +34,20 @@ export interface Poller {
   ready(): boolean;
   /** Batches under way. */
   busy(): number;
-  /** Takes no more messages, lets the handlers finish for `graceMs`, and hands back what they could not. */
+  /**
+   * Takes no more messages, lets the handlers finish for `graceMs`, and hands back what they could not. These handlers are still under way then: what
+   * they wait for is not broken off.
+   */
   stop(graceMs: number): Promise<void>;
 }
 
 /** The end waits for the polls that are under way. */
 const WAIT_SECONDS = 5;
 const PAUSE_AFTER_ERROR_MS = 2_000;
+/** The handlers' time ends so much before their messages are handed back: a sign of life that is on its way would hide them again. */
+const LAST_SIGN_MS = 1_000;
+/** A queue that has gone away does not hold up the end. */
+const HAND_BACK_MS = 3_000;
 
 /** What Lambda's event source mapping does: takes messages, calls the handler, deletes what did not fail. */
 export function startPoller(options: PollerOptions): Poller {
@@ -84,11 +91,14 @@ export function startPoller(options: PollerOptions): Poller {
   };
 
   const handBack = async (messages: Iterable<Message>) => {
-    for (const { ReceiptHandle } of messages) {
-      await sqs
-        .send(new ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }))
-        .catch(() => undefined);
-    }
+    const abortSignal = AbortSignal.timeout(HAND_BACK_MS);
+    const visible = ({ ReceiptHandle }: Message) =>
+      sqs
+        .send(new ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }), {
+          abortSignal,
+        })
+        .catch((error: unknown) => log.warn("a message could not be handed back and comes again later", { error }));
+    await Promise.all([...messages].map(visible));
   };
 
   const poll = async () => {
@@ -121,7 +131,7 @@ export function startPoller(options: PollerOptions): Poller {
     ready: () => Date.now() - lastAnswer < 3 * WAIT_SECONDS * 1000 || busy === concurrency,
     busy: () => busy,
     stop: async (graceMs) => {
-      deadline = Date.now() + graceMs;
+      deadline = Date.now() + graceMs - LAST_SIGN_MS;
       stopping.abort();
       if (breaksOffPolls) polling.abort();
       const finished = Promise.all(loops).then(() => true);

@@ -12,8 +12,8 @@ export interface CliResult {
 export interface CliRun {
   readonly result: Promise<CliResult>;
   kill(signal: NodeJS.Signals): void;
-  /** Resolves when so many lines came on stderr (progress is a line a step there), or the command ended. */
-  lines(count: number): Promise<void>;
+  /** Resolves when so many lines came on stderr (progress is a line a step there), or the command ended. @returns the lines until now */
+  lines(count: number): Promise<string[]>;
   /** The same of stdout. @returns the lines until now */
   outputLines(count: number): Promise<string[]>;
 }
@@ -57,9 +57,7 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
   };
   return {
     result,
-    lines: async (count) => {
-      await until(count, () => stderr);
-    },
+    lines: (count) => until(count, () => stderr),
     outputLines: (count) => until(count, () => stdout),
     kill: (signal) => child.kill(signal),
   };
