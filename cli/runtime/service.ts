@@ -17,6 +17,7 @@ import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts"
 import { activity } from "./activity.ts";
 import { GUARDED_PATHS, pageRoutes } from "./page.ts";
 import { startPoller } from "./poller.ts";
+import { precedence } from "./precedence.ts";
 import { type Route, startReceiver } from "./receiver.ts";
 import { serviceMetrics } from "./service-metrics.ts";
 
@@ -69,11 +70,15 @@ export async function startService(
   let redrive: (id: string) => Promise<number> = async () => 0;
   let ready = () => false;
 
+  // Whoever sends notifications waits for their answers, MinIO with all that comes behind; jobs that are in the queue are safe.
+  const notifications = precedence();
   const notify: Route = async ({ body }) => {
-    if (ingest === undefined) return { status: 503, body: "starting\n" };
+    const take = ingest;
+    if (take === undefined) return { status: 503, body: "starting\n" };
     const text = (await body()).toString("utf8");
     try {
-      return { status: 200, type: "application/json", body: `${JSON.stringify(await ingest(parseJson(text)))}\n` };
+      const taken = await notifications.first(() => take(parseJson(text)));
+      return { status: 200, type: "application/json", body: `${JSON.stringify(taken)}\n` };
     } catch (error) {
       // Whoever sent it sends it again: this is only what a retry may mend.
       return { status: 503, body: `${error instanceof Error ? error.message : String(error)}\n` };
@@ -154,10 +159,14 @@ export async function startService(
       });
     const bucket = env["BUCKET"]?.trim() || service.AWS_ENDPOINT_URL_S3 === undefined ? service.BUCKET : undefined;
     ingest = ingestHandler(ports, { ...ingestSettings(config), bucket });
+    const importer = importerHandler(ports, recordSettings(config));
     const poller = startPoller({
       sqs,
       queueUrl: config.QUEUE_URL,
-      handler: importerHandler(ports, recordSettings(config)),
+      handler: async (event, context) => {
+        await notifications.giveWay();
+        return await importer(event, context);
+      },
       concurrency: service.MAX_CONCURRENCY,
       batchSize: 1,
       timeoutMs: service.IMPORTER_TIMEOUT_SECONDS * 1000,
