@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 
 /** Lets one kind of work go before another on one machine. */
 export interface Precedence {
@@ -14,7 +14,7 @@ const FEW = 4;
 const LONGEST_MS = 2_000;
 const LOOK_MS = 20;
 
-export function precedence(): Precedence {
+export function precedence(clock: Clock = systemClock): Precedence {
   let underway = 0;
   return {
     first: async (work) => {
@@ -26,7 +26,7 @@ export function precedence(): Precedence {
       }
     },
     giveWay: async () => {
-      for (let waited = 0; underway > FEW && waited < LONGEST_MS; waited += LOOK_MS) await sleep(LOOK_MS);
+      for (let waited = 0; underway > FEW && waited < LONGEST_MS; waited += LOOK_MS) await clock.sleep(LOOK_MS);
     },
   };
 }

@@ -1,35 +1,38 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { precedence } from "../../cli/runtime/precedence.ts";
 
-describe("work that gives way", () => {
-  const underway = (count: number) => {
-    const { first, giveWay } = precedence();
-    const ends = Array.from({ length: count }, () => Promise.withResolvers<void>());
-    const works = ends.map(({ promise }) => first(() => promise));
-    return { giveWay, ends, works };
-  };
-  const after = async (milliseconds: number, given: Promise<void>) => {
-    let gone = false;
-    void given.then(() => {
-      gone = true;
-    });
-    await vi.advanceTimersByTimeAsync(milliseconds);
-    return gone;
-  };
+function underway(count: number, onSleep: (end: (index: number) => void) => void = () => undefined) {
+  let slept = 0;
+  const ends = Array.from({ length: count }, () => Promise.withResolvers<void>());
+  const { first, giveWay } = precedence({
+    now: () => slept,
+    sleep: async (ms) => {
+      slept += ms;
+      onSleep((index) => ends[index]?.reject(new Error("it failed")));
+    },
+  });
+  const works = ends.map(({ promise }) => first(() => promise));
+  for (const work of works) work.catch(() => undefined);
+  return { giveWay, works, slept: () => slept };
+}
 
-  it("goes at once where little goes first, on when that has ended, and in the end in any case", async () => {
-    vi.useFakeTimers();
-    try {
-      expect(await after(0, underway(4).giveWay())).toBe(true);
-      const busy = underway(5);
-      const given = busy.giveWay();
-      expect(await after(1_000, given)).toBe(false);
-      busy.ends[0]?.reject(new Error("it failed"));
-      await expect(busy.works[0]).rejects.toThrow("it failed");
-      expect(await after(40, given)).toBe(true);
-      expect(await after(2_100, underway(5).giveWay())).toBe(true);
-    } finally {
-      vi.useRealTimers();
-    }
+describe("work that gives way", () => {
+  it("goes at once where little goes first", async () => {
+    const { giveWay, slept } = underway(4);
+    await giveWay();
+    expect(slept()).toBe(0);
+  });
+
+  it("goes on when that has ended, well or not", async () => {
+    const { giveWay, slept, works } = underway(5, (end) => end(3));
+    await giveWay();
+    expect(slept()).toBeLessThan(100);
+    await expect(works[3]).rejects.toThrow("it failed");
+  });
+
+  it("gets on all the same where that never ends", async () => {
+    const { giveWay, slept } = underway(5);
+    await giveWay();
+    expect(slept()).toBe(2_000);
   });
 });
