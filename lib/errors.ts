@@ -93,6 +93,10 @@ export const REASONS = {
     "permanent",
     "Give the relay read and write on the scan's folder, then redrive; a hook's presigned addresses are good for a while only.",
   ],
+  "storage-rejected": [
+    "permanent",
+    "Look up the code that the object store gives: region, encryption, key or bucket are not as it wants them; then redrive.",
+  ],
   "storage-missing": ["permanent", "Check the bucket's name and region, then redrive."],
   "storage-unavailable": ["transient", "The object store did not answer well; the job is tried again by itself."],
   "storage-precondition": ["permanent", "Another writer was first; the newer object stays."],

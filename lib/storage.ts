@@ -219,7 +219,8 @@ const quoted = (etag: string) => `"${etag}"`;
 const unquoted = (etag: string | undefined) => (etag ?? "").replace(/^W\//, "").replaceAll('"', "");
 
 /**
- * A conflict with a write that is under way is no lost race: that write may still fail. An upload in parts that is gone is begun anew.
+ * What a retry may mend though its status may say otherwise. A conflict with a write that is under way is no lost race: that write may still fail. An
+ * upload in parts that is gone, or lost one, is begun anew; what was cut off or changed on its way is sent again; expired credentials are renewed.
  */
 const TRANSIENT = new Set([
   "SlowDown",
@@ -227,8 +228,18 @@ const TRANSIENT = new Set([
   "RequestTimeout",
   "InternalError",
   "ConditionalRequestConflict",
+  "OperationAborted",
   "NoSuchUpload",
+  "InvalidPart",
+  "IncompleteBody",
+  "BadDigest",
+  "XAmzContentSHA256Mismatch",
+  "ExpiredToken",
+  "TokenRefreshRequired",
 ]);
+
+/** Statuses of a refused request that ask for another try. */
+const LATER = new Set([408, 429]);
 
 /** Names and statuses of S3's errors, to our reasons; the first row that fits. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 const ERRORS: readonly (readonly [(name: string, status: number | undefined) => boolean, Reason])[] = [
@@ -236,6 +247,7 @@ const ERRORS: readonly (readonly [(name: string, status: number | undefined) => 
   [(name) => TRANSIENT.has(name), "storage-unavailable"],
   [(_, status) => status === 403, "storage-forbidden"],
   [(name, status) => name === "NoSuchBucket" || name === "NoSuchKey" || status === 404, "storage-missing"],
+  [(_, status = 0) => status >= 400 && status < 500 && !LATER.has(status), "storage-rejected"],
 ];
 
 /** The SDK's error as ours; what is not known (network, 5xx) may be mended by a retry. */

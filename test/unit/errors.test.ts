@@ -24,6 +24,7 @@ const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly R
     "product-type-missing",
     "user-missing",
     "storage-forbidden",
+    "storage-rejected",
     "storage-missing",
     "storage-precondition",
     "failures-exhausted",

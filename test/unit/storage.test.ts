@@ -51,13 +51,27 @@ describe("errors of S3", () => {
     ["RequestTimeout", 400, "storage-unavailable"],
     ["TimeoutError", undefined, "storage-unavailable"],
     ["ECONNREFUSED", undefined, "storage-unavailable"],
-    ["SomethingNew", 418, "storage-unavailable"],
+    ["IncompleteBody", 400, "storage-unavailable"],
+    ["BadDigest", 400, "storage-unavailable"],
+    ["InvalidPart", 400, "storage-unavailable"],
+    ["ExpiredToken", 400, "storage-unavailable"],
+    ["Unknown", 408, "storage-unavailable"],
+    ["TooManyRequests", 429, "storage-unavailable"],
+    ["SyntaxError", 200, "storage-unavailable"],
+    ["PermanentRedirect", 301, "storage-unavailable"],
+    ["SomethingNew", 418, "storage-rejected"],
+    ["KeyTooLongError", 400, "storage-rejected"],
+    ["AuthorizationHeaderMalformed", 400, "storage-rejected"],
+    ["InvalidBucketState", 409, "storage-rejected"],
+    ["UnknownError", 400, "storage-rejected"],
+    ["SomethingNew", 599, "storage-unavailable"],
   ])("%s (%s) is %s", (name, status, reason) => {
     const cause = s3Error(name, status);
     const error = storageError(cause, REF);
     expect(error).toMatchObject({ reason, object: URI, cause });
     expect(error.status).toBe(status);
-    expect(error.message.startsWith(`${URI}: ${name}`)).toBe(true);
+    expect(error.message).toBe(`${URI}: ${name}${status === undefined ? "" : ` (HTTP ${status})`}`);
+    expect(error.errorClass).toBe(reason === "storage-unavailable" ? "transient" : "permanent");
   });
 
   it("of ours stay as they are", () => {
