@@ -62,8 +62,11 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
   let [ignored, aside] = [0, 0];
   for (const notification of newestOfEachKey(parseNotification(event))) {
     metrics.add("NotificationsReceived");
+    let etag: string | undefined;
     try {
-      const key = await ingestOne(notification, ports, settings);
+      const key = await ingestOne(notification, ports, settings, (found) => {
+        etag = found;
+      });
       if (key === undefined) ignored++;
       else enqueued.push(key);
     } catch (error) {
@@ -75,10 +78,10 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
         continue;
       }
       try {
-        await putAside(ports.dlq, asideOf(notification), failure, new Date(ports.clock.now()));
+        await putAside(ports.dlq, asideOf(notification, etag), failure, new Date(ports.clock.now()));
         log.error("a notification is put aside in the dead-letter queue", { object: failure.object, error: failure });
         metrics.add("JobsPutAside");
-        const job = unreadJob(notification);
+        const job = unreadJob(notification, etag);
         if (job !== undefined) ports.onProgress?.({ state: "failed", job, error: failure });
         aside++;
       } catch (cause) {
@@ -95,6 +98,7 @@ async function ingestOne(
   notification: Notification,
   ports: IngestPorts,
   settings: IngestSettings,
+  onEtag: (etag: string) => void,
 ): Promise<string | undefined> {
   if ("error" in notification) throw notification.error;
   if ("ignored" in notification) {
@@ -112,7 +116,7 @@ async function ingestOne(
   }
   if (nameOf(created.key) !== settings.findingsName) return ignore(`no ${settings.findingsName}`);
   if (writtenBackBy(created, created.metadata) !== undefined) return ignore("our own write-back");
-  const job = await makeJob(created, ports, settings);
+  const job = await makeJob(created, ports, settings, false, onEtag);
   if (typeof job === "string") return ignore(job);
   await enqueue(job, ports);
   return jobKey(job);
@@ -121,6 +125,7 @@ async function ingestOne(
 /**
  * The job for findings that were created, or why there is nothing to do.
  * @param begun that job may have written them back already, and is to be gone on with
+ * @param onEtag is told the findings' ETag as soon as it is known, whatever becomes of them
  * @throws RelayError `sidecar-…`, `storage-…`
  */
 export async function makeJob(
@@ -128,6 +133,7 @@ export async function makeJob(
   ports: Pick<IngestPorts, "storage" | "log" | "metrics">,
   settings: IngestSettings,
   begun = false,
+  onEtag?: (etag: string) => void,
 ): Promise<ScanJob | string> {
   const { storage, log, metrics } = ports;
   const [head, sidecar] = await Promise.allSettled([storage.head(created), readSidecar(storage, created, settings)]);
@@ -135,6 +141,7 @@ export async function makeJob(
   if (head.value === undefined) return "the findings were deleted meanwhile";
   const writer = writtenBackBy(created, head.value.metadata);
   const etag = created.etag ?? head.value.etag;
+  onEtag?.(etag);
   const goesOn = begun && writer === jobKey({ ...created, etag });
   if (writer !== undefined && !goesOn) return "our own write-back";
   if (!goesOn && etag !== head.value.etag) return "a newer upload has a notification of its own";
@@ -205,16 +212,21 @@ function mayStillCome(
   return clock.now() - at <= settings.sidecarGraceMs;
 }
 
-/** The job without its Scan that a notification's object makes, where the notification says enough. */
-function unreadJob(notification: Notification): Job | undefined {
-  if (!("created" in notification) || notification.created.etag === undefined) return undefined;
-  const { bucket, key, etag, versionId, sequencer } = notification.created;
+/**
+ * The job without its Scan that a notification's object makes, where enough is known of it.
+ * @param found the ETag that the object has, for a source that does not say it
+ */
+function unreadJob(notification: Notification, found: string | undefined): Job | undefined {
+  if (!("created" in notification)) return undefined;
+  const { bucket, key, versionId, sequencer } = notification.created;
+  const etag = notification.created.etag ?? found;
+  if (etag === undefined) return undefined;
   return { version: 1, kind: "import", bucket, key, etag, ...dropUndefined({ versionId, sequencer }) };
 }
 
 /** What is put aside of a notification: a job without its Scan, so that a redrive reads the sidecar anew; else the notification itself. */
-function asideOf(notification: Notification) {
-  const job = unreadJob(notification);
+function asideOf(notification: Notification, etag: string | undefined) {
+  const job = unreadJob(notification, etag);
   if (job === undefined)
     return { body: rawText(notification.raw), group: "notifications", attempts: 1, subject: "notification" };
   return { body: encodeJob(job), group: messageGroup(job), attempts: 1, subject: uri(job) };

@@ -285,9 +285,21 @@ describe("what no retry can mend is put aside and acknowledged", () => {
     }
   });
 
-  it("an upload whose ETag nobody says, as its notification", async () => {
+  it("an upload whose notification does not say the ETag, as a job by the ETag that it has", async () => {
     const w = world();
     w.upload(FINDINGS, "{");
+    expect(await w.ingest(s3Event({ eTag: undefined }))).toMatchObject({ putAside: 1 });
+    const [aside] = w.dlq.sent;
+    expect(decodeJob(aside?.body ?? "", "message")).toMatchObject({ ...FINDINGS, etag: ETAG, kind: "import" });
+    expect(aside?.attributes?.subject).toBe("s3://securecodebox/scan-abc/findings.json");
+    expect(w.storage.calls.filter((call) => call.startsWith("head"))).toHaveLength(1);
+  });
+
+  it("an upload whose ETag nobody can tell, as its notification", async () => {
+    const w = world();
+    w.storage.before = () => {
+      throw new RelayError("storage-forbidden", "no", { object: "s3://x" });
+    };
     const event = s3Event({ eTag: undefined });
     await w.ingest(event);
     expect(JSON.parse(w.dlq.sent[0]?.body ?? "")).toEqual(event.Records[0]);
