@@ -2,24 +2,22 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ChangeMessageVisibilityCommand,
-  DeleteMessageBatchCommand,
+  DeleteMessageCommand,
   type Message,
   ReceiveMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import type { RunContext } from "../../lib/handlers.ts";
-import type { Log } from "../../lib/observe.ts";
+import type { Log, Metrics } from "../../lib/observe.ts";
 
 export interface PollerOptions {
   readonly sqs: SQSClient;
   readonly queueUrl: string;
   readonly handler: (event: SQSEvent, context: RunContext) => Promise<SQSBatchResponse>;
-  /** Batches under way at once, as Lambda's `MaximumConcurrency`. */
+  /** Messages under way at once, as Lambda's `MaximumConcurrency`; each is an event of its own. */
   readonly concurrency: number;
-  /** Messages a batch. */
-  readonly batchSize: number;
-  /** How long one call of the handler may take. */
+  /** How long one call of the handler may take; one that goes on nonetheless is given up soon after. */
   readonly timeoutMs: number;
   /**
    * Whether a long poll may be broken off. A queue that hands a message to whoever has gone away meanwhile hides it, and its group, for the whole
@@ -27,12 +25,13 @@ export interface PollerOptions {
    */
   readonly breaksOffPolls?: boolean;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface Poller {
   /** Whether the queue answered lately. */
   ready(): boolean;
-  /** Batches under way. */
+  /** Messages under way. */
   busy(): number;
   /**
    * Takes no more messages, lets the handlers finish for `graceMs`, and hands back what they could not. These handlers are still under way then: what
@@ -44,6 +43,8 @@ export interface Poller {
 /** The end waits for the polls that are under way. */
 const WAIT_SECONDS = 5;
 const PAUSE_AFTER_ERROR_MS = 2_000;
+/** A handler puts things in order before its time is over; so much later it is taken for one that never ends. */
+const GIVE_UP_MS = 5_000;
 /** The handlers' time ends so much before their messages are handed back: a sign of life that is on its way would hide them again. */
 const LAST_SIGN_MS = 1_000;
 /** A queue that has gone away does not hold up the end. */
@@ -51,43 +52,40 @@ const HAND_BACK_MS = 3_000;
 
 /** What Lambda's event source mapping does: takes messages, calls the handler, deletes what did not fail. */
 export function startPoller(options: PollerOptions): Poller {
-  const { sqs, queueUrl, handler, concurrency, batchSize, timeoutMs, breaksOffPolls = false, log } = options;
+  const { sqs, queueUrl, handler, concurrency, timeoutMs, breaksOffPolls = false, log, metrics } = options;
   const stopping = new AbortController();
   const polling = new AbortController();
-  const inFlight = new Map<string, Message>();
+  const inFlight = new Set<Message>();
   let deadline: number | undefined;
   let lastAnswer = 0;
-  let busy = 0;
 
-  const work = async (messages: readonly Message[]) => {
+  const work = async (message: Message) => {
     const end = Date.now() + timeoutMs;
     const context = {
       awsRequestId: randomUUID(),
       getRemainingTimeInMillis: () => Math.min(end, deadline ?? end) - Date.now(),
     };
-    for (const message of messages) inFlight.set(message.ReceiptHandle ?? "", message);
-    busy++;
+    inFlight.add(message);
     try {
-      const { batchItemFailures } = await handler(
-        { Records: messages.map((message) => toRecord(message, queueUrl)) },
-        context,
-      );
-      const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
-      await remove(messages.filter(({ MessageId }) => !failed.has(MessageId ?? "")));
+      const answer = handler({ Records: [toRecord(message, queueUrl)] }, context);
+      const { batchItemFailures } = await within(timeoutMs + GIVE_UP_MS, answer);
+      if (batchItemFailures.length === 0) await remove(message);
     } catch (error) {
-      log.error("the handler failed; its messages come again after their visibility timeout", { error });
+      // The next delivery counts this one as a failure, as it settled nothing.
+      log.error("the handler failed; its message comes again after its visibility timeout", {
+        messageId: message.MessageId,
+        error,
+      });
+      metrics.add("JobsRetried");
     } finally {
-      busy--;
-      for (const message of messages) inFlight.delete(message.ReceiptHandle ?? "");
+      inFlight.delete(message);
     }
   };
 
-  const remove = async (done: readonly Message[]) => {
-    if (done.length === 0) return;
-    const entries = done.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
-    const { Failed = [] } = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }));
-    for (const { Code, Message: why } of Failed)
-      log.warn("a finished message could not be deleted and will come again", { code: Code, why });
+  const remove = async ({ ReceiptHandle }: Message) => {
+    await sqs
+      .send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle }))
+      .catch((error: unknown) => log.warn("a finished message could not be deleted and will come again", { error }));
   };
 
   const handBack = async (messages: Iterable<Message>) => {
@@ -104,10 +102,10 @@ export function startPoller(options: PollerOptions): Poller {
   const poll = async () => {
     while (!stopping.signal.aborted) {
       try {
-        const { Messages = [] } = await sqs.send(
+        const { Messages: [message] = [] } = await sqs.send(
           new ReceiveMessageCommand({
             QueueUrl: queueUrl,
-            MaxNumberOfMessages: batchSize,
+            MaxNumberOfMessages: 1,
             // The first look is short, so that readiness is known at once.
             WaitTimeSeconds: lastAnswer === 0 ? 0 : WAIT_SECONDS,
             MessageSystemAttributeNames: ["All"],
@@ -116,8 +114,9 @@ export function startPoller(options: PollerOptions): Poller {
           { abortSignal: polling.signal },
         );
         lastAnswer = Date.now();
-        if (stopping.signal.aborted) return await handBack(Messages);
-        if (Messages.length > 0) await work(Messages);
+        if (message === undefined) continue;
+        if (stopping.signal.aborted) return await handBack([message]);
+        await work(message);
       } catch (error) {
         if (stopping.signal.aborted) return;
         log.error("the queue does not answer", { object: queueUrl, error });
@@ -128,8 +127,8 @@ export function startPoller(options: PollerOptions): Poller {
 
   const loops = Array.from({ length: concurrency }, poll);
   return {
-    ready: () => Date.now() - lastAnswer < 3 * WAIT_SECONDS * 1000 || busy === concurrency,
-    busy: () => busy,
+    ready: () => Date.now() - lastAnswer < 3 * WAIT_SECONDS * 1000 || inFlight.size === concurrency,
+    busy: () => inFlight.size,
     stop: async (graceMs) => {
       deadline = Date.now() + graceMs - LAST_SIGN_MS;
       stopping.abort();
@@ -138,9 +137,22 @@ export function startPoller(options: PollerOptions): Poller {
       if (await Promise.race([finished, sleep(graceMs, false, { ref: false })])) return;
       polling.abort();
       log.warn("messages are handed back unfinished", { messages: inFlight.size });
-      await handBack(inFlight.values());
+      await handBack(inFlight);
     },
   };
+}
+
+/** @throws Error when the work takes longer: it goes on then, and how it ends matters to nobody */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const late = sleep(ms, undefined, { signal: ended.signal }).then(() => {
+    throw new Error(`it has not ended within ${Math.round(ms / 1000)} s, and is given up`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    ended.abort();
+  }
 }
 
 /** A message as Lambda passes it on. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */

@@ -168,10 +168,10 @@ export async function startService(
         return await importer(event, context);
       },
       concurrency: service.MAX_CONCURRENCY,
-      batchSize: 1,
       timeoutMs: service.IMPORTER_TIMEOUT_SECONDS * 1000,
       breaksOffPolls: service.AWS_ENDPOINT_URL_SQS === undefined && !given,
       log,
+      metrics,
     });
     closers.push(() => poller.stop(SHUTDOWN_GRACE_MS));
     ready = poller.ready;

@@ -54,7 +54,8 @@ async function obey(order: Order): Promise<void> {
   const handler: (event: SQSEvent, context: RunContext) => ReturnType<ReturnType<typeof importerHandler>> =
     importerHandler(ports, recordSettings(config));
   poller = startPoller({
-    ...{ sqs, queueUrl: config.QUEUE_URL, handler, concurrency: 1, batchSize: 1, timeoutMs: order.timeoutMs, log },
+    ...{ sqs, queueUrl: config.QUEUE_URL, handler, concurrency: 1, timeoutMs: order.timeoutMs, log },
+    metrics: ports.metrics,
     breaksOffPolls: true,
   });
 }

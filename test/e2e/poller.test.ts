@@ -1,0 +1,81 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { SQSBatchResponse } from "aws-lambda";
+import { afterEach, expect, it, vi } from "vitest";
+import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
+import { fifo } from "../../cli/fifo.ts";
+import { ensureQueues } from "../../cli/resources.ts";
+import { startPoller } from "../../cli/runtime/poller.ts";
+import { sqsQueue } from "../../lib/queue.ts";
+import { sqsClient } from "../contract/aws.ts";
+import { recorder } from "../helpers/recorder.ts";
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+/** A queue whose messages stay hidden for long, with one of each of these bodies, each a group. */
+async function queueWith(...bodies: string[]) {
+  const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-poller-"));
+  closers.push(() => rm(dataDir, { recursive: true, force: true }));
+  const server = await startEmbeddedSqs({ dataDir });
+  closers.push(server.close);
+  const sqs = sqsClient(server.url);
+  const { queueUrl } = await ensureQueues(sqs, 8);
+  for (const body of bodies) await sqsQueue(sqs, queueUrl).send({ body, group: body, deduplicationId: body });
+  return { sqs, queueUrl };
+}
+
+it("gives up a handler that never ends, takes the next message, and leaves the first one in the queue", async () => {
+  const { sqs, queueUrl } = await queueWith("hangs", "ends");
+  const { log, metrics, lines, counts } = recorder();
+  const { promise: hung, resolve: wakeUp } = Promise.withResolvers<SQSBatchResponse>();
+  const seen: { body: string; receives: string }[] = [];
+  const poller = startPoller({
+    sqs,
+    queueUrl,
+    handler: async ({ Records }) => {
+      for (const { body, attributes } of Records) seen.push({ body, receives: attributes.ApproximateReceiveCount });
+      return seen.length === 1 ? await hung : { batchItemFailures: [] };
+    },
+    ...{ concurrency: 1, timeoutMs: 100, breaksOffPolls: true, log, metrics },
+  });
+  closers.push(() => poller.stop(1_000));
+
+  await vi.waitFor(() => expect(seen).toHaveLength(2), { timeout: 10_000 });
+  expect(lines.filter(({ level }) => level === "error")).toMatchObject([
+    {
+      message: expect.stringContaining("the handler failed"),
+      fields: { error: { message: /has not ended within 5 s/ } },
+    },
+  ]);
+  expect(counts.get("JobsRetried")).toBe(1);
+  // However it ends at last, the message is not its own any more.
+  wakeUp({ batchItemFailures: [] });
+  await vi.waitFor(() => expect(seen).toHaveLength(3), { timeout: 10_000 });
+  expect(seen).toEqual([
+    { body: "hangs", receives: "1" },
+    { body: "ends", receives: "1" },
+    { body: "hangs", receives: "2" },
+  ]);
+});
+
+it("does not delete what the handler says has failed", async () => {
+  const { sqs, queueUrl } = await queueWith("fails");
+  let calls = 0;
+  const poller = startPoller({
+    sqs,
+    queueUrl,
+    handler: async ({ Records }) => {
+      if (++calls === 3) return { batchItemFailures: [] };
+      await sqsQueue(sqs, queueUrl).changeVisibility(Records[0]?.receiptHandle ?? "", 0);
+      return { batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+    },
+    ...{ concurrency: 1, timeoutMs: 60_000, breaksOffPolls: true, ...recorder() },
+  });
+  await vi.waitFor(() => expect(calls).toBe(3), { timeout: 10_000 });
+  await poller.stop(2_000);
+  expect(await fifo(sqs, queueUrl).counts()).toMatchObject({ waiting: 0, inFlight: 0 });
+});
