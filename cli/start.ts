@@ -29,7 +29,13 @@ Examples:
   $ DEFECTDOJO_URL=https://defectdojo.example.com DEFECTDOJO_APIKEY=… dojo-relay start
   $ AWS_ENDPOINT_URL_S3=http://minio:9000 WEBHOOK_TOKEN=… DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=… dojo-relay start
 
-Paths:  POST /events (bucket notifications)  GET /healthz  /readyz  /metrics`;
+Paths:
+  GET /           the page: scans as they pass, and a button to redrive what failed (GET /api/scans, POST /api/redrive)
+  POST /events    bucket notifications
+  GET /healthz    the process lives
+  GET /readyz     the queue answers
+  GET /metrics    for Prometheus
+POST /events and what the page shows and does want the WEBHOOK_TOKEN; beside MinIO it has to be set where HOST is not loopback.`;
 
 /** Stops the service and ends the process: a handler that was cut off may still wait for DefectDojo, and is not waited for. */
 async function end(service: Service, log: Log): Promise<never> {
