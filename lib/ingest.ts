@@ -3,26 +3,16 @@ import type { Clock } from "./clock.ts";
 import { type RelayError, toRelayError } from "./errors.ts";
 import { type Notification, type ObjectCreated, parseNotification } from "./events.ts";
 import { selects } from "./hook-selector.ts";
-import {
-  compareSequencers,
-  deduplicationId,
-  encodeJob,
-  type Job,
-  jobKey,
-  MAX_JOB_BYTES,
-  messageGroup,
-  messageText,
-  type ScanJob,
-} from "./job.ts";
+import { compareSequencers, deduplicationId, encodeJob, type Job, jobKey, messageGroup, type ScanJob } from "./job.ts";
 import { nameOf, uri } from "./layout.ts";
 import type { Observer } from "./observe.ts";
 import { putAside } from "./put-aside.ts";
 import type { Queue } from "./queue.ts";
+import { pack, rawAside, rawText, splitTooMany } from "./raw-notifications.ts";
 import { writtenBackBy } from "./receipt.ts";
 import { dropUndefined } from "./scan.ts";
 import { readSidecar, type SidecarSettings } from "./sidecar.ts";
 import type { Storage } from "./storage.ts";
-import { cutText } from "./text.ts";
 
 export interface IngestPorts extends Observer {
   readonly storage: Storage;
@@ -60,8 +50,20 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
   const enqueued: string[] = [];
   const failed: { error: RelayError; messageId: string | undefined }[] = [];
   let [ignored, aside] = [0, 0];
-  for (const notification of newestOfEachKey(parseNotification(event))) {
-    metrics.add("NotificationsReceived");
+  const all = newestOfEachKey(parseNotification(event));
+  metrics.add("NotificationsReceived", all.length);
+  const { now, tooMany } = splitTooMany(all, (one) => takesRequests(one, settings));
+  for (const { messageId, pieces, error } of tooMany) {
+    try {
+      for (const body of pack(pieces)) await putAside(ports.dlq, rawAside(body), error, new Date(ports.clock.now()));
+      log.error("pieces of a notification are put aside in the dead-letter queue", { pieces: pieces.length, error });
+      metrics.add("JobsPutAside", pieces.length);
+      aside += pieces.length;
+    } catch (cause) {
+      failed.push({ error: toRelayError(cause, "notification"), messageId });
+    }
+  }
+  for (const notification of now) {
     let etag: string | undefined;
     try {
       const key = await ingestOne(notification, ports, settings, (found) => {
@@ -92,6 +94,10 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
   metrics.add("NotificationsIgnored", ignored);
   return { enqueued, ignored, putAside: aside, failed };
 }
+
+/** Whether more is to be done about it than a look at what it says. */
+const takesRequests = (notification: Notification, { findingsName }: IngestSettings) =>
+  "error" in notification || ("created" in notification && nameOf(notification.created.key) === findingsName);
 
 /** @returns the job's key, or undefined where there is nothing to do */
 async function ingestOne(
@@ -227,19 +233,9 @@ function unreadJob(notification: Notification, found: string | undefined): Job |
 /** What is put aside of a notification: a job without its Scan, so that a redrive reads the sidecar anew; else the notification itself. */
 function asideOf(notification: Notification, etag: string | undefined) {
   const job = unreadJob(notification, etag);
-  if (job === undefined)
-    return { body: rawText(notification.raw), group: "notifications", attempts: 1, subject: "notification" };
+  if (job === undefined) return rawAside(rawText(notification.raw));
   return { body: encodeJob(job), group: messageGroup(job), attempts: 1, subject: uri(job) };
 }
 
 const objectOf = (notification: Notification) =>
   "created" in notification ? uri(notification.created) : "notification";
-
-/** The notification as it came, as far as a message holds it: a character takes three bytes at most. */
-function rawText(raw: unknown): string {
-  try {
-    return cutText(messageText(raw), MAX_JOB_BYTES / 3);
-  } catch {
-    return '"a notification that is nested too deep to be kept"';
-  }
-}

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { describeError, type RelayError } from "./errors.ts";
 import type { Queue } from "./queue.ts";
 
@@ -10,6 +10,11 @@ export interface Aside {
   readonly attempts: number;
   /** Name of the scan, or where its findings lie. */
   readonly subject: string;
+  /**
+   * Whether the same again, for the same reason, within the queue's five minutes is the same message: for what senders repeat. A job is never: it fails
+   * again after a redrive, and would be lost.
+   */
+  readonly repeated?: boolean;
 }
 
 /** SQS counts attributes into the size of the message; nobody reads more of an error. */
@@ -20,14 +25,18 @@ const LONGEST_MESSAGE = 1_000;
  */
 export async function putAside(
   dlq: Queue,
-  { body, group, attempts, subject }: Aside,
+  { body, group, attempts, subject, repeated = false }: Aside,
   error: RelayError,
   now: Date,
 ): Promise<void> {
   await dlq.send({
     body,
     group,
-    deduplicationId: randomUUID(),
+    deduplicationId: repeated
+      ? createHash("sha256")
+          .update(JSON.stringify([error.reason, body]))
+          .digest("hex")
+      : randomUUID(),
     attributes: {
       reason: error.reason,
       errorClass: error.errorClass,

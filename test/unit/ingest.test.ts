@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RelayError } from "../../lib/errors.ts";
+import { parseNotification } from "../../lib/events.ts";
 import { type IngestPorts, type IngestSettings, ingest, makeJob } from "../../lib/ingest.ts";
 import { decodeJob, encodeJob, jobKey, messageGroup } from "../../lib/job.ts";
 import { type ObjectRef, sibling } from "../../lib/layout.ts";
@@ -412,6 +413,56 @@ describe("several in one event", () => {
     w.upload();
     await w.ingest({ Records: [s3Record(MINE), s3Record(MINE)] });
     expect(new Set(w.queue.sent.map(({ deduplicationId }) => deduplicationId)).size).toBe(1);
+  });
+});
+
+describe("more in one event than can be worked on", () => {
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, i) => s3Record({ ...MINE, key: `scan-${i}/findings.json` }));
+  const keysOf = (body: string) =>
+    parseNotification(JSON.parse(body)).map((one) => ("created" in one ? one.created.key : undefined));
+
+  it("are put aside, so that what was enqueued and what was put aside are all", async () => {
+    const w = world();
+    for (const { s3 } of many(1_200)) w.upload({ ...FINDINGS, key: s3.object.key });
+    const event = { Records: [s3Record({ key: "scan-0/scan.json" }), ...many(1_200)] };
+    const result = await w.ingest(event);
+    expect(result).toMatchObject({ ignored: 1, putAside: 200, failed: [] });
+    expect(result.enqueued).toHaveLength(1_000);
+    expect(w.dlq.sent.length).toBeLessThan(5);
+    expect([...w.jobs().map(({ key }) => key), ...w.dlq.sent.flatMap(({ body }) => keysOf(body))]).toEqual(
+      many(1_200).map(({ s3 }) => s3.object.key),
+    );
+    const told = { reason: "event-invalid", message: expect.stringContaining("1200 pieces, more than 1000") };
+    for (const { attributes } of w.dlq.sent) expect(attributes).toMatchObject(told);
+    expect([w.counts.get("NotificationsReceived"), w.counts.get("JobsPutAside")]).toEqual([1_201, 200]);
+  });
+
+  it("come again where they cannot be put aside", async () => {
+    const w = world();
+    w.dlq.before = () => {
+      throw new RelayError("queue-unavailable", "down", { object: "dlq" });
+    };
+    const { failed } = await w.ingest(sqsEvent({ Records: many(1_001) }, s3Event(MINE)));
+    expect(failed).toMatchObject([{ messageId: "message-1", error: { reason: "queue-unavailable" } }]);
+  });
+});
+
+describe("a notification that its sender repeats", () => {
+  it("is one dead letter within the queue's five minutes", async () => {
+    const w = world();
+    for (const event of [{ hello: "world" }, { hello: "world" }, { hello: "you" }]) await w.ingest(event);
+    const [first, again, other] = w.dlq.sent.map(({ deduplicationId }) => deduplicationId);
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
+  it("but an upload is one each time: what failed again after a redrive would be lost", async () => {
+    const w = world();
+    w.upload(FINDINGS, "{");
+    for (let times = 0; times < 2; times++) await w.ingest(s3Event(MINE));
+    const [first, again] = w.dlq.sent.map(({ deduplicationId }) => deduplicationId);
+    expect(again).not.toBe(first);
   });
 });
 

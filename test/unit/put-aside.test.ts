@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { REASONS, type Reason, RelayError } from "../../lib/errors.ts";
-import { putAside } from "../../lib/put-aside.ts";
+import { type Aside, putAside } from "../../lib/put-aside.ts";
 import { memoryQueue } from "../helpers/memory-queue.ts";
 import "../helpers/no-network.ts";
 
 const NOW = new Date("2026-11-24T12:00:00Z");
 const aside = { body: '{"a":1}', group: "group", attempts: 3, subject: "security/nmap-example" };
 
-async function sent(error: RelayError, changes: Partial<typeof aside> = {}) {
+async function sent(error: RelayError, changes: Partial<Aside> = {}) {
   const dlq = memoryQueue();
   await putAside(dlq, { ...aside, ...changes }, error, NOW);
   const [message] = dlq.sent;
@@ -37,6 +37,17 @@ describe("a message that is put aside", () => {
   it("is never one that was put aside before", async () => {
     const error = new RelayError("internal", "x");
     expect((await sent(error)).deduplicationId).not.toBe((await sent(error)).deduplicationId);
+  });
+
+  it("is the same again where its sender repeats it, for the same reason", async () => {
+    const error = new RelayError("internal", "x");
+    const repeated = { repeated: true };
+    const idOf = async (of: RelayError, changes: Partial<Aside>) => (await sent(of, changes)).deduplicationId;
+    const first = await idOf(error, repeated);
+    expect(first).toMatch(/^[\da-f]{64}$/);
+    expect(await idOf(new RelayError("internal", "another message"), repeated)).toBe(first);
+    expect(await idOf(new RelayError("event-invalid", "x"), repeated)).not.toBe(first);
+    expect(await idOf(error, { ...repeated, body: "another" })).not.toBe(first);
   });
 
   it.each(Object.keys(REASONS) as Reason[])("has attributes that SQS takes for %s", async (reason) => {
