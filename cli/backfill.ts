@@ -8,7 +8,7 @@ import { commandLog, NO_METRICS } from "./command-log.ts";
 import { interruptible } from "./interruption.ts";
 import { findQueues, operator } from "./operator.ts";
 import { parseRate, parseSince } from "./options.ts";
-import { printable, printableLine } from "./printable.ts";
+import { printableLine, shellWord } from "./printable.ts";
 import { progressLine } from "./progress.ts";
 
 interface Options {
@@ -73,7 +73,7 @@ async function backfill(prefix: string, options: Options, signal: AbortSignal): 
   } finally {
     line.clear();
     output.end(count, lastKey);
-    if (!whole) process.stderr.write(printable(goOn(prefix, lastKey)));
+    if (!whole) process.stderr.write(goOn(prefix, lastKey));
   }
   if (count.failed > 0 && whole) process.exitCode = 1;
 }
@@ -128,8 +128,7 @@ function jsonOutput(): Output {
 
 function goOn(prefix: string, lastKey: string | undefined): string {
   if (lastKey === undefined) return "stopped before the first scan\n";
-  const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-  return `stopped; go on with: dojo-relay backfill ${quoted(prefix)} --after ${quoted(lastKey)}\n`;
+  return `stopped; go on with: dojo-relay backfill ${shellWord(prefix)} --after ${shellWord(lastKey)}\n`;
 }
 
 const BACKFILL_HELP = `

@@ -1,6 +1,6 @@
 import { describeError } from "../lib/errors.ts";
 import type { Fields, Log, Metrics } from "../lib/observe.ts";
-import { printable } from "./printable.ts";
+import { printableLine } from "./printable.ts";
 
 const nothing = () => undefined;
 
@@ -13,7 +13,7 @@ export function commandLog(write: (line: string) => unknown = (line) => process.
         ...(object === undefined ? [] : [String(object)]),
         ...(error === undefined ? [] : [describeError(error, 300)]),
       ];
-      write(`${level}: ${printable(`${message}${details.length === 0 ? "" : ` (${details.join(": ")})`}`)}\n`);
+      write(`${level}: ${printableLine(`${message}${details.length === 0 ? "" : ` (${details.join(": ")})`}`)}\n`);
     };
   return { debug: nothing, info: nothing, warn: at("warning"), error: at("error") };
 }

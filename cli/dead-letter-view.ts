@@ -1,5 +1,6 @@
 import type { DeadLetter } from "./dead-letter.ts";
 import { formatDuration } from "./durations.ts";
+import { printableLine } from "./printable.ts";
 
 /** A line of the table. */
 export function toRow(letter: DeadLetter, now: number) {
@@ -42,6 +43,6 @@ export function describe(letter: DeadLetter, now: number): string {
     ["failed", `${letter.failedAt.toISOString()} (${formatDuration(now - letter.failedAt.getTime())} ago)`],
     ["group", letter.group],
   ];
-  const shown = lines.flatMap(([name, value]) => (value ? [`${name.padEnd(9)} ${value}`] : []));
+  const shown = lines.flatMap(([name, value]) => (value ? [`${name.padEnd(9)} ${printableLine(value)}`] : []));
   return `${shown.join("\n")}\n\n${job === undefined ? body : JSON.stringify(job, undefined, 1)}`;
 }

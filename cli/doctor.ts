@@ -8,6 +8,7 @@ import { checkQueues } from "./doctor/check-queues.ts";
 import { type Diagnosis, fail, ok } from "./doctor/finding.ts";
 import { type Operator, operator } from "./operator.ts";
 import { print } from "./options.ts";
+import { printableLine } from "./printable.ts";
 
 const LABELS = { ok: "ok  ", warn: "WARN", fail: "FAIL" } as const;
 
@@ -64,5 +65,5 @@ function configuration<T extends DojoConfig | Operator>(read: () => T): Configur
 }
 
 function toLine({ level, check, says, remedy }: Diagnosis): string {
-  return `${LABELS[level]}  ${check}: ${says}${remedy === undefined ? "" : `\n      → ${remedy}`}`;
+  return `${LABELS[level]}  ${check}: ${printableLine(says)}${remedy === undefined ? "" : `\n      → ${printableLine(remedy)}`}`;
 }

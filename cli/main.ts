@@ -1,4 +1,3 @@
-import { printable } from "./printable.ts";
 import "../lib/memory.ts";
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
@@ -9,6 +8,7 @@ import { completionCommand } from "./completion.ts";
 import { dlqCommand } from "./dlq.ts";
 import { doctorCommand } from "./doctor.ts";
 import { hookCommand } from "./hook.ts";
+import { printable } from "./printable.ts";
 import { resyncCommand } from "./resync.ts";
 import { setupCommand } from "./setup.ts";
 import { startCommand } from "./start.ts";
@@ -51,7 +51,9 @@ export async function run(argv: readonly string[]): Promise<void> {
     if (error instanceof RelayError || error instanceof CommandError) {
       process.stderr.write(`dojo-relay: ${printable(describeError(error))}\n${error.advice}\n`);
     } else
-      process.stderr.write(`dojo-relay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      process.stderr.write(
+        `dojo-relay: ${printable(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
+      );
   }
 }
 

@@ -14,3 +14,9 @@ export function printable(text: string): string {
 export function printableLine(text: string): string {
   return printable(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
 }
+
+/** A word for bash and zsh that means the text: quoted, and with escapes where it cannot be shown as it is. */
+export function shellWord(text: string): string {
+  if (printableLine(text) === text) return `'${text.replaceAll("'", "'\\''")}'`;
+  return `$'${printableLine(text.replace(/[\\']/g, "\\$&"))}'`;
+}

@@ -11,6 +11,7 @@ import { commandLog, NO_METRICS } from "./command-log.ts";
 import { interruptible } from "./interruption.ts";
 import { withOwnServers } from "./operator.ts";
 import { parseSince, print } from "./options.ts";
+import { printableLine } from "./printable.ts";
 import { progressBar } from "./progress.ts";
 
 /** `dojo-relay resync PREFIX`: today's verdicts for scans that were synced before. */
@@ -89,7 +90,10 @@ function describe(results: readonly Resynced[]): string {
     return `synced   ${result.key}  ${findings.count} findings: ${verdicts}`;
   });
   const count = (outcome: Resynced["outcome"]) => results.filter((result) => result.outcome === outcome).length;
-  return [...lines, `${count("synced")} synced, ${count("skipped")} skipped, ${count("failed")} failed`].join("\n");
+  return [
+    ...lines.map(printableLine),
+    `${count("synced")} synced, ${count("skipped")} skipped, ${count("failed")} failed`,
+  ].join("\n");
 }
 
 const RESYNC_HELP = `

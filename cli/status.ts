@@ -4,7 +4,7 @@ import { commandLog } from "./command-log.ts";
 import { fifo } from "./fifo.ts";
 import { interruptible } from "./interruption.ts";
 import { findQueues, type Operator, operator } from "./operator.ts";
-import { printable } from "./printable.ts";
+import { printable, printableLine } from "./printable.ts";
 import { progressLine } from "./progress.ts";
 import { type KnownReceipts, type ScanState, scanStates } from "./scan-states.ts";
 import { table } from "./table.ts";
@@ -114,7 +114,7 @@ export function describe({ scans, queue, findings, open, notes }: Status): strin
     ...(shown.length === 0 ? [] : ["", table(shown)]),
     ...(more > 0 ? [`and ${more} more`] : []),
     ...(queue !== undefined && queue.failed > 0 ? ["", "What failed and why: dojo-relay dlq list"] : []),
-    ...notes.map((note) => `\n${note}`),
+    ...notes.map((note) => `\n${printableLine(note)}`),
   ].join("\n");
 }
 

@@ -1,4 +1,5 @@
 import { printableLine } from "./printable.ts";
+
 /** Rows as a table of plain text, columns in the order of the first row's fields; numbers stand to the right. */
 export function table<T extends object>(rows: readonly T[]): string {
   const [first] = rows;

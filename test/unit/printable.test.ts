@@ -1,7 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { commandLog } from "../../cli/command-log.ts";
 import { print } from "../../cli/options.ts";
-import { printable, printableLine } from "../../cli/printable.ts";
+import { printable, printableLine, shellWord } from "../../cli/printable.ts";
 import { table } from "../../cli/table.ts";
 
 const EVIL = "a\u001b[2Jb\u009b1mc\rd\u202ee\u0007\u007f";
@@ -19,6 +20,13 @@ describe("what a terminal would obey is shown as its escape", () => {
 
   it("and what has to stay in its line stays there", () => {
     expect(printableLine("a\nb\tc")).toBe("a\\nb\\tc");
+  });
+
+  it.each(["nightly/", "it's", "a\\tb", `${EVIL}\n'\\`])("%j is a word that the shell reads as it was", (text) => {
+    const word = shellWord(text);
+    expect(word).toBe(printableLine(word));
+    const env = { LC_ALL: "C.UTF-8" };
+    expect(execFileSync("/bin/bash", ["--norc", "-c", `printf %s ${word}`], { encoding: "utf8", env })).toBe(text);
   });
 
   it("in tables, whose columns stay in line", () => {
