@@ -114,11 +114,13 @@ function findingState({ id: _, parsed_at: __, attributes, scan, ...rest }: Json)
   };
 }
 
-function receiptState(receipt: Receipt, run: Run): unknown {
+/** Whether an answer has confirmed deduplication is not known to an importer that goes on from one that was killed: only that it is told. */
+function receiptState({ deduplication, ...receipt }: Receipt, run: Run): unknown {
   const { jobKey: _, findingsKey: __, startedAt: ___, finishedAt: ____, timings: _____, ...rest } = receipt;
   const { productType, product, engagement, test, etag: ______, ...others } = rest;
   const names = { productType: productType.name, product: product.name, engagement: engagement.name, test: test.name };
-  return JSON.parse(without(JSON.stringify({ ...others, ...names }), run));
+  const told = deduplication !== undefined;
+  return JSON.parse(without(JSON.stringify({ ...others, ...names, told }), run));
 }
 
 const without = (text: string, run: Run) => text.replaceAll(run.product, "PRODUCT").replaceAll(/\b\d{4,}\b/g, "N");
