@@ -62,12 +62,12 @@ export function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
 }
 
 /**
- * A note that took longer than its job, or whose importer did while another one ended its message, stays until the next job of the key. Nothing follows
- * from it.
+ * A note that took longer than its job, or whose importer did while another one ended its message (no sign of life is sent in a schedule), stays until
+ * the next job of the key. Nothing follows from it.
  */
 function cameLate({ hits }: World): boolean {
-  const late = hits.filter(({ kind }) => kind === "late" || kind === "slow");
-  const zombie = hits.some(({ kind }) => kind === "expire");
+  const zombie = hits.some(({ kind }) => kind === "expire" || kind === "slow");
+  const late = hits.filter(({ kind }) => kind === "late");
   return zombie || late.some(({ what }) => /defectdojo\.pending\.json$|^queue change visibility$/.test(what));
 }
 
