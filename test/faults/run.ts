@@ -34,7 +34,8 @@ const QUICK = {
   IMPORT_SETTLE_SECONDS: "1",
   IMPORT_STALLED_SECONDS: "1",
   DEDUPLICATION_QUIET_SECONDS: "0",
-  HEARTBEAT_SECONDS: "3",
+  // The first sign of life is at once; how many more there are would be a matter of the machine.
+  HEARTBEAT_SECONDS: "30",
 };
 const LONGEST_RUN_MS = 40_000;
 const LOOK_MS = 15;
@@ -48,8 +49,10 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
   const product = `product ${++runs} of ${scenario.name}`;
   const files = scenario.files(product);
   // Made once for all scans: each is to make it anew.
-  lane.dojo().state.cicdInfrastructure.clear();
-  lane.dojo().state.toolConfigurations.clear();
+  const { cicdInfrastructure, toolConfigurations, productTypes } = lane.dojo().state;
+  cicdInfrastructure.clear();
+  toolConfigurations.clear();
+  for (const type of productTypes.values()) if (type.id !== 1) type.name = `of run ${runs}: ${type.id}`;
   const env = { ...lane.env(), ...QUICK, ...scenario.env };
   const timeoutMs = scenario.deliveryMs ?? 300_000;
   const deadline = Date.now() + LONGEST_RUN_MS;
