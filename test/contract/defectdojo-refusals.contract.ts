@@ -87,6 +87,12 @@ const REFUSED: Refused[] = [
     answer: { non_field_errors: [`Uploading a Report File is required for ${GENERIC}`] },
   },
   {
+    it: "a report of more than 100 MiB",
+    report: refusedFile(" ".repeat(100 * 1024 * 1024 + 1)),
+    status: 400,
+    answer: { non_field_errors: ["Report file is too large. Maximum supported size is 100 MB"] },
+  },
+  {
     it: "an extension that is not allowed",
     report: refusedFile("{}", "report.exe"),
     status: 400,
