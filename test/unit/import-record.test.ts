@@ -391,17 +391,20 @@ describe("while it works", () => {
   it("the message is no longer hidden, and nothing settled for it, when the delivery's time is over", async () => {
     vi.useFakeTimers();
     try {
-      let fail: (error: Error) => void = () => undefined;
-      const waiting = new Promise<never>((_, reject) => {
-        fail = reject;
-      });
-      const w = world({ user: () => waiting });
+      const asked = Promise.withResolvers<void>();
+      const waiting = Promise.withResolvers<never>();
+      const user = () => {
+        asked.resolve();
+        return waiting.promise;
+      };
+      const w = world({ user });
       const done = w.deliver({ receiveCount: 5 }, { remainingMs: 60_000 });
+      await asked.promise;
       await vi.advanceTimersByTimeAsync(50_000);
       w.clock.advance(60_000);
       await vi.advanceTimersByTimeAsync(1_000_000);
       expect(w.queue.visibility).toHaveLength(2);
-      fail(new RelayError("dojo-forbidden", "HTTP 403", { object: "GET /api/v2/user_profile/" }));
+      waiting.reject(new RelayError("dojo-forbidden", "HTTP 403", { object: "GET /api/v2/user_profile/" }));
       expect(await done).toMatchObject({ settled: false });
       expect([w.queue.visibility.length, w.dlq.sent.length]).toEqual([2, 0]);
     } finally {
