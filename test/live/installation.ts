@@ -51,6 +51,8 @@ export interface Installation {
   keys(prefix?: string, suffix?: string): Promise<string[]>;
   /** Waits for the receipt of these findings. */
   receipt(key: string): Promise<Receipt>;
+  /** Enqueues what was missed by `dojo-relay backfill`. @returns how many scans */
+  backfill(): Promise<number>;
   /** Waits until the queue is empty, with nothing in flight. */
   idle(): Promise<void>;
   /** Fails with what was waited for, and with what the relay complained of. */
@@ -158,6 +160,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
           const bytes = await get(receiptOf({ bucket, key }).key);
           return bytes && receiptSchema.parse(JSON.parse(bytes.toString("utf8")));
         }),
+      backfill: async () => (await command<{ enqueued: number }>(["backfill"], store)).enqueued,
       idle: async () => {
         await until("an empty queue", async () => (await messages(sqs, QUEUE_NAME)) === 0);
       },
