@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { mapInOrder } from "../lib/concurrency.ts";
+import { sha256 } from "../lib/digest.ts";
 import { type RelayError, toRelayError } from "../lib/errors.ts";
 import { type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest.ts";
 import { encodeJob, jobKey, messageGroup, type ScanJob } from "../lib/job.ts";
@@ -99,7 +99,7 @@ async function examine(
     const [head, stored] = await Promise.all([ports.storage.head(ref), readReceipt(ports.storage, ref, ports.log)]);
     const need = head === undefined ? undefined : importNeeded(ref, head, stored?.receipt);
     if (head === undefined || need === undefined) return { key, outcome: "done" };
-    const deduplicationId = digest(["backfill", bucket, key, head.etag, head.lastModified?.getTime()]);
+    const deduplicationId = sha256(JSON.stringify(["backfill", bucket, key, head.etag, head.lastModified?.getTime()]));
     if (uploadedEtag(ref, head.metadata) !== undefined) {
       const scan = await readSidecar(ports.storage, ref, settings);
       const job: ScanJob = { version: 1, kind: "import", ...ref, etag: need.etag, scan };
@@ -129,5 +129,3 @@ async function* wanted(
     if (since === undefined || object.lastModified === undefined || object.lastModified >= since) yield object;
   }
 }
-
-const digest = (parts: readonly unknown[]) => createHash("sha256").update(JSON.stringify(parts)).digest("hex");

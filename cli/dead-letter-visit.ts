@@ -1,4 +1,5 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
+import { sha256 } from "../lib/digest.ts";
 import { carriedAttributes, type DeadLetter, toDeadLetter } from "./dead-letter.ts";
 import type { Fifo } from "./fifo.ts";
 
@@ -56,7 +57,7 @@ export async function visitDeadLetters(
   const arrivedLater = ({ message, body }: DeadLetter) => {
     const sent = Number(message.Attributes?.SentTimestamp ?? 0);
     // The server tells its time in whole seconds.
-    return sent >= serverNow + 1_000 || (sent >= serverNow && gone.bodies.has(digest(body)));
+    return sent >= serverNow + 1_000 || (sent >= serverNow && gone.bodies.has(sha256(body)));
   };
 
   /** @returns false for what arrived later: there may be no end to that */
@@ -75,7 +76,7 @@ export async function visitDeadLetters(
       held.set(letter.id, { letter, turned: false });
     } else {
       gone.ids.add(letter.id);
-      gone.bodies.add(digest(letter.body));
+      gone.bodies.add(sha256(letter.body));
     }
     return true;
   };
@@ -135,5 +136,3 @@ const received = (held: ReadonlyMap<string, Held>) =>
   [...held.values()].flatMap(({ letter: { message } }) => (message.ReceiptHandle === undefined ? [] : [message]));
 
 const isSame = (a: DeadLetter, b: DeadLetter) => a.message.MessageId === b.message.MessageId;
-
-const digest = (body: string) => createHash("sha256").update(body).digest("hex");

@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { readStoreConfig } from "../lib/config.ts";
 import { describeError } from "../lib/errors.ts";
 import type { Progress } from "../lib/observe.ts";
+import { print } from "./options.ts";
 import { progressBar } from "./progress.ts";
 import { type Service, startService } from "./runtime/service.ts";
 import { serviceLog } from "./runtime/service-log.ts";
@@ -74,7 +75,7 @@ async function demo({ once = false, json = false }: { once?: boolean; json?: boo
     await Promise.all(finished);
     bar.stop();
     const shown = samples.flatMap((sample) => rows.get(sample) ?? []);
-    process.stdout.write(json ? `${JSON.stringify(shown, undefined, 1)}\n` : `\n${table(shown)}\n`);
+    print(shown, json, () => `\n${table(shown)}`);
     if (shown.some(({ outcome }) => outcome !== "synced")) process.exitCode = 1;
     if (once) return;
     process.stderr.write(invitation(service, standin !== undefined));

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { HookResult } from "./hook/run-hook.ts";
-import { printable } from "./printable.ts";
+import { print } from "./options.ts";
 
 const USAGE = "[options] RAW_URL FINDINGS_URL [RAW_UPLOAD_URL FINDINGS_UPLOAD_URL]";
 
@@ -20,7 +20,7 @@ export function hookCommand(): Command {
         command.error(`error: two or four addresses are needed, not ${urls.length}`, { exitCode: 1 });
       }
       const result = await run(urls, options.scan);
-      process.stdout.write(`${options.json ? JSON.stringify(result, undefined, 1) : printable(summary(result))}\n`);
+      print(result, options.json, () => summary(result));
     });
 }
 

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { s3Client } from "../lib/aws.ts";
 import { readStoreConfig } from "../lib/config.ts";
 import { withOwnServers } from "./operator.ts";
-import { printable } from "./printable.ts";
+import { print } from "./options.ts";
 import { progressBar } from "./progress.ts";
 import { findScanFolders, uploadScan } from "./scan-folder.ts";
 
@@ -29,7 +29,7 @@ export function uploadCommand(): Command {
       }
       bar.stop();
       const lines = uploaded.map(({ findingsKey }) => `s3://${config.BUCKET}/${findingsKey}`).join("\n");
-      process.stdout.write(`${options.json ? JSON.stringify(uploaded, undefined, 1) : printable(lines)}\n`);
+      print(uploaded, options.json, () => lines);
     });
 }
 

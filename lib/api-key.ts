@@ -18,22 +18,13 @@ export function apiKeySource(config: KeyConfig): ApiKeySource {
   if (secret !== undefined) {
     return async (refused) => {
       const { getSecret } = await import("@aws-lambda-powertools/parameters/secrets");
-      return keyOf(
-        await stored(secret, getSecret(secret, { maxAge: MAX_AGE, forceFetch: refused !== undefined })),
-        secret,
-      );
+      return keyOf(await stored(secret, getSecret(secret, cached(refused))), secret);
     };
   }
   if (parameter !== undefined) {
     return async (refused) => {
       const { getParameter } = await import("@aws-lambda-powertools/parameters/ssm");
-      return keyOf(
-        await stored(
-          parameter,
-          getParameter(parameter, { maxAge: MAX_AGE, decrypt: true, forceFetch: refused !== undefined }),
-        ),
-        parameter,
-      );
+      return keyOf(await stored(parameter, getParameter(parameter, { ...cached(refused), decrypt: true })), parameter);
     };
   }
   throw new RelayError(
@@ -44,6 +35,9 @@ export function apiKeySource(config: KeyConfig): ApiKeySource {
     },
   );
 }
+
+/** The cached key, unless that was refused. */
+const cached = (refused: string | undefined) => ({ maxAge: MAX_AGE, forceFetch: refused !== undefined });
 
 /** @throws RelayError `key-unavailable` */
 async function stored<T>(name: string, answer: Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { RelayError } from "./errors.ts";
 import { parseLabels } from "./hook-selector.ts";
 import { describeIssues } from "./issues.ts";
+import { jsonText } from "./json-text.ts";
 import { dropUndefined } from "./scan.ts";
 import { scanTypeMapSchema } from "./scan-types.ts";
 
@@ -23,18 +24,6 @@ const httpUrl = z
   .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
   .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password")
   .transform((url) => url.replace(/\/+$/, ""));
-const json = <T extends z.ZodType>(schema: T) =>
-  z
-    .string()
-    .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text);
-      } catch {
-        context.addIssue({ code: "custom", message: "must be JSON" });
-        return z.NEVER;
-      }
-    })
-    .pipe(schema);
 const labels = z.string().transform((text, context) => {
   try {
     return parseLabels(text);
@@ -75,7 +64,7 @@ const dojo = z.object({
   DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),
   DEFECTDOJO_SYNC_FINDINGS_BACK: bool(true),
   SYNC_MODE: z.enum(["replace", "merge"]).default("replace"),
-  SCAN_TYPE_MAP: json(scanTypeMapSchema).optional(),
+  SCAN_TYPE_MAP: jsonText(scanTypeMapSchema).optional(),
   READ_CONCURRENCY: int(4, 1, 32),
   DEFECTDOJO_TIMEOUT_SECONDS: int(60, 1, 900),
   POLL_SECONDS: z.coerce.number().min(0.05).max(60).default(2),

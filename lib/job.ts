@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import * as z from "zod";
 import { productName } from "./annotations.ts";
+import { sha256 } from "./digest.ts";
 import { RelayError } from "./errors.ts";
 import { describeIssues } from "./issues.ts";
 import { folderOf, uri } from "./layout.ts";
@@ -111,8 +111,4 @@ export function compareSequencers(a: string | undefined, b: string | undefined):
   const length = Math.max(a.length, b.length);
   const [left, right] = [a.toLowerCase().padEnd(length, "0"), b.toLowerCase().padEnd(length, "0")];
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

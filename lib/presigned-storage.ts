@@ -6,6 +6,7 @@ import { Readable, Transform } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "./clock.ts";
+import { sha256 } from "./digest.ts";
 import { RelayError } from "./errors.ts";
 import { type ObjectRef, originalOf, sibling, uri } from "./layout.ts";
 import type { Log } from "./observe.ts";
@@ -59,7 +60,7 @@ export async function openPresigned(urls: PresignedUrls, options: PresignedOptio
     throw new RelayError("findings-missing", `GET ${urls.findings.where}: HTTP 404`, { object: urls.findings.where });
   }
   const identity = JSON.stringify([options.scanId, raw?.etag || found.etag]);
-  const job = { ...urls.findings.ref, etag: createHash("sha256").update(identity).digest("hex").slice(0, 32) };
+  const job = { ...urls.findings.ref, etag: sha256(identity).slice(0, 32) };
   return { job, storage: presignedStorage(urls, options, job, found.etag) };
 }
 
@@ -234,7 +235,7 @@ function keptObjects() {
       const now = objects.get(ref.key)?.head.etag;
       const holds = condition === undefined || ("ifMatch" in condition ? condition.ifMatch === now : now === undefined);
       if (!holds) throw changed(ref);
-      const etag = createHash("sha256").update(bytes).digest("hex");
+      const etag = sha256(bytes);
       put(ref, etag, bytes.length, { ...metadata }, () => Readable.from([bytes]));
       return etag;
     },

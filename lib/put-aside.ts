@@ -1,4 +1,5 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
+import { sha256 } from "./digest.ts";
 import { describeError, type RelayError } from "./errors.ts";
 import type { Queue } from "./queue.ts";
 
@@ -32,11 +33,7 @@ export async function putAside(
   await dlq.send({
     body,
     group,
-    deduplicationId: repeated
-      ? createHash("sha256")
-          .update(JSON.stringify([error.reason, body]))
-          .digest("hex")
-      : randomUUID(),
+    deduplicationId: repeated ? sha256(JSON.stringify([error.reason, body])) : randomUUID(),
     attributes: {
       reason: error.reason,
       errorClass: error.errorClass,
@@ -51,6 +48,5 @@ export async function putAside(
 
 /** Characters that SQS allows. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html */
 function attributeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed here
-  return text.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "�");
+  return text.toWellFormed().replace(/[[\p{Cc}--[\t\n\r\u007f-\u009f]]\ufffe\uffff]/gv, "�");
 }

@@ -1,4 +1,5 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
+import { sha256 } from "../../lib/digest.ts";
 import { invalidParameter, SqsError } from "./sqs-errors.ts";
 import type { MessageAttributes, SendEntry } from "./sqs-input.ts";
 import {
@@ -137,8 +138,4 @@ function remember(
 
 function deduplicationScope(queue: Queue, groupId: string): string {
   return queue.attributes.DeduplicationScope === "messageGroup" ? groupId : "";
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as z from "zod";
+import { jsonText } from "../../lib/json-text.ts";
 import type { Activity } from "./activity.ts";
 import type { Reply, Route } from "./receiver.ts";
 
@@ -19,17 +20,7 @@ const MOST_UNREAD_BYTES = 1024 * 1024;
 /** What the page shows and does needs the token; the page itself, which asks for it, does not. */
 export const GUARDED_PATHS = ["GET /api/scans", "POST /api/redrive"];
 
-const redriveRequest = z
-  .string()
-  .transform((text, { addIssue }) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      addIssue("no JSON");
-      return z.NEVER;
-    }
-  })
-  .pipe(z.object({ id: z.string() }));
+const redriveRequest = jsonText(z.object({ id: z.string() }));
 
 export interface PageOptions {
   readonly activity: Activity;

@@ -10,6 +10,7 @@ const LIB = fileURLToPath(new URL("../../lib/", import.meta.url));
 const PURE = new Set(
   [
     "annotations",
+    "digest",
     "errors",
     "exact-number",
     "events",
