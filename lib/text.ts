@@ -8,8 +8,7 @@ export const LONGEST_TITLE = 511;
  * PostgreSQL refuses NUL in text.
  */
 export function cleanText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed here
-  return text.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, "");
+  return text.toWellFormed().replace(/[\p{Cc}--[\t\n\r\u0080-\u009f]]/gv, "");
 }
 
 /** At most `longest` characters, the last one `…` where some are cut; never half a surrogate pair. */
