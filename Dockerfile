@@ -25,6 +25,10 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY lib ./lib
 COPY cli ./cli
+# The embedded store and queue; the stand-in DefectDojo and the sample scans stay outside.
+COPY infra/local/*.ts ./infra/local/
+COPY infra/local/s3 ./infra/local/s3
+COPY infra/local/sqs ./infra/local/sqs
 
 # A number: Kubernetes' runAsNonRoot cannot tell of a name.
 USER 1000:1000

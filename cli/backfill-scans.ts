@@ -1,13 +1,13 @@
-import { mapInOrder } from "../lib/concurrency.ts";
-import { sha256 } from "../lib/digest.ts";
 import { type RelayError, toRelayError } from "../lib/errors.ts";
-import { type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest.ts";
-import { encodeJob, jobKey, messageGroup, type ScanJob } from "../lib/job.ts";
-import { nameOf, type ObjectRef, uri } from "../lib/layout.ts";
-import { type Receipt, readReceipt, uploadedEtag, writtenBackBy } from "../lib/receipt.ts";
-import { readSidecar } from "../lib/sidecar.ts";
-import type { ListedObject, ObjectHead } from "../lib/storage.ts";
-import { pace } from "./pace.ts";
+import { type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest/ingest.ts";
+import { readSidecar } from "../lib/ingest/sidecar.ts";
+import { encodeJob, jobKey, messageGroup, type ScanJob } from "../lib/model/job.ts";
+import { nameOf, type ObjectRef, uri } from "../lib/model/object-keys.ts";
+import { type Receipt, readReceipt, uploadedEtag, writtenBackBy } from "../lib/model/receipt.ts";
+import type { ListedObject, ObjectHead } from "../lib/ports/storage.ts";
+import { mapInOrder } from "../lib/util/concurrency.ts";
+import { sha256 } from "../lib/util/digest.ts";
+import { pace } from "./terminal/pace.ts";
 
 export interface BackfillOptions {
   readonly bucket: string;

@@ -1,15 +1,15 @@
 import { Command } from "commander";
-import { systemClock } from "../lib/clock.ts";
+import { sqsQueue } from "../lib/aws/sqs-queue.ts";
 import { describeError } from "../lib/errors.ts";
-import { sqsQueue } from "../lib/queue.ts";
 import { ingestSettings } from "../lib/settings.ts";
+import { systemClock } from "../lib/util/clock.ts";
 import { type Backfilled, type BackfillOptions, backfillScans } from "./backfill-scans.ts";
 import { commandLog, NO_METRICS } from "./command-log.ts";
-import { interruptible } from "./interruption.ts";
 import { findQueues, operator } from "./operator.ts";
 import { parseRate, parseSince } from "./options.ts";
-import { printableLine, shellWord } from "./printable.ts";
-import { progressLine } from "./progress.ts";
+import { interruptible } from "./terminal/interruption.ts";
+import { printableLine, shellWord } from "./terminal/printable.ts";
+import { progressLine } from "./terminal/progress.ts";
 
 interface Options {
   readonly since?: Date;

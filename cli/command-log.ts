@@ -1,6 +1,6 @@
 import { describeError } from "../lib/errors.ts";
 import type { Fields, Log, Metrics } from "../lib/observe.ts";
-import { printableLine } from "./printable.ts";
+import { printableLine } from "./terminal/printable.ts";
 
 const nothing = () => undefined;
 

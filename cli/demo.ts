@@ -7,14 +7,14 @@ import { readStoreConfig } from "../lib/config.ts";
 import { describeError } from "../lib/errors.ts";
 import type { Progress } from "../lib/observe.ts";
 import { print } from "./options.ts";
-import { progressBar } from "./progress.ts";
 import { type Service, startService } from "./runtime/service.ts";
 import { serviceLog } from "./runtime/service-log.ts";
 import { uploadScan } from "./scan-folder.ts";
 import { untilSignalled } from "./start.ts";
-import { table } from "./table.ts";
+import { progressBar } from "./terminal/progress.ts";
+import { table } from "./terminal/table.ts";
 
-const SAMPLES = fileURLToPath(new URL("../test/fixtures/scans", import.meta.url));
+const SAMPLES = fileURLToPath(new URL("../infra/local/scans", import.meta.url));
 
 /** One line a scan of what `npm start` shows. */
 interface Row {
@@ -91,7 +91,7 @@ async function demo({ once = false, json = false }: { once?: boolean; json?: boo
 
 /** A DefectDojo of the tests, with some of the samples' findings already known so that there is something to see. */
 async function startSampleDojo() {
-  const { startStandin } = await import("../test/standin/server.ts");
+  const { startStandin } = await import("../infra/local/defectdojo/server.ts");
   const { url, apiKey, close } = await startStandin();
   return { env: { DEFECTDOJO_URL: url, DEFECTDOJO_APIKEY: apiKey }, close };
 }

@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { apiKeySource } from "../lib/api-key.ts";
 import { type DojoConfig, type Env, readDojoConfig } from "../lib/config.ts";
+import { apiKeySource } from "../lib/defectdojo/api-key.ts";
 import { RelayError } from "../lib/errors.ts";
 import { checkBucket } from "./doctor/check-bucket.ts";
 import { checkDojo } from "./doctor/check-dojo.ts";
@@ -8,7 +8,7 @@ import { checkQueues } from "./doctor/check-queues.ts";
 import { type Diagnosis, fail, ok } from "./doctor/finding.ts";
 import { type Operator, operator } from "./operator.ts";
 import { print } from "./options.ts";
-import { printableLine } from "./printable.ts";
+import { printableLine } from "./terminal/printable.ts";
 
 const LABELS = { ok: "ok  ", warn: "WARN", fail: "FAIL" } as const;
 

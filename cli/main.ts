@@ -1,18 +1,18 @@
-import "../lib/memory.ts";
+import "../lib/util/memory.ts";
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { describeError, RelayError } from "../lib/errors.ts";
 import { backfillCommand } from "./backfill.ts";
 import { CommandError } from "./command-error.ts";
 import { completionCommand } from "./completion.ts";
-import { dlqCommand } from "./dlq.ts";
+import { dlqCommand } from "./dlq/dlq.ts";
 import { doctorCommand } from "./doctor.ts";
 import { hookCommand } from "./hook.ts";
-import { printable } from "./printable.ts";
 import { resyncCommand } from "./resync.ts";
 import { setupCommand } from "./setup.ts";
 import { startCommand } from "./start.ts";
 import { statusCommand } from "./status.ts";
+import { printable } from "./terminal/printable.ts";
 import { uploadCommand } from "./upload.ts";
 
 /** One row a subcommand; each is a file of its own. */

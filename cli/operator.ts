@@ -1,8 +1,9 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { GetQueueUrlCommand, type SQSClient } from "@aws-sdk/client-sqs";
-import { s3Client, sqsClient } from "../lib/aws.ts";
+import { s3Client, sqsClient } from "../lib/aws/clients.ts";
+import { s3Storage } from "../lib/aws/s3-storage.ts";
 import { type Env, type OperatorConfig, readOperatorConfig } from "../lib/config.ts";
-import { type Storage, s3Storage } from "../lib/storage.ts";
+import type { Storage } from "../lib/ports/storage.ts";
 import { CommandError } from "./command-error.ts";
 import { DLQ_NAME, QUEUE_NAME } from "./resources.ts";
 

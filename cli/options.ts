@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
-import { parseDuration } from "./durations.ts";
-import { printable } from "./printable.ts";
+import { parseDuration } from "./terminal/durations.ts";
+import { printable } from "./terminal/printable.ts";
 
 /** For `--rate`. */
 export function parseRate(text: string): number {

@@ -1,18 +1,18 @@
 import { Command } from "commander";
-import { s3Client } from "../lib/aws.ts";
-import { systemClock } from "../lib/clock.ts";
+import { s3Client } from "../lib/aws/clients.ts";
+import { s3Storage } from "../lib/aws/s3-storage.ts";
 import { readResyncConfig } from "../lib/config.ts";
-import { dojoPort } from "../lib/dojo-port.ts";
+import { dojoPort } from "../lib/defectdojo/dojo-port.ts";
 import { describeError } from "../lib/errors.ts";
-import { type Resynced, resyncScans } from "../lib/resync-scans.ts";
 import { resyncSettings } from "../lib/settings.ts";
-import { s3Storage } from "../lib/storage.ts";
+import { type Resynced, resyncScans } from "../lib/sync/resync-scans.ts";
+import { systemClock } from "../lib/util/clock.ts";
 import { commandLog, NO_METRICS } from "./command-log.ts";
-import { interruptible } from "./interruption.ts";
 import { withOwnServers } from "./operator.ts";
 import { parseSince, print } from "./options.ts";
-import { printableLine } from "./printable.ts";
-import { progressBar } from "./progress.ts";
+import { interruptible } from "./terminal/interruption.ts";
+import { printableLine } from "./terminal/printable.ts";
+import { progressBar } from "./terminal/progress.ts";
 
 /** `dojo-relay resync PREFIX`: today's verdicts for scans that were synced before. */
 export function resyncCommand(): Command {

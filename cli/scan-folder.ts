@@ -2,8 +2,8 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { S3Client } from "@aws-sdk/client-s3";
+import { s3Storage } from "../lib/aws/s3-storage.ts";
 import { RelayError } from "../lib/errors.ts";
-import { s3Storage } from "../lib/storage.ts";
 
 export interface UploadSettings {
   readonly bucket: string;

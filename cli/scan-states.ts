@@ -1,13 +1,13 @@
-import { mapInOrder } from "../lib/concurrency.ts";
-import { jobKey } from "../lib/job.ts";
-import { type ObjectRef, PENDING_NAME, RECEIPT_NAME } from "../lib/layout.ts";
+import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
+import { jobKey } from "../lib/model/job.ts";
+import { CHECKPOINT_NAME, type ObjectRef, RECEIPT_NAME } from "../lib/model/object-keys.ts";
+import { type Receipt, readReceipt } from "../lib/model/receipt.ts";
 import type { Log } from "../lib/observe.ts";
-import { type PendingNote, pendingNotes } from "../lib/pending.ts";
-import { type Receipt, readReceipt } from "../lib/receipt.ts";
-import { type ScanFolder, scanFolders } from "../lib/scan-folders.ts";
-import type { ListedObject, Storage } from "../lib/storage.ts";
+import type { ListedObject, Storage } from "../lib/ports/storage.ts";
+import { type ScanFolder, scanFolders } from "../lib/sync/scan-folders.ts";
+import { mapInOrder } from "../lib/util/concurrency.ts";
 import { importNeeded } from "./backfill-scans.ts";
-import { formatDuration } from "./durations.ts";
+import { formatDuration } from "./terminal/durations.ts";
 
 type Done = Pick<
   Receipt,
@@ -35,14 +35,14 @@ export function scanStates(
   known: KnownReceipts = new Map(),
   now = Date.now(),
 ): AsyncIterable<ScanState> {
-  const names = new Set([findingsName, RECEIPT_NAME, PENDING_NAME]);
+  const names = new Set([findingsName, RECEIPT_NAME, CHECKPOINT_NAME]);
   const scans = withFindings(scanFolders(storage.list(bucket, prefix), names), findingsName);
   return mapInOrder(scans, CONCURRENCY, async ({ findings, receipt, pending }): Promise<ScanState> => {
     const { key } = findings;
     const done = receipt === undefined ? undefined : await finished(storage, findings, receipt, log, known);
     if (done !== undefined) return { key, state: "done", ...done };
     if (pending === undefined) return { key, state: "waiting", what: "" };
-    const note = await pendingNotes(storage, log).read(findings, jobKey(findings));
+    const note = await checkpointStore(storage, log).read(findings, jobKey(findings));
     return { key, state: "running", what: howFar(note, now) };
   });
 }
@@ -57,7 +57,7 @@ async function* withFindings(folders: AsyncIterable<ScanFolder>, findingsName: s
   for await (const { objects } of folders) {
     const findings = objects.get(findingsName);
     if (findings !== undefined)
-      yield { findings, receipt: objects.get(RECEIPT_NAME), pending: objects.get(PENDING_NAME) };
+      yield { findings, receipt: objects.get(RECEIPT_NAME), pending: objects.get(CHECKPOINT_NAME) };
   }
 }
 
@@ -97,7 +97,7 @@ async function finished(
 }
 
 /** What the note between two deliveries tells. */
-export function howFar(note: PendingNote, now: number): string {
+export function howFar(note: Checkpoint, now: number): string {
   const since = (iso: string) => `${formatDuration(now - Date.parse(iso))} ago`;
   const { progress, postedAt, waits, fellBack, lastError } = note;
   const parts = [

@@ -57,7 +57,7 @@ export async function setup(
   }
   if (config.AWS_ENDPOINT_URL_S3 === undefined) {
     notes.push(
-      `bucket ${config.BUCKET}: left alone on AWS; serverless.yml (or infra/template.yaml) sets its notification, which calls the ingest function`,
+      `bucket ${config.BUCKET}: left alone on AWS; serverless.yml (or infra/aws/template.yaml) sets its notification, which calls the ingest function`,
     );
   } else {
     made(await asking(config.BUCKET, ensureBucket(s3, config.BUCKET)));

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { commandLog } from "./command-log.ts";
-import { fifo } from "./fifo.ts";
-import { interruptible } from "./interruption.ts";
+import { fifo } from "./dlq/fifo.ts";
 import { findQueues, type Operator, operator } from "./operator.ts";
-import { printable, printableLine } from "./printable.ts";
-import { progressLine } from "./progress.ts";
 import { type KnownReceipts, type ScanState, scanStates } from "./scan-states.ts";
-import { table } from "./table.ts";
+import { interruptible } from "./terminal/interruption.ts";
+import { printable, printableLine } from "./terminal/printable.ts";
+import { progressLine } from "./terminal/progress.ts";
+import { table } from "./terminal/table.ts";
 
 interface Options {
   readonly watch?: number | true;

@@ -1,10 +1,10 @@
 import { Command } from "commander";
-import { s3Client } from "../lib/aws.ts";
+import { s3Client } from "../lib/aws/clients.ts";
 import { readStoreConfig } from "../lib/config.ts";
 import { withOwnServers } from "./operator.ts";
 import { print } from "./options.ts";
-import { progressBar } from "./progress.ts";
 import { findScanFolders, uploadScan } from "./scan-folder.ts";
+import { progressBar } from "./terminal/progress.ts";
 
 /** `dojo-relay upload DIR…`: scan folders into the bucket, in a safe order. */
 export function uploadCommand(): Command {

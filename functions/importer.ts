@@ -1,10 +1,10 @@
-import "../lib/memory.ts";
+import "../lib/util/memory.ts";
 import middy from "@middy/core";
-import { s3Client, sqsClient } from "../lib/aws.ts";
+import { s3Client, sqsClient } from "../lib/aws/clients.ts";
+import { importerHandler } from "../lib/aws/handlers.ts";
+import { importerPorts } from "../lib/aws/ports.ts";
+import { powertoolsObserver } from "../lib/aws/powertools.ts";
 import { readImporterConfig } from "../lib/config.ts";
-import { importerHandler } from "../lib/handlers.ts";
-import { importerPorts } from "../lib/ports.ts";
-import { powertoolsObserver } from "../lib/powertools.ts";
 import { recordSettings } from "../lib/settings.ts";
 
 const config = readImporterConfig(process.env);

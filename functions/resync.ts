@@ -1,14 +1,14 @@
-import "../lib/memory.ts";
+import "../lib/util/memory.ts";
 import middy from "@middy/core";
 import type { Context } from "aws-lambda";
-import { s3Client } from "../lib/aws.ts";
-import { systemClock } from "../lib/clock.ts";
+import { s3Client } from "../lib/aws/clients.ts";
+import { powertoolsObserver } from "../lib/aws/powertools.ts";
+import { s3Storage } from "../lib/aws/s3-storage.ts";
 import { readResyncConfig } from "../lib/config.ts";
-import { dojoPort } from "../lib/dojo-port.ts";
-import { powertoolsObserver } from "../lib/powertools.ts";
-import { scheduledResync } from "../lib/scheduled-resync.ts";
+import { dojoPort } from "../lib/defectdojo/dojo-port.ts";
 import { resyncSettings } from "../lib/settings.ts";
-import { s3Storage } from "../lib/storage.ts";
+import { scheduledResync } from "../lib/sync/scheduled-resync.ts";
+import { systemClock } from "../lib/util/clock.ts";
 
 const config = readResyncConfig(process.env);
 const observer = powertoolsObserver("resync", config);

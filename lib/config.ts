@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { RelayError } from "./errors.ts";
-import { parseLabels } from "./hook-selector.ts";
-import { describeIssues } from "./issues.ts";
-import { jsonText } from "./json-text.ts";
-import { dropUndefined } from "./scan.ts";
-import { scanTypeMapSchema } from "./scan-types.ts";
+import { parseLabels } from "./model/hook-selector.ts";
+import { dropUndefined } from "./model/scan.ts";
+import { scanTypeMapSchema } from "./model/scan-types.ts";
+import { describeIssues } from "./util/issues.ts";
+import { jsonText } from "./util/json-text.ts";
 
 /** The environment: the only reader of `process.env`; everything else is handed its part. */
 export type Env = Readonly<Record<string, string | undefined>>;

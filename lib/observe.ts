@@ -1,6 +1,6 @@
 import type { RelayError } from "./errors.ts";
-import type { JobOutcome } from "./flow.ts";
-import type { Job } from "./job.ts";
+import type { Job } from "./model/job.ts";
+import type { JobOutcome } from "./types.ts";
 
 /** What the flows say of themselves. Lambda logs and counts with powertools, the service with its own adapters. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ export const METRICS = {
   JobsSuperseded: "Count",
   JobsRetried: "Count",
   JobsWaiting: "Count",
-  JobsPutAside: "Count",
+  JobsDeadLettered: "Count",
   JobsNotSelected: "Count",
   ScansResynced: "Count",
   ResyncsFailed: "Count",

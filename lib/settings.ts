@@ -1,8 +1,8 @@
 import type { CommonConfig, DojoConfig, ImporterConfig, ResyncConfig } from "./config.ts";
-import type { FlowSettings } from "./flow.ts";
-import type { RecordSettings } from "./import-record.ts";
-import type { IngestSettings } from "./ingest.ts";
-import type { ResyncSettings } from "./resync-scans.ts";
+import type { RecordSettings } from "./importer/process-message.ts";
+import type { IngestSettings } from "./ingest/ingest.ts";
+import type { ResyncSettings } from "./sync/resync-scans.ts";
+import type { FlowSettings } from "./types.ts";
 
 const seconds = (value: number) => value * 1000;
 

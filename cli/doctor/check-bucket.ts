@@ -8,10 +8,12 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { s3Storage } from "../../lib/aws/s3-storage.ts";
 import type { StoreConfig } from "../../lib/config.ts";
 import { RelayError } from "../../lib/errors.ts";
-import { type ObjectRef, uri } from "../../lib/layout.ts";
-import { type Condition, type Storage, s3Storage, storageError } from "../../lib/storage.ts";
+import { type ObjectRef, uri } from "../../lib/model/object-keys.ts";
+import type { Condition, Storage } from "../../lib/ports/storage.ts";
+import { storageError } from "../../lib/ports/storage-error.ts";
 import { withServerDate } from "../http-date.ts";
 import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
 

@@ -1,13 +1,13 @@
 import * as z from "zod";
-import { apiKeySource } from "../../lib/api-key.ts";
 import type { DojoConfig, Env } from "../../lib/config.ts";
 import { type DojoApi, dojoApi } from "../../lib/defectdojo/api.ts";
+import { apiKeySource } from "../../lib/defectdojo/api-key.ts";
 import { dojoCatalog } from "../../lib/defectdojo/catalog.ts";
 import { httpTransport } from "../../lib/defectdojo/http.ts";
 import { detectLocationMode, type LocationMode } from "../../lib/defectdojo/locations.ts";
-import type { User } from "../../lib/defectdojo/port.ts";
 import { RelayError } from "../../lib/errors.ts";
-import { wantedTestTypes } from "../../lib/scan-types.ts";
+import { wantedTestTypes } from "../../lib/model/scan-types.ts";
+import type { User } from "../../lib/ports/defectdojo.ts";
 import { parseDate } from "../http-date.ts";
 import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
 

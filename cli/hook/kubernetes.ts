@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { load as parseYaml } from "js-yaml";
 import type { Env, HookConfig } from "../../lib/config.ts";
 import { describeError, RelayError } from "../../lib/errors.ts";
-import type { Receipt } from "../../lib/receipt.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
 
 /** Where the hook has its Scan from. */
 export interface ScanSource {

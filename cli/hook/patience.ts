@@ -1,8 +1,8 @@
-import type { Clock } from "../../lib/clock.ts";
 import { RelayError, toRelayError } from "../../lib/errors.ts";
-import { HandBack } from "../../lib/hand-back.ts";
-import { backoffSeconds } from "../../lib/import-record.ts";
+import { Deferral } from "../../lib/importer/deferral.ts";
+import { backoffSeconds } from "../../lib/importer/process-message.ts";
 import type { Log } from "../../lib/observe.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 
 export interface Patience {
   readonly clock: Clock;
@@ -14,7 +14,7 @@ export interface Patience {
 }
 
 /**
- * Does a step again and again until it is done, as the queue does for the service: after a failure that a retry may mend with growing pauses, after a HandBack when
+ * Does a step again and again until it is done, as the queue does for the service: after a failure that a retry may mend with growing pauses, after a Deferral when
  * it asked for.
  * @throws RelayError what is permanent, what failed too often, and what was last when time was up
  */
@@ -24,7 +24,7 @@ export async function persist<T>(step: () => Promise<T>, patience: Patience): Pr
     try {
       return await step();
     } catch (error) {
-      const waits = error instanceof HandBack;
+      const waits = error instanceof Deferral;
       const failure = waits ? timeIsUp(error) : toRelayError(error);
       if (!waits && (failure.errorClass === "permanent" || ++failures >= maxFailures)) throw failure;
       const seconds = waits ? Math.max(1, error.seconds) : backoffSeconds(failures, failure.retryAfterSeconds);
@@ -36,6 +36,6 @@ export async function persist<T>(step: () => Promise<T>, patience: Patience): Pr
   }
 }
 
-function timeIsUp({ message }: HandBack): RelayError {
+function timeIsUp({ message }: Deferral): RelayError {
   return new RelayError("import-unknown", `${message}, and the time is up (HOOK_TIMEOUT_SECONDS)`);
 }

@@ -1,22 +1,22 @@
 import { rm } from "node:fs/promises";
-import { readAnnotations } from "../../lib/annotations.ts";
-import { type Clock, systemClock } from "../../lib/clock.ts";
 import { type Env, type HookConfig, readHookConfig } from "../../lib/config.ts";
-import type { DefectDojo } from "../../lib/defectdojo/port.ts";
-import { dojoPort } from "../../lib/dojo-port.ts";
-import type { JobOutcome } from "../../lib/flow.ts";
-import { selects } from "../../lib/hook-selector.ts";
-import { importJob } from "../../lib/import-job.ts";
+import { dojoPort } from "../../lib/defectdojo/dojo-port.ts";
+import { checkpointStore } from "../../lib/importer/checkpoint.ts";
+import { importJob } from "../../lib/importer/import-job.ts";
+import { readAnnotations } from "../../lib/model/annotations.ts";
+import { selects } from "../../lib/model/hook-selector.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
+import { parseSidecar, type Scan } from "../../lib/model/scan.ts";
 import { type Log, withFields } from "../../lib/observe.ts";
-import { pendingNotes } from "../../lib/pending.ts";
-import { presignedHttp } from "../../lib/presigned-http.ts";
-import { openPresigned, type PresignedUrls } from "../../lib/presigned-storage.ts";
-import { parsePresignedUrl } from "../../lib/presigned-url.ts";
-import type { Receipt } from "../../lib/receipt.ts";
-import { parseSidecar, type Scan } from "../../lib/scan.ts";
+import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
 import { flowSettings } from "../../lib/settings.ts";
+import type { JobOutcome } from "../../lib/types.ts";
+import { type Clock, systemClock } from "../../lib/util/clock.ts";
 import { type ScanSource, scanFile, scanResource } from "./kubernetes.ts";
 import { type Patience, persist } from "./patience.ts";
+import { presignedHttp } from "./presigned-http.ts";
+import { openPresigned, type PresignedUrls } from "./presigned-storage.ts";
+import { parsePresignedUrl } from "./presigned-url.ts";
 import { makeScratch } from "./scratch.ts";
 
 export interface HookRun {
@@ -102,7 +102,14 @@ async function importScan(
       keepOriginal: settings.syncMode === "merge",
     };
     const { storage, job } = await persist(() => openPresigned(urls, options), patience);
-    const ports = { storage, dojo, clock, log, metrics: { add: () => undefined }, pending: pendingNotes(storage, log) };
+    const ports = {
+      storage,
+      dojo,
+      clock,
+      log,
+      metrics: { add: () => undefined },
+      pending: checkpointStore(storage, log),
+    };
     const delivery = { remainingMs: () => deadline - clock.now() };
     return await persist(
       () => importJob({ version: 1, kind: "import", ...job, scan }, ports, { ...settings, syncBack }, delivery),
@@ -140,7 +147,7 @@ function whyUnwanted(
   source: ScanSource,
 ): "not-selected" | "do-not-import" | undefined {
   if (labels !== undefined && !selects(scan.hookSelector, labels)) return "not-selected";
-  return readAnnotations(scan, source.name).filing.doNotImport ? "do-not-import" : undefined;
+  return readAnnotations(scan, source.name).options.doNotImport ? "do-not-import" : undefined;
 }
 
 function warnOfOldNames(config: HookConfig, log: Log): void {

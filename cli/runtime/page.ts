@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as z from "zod";
-import { jsonText } from "../../lib/json-text.ts";
+import { jsonText } from "../../lib/util/json-text.ts";
 import type { Activity } from "./activity.ts";
 import type { Reply, Route } from "./receiver.ts";
 

@@ -8,7 +8,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
-import type { RunContext } from "../../lib/handlers.ts";
+import type { RunContext } from "../../lib/aws/handlers.ts";
 import type { Log, Metrics } from "../../lib/observe.ts";
 
 export interface PollerOptions {
@@ -88,7 +88,7 @@ export function startPoller(options: PollerOptions): Poller {
       .catch((error: unknown) => log.warn("a finished message could not be deleted and will come again", { error }));
   };
 
-  const handBack = async (messages: Iterable<Message>) => {
+  const deferral = async (messages: Iterable<Message>) => {
     const abortSignal = AbortSignal.timeout(HAND_BACK_MS);
     const visible = ({ ReceiptHandle }: Message) =>
       sqs
@@ -115,7 +115,7 @@ export function startPoller(options: PollerOptions): Poller {
         );
         lastAnswer = Date.now();
         if (message === undefined) continue;
-        if (stopping.signal.aborted) return await handBack([message]);
+        if (stopping.signal.aborted) return await deferral([message]);
         await work(message);
       } catch (error) {
         if (stopping.signal.aborted) return;
@@ -137,7 +137,7 @@ export function startPoller(options: PollerOptions): Poller {
       if (await Promise.race([finished, sleep(graceMs, false, { ref: false })])) return;
       polling.abort();
       log.warn("messages are handed back unfinished", { messages: inFlight.size });
-      await handBack(inFlight);
+      await deferral(inFlight);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/util/clock.ts";
 
 /** Lets one kind of work go before another on one machine. */
 export interface Precedence {

@@ -1,6 +1,6 @@
+import { readable } from "../../lib/aws/powertools.ts";
 import type { CommonConfig } from "../../lib/config.ts";
 import type { Fields, Log } from "../../lib/observe.ts";
-import { readable } from "../../lib/powertools.ts";
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 type Level = (typeof LEVELS)[number];

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { RelayError } from "../errors.ts";
+import type { Engagement, EngagementWanted, Named, Product, ProductWanted, User } from "../ports/defectdojo.ts";
 import type { DojoApi } from "./api.ts";
-import type { Engagement, EngagementWanted, Named, Product, ProductWanted, User } from "./port.ts";
 import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
 
 const ORCHESTRATOR = {

@@ -1,5 +1,6 @@
 import { RelayError } from "../errors.ts";
-import { dropUndefined } from "../scan.ts";
+import { dropUndefined } from "../model/scan.ts";
+import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestChange } from "../ports/defectdojo.ts";
 import { type DojoApi, dojoApi } from "./api.ts";
 import { dojoCatalog } from "./catalog.ts";
 import { closeFindings } from "./close-findings.ts";
@@ -7,7 +8,6 @@ import { neverSent } from "./errors.ts";
 import { findingPages } from "./findings.ts";
 import type { Transport } from "./http.ts";
 import { detectLocationMode, type LocationMode } from "./locations.ts";
-import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestChange } from "./port.ts";
 import { importAnswer, test } from "./schemas.ts";
 
 export interface ClientOptions {

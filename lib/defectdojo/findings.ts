@@ -1,7 +1,7 @@
 import { RelayError } from "../errors.ts";
+import type { DojoFinding, FindingPage } from "../ports/defectdojo.ts";
 import { type DojoApi, idGroups } from "./api.ts";
 import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
-import type { DojoFinding, FindingPage } from "./port.ts";
 import { findingsPage, type RawFinding } from "./schemas.ts";
 
 /** Findings a page: DefectDojo 3.2 gives 250 in some 0.6 s and gains nothing by larger pages. */

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { DOJO_SEVERITIES } from "../annotations.ts";
 import { RelayError } from "../errors.ts";
-import { describeIssues } from "../issues.ts";
+import { DOJO_SEVERITIES } from "../model/annotations.ts";
+import { describeIssues } from "../util/issues.ts";
 
 /** Only the fields that are read of DefectDojo's answers; null and missing are alike. */
 

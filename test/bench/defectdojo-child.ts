@@ -1,5 +1,5 @@
-import type { StandinOptions, Timing } from "../standin/options.ts";
-import { type Standin, startStandin } from "../standin/server.ts";
+import type { StandinOptions, Timing } from "../../infra/local/defectdojo/options.ts";
+import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
 import { offer } from "./rpc.ts";
 
 /** The stand-in DefectDojo in a process of its own. */

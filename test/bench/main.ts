@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { table } from "../../cli/table.ts";
+import { table } from "../../cli/terminal/table.ts";
 import { describeError } from "../../lib/errors.ts";
 import { type Details, type Measured, measure, type Workload } from "./measure.ts";
 import { micro } from "./micro.ts";

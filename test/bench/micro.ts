@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
-import { parseNotification } from "../../lib/events.ts";
-import { readFindings } from "../../lib/findings-file.ts";
-import { toSyncedFinding } from "../../lib/from-dojo.ts";
-import { decodeJob, encodeJob } from "../../lib/job.ts";
-import { toGenericFinding } from "../../lib/to-dojo.ts";
+import { parseNotification } from "../../lib/ingest/notifications.ts";
+import { decodeJob, encodeJob } from "../../lib/model/job.ts";
+import { readFindings } from "../../lib/report/findings-file.ts";
+import { toGenericFinding } from "../../lib/report/to-generic-finding.ts";
+import { toSyncedFinding } from "../../lib/sync/to-synced-finding.ts";
 import { minioEvent, sqsEvent } from "../helpers/events.ts";
 import { aDojoFinding, aJob } from "../helpers/factories.ts";
 import { benchFinding } from "./workload.ts";

@@ -1,6 +1,6 @@
 import { ensureBucket, ensureQueues } from "../../cli/resources.ts";
-import { s3Client, sqsClient } from "../../lib/aws.ts";
-import type { StandinOptions, Timing } from "../standin/options.ts";
+import type { StandinOptions, Timing } from "../../infra/local/defectdojo/options.ts";
+import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
 import type { DefectDojoMethods } from "./defectdojo-child.ts";
 import type { Dojo } from "./floor.ts";
 import { startChild } from "./rpc.ts";

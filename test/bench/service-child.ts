@@ -1,4 +1,4 @@
-import "../../lib/memory.ts";
+import "../../lib/util/memory.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
+import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { offer } from "./rpc.ts";
 
 /** The embedded S3 and SQS in a process of their own. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { s3Storage } from "../../lib/storage.ts";
+import { s3Storage } from "../../lib/aws/s3-storage.ts";
 import { minioEvent } from "../helpers/events.ts";
 import { startChild } from "./rpc.ts";
 import { paceOf, type Servers, startServers } from "./servers.ts";

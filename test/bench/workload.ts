@@ -1,9 +1,9 @@
 import { createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { ScanFinding } from "../../lib/findings-file.ts";
-import { batched } from "../../lib/report.ts";
-import { toGenericFinding } from "../../lib/to-dojo.ts";
+import type { ScanFinding } from "../../lib/report/findings-file.ts";
+import { batched } from "../../lib/report/report.ts";
+import { toGenericFinding } from "../../lib/report/to-generic-finding.ts";
 
 const SEVERITIES = ["INFORMATIONAL", "LOW", "MEDIUM", "HIGH"] as const;
 const TEXT =

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Standin, startStandin } from "../standin/server.ts";
+import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
 import { defectDojoContract } from "./defectdojo.contract.ts";
 import { createReplay, type Exchange, readRecording } from "./replay.ts";
 

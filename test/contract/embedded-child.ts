@@ -1,7 +1,7 @@
 /** Runs both embedded servers in a process of its own, for tests that kill it: `node embedded-child.ts <directory>`. */
 import { join } from "node:path";
-import { startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
+import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 
 const directory = process.argv[2] ?? "";
 const relay = { endpoint: "http://127.0.0.1:9/nobody-is-there", authToken: "token" };

@@ -15,8 +15,8 @@ import {
 } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, GetQueueUrlCommand } from "@aws-sdk/client-sqs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
+import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { s3Client, sqsClient } from "./aws.ts";
 import { testQueue } from "./queue.contract.ts";
 import { startWebhook } from "./webhook.ts";

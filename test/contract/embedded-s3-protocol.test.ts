@@ -3,7 +3,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
+import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
 import { PATIENCE, type RawS3, SIGNED, startRawS3 } from "./raw-s3.ts";
 
 let s3: RawS3;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
-import { startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
+import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
 import { s3Client } from "./aws.ts";
 import { storageContract } from "./storage.contract.ts";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateQueueCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { EmbeddedServer } from "../../cli/embedded/http-listener.ts";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
+import type { EmbeddedServer } from "../../infra/local/http-listener.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { sqsClient } from "./aws.ts";
 import { bodiesOf, type TestQueue, testQueue, uniqueName } from "./queue.contract.ts";
 

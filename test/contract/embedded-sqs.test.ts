@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { sqsClient } from "./aws.ts";
 import { queueContract } from "./queue.contract.ts";
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type EmbeddedS3Options, startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
+import { type EmbeddedS3Options, startEmbeddedS3 } from "../../infra/local/s3/server.ts";
 
 /** What no SDK sends, or not on demand. Signatures are not verified, so this need not be right. */
 export const SIGNED = {

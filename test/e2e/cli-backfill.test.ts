@@ -1,8 +1,8 @@
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { importNeeded } from "../../cli/backfill-scans.ts";
-import { jobKey } from "../../lib/job.ts";
-import { ownMetadata, type Receipt } from "../../lib/receipt.ts";
+import { jobKey } from "../../lib/model/job.ts";
+import { ownMetadata, type Receipt } from "../../lib/model/receipt.ts";
 import { cli, cliJson, startCli } from "./cli.ts";
 import { BUCKET, put, putScan, remove, silence, someFindings, startBucket, type TestBucket } from "./cli-bucket.ts";
 import { startQueues } from "./cli-queues.ts";

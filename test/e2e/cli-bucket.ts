@@ -7,9 +7,9 @@ import {
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import { startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
-import { s3Client } from "../../lib/aws.ts";
-import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
+import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
+import { s3Client } from "../../lib/aws/clients.ts";
+import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 
 export const BUCKET = "securecodebox";
 

@@ -1,8 +1,8 @@
 import type { Message } from "@aws-sdk/client-sqs";
 import { describe, expect, it } from "vitest";
-import { toDeadLetter } from "../../cli/dead-letter.ts";
-import { parseFilter, selection } from "../../cli/dead-letter-filter.ts";
-import { messageGroup } from "../../lib/job.ts";
+import { toDeadLetter } from "../../cli/dlq/dead-letter.ts";
+import { parseFilter, selection } from "../../cli/dlq/dead-letter-filter.ts";
+import { messageGroup } from "../../lib/model/job.ts";
 import { cli, cliJson, startCli } from "./cli.ts";
 import { aProductJob, startQueues, type TestQueues } from "./cli-queues.ts";
 
@@ -68,8 +68,8 @@ describe("a filter", () => {
 describe.concurrent("dlq list", { timeout: 120_000 }, () => {
   it("finds every message of a product, though SQS hands out ten of a group at most, and leaves them as they were", async () => {
     await using queues = await startQueues();
-    for (let n = 0; n < 23; n++) await queues.putAside(aProductJob(n, "shop"));
-    for (let n = 23; n < 30; n++) await queues.putAside(aProductJob(n, `product ${n % 3}`));
+    for (let n = 0; n < 23; n++) await queues.deadLetter(aProductJob(n, "shop"));
+    for (let n = 23; n < 30; n++) await queues.deadLetter(aProductJob(n, `product ${n % 3}`));
     const first = await list(queues);
     expect(scansOf(first)).toEqual(
       expected(30)
@@ -90,7 +90,7 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
 
   it("--peek moves nothing and says how many it has not shown", async () => {
     await using queues = await startQueues();
-    for (let n = 0; n < 13; n++) await queues.putAside(aProductJob(n, "shop"));
+    for (let n = 0; n < 13; n++) await queues.deadLetter(aProductJob(n, "shop"));
     const { stdout, stderr } = await cli(["dlq", "list", "--peek", "--json"], queues.env);
     expect(JSON.parse(stdout)).toHaveLength(10);
     expect(stderr).toMatch(/^3 more lie behind these/m);
@@ -101,7 +101,7 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
 
   it("has reason, age, tries and scan in its table; what SQS moved by itself was received too often", async () => {
     await using queues = await startQueues();
-    await queues.putAside(aProductJob(1, "shop"), "sidecar-missing", new Date(Date.now() - 2 * 86_400_000));
+    await queues.deadLetter(aProductJob(1, "shop"), "sidecar-missing", new Date(Date.now() - 2 * 86_400_000));
     await queues.moveAside(JSON.stringify(aProductJob(2, "shop")), "some-group");
     await queues.moveAside("no job at all", "notifications");
     const { stdout, code } = await cli(["dlq", "list"], queues.env);
@@ -114,9 +114,9 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
 
   it("takes several filters for all of them, and refuses what is none", async () => {
     await using queues = await startQueues();
-    await queues.putAside(aProductJob(1, "shop"), "sidecar-missing");
-    await queues.putAside(aProductJob(2, "shop"), "dojo-timeout");
-    await queues.putAside(aProductJob(3, "other"), "dojo-timeout");
+    await queues.deadLetter(aProductJob(1, "shop"), "sidecar-missing");
+    await queues.deadLetter(aProductJob(2, "shop"), "dojo-timeout");
+    await queues.deadLetter(aProductJob(3, "other"), "dojo-timeout");
     const found = await list(queues, "--filter", "reason=dojo-timeout", "--filter", "product=shop");
     expect(scansOf(found)).toEqual(["default/scan-2"]);
     const { code, stderr } = await cli(["dlq", "list", "--filter", "reasons=x"], queues.env);
@@ -141,8 +141,8 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
 describe.concurrent("dlq show", { timeout: 120_000 }, () => {
   it("tells all of one message, by its id or the beginning of it", async () => {
     await using queues = await startQueues();
-    await queues.putAside(aProductJob(1, "shop"), "dojo-rejected");
-    await queues.putAside(aProductJob(2, "shop"));
+    await queues.deadLetter(aProductJob(1, "shop"), "dojo-rejected");
+    await queues.deadLetter(aProductJob(2, "shop"));
     const [one] = (await list(queues)).filter(({ scan }) => scan === "default/scan-1");
     const { stdout, code } = await cli(["dlq", "show", one?.id.slice(0, 8) ?? ""], queues.env);
     expect(code).toBe(0);
@@ -173,7 +173,7 @@ describe.concurrent("dlq drop", { timeout: 120_000 }, () => {
   it("deletes by id and by filter, also behind messages that stay, and nothing without being told what", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 15; n++)
-      await queues.putAside(aProductJob(n, "shop"), n > 11 ? "findings-missing" : "dojo-busy");
+      await queues.deadLetter(aProductJob(n, "shop"), n > 11 ? "findings-missing" : "dojo-busy");
     expect(await cli(["dlq", "drop"], queues.env)).toMatchObject({ code: 1, stdout: "" });
     expect(await cliJson(["dlq", "drop", "--filter", "reason=findings-missing"], queues.env)).toEqual({ dropped: 3 });
     const [one] = (await list(queues)).filter(({ scan }) => scan === "default/scan-4");
@@ -191,7 +191,7 @@ describe.concurrent("dlq drop", { timeout: 120_000 }, () => {
 describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
   it("moves all in order, in their products' groups, with fresh deduplication ids and progress", async () => {
     await using queues = await startQueues();
-    for (let n = 0; n < 25; n++) await queues.putAside(aProductJob(n, `product ${n % 2}`));
+    for (let n = 0; n < 25; n++) await queues.deadLetter(aProductJob(n, `product ${n % 2}`));
     await queues.moveAside('{"Records":[]}', "notifications");
     const { code, stdout, stderr } = await cli(["dlq", "redrive"], queues.env);
     expect(code).toBe(0);
@@ -213,7 +213,7 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
   it("takes ids and filters, also of messages behind those that stay", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 25; n++)
-      await queues.putAside(aProductJob(n, "shop"), n % 5 === 4 ? "dojo-timeout" : "dojo-rejected");
+      await queues.deadLetter(aProductJob(n, "shop"), n % 5 === 4 ? "dojo-timeout" : "dojo-rejected");
     expect(await cliJson(["dlq", "redrive", "--filter", "reason=dojo-timeout"], queues.env)).toEqual({ moved: 5 });
     expect(names(await queues.drain("queue"))).toEqual([4, 9, 14, 19, 24].map((n) => `scan-${n}`));
     const listed = await list(queues);
@@ -226,24 +226,24 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
 
   it("ends, though what it moves fails again at once", async () => {
     await using queues = await startQueues();
-    for (let n = 0; n < 30; n++) await queues.putAside(aProductJob(n, `product ${n % 4}`));
+    for (let n = 0; n < 30; n++) await queues.deadLetter(aProductJob(n, `product ${n % 4}`));
     const running = startCli(["dlq", "redrive", "--json"], queues.env);
     let ended = false;
     void running.result.then(() => {
       ended = true;
     });
     while (!ended) {
-      for (const { Body = "{}" } of await queues.drain("queue")) await queues.putAside(JSON.parse(Body));
+      for (const { Body = "{}" } of await queues.drain("queue")) await queues.deadLetter(JSON.parse(Body));
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     expect(JSON.parse((await running.result).stdout)).toEqual({ moved: 30 });
-    for (const { Body = "{}" } of await queues.drain("queue")) await queues.putAside(JSON.parse(Body));
+    for (const { Body = "{}" } of await queues.drain("queue")) await queues.deadLetter(JSON.parse(Body));
     expect(names(await queues.drain("dlq")).sort()).toEqual(expected(30).sort());
   });
 
   it.each([0, 1, 7, 19])("interrupted after %i messages gives back the rest and loses none", async (count) => {
     await using queues = await startQueues();
-    for (let n = 0; n < 20; n++) await queues.putAside(aProductJob(n, `product ${n % 3}`));
+    for (let n = 0; n < 20; n++) await queues.deadLetter(aProductJob(n, `product ${n % 3}`));
     const running = startCli(["dlq", "redrive", "--rate", "200"], queues.env);
     if (count > 0) await running.lines(count);
     running.kill("SIGINT");
@@ -258,7 +258,7 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
 
   it("--native is refused where the server has no move tasks, and takes no filter", async () => {
     await using queues = await startQueues();
-    await queues.putAside(aProductJob(1, "shop"));
+    await queues.deadLetter(aProductJob(1, "shop"));
     const refused = await cli(["dlq", "redrive", "--native"], queues.env);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/cannot be moved by the server[\s\S]*Go without --native/);

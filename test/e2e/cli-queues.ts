@@ -10,19 +10,19 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
 import { ensureQueues, type Queues } from "../../cli/resources.ts";
-import { sqsClient } from "../../lib/aws.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
+import { sqsClient } from "../../lib/aws/clients.ts";
+import { deadLetter } from "../../lib/aws/dead-letter.ts";
+import { sqsQueue } from "../../lib/aws/sqs-queue.ts";
 import { type Reason, RelayError } from "../../lib/errors.ts";
-import { encodeJob, type Job, messageGroup } from "../../lib/job.ts";
-import { putAside } from "../../lib/put-aside.ts";
-import { sqsQueue } from "../../lib/queue.ts";
+import { encodeJob, type Job, messageGroup } from "../../lib/model/job.ts";
 
 export interface TestQueues extends Queues {
   readonly sqs: SQSClient;
   readonly env: Readonly<Record<string, string>>;
   /** Puts a job aside as the importer does. */
-  putAside(job: Job, reason?: Reason, failedAt?: Date): Promise<void>;
+  deadLetter(job: Job, reason?: Reason, failedAt?: Date): Promise<void>;
   /** Puts a message into the dead-letter queue as SQS's redrive policy does: without a word. */
   moveAside(body: string, group: string): Promise<void>;
   /** Takes everything that there is. */
@@ -65,7 +65,7 @@ export async function startQueues(): Promise<TestQueues> {
     ...queues,
     sqs,
     env,
-    putAside: async (job, reason = "dojo-unreachable", failedAt = new Date(now())) => {
+    deadLetter: async (job, reason = "dojo-unreachable", failedAt = new Date(now())) => {
       const aside = {
         body: encodeJob(job),
         group: messageGroup(job),
@@ -73,7 +73,7 @@ export async function startQueues(): Promise<TestQueues> {
         subject: `default/${job.scan?.name}`,
       };
       const error = new RelayError(reason, `${job.key}: it failed`);
-      await putAside(sqsQueue(sqs, queues.dlqUrl), aside, error, failedAt);
+      await deadLetter(sqsQueue(sqs, queues.dlqUrl), aside, error, failedAt);
     },
     moveAside: async (body, group) => {
       await sqs.send(

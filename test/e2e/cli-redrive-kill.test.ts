@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
-import { parseFilter, selection } from "../../cli/dead-letter-filter.ts";
-import { type Fifo, fifo } from "../../cli/fifo.ts";
-import { redriveDeadLetters } from "../../cli/redrive.ts";
-import { type Queue, sqsQueue } from "../../lib/queue.ts";
+import { parseFilter, selection } from "../../cli/dlq/dead-letter-filter.ts";
+import { type Fifo, fifo } from "../../cli/dlq/fifo.ts";
+import { redriveDeadLetters } from "../../cli/dlq/redrive.ts";
+import { sqsQueue } from "../../lib/aws/sqs-queue.ts";
+import type { Queue } from "../../lib/ports/queue.ts";
 import { aProductJob, startQueues } from "./cli-queues.ts";
 
 /** What every call of a process goes through that dies before or after one of them; nothing works from then on. */
@@ -40,7 +41,8 @@ const names = (messages: readonly { Body?: string | undefined }[]) =>
 /** Four messages of one product, of which two are moved by a redrive that dies, and by another one after it. */
 async function redriveTwice(diesAt: number, after: boolean) {
   await using queues = await startQueues();
-  for (let n = 0; n < 4; n++) await queues.putAside(aProductJob(n, "shop"), n % 2 === 0 ? "dojo-busy" : "dojo-timeout");
+  for (let n = 0; n < 4; n++)
+    await queues.deadLetter(aProductJob(n, "shop"), n % 2 === 0 ? "dojo-busy" : "dojo-timeout");
   const [real, queue] = [fifo(queues.sqs, queues.dlqUrl), sqsQueue(queues.sqs, queues.queueUrl)];
   const { calls, call } = mortal(diesAt, after);
   const dying: Queue = { ...queue, send: (message) => call(() => queue.send(message)) };

@@ -1,6 +1,6 @@
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { uri } from "../../lib/layout.ts";
+import { uri } from "../../lib/model/object-keys.ts";
 import { cli, cliJson } from "./cli.ts";
 import { BUCKET, put, putScan, startBucket, type TestBucket } from "./cli-bucket.ts";
 import { aProductJob, startQueues, type TestQueues } from "./cli-queues.ts";
@@ -21,7 +21,7 @@ describe("names out of buckets and queues do nothing to the terminal", { timeout
     await bucket.s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
     await putScan(bucket.s3, EVIL);
     await put(bucket.s3, `${EVIL}/defectdojo.json`, "{}");
-    await queues.putAside({ ...aProductJob(1, EVIL), key: KEY });
+    await queues.deadLetter({ ...aProductJob(1, EVIL), key: KEY });
   });
   afterAll(async () => {
     await queues[Symbol.asyncDispose]();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Receipt } from "../../lib/receipt.ts";
-import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
-import type { Engagement, Product, Test } from "../standin/model.ts";
-import type { StandinOptions } from "../standin/options.ts";
+import type { Engagement, Product, Test } from "../../infra/local/defectdojo/model.ts";
+import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
+import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 /** What users see of each feature, through the whole way: one test a row of docs/features.md. */

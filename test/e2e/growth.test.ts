@@ -1,16 +1,16 @@
 import { createServer, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { systemClock } from "../../lib/clock.ts";
+import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
 import { readDojoConfig } from "../../lib/config.ts";
-import { dojoPort } from "../../lib/dojo-port.ts";
-import { importJob } from "../../lib/import-job.ts";
-import { pendingNotes } from "../../lib/pending.ts";
+import { dojoPort } from "../../lib/defectdojo/dojo-port.ts";
+import { checkpointStore } from "../../lib/importer/checkpoint.ts";
+import { importJob } from "../../lib/importer/import-job.ts";
 import { flowSettings } from "../../lib/settings.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import { aFinding, aGenericScan, aJob } from "../helpers/factories.ts";
 import { memoryStorage } from "../helpers/memory-storage.ts";
 import { recorder } from "../helpers/recorder.ts";
-import { type Standin, startStandin } from "../standin/server.ts";
 
 const DAYS = 365;
 const FINDINGS = 5;
@@ -83,7 +83,7 @@ describe("daily scans of one product for a year", () => {
       const folder = { bucket: "securecodebox", key: `scan-${day}/findings.json` };
       const etag = storage.put(folder, JSON.stringify(findings));
       const job = aJob({ ...folder, etag, scan: aGenericScan() });
-      const ports = { storage, dojo, clock: systemClock, log, metrics, pending: pendingNotes(storage, log) };
+      const ports = { storage, dojo, clock: systemClock, log, metrics, pending: checkpointStore(storage, log) };
       const { receipt } = await importJob(job, ports, flowSettings(config), { remainingMs: () => 600_000 });
       expect(receipt?.findings.count).toBe(FINDINGS);
       costs.push(counter.cost());

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type HookResult, type HookRun, runHook } from "../../cli/hook/run-hook.ts";
-import { type Clock, systemClock } from "../../lib/clock.ts";
+import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
 import { RelayError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/observe.ts";
-import { type Standin, startStandin } from "../standin/server.ts";
+import { type Clock, systemClock } from "../../lib/util/clock.ts";
 import { FINDINGS, FOLDER, NMAP_XML, scanResource } from "./hook-scan.ts";
 import {
   type KubeServer,

@@ -11,7 +11,7 @@ import { startService } from "../../cli/runtime/service.ts";
 import { recorder } from "../helpers/recorder.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
-const SAMPLES = fileURLToPath(new URL("../fixtures/scans", import.meta.url));
+const SAMPLES = fileURLToPath(new URL("../../infra/local/scans", import.meta.url));
 const executable = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
 /** Nothing of the browser's own goes out. */
 const ARGUMENTS = [

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SQSBatchResponse } from "aws-lambda";
 import { afterEach, expect, it, vi } from "vitest";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
-import { fifo } from "../../cli/fifo.ts";
+import { fifo } from "../../cli/dlq/fifo.ts";
 import { ensureQueues } from "../../cli/resources.ts";
 import { startPoller } from "../../cli/runtime/poller.ts";
-import { sqsQueue } from "../../lib/queue.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
+import { sqsQueue } from "../../lib/aws/sqs-queue.ts";
 import { sqsClient } from "../contract/aws.ts";
 import { recorder } from "../helpers/recorder.ts";
 

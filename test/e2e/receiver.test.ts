@@ -21,7 +21,7 @@ describe("the receiver", () => {
     const body = JSON.stringify(s3Event());
     expect(body).toContain('"name":"securecodebox"');
     const response = await fetch(`${runtime.service.url}/events`, { method: "POST", headers: { authorization }, body });
-    expect(await response.json()).toMatchObject({ enqueued: [], ignored: 1, putAside: 0 });
+    expect(await response.json()).toMatchObject({ enqueued: [], ignored: 1, deadLettered: 0 });
     expect(await runtime.takeDeadLetters()).toEqual([]);
   });
 

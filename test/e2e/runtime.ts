@@ -5,10 +5,10 @@ import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-s
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { type Service, startService } from "../../cli/runtime/service.ts";
 import { uploadScan } from "../../cli/scan-folder.ts";
+import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
+import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
 import type { Progress } from "../../lib/observe.ts";
-import type { Receipt } from "../../lib/receipt.ts";
-import type { StandinOptions } from "../standin/options.ts";
-import { type Standin, startStandin } from "../standin/server.ts";
 
 /** Waits of the relay, short enough for tests. */
 export const QUICK = {

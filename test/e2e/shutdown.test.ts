@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GetQueueUrlCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { afterEach, expect, it, vi } from "vitest";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
 import { QUEUE_NAME } from "../../cli/resources.ts";
 import { uploadScan } from "../../cli/scan-folder.ts";
+import { startStandin } from "../../infra/local/defectdojo/server.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { ANY_CREDENTIALS, s3Client, sqsClient } from "../contract/aws.ts";
-import { startStandin } from "../standin/server.ts";
 import { startCli } from "./cli.ts";
 import { QUICK } from "./runtime.ts";
 

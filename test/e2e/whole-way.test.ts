@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Runtime, startRuntime } from "./runtime.ts";
 import { syncedFindings } from "./schema.ts";
 
-const SAMPLES = fileURLToPath(new URL("../fixtures/scans", import.meta.url));
+const SAMPLES = fileURLToPath(new URL("../../infra/local/scans", import.meta.url));
 const SHARED = fileURLToPath(new URL("../../../shared", import.meta.url));
 const folders = [SAMPLES, join(SHARED, "scans")]
   .filter(existsSync)

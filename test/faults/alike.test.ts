@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { originalOf } from "../../lib/layout.ts";
+import { originalOf } from "../../lib/model/object-keys.ts";
 import { type Runtime, startRuntime } from "../e2e/runtime.ts";
 import { syncedFindings } from "../e2e/schema.ts";
 

@@ -1,8 +1,8 @@
 import { buffer } from "node:stream/consumers";
-import { originalOf, receiptOf } from "../../lib/layout.ts";
-import { type Receipt, receiptSchema, writtenBackBy } from "../../lib/receipt.ts";
+import type { Test } from "../../infra/local/defectdojo/model.ts";
+import { originalOf, receiptOf } from "../../lib/model/object-keys.ts";
+import { type Receipt, receiptSchema, writtenBackBy } from "../../lib/model/receipt.ts";
 import { syncedFindings } from "../e2e/schema.ts";
-import type { Test } from "../standin/model.ts";
 import type { Lane } from "./lane.ts";
 import type { Run } from "./run.ts";
 import type { Scenario } from "./scenarios.ts";

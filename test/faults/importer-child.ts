@@ -1,10 +1,10 @@
 import type { SQSEvent } from "aws-lambda";
 import { type Poller, startPoller } from "../../cli/runtime/poller.ts";
 import { serviceLog } from "../../cli/runtime/service-log.ts";
-import { s3Client, sqsClient } from "../../lib/aws.ts";
+import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
+import { importerHandler, ingestHandler, type RunContext } from "../../lib/aws/handlers.ts";
+import { importerPorts } from "../../lib/aws/ports.ts";
 import { readImporterConfig } from "../../lib/config.ts";
-import { importerHandler, ingestHandler, type RunContext } from "../../lib/handlers.ts";
-import { importerPorts } from "../../lib/ports.ts";
 import { ingestSettings, recordSettings } from "../../lib/settings.ts";
 
 /**

@@ -10,13 +10,14 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
-import { startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
 import { ensureBucket, ensureQueues } from "../../cli/resources.ts";
-import { s3Client, sqsClient } from "../../lib/aws.ts";
-import { type Storage, s3Storage } from "../../lib/storage.ts";
-import type { StandinOptions } from "../standin/options.ts";
-import { type Standin, startStandin } from "../standin/server.ts";
+import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
+import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
+import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
+import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
+import { s3Storage } from "../../lib/aws/s3-storage.ts";
+import type { Storage } from "../../lib/ports/storage.ts";
 import type { Service } from "./call-names.ts";
 import { type Nursery, nursery } from "./children.ts";
 import { type Call, type CallProxy, startProxy, type Watch } from "./proxy.ts";

@@ -24,7 +24,7 @@ describe("an import that takes longer than the importer may run", () => {
     const end = await relay(20, 900);
     expect(end).toMatchObject({ state: "done", outcome: { outcome: "synced" } });
     expect(again().length).toBeGreaterThan(Number(SHORT.MAX_FAILURES));
-    for (const progress of again()) expect(progress).toMatchObject({ error: { name: "HandBack" } });
+    for (const progress of again()) expect(progress).toMatchObject({ error: { name: "Deferral" } });
     const imports = runtime.standin.state.requests.filter(({ url }) => url.endsWith("/import-scan/"));
     expect(imports).toHaveLength(1);
     const tests = [...runtime.standin.state.tests.values()];

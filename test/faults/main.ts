@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { table } from "../../cli/table.ts";
+import { table } from "../../cli/terminal/table.ts";
 import { pointName, type Result, runAll } from "./points.ts";
 
 const HELP = `node test/faults/main.ts [--sample N] [--only PATTERN] [--lanes N] [--json]

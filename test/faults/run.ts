@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { encodeJob, type Job, jobKey, messageGroup } from "../../lib/job.ts";
-import { type ObjectRef, uri } from "../../lib/layout.ts";
-import { parseSidecar } from "../../lib/scan.ts";
+import { encodeJob, type Job, jobKey, messageGroup } from "../../lib/model/job.ts";
+import { type ObjectRef, uri } from "../../lib/model/object-keys.ts";
+import { parseSidecar } from "../../lib/model/scan.ts";
 import type { Child } from "./children.ts";
 import type { Report } from "./importer-child.ts";
 import { BUCKET, type Lane } from "./lane.ts";
@@ -148,11 +148,11 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
       }
     } else await enqueue(lane, scenario.resync ? { ...job, kind: "resync" } : job);
     begin(child);
-    await drain(async () => (await isEmpty()) && (scenario.putAside === undefined || (await lane.dlq.size()) > 0));
-    if (scenario.putAside !== undefined) {
+    await drain(async () => (await isEmpty()) && (scenario.deadLettered === undefined || (await lane.dlq.size()) > 0));
+    if (scenario.deadLettered !== undefined) {
       lane.dojo().state.intercept = undefined;
       for (const { body, group, reason } of await lane.dlq.takeAll()) {
-        if (reason !== scenario.putAside) throw new Error(`put aside for the reason ${reason}`);
+        if (reason !== scenario.deadLettered) throw new Error(`put aside for the reason ${reason}`);
         await lane.queue.send(body, group, randomUUID());
       }
       await drain(isEmpty);

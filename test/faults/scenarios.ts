@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
-import { HTML_NOT_FOUND } from "../standin/http.ts";
-import type { StandinOptions } from "../standin/options.ts";
-import type { State } from "../standin/state.ts";
+import { HTML_NOT_FOUND } from "../../infra/local/defectdojo/http.ts";
+import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
+import type { State } from "../../infra/local/defectdojo/state.ts";
+import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 
 /** Objects of a scan's folder by their names. */
 export type Files = Readonly<Record<string, string | Buffer>>;
@@ -27,7 +27,7 @@ export interface Scenario {
   /** What DefectDojo refuses, made anew for each run. */
   readonly intercept?: () => State["intercept"];
   /** The job is put aside because of that, which is mended then, and redriven. */
-  readonly putAside?: string;
+  readonly deadLettered?: string;
   /** How long one delivery may work, the ten seconds of margin included. */
   readonly deliveryMs?: number;
   /** The calls that are killed; what other scenarios have is left to them. @default all */
@@ -36,7 +36,7 @@ export interface Scenario {
 
 const GENERIC = "Generic Findings Import";
 
-const SAMPLES = fileURLToPath(new URL("../fixtures/scans/", import.meta.url));
+const SAMPLES = fileURLToPath(new URL("../../infra/local/scans/", import.meta.url));
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: "generic import", files: generic, findings: 8, importedAs: GENERIC },
@@ -101,7 +101,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "put aside and redriven",
-    ...{ files: generic, findings: 8, importedAs: GENERIC, intercept: refuseAll, putAside: "dojo-forbidden" },
+    ...{ files: generic, findings: 8, importedAs: GENERIC, intercept: refuseAll, deadLettered: "dojo-forbidden" },
     calls: /Message|pending|defectdojo\.json/,
   },
   { name: "synced again", files: generic, findings: 8, importedAs: GENERIC, resync: true },

@@ -1,10 +1,10 @@
 import "./no-network.ts";
-import type { DojoFinding, Test } from "../../lib/defectdojo/port.ts";
-import type { ScanFinding } from "../../lib/findings-file.ts";
-import { jobKey, type ScanJob } from "../../lib/job.ts";
-import type { ObjectRef } from "../../lib/layout.ts";
-import type { Receipt } from "../../lib/receipt.ts";
-import { ANNOTATION_PREFIX, type Scan } from "../../lib/scan.ts";
+import { jobKey, type ScanJob } from "../../lib/model/job.ts";
+import type { ObjectRef } from "../../lib/model/object-keys.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
+import { ANNOTATION_PREFIX, type Scan } from "../../lib/model/scan.ts";
+import type { DojoFinding, Test } from "../../lib/ports/defectdojo.ts";
+import type { ScanFinding } from "../../lib/report/findings-file.ts";
 
 /** Where the findings of most tests lie. */
 export const FINDINGS: ObjectRef = { bucket: "securecodebox", key: "scan-abc/findings.json" };

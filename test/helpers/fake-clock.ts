@@ -1,5 +1,5 @@
-import type { Clock } from "../../lib/clock.ts";
-import type { Delivery } from "../../lib/hand-back.ts";
+import type { Delivery } from "../../lib/importer/deferral.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 
 /** A clock that only sleeping moves, so that hours pass at once. */
 export interface FakeClock extends Clock {

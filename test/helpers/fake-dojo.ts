@@ -1,4 +1,4 @@
-import type { DefectDojo } from "../../lib/defectdojo/port.ts";
+import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
 
 /** DefectDojo of which only what is given can be called; anything else is a fault of the test, named by its method. */
 export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {

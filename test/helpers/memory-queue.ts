@@ -1,4 +1,4 @@
-import type { OutgoingMessage, Queue } from "../../lib/queue.ts";
+import type { OutgoingMessage, Queue } from "../../lib/ports/queue.ts";
 
 /** The queue port in memory: what was sent, and how visibility was changed. */
 export interface MemoryQueue extends Queue {

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { RelayError } from "../../lib/errors.ts";
-import { type ObjectRef, uri } from "../../lib/layout.ts";
-import type { ObjectHead, Storage } from "../../lib/storage.ts";
+import { type ObjectRef, uri } from "../../lib/model/object-keys.ts";
+import type { ObjectHead, Storage } from "../../lib/ports/storage.ts";
 
 interface Stored {
   readonly bytes: Buffer;

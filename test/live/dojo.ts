@@ -1,6 +1,6 @@
+import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
+import { startStandin } from "../../infra/local/defectdojo/server.ts";
 import { createClient } from "../contract/defectdojo-client.ts";
-import type { StandinOptions } from "../standin/options.ts";
-import { startStandin } from "../standin/server.ts";
 
 /** The DefectDojo at the end of the way. */
 export interface LiveDojo {

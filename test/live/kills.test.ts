@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensureNotification } from "../../cli/resources.ts";
-import type { Receipt } from "../../lib/receipt.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
 import { startWebhook, type Webhook } from "../contract/webhook.ts";
 import { syncedFindings } from "../e2e/schema.ts";
 import { DOJOS, type LiveDojo } from "./dojo.ts";

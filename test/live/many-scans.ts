@@ -1,4 +1,4 @@
-import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
+import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 
 /** A small scan, made for the test: its objects by name, the findings last. */
 export interface SmallScan {

@@ -3,7 +3,7 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
+import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 import { syncedFindings } from "../e2e/schema.ts";
 import { findingsValidator } from "../helpers/shared.ts";
 import type { Installation } from "./installation.ts";

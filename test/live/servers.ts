@@ -26,7 +26,7 @@ export interface WebhookTarget {
   readonly token: string;
 }
 
-const INFRA_CONFIG = fileURLToPath(new URL("../../infra/elasticmq.conf", import.meta.url));
+const INFRA_CONFIG = fileURLToPath(new URL("../../infra/compose/elasticmq.conf", import.meta.url));
 
 export interface MinioOptions {
   /** Of the site; it is in events and ARNs. None by default, as with MinIO. */

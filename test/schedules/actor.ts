@@ -1,5 +1,5 @@
 import { RelayError } from "../../lib/errors.ts";
-import type { ObjectRef } from "../../lib/layout.ts";
+import type { ObjectRef } from "../../lib/model/object-keys.ts";
 import type { Fault } from "./schedule.ts";
 
 export type Service = "s3" | "sqs" | "dojo";

@@ -1,6 +1,6 @@
-import { type Job, jobKey } from "../../lib/job.ts";
-import { originalOf, pendingOf, receiptOf, uri } from "../../lib/layout.ts";
-import { receiptSchema, writtenBackBy } from "../../lib/receipt.ts";
+import { type Job, jobKey } from "../../lib/model/job.ts";
+import { checkpointOf, originalOf, receiptOf, uri } from "../../lib/model/object-keys.ts";
+import { receiptSchema, writtenBackBy } from "../../lib/model/receipt.ts";
 import type { TestRow } from "./memory-dojo-tables.ts";
 import type { Schedule } from "./schedule.ts";
 import { findingsOf, idsOf, portsOf } from "./uploads.ts";
@@ -54,8 +54,8 @@ export function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
   }
   for (const [folder, last] of lastWords) {
     const findings = findingsOf(folder);
-    if (s3.get(pendingOf(findings)) !== undefined && !cameLate(world))
-      wrong.push(`${uri(pendingOf(findings))} is left`);
+    if (s3.get(checkpointOf(findings)) !== undefined && !cameLate(world))
+      wrong.push(`${uri(checkpointOf(findings))} is left`);
     wrong.push(...wrongInFolder(world, schedule, folder, last).map((what) => `${uri(findings)}: ${what}`));
   }
   return wrong;

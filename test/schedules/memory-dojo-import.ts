@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { DOJO_SEVERITIES, type DojoSeverity } from "../../lib/annotations.ts";
-import type { Clock } from "../../lib/clock.ts";
-import type { ImportAnswer, ImportRequest } from "../../lib/defectdojo/port.ts";
+import { DOJO_SEVERITIES, type DojoSeverity } from "../../lib/model/annotations.ts";
+import type { ImportAnswer, ImportRequest } from "../../lib/ports/defectdojo.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 import { type DojoTables, deduplicate, type FindingRow, refused, type TestRow } from "./memory-dojo-tables.ts";
 
 const POST = "POST /api/v2/import-scan/";

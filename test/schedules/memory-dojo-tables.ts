@@ -1,5 +1,5 @@
-import type { DojoFinding, Engagement, EngagementWanted, Named, Product, Test } from "../../lib/defectdojo/port.ts";
 import { RelayError } from "../../lib/errors.ts";
+import type { DojoFinding, Engagement, EngagementWanted, Named, Product, Test } from "../../lib/ports/defectdojo.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

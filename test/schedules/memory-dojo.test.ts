@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { systemClock } from "../../lib/clock.ts";
+import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
 import { dojoClient } from "../../lib/defectdojo/client.ts";
 import { httpTransport } from "../../lib/defectdojo/http.ts";
-import type { DefectDojo, DojoFinding, FindingPage, ImportRequest } from "../../lib/defectdojo/port.ts";
-import { type Standin, startStandin } from "../standin/server.ts";
+import type { DefectDojo, DojoFinding, FindingPage, ImportRequest } from "../../lib/ports/defectdojo.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import { memoryDojo } from "./memory-dojo.ts";
 
 /** The schedules trust the DefectDojo in memory only in what it answers as the stand-in does, through the client that is used. */

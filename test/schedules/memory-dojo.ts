@@ -1,6 +1,6 @@
-import type { Clock } from "../../lib/clock.ts";
-import type { DefectDojo, ImportAnswer, ImportRequest, Test } from "../../lib/defectdojo/port.ts";
 import { RelayError } from "../../lib/errors.ts";
+import type { DefectDojo, ImportAnswer, ImportRequest, Test } from "../../lib/ports/defectdojo.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 import { type Fate, type ImportTiming, runImport } from "./memory-dojo-import.ts";
 import { type DojoTables, dojoTables, refused, type TestRow } from "./memory-dojo-tables.ts";
 

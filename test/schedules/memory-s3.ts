@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { RelayError } from "../../lib/errors.ts";
-import { type ObjectRef, uri } from "../../lib/layout.ts";
-import type { Condition, Storage, WriteOptions } from "../../lib/storage.ts";
+import { type ObjectRef, uri } from "../../lib/model/object-keys.ts";
+import type { Condition, Storage, WriteOptions } from "../../lib/ports/storage.ts";
 
 export interface StoredObject {
   readonly bytes: Buffer;
@@ -49,7 +49,7 @@ export function memoryS3(onCreated: (ref: ObjectRef, stored: StoredObject) => vo
 /** How one request goes: the port's own are made of these, so that a fault can come before or after each. */
 export type Request = <T>(what: string, ref: ObjectRef, effect: () => T) => Promise<T>;
 
-/** The storage port over the memory, with the errors that lib/storage.ts makes of S3's. */
+/** The storage port over the memory, with the errors that lib/aws/s3-storage.ts makes of S3's. */
 export function storageOver(s3: MemoryS3, request: Request): Storage {
   const headOf = ({ etag, bytes, metadata }: StoredObject) => ({
     etag,

@@ -1,5 +1,5 @@
 import { RelayError } from "../../lib/errors.ts";
-import type { OutgoingMessage, Queue } from "../../lib/queue.ts";
+import type { OutgoingMessage, Queue } from "../../lib/ports/queue.ts";
 
 export interface QueuedMessage extends OutgoingMessage {
   readonly messageId: string;

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { pendingOf, receiptOf } from "../../lib/layout.ts";
+import { checkpointOf, receiptOf } from "../../lib/model/object-keys.ts";
 import { findingsOf } from "./uploads.ts";
 
 /**
@@ -80,7 +80,7 @@ const TURNING_POINTS = [
   ...[0, 1].flatMap((folder) => ["COPY", "PUT", "HEAD"].map((method) => `s3 ${method} ${findingsOf(folder).key}`)),
   ...[0, 1].map((folder) => `s3 PUT ${receiptOf(findingsOf(folder)).key}`),
   ...[0, 1].flatMap((folder) =>
-    ["GET", "PUT", "DELETE"].map((method) => `s3 ${method} ${pendingOf(findingsOf(folder)).key}`),
+    ["GET", "PUT", "DELETE"].map((method) => `s3 ${method} ${checkpointOf(findingsOf(folder)).key}`),
   ),
 ];
 

@@ -1,4 +1,4 @@
-import { ANNOTATION_PREFIX } from "../../lib/scan.ts";
+import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 import type { UploadPlan } from "./schedule.ts";
 
 export const BUCKET = "securecodebox";

@@ -1,4 +1,4 @@
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/util/clock.ts";
 
 /** A clock that stands still until everything has come to rest, and then jumps to the next thing that is to happen. */
 export interface VirtualTime extends Clock {

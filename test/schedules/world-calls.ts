@@ -1,6 +1,6 @@
-import type { DefectDojo, FindingPage } from "../../lib/defectdojo/port.ts";
-import type { RecordPorts } from "../../lib/import-record.ts";
+import type { RecordPorts } from "../../lib/importer/process-message.ts";
 import type { Log } from "../../lib/observe.ts";
+import type { DefectDojo, FindingPage } from "../../lib/ports/defectdojo.ts";
 import { type Actor, errorOf, type Service } from "./actor.ts";
 import type { MemoryDojo } from "./memory-dojo.ts";
 import { type MemoryS3, storageOver } from "./memory-s3.ts";

@@ -1,10 +1,10 @@
-import type { JobOutcome } from "../../lib/flow.ts";
-import { HandBack } from "../../lib/hand-back.ts";
-import { importRecord, type RecordSettings } from "../../lib/import-record.ts";
-import { ingest } from "../../lib/ingest.ts";
-import { jobKey } from "../../lib/job.ts";
-import { type ObjectRef, sibling, uri } from "../../lib/layout.ts";
+import { Deferral } from "../../lib/importer/deferral.ts";
+import { importRecord, type RecordSettings } from "../../lib/importer/process-message.ts";
+import { ingest } from "../../lib/ingest/ingest.ts";
+import { jobKey } from "../../lib/model/job.ts";
+import { type ObjectRef, sibling, uri } from "../../lib/model/object-keys.ts";
 import type { Log } from "../../lib/observe.ts";
+import type { JobOutcome } from "../../lib/types.ts";
 import { type Actor, newActor, type Service } from "./actor.ts";
 import { type MemoryDojo, memoryDojo } from "./memory-dojo.ts";
 import { type MemoryS3, memoryS3, type StoredObject } from "./memory-s3.ts";
@@ -233,13 +233,13 @@ export function createWorld(schedule: Schedule): World {
     const work = importRecord({ messageId, body, group, receiveCount, receiptHandle }, ports, settings, delivery);
     const outcome = await Promise.race([work, actor.death]);
     if (outcome?.settled) {
-      const how = outcome.putAside === undefined ? (outcome.outcome?.outcome ?? "put aside") : "put aside";
+      const how = outcome.deadLettered === undefined ? (outcome.outcome?.outcome ?? "put aside") : "put aside";
       ends.push({ jobKey: key, outcome: how });
-      tell(`${actor.name} ends ${how} ${outcome.putAside?.reason ?? outcome.outcome?.why ?? ""}`);
+      tell(`${actor.name} ends ${how} ${outcome.deadLettered?.reason ?? outcome.outcome?.why ?? ""}`);
       await remove(actor, receiptHandle);
     } else if (outcome === undefined) tell(`${actor.name} is dead`);
-    const waited = outcome?.settled === false && outcome.error instanceof HandBack;
-    const failed = !waited && (outcome?.settled !== true || outcome.putAside !== undefined);
+    const waited = outcome?.settled === false && outcome.error instanceof Deferral;
+    const failed = !waited && (outcome?.settled !== true || outcome.deadLettered !== undefined);
     if (failed) failures.set(key, (failures.get(key) ?? 0) + 1);
     // What nobody made visible at another time is hidden until its visibility timeout.
     const message = queue.messages.find((one) => one.receiptHandle === receiptHandle);

@@ -9,16 +9,16 @@ import { promisify } from "node:util";
 import { CreateBucketCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startEmbeddedS3 } from "../../cli/embedded/s3-server.ts";
-import { startEmbeddedSqs } from "../../cli/embedded/sqs-server.ts";
 import { uploadScan } from "../../cli/scan-folder.ts";
-import { type Bundle, bundle, FUNCTIONS } from "../../infra/bundle.ts";
-import { parseNotification } from "../../lib/events.ts";
-import { decodeJob, deduplicationId, messageGroup } from "../../lib/job.ts";
-import { readReceipt } from "../../lib/receipt.ts";
-import { s3Storage } from "../../lib/storage.ts";
+import { type Bundle, bundle, FUNCTIONS } from "../../infra/bundle/bundle.ts";
+import { startStandin } from "../../infra/local/defectdojo/server.ts";
+import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
+import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
+import { s3Storage } from "../../lib/aws/s3-storage.ts";
+import { parseNotification } from "../../lib/ingest/notifications.ts";
+import { decodeJob, deduplicationId, messageGroup } from "../../lib/model/job.ts";
+import { readReceipt } from "../../lib/model/receipt.ts";
 import { s3Client, sqsClient } from "../contract/aws.ts";
-import { startStandin } from "../standin/server.ts";
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, "../..");
@@ -38,21 +38,21 @@ const ABSENT = {
   ingest: [
     "lib/defectdojo/client.ts",
     "lib/defectdojo/http.ts",
-    "lib/import-job.ts",
-    "lib/presigned",
+    "lib/importer/import-job.ts",
+    "cli/hook/presigned",
     "client-secrets-manager",
     "client-ssm",
     "powertools/parameters",
     "lib-storage",
     "stream-json",
   ],
-  importer: ["lib/presigned"],
+  importer: ["cli/hook/presigned"],
   resync: [
-    "lib/presigned",
-    "lib/ingest.ts",
-    "lib/import-job.ts",
-    "lib/ledger.ts",
-    "lib/queue.ts",
+    "cli/hook/presigned",
+    "lib/ingest/ingest.ts",
+    "lib/importer/import-job.ts",
+    "lib/importer/ledger.ts",
+    "lib/aws/sqs-queue.ts",
     "client-sqs",
     "/batch/",
   ],
@@ -156,7 +156,7 @@ describe("npm run invoke", () => {
     await storage.write({ bucket: BUCKET, key: "scan-alone/findings.json" }, "[]", { contentType: "application/json" });
     const [event] = await eventFile("s3-put", (text) => text.replaceAll(SCAN, "scan-alone").replace(/"eTag".*/, ""));
     const { answer, log } = await invoke(["ingest", "-"], env, event);
-    expect(answer, log).toMatchObject({ enqueued: [], putAside: 1 });
+    expect(answer, log).toMatchObject({ enqueued: [], deadLettered: 1 });
     const [aside] = await received(env.DLQ_URL);
     expect(aside?.MessageAttributes?.reason?.StringValue).toBe("sidecar-missing");
   });
@@ -272,7 +272,7 @@ async function eventFile(name: string, change = (content: string) => content): P
 
 /** As `npm run invoke` does it. */
 async function invoke(args: readonly string[], env: NodeJS.ProcessEnv, stdin = "") {
-  const child = spawn(process.execPath, ["infra/invoke.ts", ...args], { cwd: ROOT, env });
+  const child = spawn(process.execPath, ["infra/invoke/invoke.ts", ...args], { cwd: ROOT, env });
   child.stdin.end(stdin);
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const [stdout, log] = await Promise.all([text(child.stdout), text(child.stderr)]);

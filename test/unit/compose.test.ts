@@ -12,7 +12,7 @@ interface Service {
   readonly depends_on?: Readonly<Record<string, { condition: string }>>;
 }
 
-const folder = new URL("../../infra/", import.meta.url).pathname;
+const folder = new URL("../../infra/compose/", import.meta.url).pathname;
 const text = readFileSync(join(folder, "compose.yml"), "utf8");
 const compose = parse(text, { merge: true }) as {
   services: Record<"minio" | "elasticmq" | "setup" | "relay", Service & { read_only?: boolean }>;

@@ -190,7 +190,7 @@ describe("the README's tables of variables", () => {
   });
 
   it("have none that nobody reads", () => {
-    // Node's own, and those of proxies, which only lib/aws.ts and lib/defectdojo/http.ts hand on.
+    // Node's own, and those of proxies, which only lib/aws/clients.ts and lib/defectdojo/http.ts hand on.
     const others = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"];
     const rows = section.split("\n").filter((line) => line.startsWith("| `"));
     const first = rows.flatMap((row) => [...(row.split(" | ")[0] ?? "").matchAll(/`([A-Z][A-Z0-9_]+)`/g)]);

@@ -1,25 +1,26 @@
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DOJO_SEVERITIES, readAnnotations } from "../../lib/annotations.ts";
+import { endpointFrom, locationFrom } from "../../infra/local/defectdojo/importing/place.ts";
 import { dojoClient } from "../../lib/defectdojo/client.ts";
 import { httpTransport } from "../../lib/defectdojo/http.ts";
-import type { DefectDojo } from "../../lib/defectdojo/port.ts";
 import { RelayError } from "../../lib/errors.ts";
-import { parseNotification } from "../../lib/events.ts";
-import { findingSchema, readFindings, type ScanFinding } from "../../lib/findings-file.ts";
-import { toSyncedFinding } from "../../lib/from-dojo.ts";
-import { ingest } from "../../lib/ingest.ts";
-import { compareSequencers, decodeJob, encodeJob, jobKey, type ScanJob } from "../../lib/job.ts";
-import { pendingOf, receiptOf, sibling } from "../../lib/layout.ts";
-import { mergeFindings } from "../../lib/merge.ts";
-import { pendingNotes } from "../../lib/pending.ts";
-import { readReceipt } from "../../lib/receipt.ts";
-import { parseSidecar, type Scan } from "../../lib/scan.ts";
-import { dojoScanType, reportFileName } from "../../lib/scan-types.ts";
-import { readSidecar } from "../../lib/sidecar.ts";
-import { cleanText, cutText, jacksonJson, LONGEST_TITLE } from "../../lib/text.ts";
-import { isLocation, toGenericFinding } from "../../lib/to-dojo.ts";
+import { checkpointStore } from "../../lib/importer/checkpoint.ts";
+import { ingest } from "../../lib/ingest/ingest.ts";
+import { parseNotification } from "../../lib/ingest/notifications.ts";
+import { readSidecar } from "../../lib/ingest/sidecar.ts";
+import { DOJO_SEVERITIES, readAnnotations } from "../../lib/model/annotations.ts";
+import { compareSequencers, decodeJob, encodeJob, jobKey, type ScanJob } from "../../lib/model/job.ts";
+import { checkpointOf, receiptOf, sibling } from "../../lib/model/object-keys.ts";
+import { readReceipt } from "../../lib/model/receipt.ts";
+import { parseSidecar, type Scan } from "../../lib/model/scan.ts";
+import { dojoScanType, reportFileName } from "../../lib/model/scan-types.ts";
+import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
+import { findingSchema, readFindings, type ScanFinding } from "../../lib/report/findings-file.ts";
+import { cleanText, cutText, jacksonJson, LONGEST_TITLE } from "../../lib/report/text.ts";
+import { isLocation, toGenericFinding } from "../../lib/report/to-generic-finding.ts";
+import { mergeFindings } from "../../lib/sync/merge.ts";
+import { toSyncedFinding } from "../../lib/sync/to-synced-finding.ts";
 import { anyJson, anyText, mutated, readableFinding, validFinding } from "../helpers/arbitraries.ts";
 import { collect } from "../helpers/collect.ts";
 import { eventBridge, minioEvent, s3Event, snsEvent, sqsEvent } from "../helpers/events.ts";
@@ -32,7 +33,6 @@ import { memoryStorage } from "../helpers/memory-storage.ts";
 import { rawFinding } from "../helpers/raw-dojo.ts";
 import { recorder } from "../helpers/recorder.ts";
 import { findingsValidator, sharedJson } from "../helpers/shared.ts";
-import { endpointFrom, locationFrom } from "../standin/importing/place.ts";
 
 const OBJECT = "s3://b/k";
 const NOW = new Date("2026-11-24T12:00:00Z");
@@ -98,10 +98,10 @@ describe("notifications", () => {
           hookLabels: undefined,
           sidecarGraceMs: 0,
         });
-        const { enqueued, ignored, putAside, failed } = result;
-        expect(enqueued.length + ignored + putAside + failed.length).toBe(parseNotification(any).length);
+        const { enqueued, ignored, deadLettered, failed } = result;
+        expect(enqueued.length + ignored + deadLettered + failed.length).toBe(parseNotification(any).length);
         expect(queue.sent).toHaveLength(enqueued.length);
-        expect(dlq.sent).toHaveLength(putAside);
+        expect(dlq.sent).toHaveLength(deadLettered);
         for (const { error } of failed) expect(error.object).toBeTruthy();
         for (const { body } of [...queue.sent, ...dlq.sent]) expect(body).not.toMatch(/[\ufffe\uffff]|^$/);
         for (const { body } of queue.sent) expect(decodeJob(body, "message")).toMatchObject({ etag });
@@ -164,10 +164,10 @@ describe("sidecars", () => {
     await fc.assert(
       fc.asyncProperty(fc.dictionary(names, anyText(10)), (annotations) =>
         onlyRelayErrors(() => {
-          const { filing } = readAnnotations(aScan({ annotations }), OBJECT);
-          expect(filing.productName).not.toBe("");
-          expect(filing.engagementName).not.toBe("");
-          expect(DOJO_SEVERITIES).toContain(filing.minimumSeverity);
+          const { options } = readAnnotations(aScan({ annotations }), OBJECT);
+          expect(options.productName).not.toBe("");
+          expect(options.engagementName).not.toBe("");
+          expect(DOJO_SEVERITIES).toContain(options.minimumSeverity);
         }),
       ),
       { numRuns: 500 },
@@ -359,11 +359,11 @@ describe("what lies in the bucket", () => {
       fc.asyncProperty(content, async (bytes) => {
         const storage = memoryStorage();
         storage.put(receiptOf(FINDINGS), bytes);
-        storage.put(pendingOf(FINDINGS), bytes);
+        storage.put(checkpointOf(FINDINGS), bytes);
         const { log } = recorder();
         const found = await readReceipt(storage, FINDINGS, log);
         if (found !== undefined) expect(found.receipt.version).toBe(1);
-        expect(await pendingNotes(storage, log).read(FINDINGS, "job")).toMatchObject({ version: 1, jobKey: "job" });
+        expect(await checkpointStore(storage, log).read(FINDINGS, "job")).toMatchObject({ version: 1, jobKey: "job" });
       }),
       { numRuns: 500 },
     );

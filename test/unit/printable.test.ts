@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { commandLog } from "../../cli/command-log.ts";
 import { print } from "../../cli/options.ts";
-import { printable, printableLine, shellWord } from "../../cli/printable.ts";
-import { table } from "../../cli/table.ts";
+import { printable, printableLine, shellWord } from "../../cli/terminal/printable.ts";
+import { table } from "../../cli/terminal/table.ts";
 
 const EVIL = "a\u001b[2Jb\u009b1mc\rd\u202ee\u0007\u007f";
 const SEEN = "a\\u001b[2Jb\\u009b1mc\\u000dd\\u202ee\\u0007\\u007f";

@@ -1,19 +1,19 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { systemClock } from "../../lib/clock.ts";
+import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
+import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
+import type { LoggedRequest } from "../../infra/local/defectdojo/state.ts";
 import { readDojoConfig } from "../../lib/config.ts";
-import { dojoPort } from "../../lib/dojo-port.ts";
-import type { ScanFinding } from "../../lib/findings-file.ts";
-import { importJob } from "../../lib/import-job.ts";
-import type { ScanJob } from "../../lib/job.ts";
-import { pendingNotes } from "../../lib/pending.ts";
-import type { Scan } from "../../lib/scan.ts";
+import { dojoPort } from "../../lib/defectdojo/dojo-port.ts";
+import { checkpointStore } from "../../lib/importer/checkpoint.ts";
+import { importJob } from "../../lib/importer/import-job.ts";
+import type { ScanJob } from "../../lib/model/job.ts";
+import type { Scan } from "../../lib/model/scan.ts";
+import type { ScanFinding } from "../../lib/report/findings-file.ts";
 import { flowSettings } from "../../lib/settings.ts";
+import { systemClock } from "../../lib/util/clock.ts";
 import { aFinding, aGenericScan, aJob, aScan } from "../helpers/factories.ts";
 import { memoryStorage } from "../helpers/memory-storage.ts";
 import { recorder } from "../helpers/recorder.ts";
-import type { StandinOptions } from "../standin/options.ts";
-import { type Standin, startStandin } from "../standin/server.ts";
-import type { LoggedRequest } from "../standin/state.ts";
 
 /** What issue and README promise of a scan of n findings. */
 const most = (findings: number) => 14 + 4 * Math.ceil(findings / 250);
@@ -46,7 +46,7 @@ async function relay({ findings, scan = {}, raw, lowPrivileged = false }: Upload
   const job: ScanJob = aJob({ ...folder, etag, scan: raw === undefined ? aGenericScan(scan) : aScan(scan) });
   const ports = { storage, dojo: dojoPort(config, {}), clock: systemClock, log, metrics };
   standin.state.requests.length = 0;
-  const pending = pendingNotes(storage, log);
+  const pending = checkpointStore(storage, log);
   const { receipt } = await importJob(job, { ...ports, pending }, flowSettings(config), { remainingMs: () => 600_000 });
   if (receipt === undefined) throw new Error("the job has no receipt");
   const synced = JSON.parse(storage.text(folder) ?? "") as { location: string; attributes: Record<string, unknown> }[];

@@ -17,10 +17,10 @@ import {
 } from "@aws-sdk/client-s3";
 import { mockClient } from "aws-sdk-client-mock";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { bundle, FUNCTIONS } from "../../infra/bundle.ts";
+import { bundle, FUNCTIONS } from "../../infra/bundle/bundle.ts";
 import { type Env, readCommonConfig, readImporterConfig, readResyncConfig } from "../../lib/config.ts";
 import { METRICS } from "../../lib/observe.ts";
-import { LEAST_TIME } from "../../lib/scheduled-resync.ts";
+import { LEAST_TIME } from "../../lib/sync/scheduled-resync.ts";
 import { evaluate, type Properties, parseTemplate, type Template } from "./cloudformation.ts";
 
 const run = promisify(execFile);
@@ -103,7 +103,7 @@ async function packageWith(name: string, params: Readonly<Record<string, string>
   return { path, raw, template: evaluate(raw, Object.fromEntries(given)) };
 }
 
-const sam = parseTemplate(await readFile(join(ROOT, "infra/template.yaml"), "utf8"));
+const sam = parseTemplate(await readFile(join(ROOT, "infra/aws/template.yaml"), "utf8"));
 const upper = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
 const lower = (name: string) => name.charAt(0).toLowerCase() + name.slice(1);
 const withSam = (params: Readonly<Record<string, string>>) =>
@@ -137,7 +137,7 @@ function propertiesOf({ Resources }: Template, id: string): Record<string, unkno
   >;
 }
 
-describe.each(variants)("serverless.yml and infra/template.yaml, $name", ({ osls, sam }) => {
+describe.each(variants)("serverless.yml and infra/aws/template.yaml, $name", ({ osls, sam }) => {
   it("have the same resources", () => {
     expect(ids(sam).toSorted()).toEqual(ids(osls).toSorted());
     expect(ids(sam).map((id) => [id, sam.Resources[id]?.Type])).toEqual(
@@ -588,14 +588,14 @@ describe("linters", () => {
   });
 
   it.skipIf(cfnLint === undefined)("cfn-lint of the SAM template", async () => {
-    const { stdout } = await run(cfnLint ?? "", ["--template", "infra/template.yaml"], lint);
+    const { stdout } = await run(cfnLint ?? "", ["--template", "infra/aws/template.yaml"], lint);
     expect(stdout).toBe("");
   });
 
   it.skipIf(samCli === undefined)("sam validate and sam build", async () => {
-    await run(samCli ?? "", ["validate", "--lint", "--template", "infra/template.yaml"], lint);
+    await run(samCli ?? "", ["validate", "--lint", "--template", "infra/aws/template.yaml"], lint);
     const out = join(folder, "sam");
-    await run(samCli ?? "", ["build", "--template", "infra/template.yaml", "--build-dir", out], lint);
+    await run(samCli ?? "", ["build", "--template", "infra/aws/template.yaml", "--build-dir", out], lint);
     for (const fn of FUNCTIONS) {
       expect(existsSync(join(out, `${upper(fn)}LambdaFunction/functions/${fn}.mjs`)), fn).toBe(true);
     }

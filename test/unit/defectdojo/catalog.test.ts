@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { dojoApi } from "../../../lib/defectdojo/api.ts";
 import { dojoCatalog } from "../../../lib/defectdojo/catalog.ts";
-import type { EngagementWanted } from "../../../lib/defectdojo/port.ts";
+import type { EngagementWanted } from "../../../lib/ports/defectdojo.ts";
 import { type Call, fakeTransport, pageOf, type Reply } from "../../helpers/fake-transport.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 

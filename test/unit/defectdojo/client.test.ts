@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { dojoClient } from "../../../lib/defectdojo/client.ts";
-import type { ImportRequest } from "../../../lib/defectdojo/port.ts";
 import { type Reason, RelayError } from "../../../lib/errors.ts";
+import type { ImportRequest } from "../../../lib/ports/defectdojo.ts";
 import { collect } from "../../helpers/collect.ts";
 import { type Call, fakeTransport, pageOf, type Reply } from "../../helpers/fake-transport.ts";
 import { rawFinding } from "../../helpers/raw-dojo.ts";

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readMultipart } from "../../standin/multipart.ts";
+import { readMultipart } from "../../../infra/local/defectdojo/multipart.ts";
 
 function chunked(data: Buffer, size: number): IncomingMessage {
   const chunks: Buffer[] = [];

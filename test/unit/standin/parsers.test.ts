@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { Refusal } from "../../standin/http.ts";
-import { cvss3Score } from "../../standin/parsers/cvss.ts";
-import { parserFor } from "../../standin/parsers/index.ts";
-import type { Report } from "../../standin/parsers/report.ts";
+import { Refusal } from "../../../infra/local/defectdojo/http.ts";
+import { cvss3Score } from "../../../infra/local/defectdojo/parsers/cvss.ts";
+import { parserFor } from "../../../infra/local/defectdojo/parsers/index.ts";
+import type { Report } from "../../../infra/local/defectdojo/parsers/report.ts";
 
-const SAMPLES = new URL("../../fixtures/scans/", import.meta.url);
+const SAMPLES = new URL("../../../infra/local/scans/", import.meta.url);
 const RECORDED = new URL("../../../../shared/scans/", import.meta.url);
 
 function parse(scanType: string, file: URL, mode: "locations" | "endpoints" = "locations"): Promise<Report> {

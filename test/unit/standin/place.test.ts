@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { endpointFrom, locationFrom, locationValue } from "../../standin/importing/place.ts";
+import { endpointFrom, locationFrom, locationValue } from "../../../infra/local/defectdojo/importing/place.ts";
 
 describe("the value of a location, as DefectDojo 3.2 writes it", () => {
   it.each([

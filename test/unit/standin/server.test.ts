@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import type { StandinOptions } from "../../standin/options.ts";
-import { type Standin, startStandin } from "../../standin/server.ts";
+import type { StandinOptions } from "../../../infra/local/defectdojo/options.ts";
+import { type Standin, startStandin } from "../../../infra/local/defectdojo/server.ts";
 
 let standin: Standin;
 afterEach(() => standin?.close());
@@ -177,7 +177,7 @@ describe("timing", () => {
 
 describe("as a process", () => {
   it("tells its URL and ends on SIGTERM", async () => {
-    const main = fileURLToPath(new URL("../../standin/main.ts", import.meta.url));
+    const main = fileURLToPath(new URL("../../../infra/local/defectdojo/main.ts", import.meta.url));
     const child = spawn(process.execPath, [main, "--api-key", "key", "--mode", "endpoints"]);
     const [line] = (await once(child.stdout, "data")) as [Buffer];
     const { url, apiKey } = JSON.parse(line.toString()) as { url: string; apiKey: string };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { titlecase } from "../../standin/importing/titlecase.ts";
+import { titlecase } from "../../../infra/local/defectdojo/importing/titlecase.ts";
 
 describe("titlecase", () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { elements, parseXml, textOf } from "../../standin/xml.ts";
+import { elements, parseXml, textOf } from "../../../infra/local/defectdojo/xml.ts";
 
 describe("parseXml", () => {
   it("reads elements, attributes, text, entities and CDATA", () => {

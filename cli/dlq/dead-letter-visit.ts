@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import { sha256 } from "../../lib/util/digest.ts";
+import { carriedAttributes, type DeadLetter, toDeadLetter } from "./dead-letter.ts";
+import type { Fifo } from "./fifo.ts";
+
+/** What becomes of a letter: `gone` was removed by the visitor, `kept` stays in the queue. */
+export type Verdict = "kept" | "gone";
+
+export interface VisitOptions {
+  readonly signal?: AbortSignal;
+  /** How long a received message is hidden; it is given back at the end. */
+  readonly visibilitySeconds?: number;
+  /** Messages taken at once. */
+  readonly most?: number;
+  /** False: of each group only what SQS hands out by itself, and nothing in the queue changes. */
+  readonly turnOver?: boolean;
+  /** True once everything that was looked for is found. */
+  readonly enough?: () => boolean;
+}
+
+const VISIBILITY_SECONDS = 60;
+/** What is handed out last may take a moment to show up; only a poll of some length asks all of SQS's servers. */
+const LAST_WAIT_SECONDS = 1;
+
+/** A letter that stays, and is hidden until it is given back. `turned` ones are a copy at the end of their group, which we may not have received. */
+interface Held {
+  readonly letter: DeadLetter;
+  readonly turned: boolean;
+}
+
+/**
+ * Shows every message that lies in the dead-letter queue to `visit`, once each, and gives back what it keeps. What arrives meanwhile is left alone: a
+ * message that was moved and failed again does not come round again.
+ *
+ * Of a FIFO group SQS hands out nothing more while one of its messages is hidden, and one that is not hidden comes again and again. So where messages lie
+ * behind kept ones, these are turned over: sent once more to the end of their group and then removed. Ended between the two, a message is there
+ * twice; the next visit knows it by its id and removes one.
+ * @returns how many lie behind kept ones and were not shown, where nothing is turned over
+ */
+export async function visitDeadLetters(
+  dlq: Fifo,
+  visit: (letter: DeadLetter) => Promise<Verdict>,
+  options: VisitOptions = {},
+): Promise<number> {
+  const { signal, visibilitySeconds = VISIBILITY_SECONDS, most = 10, turnOver = true, enough } = options;
+  const stopped = () => signal?.aborted === true || enough?.() === true;
+  const { serverNow } = await dlq.counts();
+  const held = new Map<string, Held>();
+  const gone = { ids: new Set<string>(), bodies: new Set<string>() };
+  /** Groups that were seen to their end. */
+  const ended = new Set<string>();
+  const turnedGroups = new Set<string>();
+  /** Received, and neither settled nor held yet. */
+  const inHand = new Set<DeadLetter>();
+  let extended = performance.now();
+
+  const arrivedLater = ({ message, body }: DeadLetter) => {
+    const sent = Number(message.Attributes?.SentTimestamp ?? 0);
+    // The server tells its time in whole seconds.
+    return sent >= serverNow + 1_000 || (sent >= serverNow && gone.bodies.has(sha256(body)));
+  };
+
+  /** @returns false for what arrived later: there may be no end to that */
+  const meet = async (letter: DeadLetter): Promise<boolean> => {
+    const known = held.get(letter.id);
+    if (gone.ids.has(letter.id) || (known !== undefined && !known.turned && !isSame(known.letter, letter))) {
+      await dlq.remove(letter.message);
+    } else if (known !== undefined) {
+      if (known.turned) ended.add(letter.group);
+      held.set(letter.id, { ...known, letter });
+    } else if (arrivedLater(letter)) {
+      ended.add(letter.group);
+      held.set(letter.id, { letter, turned: false });
+      return false;
+    } else if ((await visit(letter)) === "kept") {
+      held.set(letter.id, { letter, turned: false });
+    } else {
+      gone.ids.add(letter.id);
+      gone.bodies.add(sha256(letter.body));
+    }
+    return true;
+  };
+
+  /** @returns whether it is worth asking for more */
+  const takeSome = async (waitSeconds: number): Promise<boolean> => {
+    const messages = await dlq.receive({ most, visibilitySeconds, waitSeconds });
+    const letters = messages.map(toDeadLetter);
+    for (const letter of letters) inHand.add(letter);
+    let any = false;
+    for (const letter of letters) {
+      if (stopped()) break;
+      any = (await meet(letter)) || any;
+      inHand.delete(letter);
+    }
+    return any;
+  };
+
+  const keepHidden = async () => {
+    if (performance.now() - extended < (visibilitySeconds * 1000) / 3) return;
+    extended = performance.now();
+    await dlq.hide(received(held), visibilitySeconds);
+  };
+
+  /** @returns whether any were turned over: messages may come out from behind them */
+  const turnThemOver = async (which: (group: string) => boolean): Promise<boolean> => {
+    const blocking = [...held.values()].filter(({ letter, turned }) => !turned && which(letter.group));
+    for (const { letter } of blocking) {
+      if (stopped()) return false;
+      await dlq.sendAgain(letter.message, carriedAttributes(letter), randomUUID());
+      await dlq.remove(letter.message);
+      held.set(letter.id, { letter: { ...letter, message: {} }, turned: true });
+      turnedGroups.add(letter.group);
+    }
+    return blocking.length > 0;
+  };
+
+  try {
+    while (!stopped()) {
+      await keepHidden();
+      if (await takeSome(0)) continue;
+      const blocked = turnOver && (await dlq.counts()).waiting > 0;
+      if (blocked && (await turnThemOver((group) => !ended.has(group)))) continue;
+      if (stopped() || !(await takeSome(LAST_WAIT_SECONDS))) break;
+    }
+    // What was begun is turned over as a whole, so that its order stays.
+    await turnThemOver((group) => turnedGroups.has(group));
+    return turnOver ? 0 : (await dlq.counts()).waiting;
+  } finally {
+    const messages = [...received(held), ...[...inHand].map(({ message }) => message)];
+    // If this fails too, they come back by themselves.
+    await dlq.hide(messages, 0).catch(() => undefined);
+  }
+}
+
+const received = (held: ReadonlyMap<string, Held>) =>
+  [...held.values()].flatMap(({ letter: { message } }) => (message.ReceiptHandle === undefined ? [] : [message]));
+
+const isSame = (a: DeadLetter, b: DeadLetter) => a.message.MessageId === b.message.MessageId;

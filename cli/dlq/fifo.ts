@@ -1,0 +1,101 @@
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  type Message,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
+import { withServerDate } from "../http-date.ts";
+import { ask } from "../operator.ts";
+
+export interface QueueCounts {
+  /** Messages that could be received, as far as their groups let them. */
+  readonly waiting: number;
+  /** Messages that somebody has received. */
+  readonly inFlight: number;
+  /** Milliseconds since the epoch by the server's clock, rounded down to the second. */
+  readonly serverNow: number;
+}
+
+/** A FIFO queue as commands handle it. */
+export interface Fifo {
+  readonly url: string;
+  counts(): Promise<QueueCounts>;
+  receive(options: { most: number; visibilitySeconds: number; waitSeconds: number }): Promise<Message[]>;
+  /** Sends the message once more, to the end of its group, with these attributes on top of its own. */
+  sendAgain(message: Message, attributes: Readonly<Record<string, string>>, deduplicationId: string): Promise<void>;
+  remove(message: Message): Promise<void>;
+  /** Hides received messages for as long from now on; 0 gives them back. Those that are no longer ours are left alone. */
+  hide(messages: readonly Message[], seconds: number): Promise<void>;
+}
+
+const BATCH = 10;
+
+export function fifo(sqs: SQSClient, url: string): Fifo {
+  return {
+    url,
+    counts: async () => {
+      const command = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ["All"] });
+      const { answer, date } = await ask(
+        url,
+        withServerDate(command, () => sqs.send(command)),
+      );
+      const count = (name: string) => Number((answer.Attributes as Record<string, string> | undefined)?.[name] ?? 0);
+      return {
+        waiting: count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesDelayed"),
+        inFlight: count("ApproximateNumberOfMessagesNotVisible"),
+        serverNow: (date ?? new Date()).getTime(),
+      };
+    },
+    receive: async ({ most, visibilitySeconds, waitSeconds }) => {
+      const command = new ReceiveMessageCommand({
+        QueueUrl: url,
+        MaxNumberOfMessages: Math.min(BATCH, most),
+        VisibilityTimeout: visibilitySeconds,
+        WaitTimeSeconds: waitSeconds,
+        MessageSystemAttributeNames: ["All"],
+        MessageAttributeNames: ["All"],
+      });
+      return (await ask(url, sqs.send(command))).Messages ?? [];
+    },
+    sendAgain: async ({ Body, Attributes, MessageAttributes }, attributes, MessageDeduplicationId) => {
+      const own = Object.entries(MessageAttributes ?? {}).map(
+        ([name, { DataType, StringValue, BinaryValue }]) =>
+          [
+            name,
+            {
+              DataType,
+              ...(StringValue === undefined ? {} : { StringValue }),
+              ...(BinaryValue === undefined ? {} : { BinaryValue }),
+            },
+          ] as const,
+      );
+      const added = Object.entries(attributes).map(
+        ([name, StringValue]) => [name, { DataType: "String", StringValue }] as const,
+      );
+      const command = new SendMessageCommand({
+        QueueUrl: url,
+        MessageBody: Body,
+        MessageGroupId: Attributes?.MessageGroupId,
+        MessageDeduplicationId,
+        MessageAttributes: Object.fromEntries([...own, ...added]),
+      });
+      await ask(url, sqs.send(command));
+    },
+    remove: async ({ ReceiptHandle }) => {
+      await ask(url, sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle })));
+    },
+    hide: async (messages, seconds) => {
+      for (let start = 0; start < messages.length; start += BATCH) {
+        const Entries = messages.slice(start, start + BATCH).map(({ ReceiptHandle }, index) => ({
+          Id: String(index),
+          ReceiptHandle,
+          VisibilityTimeout: seconds,
+        }));
+        await ask(url, sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries })));
+      }
+    },
+  };
+}

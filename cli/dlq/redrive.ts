@@ -1,0 +1,58 @@
+import { randomUUID } from "node:crypto";
+import { messageGroup } from "../../lib/model/job.ts";
+import type { Queue } from "../../lib/ports/queue.ts";
+import { pace } from "../terminal/pace.ts";
+import type { DeadLetter } from "./dead-letter.ts";
+import type { Selects } from "./dead-letter-filter.ts";
+import { type VisitOptions, visitDeadLetters } from "./dead-letter-visit.ts";
+import type { Fifo } from "./fifo.ts";
+
+export interface RedriveOptions {
+  readonly selects: Selects;
+  /** Messages a second. */
+  readonly rate?: number | undefined;
+  readonly signal?: AbortSignal;
+  readonly enough?: () => boolean;
+  readonly onMoved?: (letter: DeadLetter) => void;
+}
+
+/** Longer than between two messages at the lowest rate that anybody waits for. */
+const LEAST_VISIBILITY_SECONDS = 60;
+
+/**
+ * Moves messages from the dead-letter queue back to the job queue, one by one: sent with a fresh deduplication id in the job's own group, then deleted.
+ * So it works on every backend, and interrupted at any point it loses none; at worst a message is in both queues, which the importer finds.
+ * @returns how many were moved
+ */
+export async function redriveDeadLetters(dlq: Fifo, queue: Queue, options: RedriveOptions): Promise<number> {
+  const { selects, rate, signal = new AbortController().signal, enough, onMoved } = options;
+  const wait = pace(rate, signal);
+  let moved = 0;
+  const visit = async (letter: DeadLetter) => {
+    if (!selects(letter)) return "kept";
+    await wait();
+    if (signal.aborted) return "kept";
+    const { body, group, job } = letter;
+    await queue.send({
+      body,
+      group: job === undefined ? group : messageGroup(job),
+      deduplicationId: randomUUID(),
+    });
+    await dlq.remove(letter.message);
+    moved++;
+    onMoved?.(letter);
+    return "gone";
+  };
+  await visitDeadLetters(dlq, visit, { signal, ...(enough === undefined ? {} : { enough }), ...batchFor(rate) });
+  return moved;
+}
+
+/** What is received waits for its turn, and so must stay hidden that long. */
+function batchFor(rate: number | undefined): Pick<VisitOptions, "most" | "visibilitySeconds"> {
+  if (rate === undefined) return {};
+  const most = Math.max(1, Math.min(10, Math.floor(rate * 5)));
+  return {
+    most,
+    visibilitySeconds: Math.min(43_200, Math.max(LEAST_VISIBILITY_SECONDS, Math.ceil((3 * most) / rate))),
+  };
+}

@@ -1,0 +1,121 @@
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+
+// JavaScript, as osls may load it with a Node that runs no TypeScript.
+
+/**
+ * Leaves out of the bundles what a function on Lambda never runs. None of it changes what the rest does; `test/unit/bundle.test.ts` holds the sizes,
+ * so that a row that an update of a dependency has made useless is noticed.
+ */
+
+/**
+ * Modules that are replaced whole by a file of this folder; `only` in the bundle of one function.
+ * @type {readonly { module: RegExp, file: string, only?: string }[]}
+ */
+const STAND_INS = [
+  { module: /^@aws-sdk\/credential-provider-node$/, file: "credentials.ts" },
+  { module: /^@smithy\/core\/event-streams$/, file: "event-streams.ts" },
+  { module: /^stream-chain\/web$/, file: "web-streams.ts" },
+  { module: /^@aws-sdk\/lib-storage$/, file: "no-upload.ts", only: "ingest" },
+];
+
+/**
+ * Files that are changed so that what is not used of them can be left out.
+ * @type {readonly { file: RegExp, loader: import("esbuild").Loader, edit: (source: string) => string }[]}
+ */
+const EDITS = [
+  { file: /[\\/]defectdojo[\\/]api-key\.ts$/, loader: "ts", edit: importStatically },
+  { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
+  { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
+  { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
+  {
+    file: /[\\/]zod[\\/]v4[\\/]core[\\/](json-schema-processors|to-json-schema)\.js$/,
+    loader: "js",
+    edit: emptyFunctions,
+  },
+];
+
+/** Packages that do nothing when they are imported, but do not say so in their package.json. */
+const PURE_PACKAGES = /^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
+/** The same of modules of lib/ that others of lib/ import. A bare `import "./x.ts"` there ends the build: see `logOverride`. */
+const PURE_MODULES = /^\.\.?\/.*\.ts$/;
+
+/** @type {import("esbuild").Plugin} */
+export const leanPlugin = {
+  name: "lean",
+  setup(build) {
+    const entry = basename(entryOf(build.initialOptions.entryPoints), ".ts");
+    for (const { module, file, only } of STAND_INS) {
+      if (only !== undefined && only !== entry) continue;
+      build.onResolve({ filter: module }, () => ({ path: join(import.meta.dirname, file), sideEffects: false }));
+    }
+    for (const { file, loader, edit } of EDITS) {
+      build.onLoad({ filter: file }, async ({ path }) => ({ contents: edit(await readFile(path, "utf8")), loader }));
+    }
+    const pure = { sideEffects: false };
+    for (const [filter, importer] of /** @type {const} */ ([
+      [PURE_PACKAGES, /./],
+      [PURE_MODULES, /[\\/]lib[\\/]/],
+    ])) {
+      build.onResolve({ filter }, async ({ path, pluginData, ...where }) => {
+        if (pluginData === pure || !importer.test(where.importer)) return undefined;
+        return { ...(await build.resolve(path, { ...where, pluginData: pure })), ...pure };
+      });
+    }
+  },
+};
+
+/**
+ * @param {unknown} entryPoints
+ * @returns {string}
+ */
+function entryOf(entryPoints) {
+  const [entry] = Array.isArray(entryPoints) ? entryPoints : [];
+  return typeof entry === "string" ? entry : "";
+}
+
+/**
+ * `await import("x")` as a static import. What is imported dynamically esbuild has to keep whole, and with it all that it shares with the rest:
+ * some 250 KB of the SDK.
+ * @param {string} source
+ */
+function importStatically(source) {
+  /** @type {string[]} */
+  const imports = [];
+  const body = source.replace(/await import\(("[^"]+")\)/g, (_, module) => {
+    imports.push(`import * as imported${imports.length} from ${module};\n`);
+    return `imported${imports.length - 1}`;
+  });
+  return imports.join("") + body;
+}
+
+/**
+ * The SDK's schemas, so that those of operations that nobody calls can be left out: keys are written out (`[_x]` might have a side effect), and error
+ * classes are not registered. An error without its class still has its code as `name`, its message and `$metadata`, which is all that lib/ reads.
+ * @param {string} source
+ */
+function makeSchemasPure(source) {
+  const keys = new Map([...source.matchAll(/^const (_\w+) = ("[^"]*");$/gm)].map(([, name, text]) => [name, text]));
+  return source
+    .replace(/\[(_\w+)\]:/g, (whole, name) => (keys.has(name) ? `${keys.get(name)}:` : whole))
+    .replace(/^n0_registry\.registerError\(.*\);$/gm, "");
+}
+
+/**
+ * The SDK reads its own version, for the user agent.
+ * @param {string} source
+ */
+function keepVersion(source) {
+  const { version } = JSON.parse(source);
+  return JSON.stringify({ version });
+}
+
+/**
+ * zod's schemas know how to describe themselves as JSON schema; nothing asks them.
+ * @param {string} source
+ */
+function emptyFunctions(source) {
+  return [...source.matchAll(/^export (?:const|function|class) (\w+)/gm)]
+    .map(([, name]) => `export const ${name} = () => () => {};`)
+    .join("\n");
+}

@@ -1,0 +1,123 @@
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { type EmbeddedServer, listenOnLoopback } from "../http-listener.ts";
+import { openDatabase } from "../sqlite.ts";
+import { openBodies } from "./bodies.ts";
+import type { S3Context, S3Response } from "./context.ts";
+import { renderError, S3Error } from "./errors.ts";
+import { createEventQueue, type EventTarget } from "./event-queue.ts";
+import { parseRequest } from "./request.ts";
+import { route } from "./routes.ts";
+import { liveBodies, objectStore, S3_SCHEMA } from "./store.ts";
+import { deleteStaleUploads } from "./uploads.ts";
+
+export interface EmbeddedS3Options {
+  /** Loopback only, since signatures are accepted without verification. @default "127.0.0.1" */
+  readonly host?: string;
+  /** @default 0, a free port */
+  readonly port?: number;
+  /** Holds the database and the bodies; one process at a time. */
+  readonly dataDir: string;
+  /** The webhooks that bucket notifications may name, as `arn:minio:sqs::<name>:webhook`. */
+  readonly targets?: Readonly<Record<string, EventTarget>>;
+  /** How long an event waits after a failed delivery. @default 3000 */
+  readonly retryMs?: number;
+  /** Told of failed deliveries and internal errors. */
+  readonly report?: (message: string) => void;
+}
+
+/** The part of S3 that dojo-relay and secureCodeBox need, on node:sqlite and files. See docs/adr/0001. */
+export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<EmbeddedServer> {
+  const { host = "127.0.0.1", port = 0, dataDir, targets = {}, retryMs, report } = options;
+  const database = openDatabase(join(dataDir, "s3.sqlite"), S3_SCHEMA);
+  try {
+    deleteStaleUploads(database);
+    const live = liveBodies(database);
+    let endpoint = "";
+    const context: S3Context = {
+      database,
+      objects: objectStore(database),
+      bodies: openBodies(join(dataDir, "bodies"), (id) => live.has(id)),
+      events: createEventQueue({
+        database,
+        targets,
+        ...(retryMs !== undefined && { retryMs }),
+        ...(report && { report }),
+      }),
+      endpoint: () => endpoint,
+    };
+    const listener = await listenOnLoopback(host, port, (request, response) =>
+      serve(context, request, response, report),
+    );
+    endpoint = listener.url;
+    context.events.wake();
+    return {
+      url: listener.url,
+      port: listener.port,
+      async close() {
+        await listener.close();
+        await context.events.close();
+        database.close();
+      },
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+async function serve(
+  context: S3Context,
+  message: IncomingMessage,
+  response: ServerResponse,
+  report: EmbeddedS3Options["report"],
+): Promise<void> {
+  const requestId = randomBytes(8).toString("hex").toUpperCase();
+  let answer: S3Response;
+  try {
+    const request = parseRequest(message);
+    answer = await route(request)(context, request);
+  } catch (error) {
+    if (message.destroyed && !message.complete) return;
+    answer = errorResponse(error, message, requestId, report);
+  }
+  try {
+    await send(response, answer, requestId, message.method === "HEAD");
+  } catch (error) {
+    // The client went away, or the body cannot be read: what was sent cannot be taken back, only cut short.
+    if (!response.destroyed) report?.(`${message.method} ${message.url}: ${String(error)}`);
+    response.destroy();
+  } finally {
+    await answer.finished?.();
+  }
+}
+
+function errorResponse(
+  error: unknown,
+  message: IncomingMessage,
+  requestId: string,
+  report: EmbeddedS3Options["report"],
+): S3Response {
+  if (!(error instanceof S3Error)) report?.(`${message.method} ${message.url}: ${String(error)}`);
+  const known = error instanceof S3Error ? error : new S3Error("InternalError", undefined, { cause: error });
+  const resource = (message.url ?? "").split("?")[0] ?? "";
+  const headers = { "content-type": "application/xml", ...known.headers };
+  if (known.status === 304) return { status: 304, headers: known.headers };
+  return { status: known.status, headers, body: renderError(known, resource, requestId) };
+}
+
+async function send(response: ServerResponse, answer: S3Response, requestId: string, isHead: boolean): Promise<void> {
+  const { status, headers, body } = answer;
+  const common = { "x-amz-request-id": requestId, server: "dojo-relay", ...lengthOf(status, body) };
+  response.writeHead(status, { ...common, ...headers });
+  if (body === undefined || isHead) response.end();
+  else if (typeof body === "string") response.end(body);
+  else await pipeline(body, response);
+}
+
+function lengthOf(status: number, body: S3Response["body"]): Record<string, number> {
+  if (typeof body === "string") return { "content-length": Buffer.byteLength(body) };
+  return body === undefined && status === 200 ? { "content-length": 0 } : {};
+}

@@ -1,0 +1,38 @@
+import { Logger } from "@aws-lambda-powertools/logger";
+import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import type { CommonConfig } from "../config.ts";
+import { describeError, RelayError } from "../errors.ts";
+import { type Fields, METRICS, type Observer } from "../observe.ts";
+
+const UNITS = { Count: MetricUnit.Count, Milliseconds: MetricUnit.Milliseconds } as const;
+
+/** Logs as JSON lines and metrics in the embedded metric format, as CloudWatch takes them up. */
+export function powertoolsObserver(
+  service: string,
+  { LOG_LEVEL }: Pick<CommonConfig, "LOG_LEVEL">,
+): Observer & { flush: () => void } {
+  const logger = new Logger({ serviceName: service, logLevel: LOG_LEVEL.toUpperCase() as Uppercase<typeof LOG_LEVEL> });
+  const metrics = new Metrics({ namespace: "DojoRelay", serviceName: service });
+  return {
+    log: {
+      debug: (message, fields) => logger.debug(message, readable(fields)),
+      info: (message, fields) => logger.info(message, readable(fields)),
+      warn: (message, fields) => logger.warn(message, readable(fields)),
+      error: (message, fields) => logger.error(message, readable(fields)),
+    },
+    metrics: { add: (name, value = 1) => metrics.addMetric(name, UNITS[METRICS[name]], value) },
+    // Nothing is returned: middy would take it for the function's answer.
+    flush: () => {
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+    },
+  };
+}
+
+/** Errors in one line with their reason and advice: a stack of ours says less than its causes. */
+export function readable(fields: Fields = {}): Record<string, unknown> {
+  const { error, ...others } = fields;
+  if (error === undefined) return others;
+  const sorted =
+    error instanceof RelayError ? { reason: error.reason, errorClass: error.errorClass, advice: error.advice } : {};
+  return { ...others, ...sorted, error: describeError(error) };
+}

@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import * as z from "zod";
+import { RelayError } from "../errors.ts";
+import { checkpointOf, type ObjectRef, uri } from "../model/object-keys.ts";
+import type { Log } from "../observe.ts";
+import { readSmall } from "../ports/read-small.ts";
+import type { Condition, Storage } from "../ports/storage.ts";
+import { Deferral } from "./deferral.ts";
+
+/**
+ * What has to be known of a job between its deliveries and is neither in DefectDojo nor in the findings: `defectdojo.pending.json`
+ * beside them, there only while a job is under way.
+ */
+const noteSchema = z.object({
+  version: z.literal(1),
+  jobKey: z.string(),
+  /** ISO 8601; an import was sent then, and its outcome is not known. */
+  postedAt: z.string().optional(),
+  /** ISO 8601; the answer failed to come then, or that the sender had died was found then: from then on it has to show up or stay away. */
+  lostAt: z.string().optional(),
+  /** Why that import has no answer. Counts as a failure of whichever delivery finds that nothing came of it. */
+  unanswered: z.string().optional(),
+  /** How many findings of that report DefectDojo must keep. */
+  expected: z.number().int().optional(),
+  /** What was repaired in that report, for the receipt. */
+  repairs: z.array(z.string()).optional(),
+  repairCount: z.number().int().optional(),
+  /** How often DefectDojo's parser failed on the report as `scanType`. */
+  refusals: z.number().int().default(0),
+  /** Why the report is imported as Generic Findings Import instead. */
+  fellBack: z.string().optional(),
+  /** How far a running import was, and since when it is no further. ISO 8601. */
+  progress: z.object({ testId: z.number(), findings: z.number(), since: z.string() }).optional(),
+  /** Deliveries of this message that ended in waiting, not in failure. */
+  waits: z.object({ messageId: z.string(), count: z.number().int() }).optional(),
+  /** The last failure, for people. */
+  lastError: z.object({ reason: z.string(), message: z.string(), at: z.string() }).optional(),
+});
+
+export type Checkpoint = z.infer<typeof noteSchema>;
+
+/** More than its repairs take: a hundred lines of at most a thousand characters (MOST_REPAIRS, LONGEST_REPAIR). */
+const MAX_BYTES = 1024 * 1024;
+
+export interface CheckpointStore {
+  /** The note of this job; a new one where there is none, or another job's, or one that nobody can read. */
+  read(findings: ObjectRef, jobKey: string): Promise<Checkpoint>;
+  /**
+   * Takes the place of what was read before, also of another job's.
+   * @throws Deferral where another delivery wrote it since
+   */
+  write(findings: ObjectRef, note: Checkpoint): Promise<void>;
+  /** Changes the note as it is now, and makes one where there is none if it must; another job's is left alone. */
+  amend(findings: ObjectRef, jobKey: string, change: Partial<Checkpoint>, must: boolean): Promise<void>;
+  /** Removes the note if it is this job's. */
+  remove(findings: ObjectRef, jobKey: string): Promise<void>;
+}
+
+/** Time for another delivery to come to its end, or to die. Seconds. */
+const OTHER_DELIVERY_SECONDS = 10;
+
+/** The notes as one delivery reads and writes them: every write is conditional on what it read, so that of two deliveries at once one sends an import. */
+export function checkpointStore(storage: Storage, log: Log): CheckpointStore {
+  const writer = randomUUID();
+  /** ETags by address, undefined where there was no note. */
+  const seen = new Map<string, string | undefined>();
+
+  const find = async (findings: ObjectRef): Promise<Checkpoint | undefined> => {
+    const ref = checkpointOf(findings);
+    seen.delete(uri(ref));
+    try {
+      const found = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
+      seen.set(uri(ref), found?.head.etag);
+      return found === undefined ? undefined : noteSchema.parse(JSON.parse(found.bytes.toString("utf8")));
+    } catch (error) {
+      if (error instanceof RelayError && error.reason !== "job-invalid") throw error;
+      log.warn("the pending note cannot be read and is made anew", { object: uri(ref), error });
+      return undefined;
+    }
+  };
+
+  const write = async (findings: ObjectRef, note: Checkpoint): Promise<void> => {
+    const ref = checkpointOf(findings);
+    const body = JSON.stringify({ ...note, writer });
+    const etag = seen.get(uri(ref));
+    const condition: Condition = etag === undefined ? { ifNoneMatch: "*" } : { ifMatch: etag };
+    const options = { contentType: "application/json", ...(seen.has(uri(ref)) ? { condition } : {}) };
+    try {
+      seen.set(uri(ref), await storage.write(ref, body, options));
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      // The SDK sends again what got no answer, and is refused where the first try was done.
+      const present = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
+      if (present?.bytes.toString("utf8") !== body)
+        throw new Deferral(`${uri(ref)} was written by another delivery`, OTHER_DELIVERY_SECONDS);
+      seen.set(uri(ref), present.head.etag);
+    }
+  };
+
+  return {
+    read: async (findings, jobKey) => {
+      const note = await find(findings);
+      return note?.jobKey === jobKey ? note : { version: 1, jobKey, refusals: 0 };
+    },
+    write,
+    amend: async (findings, jobKey, change, must) => {
+      for (let attempt = 1; ; attempt++) {
+        const note = (await find(findings)) ?? (must ? { version: 1, jobKey, refusals: 0 } : undefined);
+        if (note?.jobKey !== jobKey) return;
+        try {
+          return await write(findings, { ...note, ...change });
+        } catch (error) {
+          if (!(error instanceof Deferral) || attempt === 3) throw error;
+        }
+      }
+    },
+    remove: async (findings, jobKey) => {
+      const ref = checkpointOf(findings);
+      if ((await find(findings))?.jobKey !== jobKey) return;
+      try {
+        await storage.remove(ref, seen.get(uri(ref)));
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+      }
+    },
+  };
+}
+
+const isConflict = (error: unknown) => error instanceof RelayError && error.reason === "storage-precondition";

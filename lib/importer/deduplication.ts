@@ -1,0 +1,60 @@
+import { RelayError } from "../errors.ts";
+import type { DefectDojo } from "../ports/defectdojo.ts";
+import type { Clock } from "../util/clock.ts";
+import { type Delivery, MARGIN_MS, sleepOrDefer } from "./deferral.ts";
+
+/** Milliseconds. */
+export interface DeduplicationTiming {
+  readonly timeoutMs: number;
+  /** How long the number of duplicates must stay the same to be taken for final. */
+  readonly quietMs: number;
+  readonly pollMs: number;
+}
+
+/**
+ * How many times as long the number has to stay the same where DefectDojo gave up waiting itself, or its answer was lost. Measured on 3.2: a thousand
+ * duplicates take some 7 s, within which their number can stand still, and the server waits 60 s before it says `deduplication_complete: false`. So
+ * its Celery worker has others' work before ours then, during which nothing changes either. Five times are 30 s where nothing else is set, four
+ * thousands of findings. Where an answer says nothing (2.x), nothing speaks for a worker that is behind.
+ */
+const PATIENCE = 5;
+
+/**
+ * The timing for a server that is behind or may be. The wait begins anew in each delivery: it has to fit into one, and into the time-out.
+ * @param deliveryMs how long a whole delivery lasts
+ */
+export function patient(timing: DeduplicationTiming, deliveryMs: number): DeduplicationTiming {
+  const longest = Math.min(timing.timeoutMs, deliveryMs - MARGIN_MS) / 2;
+  return { ...timing, quietMs: Math.max(timing.quietMs, Math.min(PATIENCE * timing.quietMs, longest)) };
+}
+
+/**
+ * Waits until the number of duplicates in the test no longer changes. For servers that do not say when deduplication is done (2.x), for
+ * answers that say they gave up waiting, and for imports whose answer was lost.
+ * @throws RelayError `deduplication-unfinished` after the time-out
+ * @throws Deferral where the delivery ends before
+ */
+export async function awaitDeduplication(
+  dojo: DefectDojo,
+  testId: number,
+  clock: Clock,
+  delivery: Delivery,
+  { timeoutMs, quietMs, pollMs }: DeduplicationTiming,
+): Promise<void> {
+  const started = clock.now();
+  let since = started;
+  let last: number | undefined;
+  for (;;) {
+    const duplicates = await dojo.findingCount(testId, true);
+    const now = clock.now();
+    if (duplicates !== last) since = now;
+    last = duplicates;
+    if (now - since >= quietMs) return;
+    if (now - started >= timeoutMs) {
+      const message = `test ${testId}: duplicates still change after ${timeoutMs / 1000} s`;
+      throw new RelayError("deduplication-unfinished", message, { object: `test ${testId}` });
+    }
+    const wait = Math.min(pollMs, Math.max(1, quietMs));
+    await sleepOrDefer(clock, delivery, wait, `DefectDojo still deduplicates test ${testId}`);
+  }
+}

@@ -1,0 +1,95 @@
+import { RelayError } from "../errors.ts";
+import type { ImportOptions } from "../model/annotations.ts";
+import type { Scan } from "../model/scan.ts";
+import type { Log } from "../observe.ts";
+import type { DefectDojo, Engagement, Named, Product, User } from "../ports/defectdojo.ts";
+import type { FlowSettings } from "../types.ts";
+
+/** The id of DefectDojo's first product type, "Research and Development": the default, as the reference hook has it. */
+const DEFAULT_PRODUCT_TYPE = 1;
+
+/** Where in DefectDojo a scan is filed. */
+export interface ImportContext {
+  readonly lead: User | { readonly id: number };
+  readonly productType: Named;
+  readonly product: Product;
+  readonly engagement: Engagement;
+  readonly warnings: readonly string[];
+}
+
+/** Finds or creates everything that a test is filed under. */
+export async function resolveImportContext(
+  dojo: DefectDojo,
+  scan: Scan,
+  options: ImportOptions,
+  settings: FlowSettings,
+  now: Date,
+): Promise<ImportContext> {
+  const { lowPrivileged, userId, username } = settings;
+  const findLead = async () => {
+    if (userId !== undefined) return { id: userId };
+    return username === undefined || lowPrivileged ? await dojo.user() : await dojo.userNamed(username);
+  };
+  const [lead, wantedType] = await Promise.all([
+    findLead(),
+    dojo.productType(options.productTypeName ?? DEFAULT_PRODUCT_TYPE, !lowPrivileged),
+  ]);
+  const product = await dojo.product({
+    name: options.productName,
+    description: options.productDescription,
+    tags: options.productTags,
+    productTypeId: wantedType.id,
+  });
+  const elsewhere = product.productTypeId !== wantedType.id;
+  const productType = elsewhere ? await typeOf(dojo, product) : wantedType;
+  const today = day(now);
+  const start = day(new Date(scan.createdAt ?? now));
+  const engagement = await dojo.engagement({
+    productId: product.id,
+    name: options.engagementName,
+    version: options.engagementVersion,
+    tags: options.engagementTags,
+    branchTag: options.branchTag ?? options.engagementVersion,
+    deduplicateOnEngagement: options.deduplicateOnEngagement,
+    leadId: lead.id,
+    start: start <= today ? start : today,
+    end: today,
+    orchestrated: !lowPrivileged,
+  });
+  const warnings = elsewhere
+    ? [`product ${JSON.stringify(product.name)} is in product type ${JSON.stringify(productType.name)} and stays there`]
+    : [];
+  return { lead, productType, product, engagement, warnings };
+}
+
+/** The product's own type, by its id alone where the token may not see it. */
+async function typeOf(dojo: DefectDojo, { productTypeId }: Product): Promise<Named> {
+  try {
+    return await dojo.productType(productTypeId, false);
+  } catch (error) {
+    if (error instanceof RelayError && error.reason === "product-type-missing")
+      return { id: productTypeId, name: `product type ${productTypeId}` };
+    throw error;
+  }
+}
+
+/**
+ * Runs, and once more with ids looked up afresh if DefectDojo says that one of the remembered objects is gone.
+ */
+export async function withFreshIds<T>(dojo: DefectDojo, log: Log, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof RelayError && (error.reason === "dojo-rejected" || error.reason === "dojo-not-found")))
+      throw error;
+    if (!/does not exist|not one of the available choices/i.test(error.message)) throw error;
+    log.warn("something was deleted in DefectDojo meanwhile; ids are looked up afresh", { error });
+    dojo.forget();
+    return await run();
+  }
+}
+
+/** yyyy-mm-dd in UTC */
+export function day(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}

@@ -1,0 +1,101 @@
+import type { Aside } from "../aws/dead-letter.ts";
+import { RelayError } from "../errors.ts";
+import { MAX_JOB_BYTES, messageText } from "../model/job.ts";
+import { cutText } from "../report/text.ts";
+import type { Notification } from "./notifications.ts";
+
+/**
+ * Pieces of one notification that are worked on. Each takes some requests, one after another, within the 60 s that the function has; a bucket sends a
+ * few pieces at most.
+ */
+export const MOST_PIECES = 1_000;
+
+/** What is put aside of a notification that makes no job: as it came, once for each five minutes in which its sender repeats it. */
+export const rawAside = (body: string): Aside => ({
+  body,
+  group: "notifications",
+  attempts: 1,
+  subject: "notification",
+  repeated: true,
+});
+
+/** Characters of a message: one takes three bytes at most. */
+const LONGEST = MAX_JOB_BYTES / 3;
+
+/** The notification as it came, as far as a message holds it. */
+export function rawText(raw: unknown): string {
+  try {
+    return cutText(messageText(raw), LONGEST);
+  } catch {
+    return '"a notification that is nested too deep to be kept"';
+  }
+}
+
+/** The pieces of one notification beyond {@link MOST_PIECES}. */
+export interface TooMany {
+  readonly messageId: string | undefined;
+  readonly pieces: readonly Notification[];
+  readonly error: RelayError;
+}
+
+/**
+ * Parts the pieces that are worked on from those that are too many of one notification. Sent again it would have as many, and never come to its end:
+ * they are to be put aside.
+ * @param isWork whether a piece takes requests; others do not count
+ */
+export function splitTooMany(
+  notifications: readonly Notification[],
+  isWork: (notification: Notification) => boolean,
+): { now: Notification[]; tooMany: TooMany[] } {
+  const now: Notification[] = [];
+  /** By the message that they came in: another of the same batch is not held to account for it. */
+  const work = new Map<string | undefined, Notification[]>();
+  for (const one of notifications) {
+    if (!isWork(one)) {
+      now.push(one);
+      continue;
+    }
+    const pieces = work.get(one.messageId) ?? [];
+    pieces.push(one);
+    work.set(one.messageId, pieces);
+    if (pieces.length <= MOST_PIECES) now.push(one);
+  }
+  const tooMany = [...work].flatMap(([messageId, pieces]) =>
+    pieces.length <= MOST_PIECES
+      ? []
+      : { messageId, pieces: pieces.slice(MOST_PIECES), error: tooLarge(pieces.length) },
+  );
+  return { now, tooMany };
+}
+
+function tooLarge(count: number): RelayError {
+  const message = `the notification has ${count} pieces, more than ${MOST_PIECES}: those after them are put aside, and \`dojo-relay backfill\` finds their scans`;
+  return new RelayError("event-invalid", message, { object: "notification" });
+}
+
+const ENVELOPE = '{"Records":[]}'.length;
+
+/** The pieces as few notifications, each of which a message holds. */
+export function pack(pieces: readonly Notification[]): string[] {
+  const bodies: string[] = [];
+  let held: string[] = [];
+  let bytes = 0;
+  const flush = () => {
+    if (held.length > 0) bodies.push(`{"Records":[${held.join(",")}]}`);
+    [held, bytes] = [[], 0];
+  };
+  for (const { raw } of pieces) {
+    const text = rawText(raw);
+    // What is cut is no JSON, and may not make that of others unreadable.
+    if (text.length === LONGEST) {
+      bodies.push(text);
+      continue;
+    }
+    const size = Buffer.byteLength(text) + 1;
+    if (bytes + size > MAX_JOB_BYTES - ENVELOPE) flush();
+    held.push(text);
+    bytes += size;
+  }
+  flush();
+  return bodies;
+}

@@ -1,0 +1,179 @@
+import { RelayError } from "../errors.ts";
+import { ANNOTATION_PREFIX, type Scan } from "./scan.ts";
+
+/** DefectDojo's severities, worst first. */
+export const DOJO_SEVERITIES = ["Critical", "High", "Medium", "Low", "Info"] as const;
+export type DojoSeverity = (typeof DOJO_SEVERITIES)[number];
+
+/** How the scan's results are to be filed in DefectDojo. */
+export interface ImportOptions {
+  readonly productTypeName?: string;
+  readonly productName: string;
+  readonly productDescription: string;
+  readonly productTags: readonly string[];
+  readonly engagementName: string;
+  readonly engagementVersion: string;
+  readonly deduplicateOnEngagement: boolean;
+  readonly engagementTags: readonly string[];
+  readonly testTitle: string;
+  readonly testTags: readonly string[];
+  readonly minimumSeverity: DojoSeverity;
+  readonly closeOldFindings: boolean;
+  readonly service?: string;
+  readonly environment?: string;
+  readonly branchTag?: string;
+  readonly commitHash?: string;
+  readonly groupBy?: string;
+  readonly active?: boolean;
+  readonly verified?: boolean;
+  readonly doNotImport: boolean;
+}
+
+/** Values of import-scan's `group_by` (DefectDojo's `Finding_Group.GROUP_BY_OPTIONS`). */
+const GROUP_BY = [
+  "component_name",
+  "component_name+component_version",
+  "file_path",
+  "finding_title",
+  "vuln_id_from_tool",
+];
+
+type Parse = (value: string, annotation: string) => Partial<Record<keyof ImportOptions, unknown>>;
+
+const text =
+  (field: keyof ImportOptions, longest: number): Parse =>
+  (value, annotation) => {
+    if (value.trim().length > longest) invalid(annotation, `longer than ${longest} characters`);
+    return value.trim() === "" ? {} : { [field]: value.trim() };
+  };
+const tags =
+  (field: keyof ImportOptions): Parse =>
+  (value) => ({ [field]: splitTags(value) });
+const flag =
+  (field: keyof ImportOptions): Parse =>
+  (value, annotation) => {
+    const lower = value.trim().toLowerCase();
+    if (lower !== "true" && lower !== "false") invalid(annotation, 'neither "true" nor "false"');
+    return { [field]: lower === "true" };
+  };
+const oneOf =
+  (field: keyof ImportOptions, choices: readonly string[]): Parse =>
+  (value, annotation) => {
+    const chosen = choices.find((choice) => choice.toLowerCase() === value.trim().toLowerCase());
+    if (chosen === undefined) invalid(annotation, `not one of ${choices.join(", ")}`);
+    return { [field]: chosen };
+  };
+
+/**
+ * One row an annotation, without the prefix: what it means. Lengths are those of DefectDojo's columns.
+ * The first eleven are the reference hook's (https://www.securecodebox.io/docs/hooks/defectdojo).
+ */
+export const ANNOTATIONS: Readonly<Record<string, Parse>> = {
+  "product-type-name": text("productTypeName", 255),
+  "product-name": text("productName", 255),
+  "product-description": text("productDescription", 4000),
+  "product-tags": tags("productTags"),
+  "engagement-name": text("engagementName", 300),
+  "engagement-version": text("engagementVersion", 100),
+  "engagement-deduplicate-on-engagement": flag("deduplicateOnEngagement"),
+  "engagement-tags": tags("engagementTags"),
+  "test-title": text("testTitle", 255),
+  "minimum-severity": oneOf("minimumSeverity", DOJO_SEVERITIES),
+  minimum_severity: oneOf("minimumSeverity", DOJO_SEVERITIES),
+  "close-old-findings": flag("closeOldFindings"),
+  service: text("service", 200),
+  environment: text("environment", 200),
+  "branch-tag": text("branchTag", 150),
+  "commit-hash": text("commitHash", 150),
+  "test-tags": tags("testTags"),
+  "group-by": oneOf("groupBy", GROUP_BY),
+  active: flag("active"),
+  verified: flag("verified"),
+  "do-not-import": flag("doNotImport"),
+};
+
+const PRODUCT_DESCRIPTION = "Product was automatically created by the secureCodeBox DefectDojo integration";
+
+/** The product's name: the annotation, else the ScheduledScan's name, else the scan's. */
+export function productName(scan: Scan): string {
+  return scan.annotations["product-name"]?.trim() || scan.scheduledBy || scan.name;
+}
+
+/**
+ * Reads the scan's annotations over their defaults.
+ * @returns the import options, and a warning for each annotation that is not known
+ * @throws RelayError `sidecar-invalid`, naming each annotation with a value that cannot be used
+ */
+export function readAnnotations(scan: Scan, object: string): { options: ImportOptions; warnings: string[] } {
+  const values: Partial<Record<keyof ImportOptions, unknown>> = {};
+  const errors: string[] = [];
+  const warnings: string[] = [];
+  for (const [name, value] of Object.entries(scan.annotations)) {
+    const parse = Object.hasOwn(ANNOTATIONS, name) ? ANNOTATIONS[name] : undefined;
+    if (parse === undefined) {
+      warnings.push(unknownAnnotation(name));
+      continue;
+    }
+    try {
+      Object.assign(values, parse(value, name));
+    } catch (error) {
+      errors.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  if (errors.length > 0) {
+    throw new RelayError("sidecar-invalid", `${object}: ${errors.join("; ")}`, { object });
+  }
+  const defaults: ImportOptions = {
+    productName: productName(scan),
+    productDescription: PRODUCT_DESCRIPTION,
+    productTags: [],
+    engagementName: scan.name,
+    engagementVersion: "",
+    deduplicateOnEngagement: false,
+    engagementTags: [],
+    testTitle: scan.name,
+    testTags: [],
+    minimumSeverity: "Info",
+    closeOldFindings: false,
+    doNotImport: false,
+  };
+  return { options: { ...defaults, ...(values as Partial<ImportOptions>) }, warnings };
+}
+
+/** DefectDojo answers 400 to a tag with a space or quote in it; in reports it makes them `_` (tried on 3.2), and so do we. */
+function splitTags(value: string): string[] {
+  return value
+    .split(",")
+    .map((tag) => tag.trim().replace(/[\s'"]+/g, "_"))
+    .filter((tag) => tag !== "");
+}
+
+function invalid(annotation: string, why: string): never {
+  throw new Error(`annotation ${ANNOTATION_PREFIX}${annotation} is ${why}`);
+}
+
+function unknownAnnotation(name: string): string {
+  if (name === "build-id") {
+    return `annotation ${ANNOTATION_PREFIX}build-id is ignored: the build id is the job's key, by which retries find their test`;
+  }
+  const [nearest] = Object.keys(ANNOTATIONS)
+    .filter((known) => Math.abs(known.length - name.length) <= 3)
+    .map((known) => [known, editDistance(name, known)] as const)
+    .filter(([, distance]) => distance <= 3)
+    .sort(([, a], [, b]) => a - b);
+  return `annotation ${ANNOTATION_PREFIX}${name} is not known${nearest ? `; did you mean ${nearest[0]}?` : ""}`;
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitute, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,114 @@
+import * as z from "zod";
+import { RelayError } from "../errors.ts";
+import { sha256 } from "../util/digest.ts";
+import { describeIssues } from "../util/issues.ts";
+import { productName } from "./annotations.ts";
+import { folderOf, uri } from "./object-keys.ts";
+import { type Scan, scanSchema } from "./scan.ts";
+
+/**
+ * Messages of more than 256 KiB, attributes included, are refused by older queues and emulators; a job that is put aside has attributes.
+ * Results travel by reference, so jobs are far smaller.
+ */
+export const MAX_JOB_BYTES = 240 * 1024;
+
+export const jobSchema = z.object({
+  version: z.literal(1),
+  /** `import` is the whole flow; `resync` reads a finished test again and writes today's verdicts. */
+  kind: z.enum(["import", "resync"]),
+  bucket: z.string().min(1),
+  /** Key of the findings, decoded. */
+  key: z.string().min(1),
+  /** ETag of the findings as uploaded, without quotes. */
+  etag: z.string().min(1),
+  versionId: z.string().optional(),
+  /** Hexadecimal; see {@link compareSequencers}. */
+  sequencer: z.string().optional(),
+  /** Missing in what ingest could not read and put aside: the importer reads the sidecar then, so that a redrive mends it. */
+  scan: scanSchema.optional(),
+});
+
+/** What ingest enqueues and the importer works on. */
+export type Job = z.infer<typeof jobSchema>;
+
+/**
+ * The job's key: a SHA-256 over bucket, key and ETag of the findings as uploaded, 64 hexadecimal digits.
+ * It is DefectDojo's `build_id` of the test, so that bucket and DefectDojo are the ledger.
+ */
+export function jobKey(job: { bucket: string; key: string; etag: string }): string {
+  return sha256(JSON.stringify([job.bucket, job.key, job.etag]));
+}
+
+/**
+ * The queue's deduplication id: the same for every notification of one upload, and another for the same content uploaded again, which has to be synced
+ * again and would be dropped for five minutes. 64 hexadecimal digits.
+ */
+export function deduplicationId(job: Job): string {
+  return sha256(JSON.stringify([jobKey(job), job.kind, job.sequencer ?? job.versionId]));
+}
+
+/** A job whose Scan is known. */
+export type ScanJob = Job & { readonly scan: Scan };
+
+/**
+ * The queue's message group: jobs of one DefectDojo product run one after another; a job without a Scan is in its folder's.
+ * 64 hexadecimal digits.
+ */
+export function messageGroup(job: Job): string {
+  return sha256(
+    job.scan === undefined
+      ? `folder ${job.bucket}/${folderOf(job.key)}`
+      : `product ${productName(job.scan).toLowerCase()}`,
+  );
+}
+
+/**
+ * @throws RelayError `sidecar-too-large` if the job would not fit into a message
+ */
+export function encodeJob(job: Job): string {
+  const body = messageText(job);
+  if (Buffer.byteLength(body) > MAX_JOB_BYTES) {
+    throw new RelayError(
+      "sidecar-too-large",
+      `the job for ${uri(job)} is larger than ${MAX_JOB_BYTES} bytes: the Scan's parameters or annotations are too long`,
+      { object: uri(job) },
+    );
+  }
+  return body;
+}
+
+/** A value as JSON in the characters that SQS takes: it refuses the two that XML 1.0 does not have; JSON.stringify escapes the others. */
+export function messageText(value: unknown): string {
+  const text = JSON.stringify(value) ?? "null";
+  return text.replace(/[\ufffe\uffff]/g, (char) => (char === "\ufffe" ? "\\ufffe" : "\\uffff"));
+}
+
+/**
+ * @param object what the body came from, for the error
+ * @throws RelayError `job-invalid`, naming every bad field
+ */
+export function decodeJob(body: string, object: string): Job {
+  let content: unknown;
+  try {
+    content = JSON.parse(body);
+  } catch (cause) {
+    throw new RelayError("job-invalid", `${object} is not a job: not JSON`, { object, cause });
+  }
+  const parsed = jobSchema.safeParse(content);
+  if (!parsed.success) {
+    throw new RelayError("job-invalid", `${object} is not a job: ${describeIssues(parsed.error)}`, { object });
+  }
+  return parsed.data;
+}
+
+/**
+ * Which of two events of one key is the later: the shorter is filled up with zeros on the right, then both are compared as text.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html (`sequencer`)
+ * @returns negative if `a` is the earlier, positive if the later, 0 if equal or if one is missing (nothing is known then)
+ */
+export function compareSequencers(a: string | undefined, b: string | undefined): number {
+  if (a === undefined || b === undefined) return 0;
+  const length = Math.max(a.length, b.length);
+  const [left, right] = [a.toLowerCase().padEnd(length, "0"), b.toLowerCase().padEnd(length, "0")];
+  return left < right ? -1 : left > right ? 1 : 0;
+}

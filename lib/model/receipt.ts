@@ -1,0 +1,144 @@
+import * as z from "zod";
+import { RelayError } from "../errors.ts";
+import type { Log } from "../observe.ts";
+import { readSmall } from "../ports/read-small.ts";
+import type { Storage } from "../ports/storage.ts";
+import { compareSequencers, type Job, jobKey } from "./job.ts";
+import { type ObjectRef, receiptOf, uri } from "./object-keys.ts";
+
+const filed = z.object({ id: z.number(), name: z.string(), url: z.string() });
+const count = z.number().int();
+
+/**
+ * The receipt, `defectdojo.json` beside the findings. It is written last: its landing is the event for everything that wants only
+ * what is new and real.
+ */
+export const receiptSchema = z.object({
+  version: z.literal(1),
+  jobKey: z.string(),
+  /** `synced`: findings.json holds DefectDojo's verdicts. `imported`: read-only mode, findings.json was not touched. */
+  outcome: z.enum(["synced", "imported"]),
+  findingsKey: z.string(),
+  /** ETag of the findings as uploaded. */
+  etag: z.string(),
+  sequencer: z.string().optional(),
+  scan: z.object({ name: z.string(), namespace: z.string(), scanType: z.string(), uid: z.string().optional() }),
+  /** DefectDojo's scan type for this kind of scan, and the one that the report was imported as. */
+  scanType: z.string(),
+  importedAs: z.string(),
+  /** Why the two differ. */
+  fellBack: z.string().optional(),
+  syncMode: z.enum(["replace", "merge"]),
+  productType: filed,
+  product: filed,
+  engagement: filed,
+  test: filed,
+  /**
+   * Whether DefectDojo said that deduplication was done before the findings were read (`confirmed`), or the number of duplicates only stood still
+   * (`assumed`; a resync later mends what was missed). Missing in receipts of earlier versions.
+   */
+  deduplication: z.enum(["confirmed", "assumed"]).optional(),
+  /** In the shape of `Scan.status.findings`. */
+  findings: z.object({
+    count,
+    severities: z.object({ informational: count, low: count, medium: count, high: count }),
+    categories: z.record(z.string(), count),
+  }),
+  /** Neither duplicate nor false positive, risk accepted, out of scope or mitigated, by itself or by its original. */
+  new: count,
+  duplicates: count,
+  falsePositives: count,
+  riskAccepted: count,
+  outOfScope: count,
+  mitigated: count,
+  /** What had to be repaired so that DefectDojo takes it, at most {@link MOST_REPAIRS} of them. */
+  repairs: z.array(z.string()),
+  repairCount: count,
+  warnings: z.array(z.string()),
+  /** ISO 8601 */
+  startedAt: z.string(),
+  finishedAt: z.string(),
+  /** Milliseconds by step. */
+  timings: z.record(z.string(), z.number()),
+});
+
+export type Receipt = z.infer<typeof receiptSchema>;
+export const MOST_REPAIRS = 100;
+/** Characters. */
+export const LONGEST_REPAIR = 1_000;
+
+/** Larger than any receipt: categories are the only part that grows. */
+const MAX_BYTES = 4 * 1024 * 1024;
+
+export interface StoredReceipt {
+  readonly receipt: Receipt;
+  readonly etag: string;
+}
+
+/** @returns undefined where there is none, or one that is not of this version: the job is then done again, without a second import */
+export async function readReceipt(storage: Storage, findings: ObjectRef, log: Log): Promise<StoredReceipt | undefined> {
+  const ref = receiptOf(findings);
+  try {
+    const found = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
+    if (found === undefined) return undefined;
+    return { receipt: receiptSchema.parse(JSON.parse(found.bytes.toString("utf8"))), etag: found.head.etag };
+  } catch (error) {
+    if (error instanceof RelayError && error.reason !== "job-invalid") throw error;
+    log.warn("the receipt cannot be read and is made anew", { object: uri(ref), error });
+    return undefined;
+  }
+}
+
+/**
+ * Writes the receipt, unless the findings are another's by now, or (where that is not asked) a later upload's receipt is there already. Asked between
+ * the look at the present receipt and the write that depends on it, so that nobody's later receipt is written over.
+ * @returns whether it was written
+ */
+export async function writeReceipt(
+  storage: Storage,
+  findings: ObjectRef,
+  receipt: Receipt,
+  log: Log,
+  stillOurs?: () => Promise<boolean>,
+): Promise<boolean> {
+  const ref = receiptOf(findings);
+  const body = `${JSON.stringify(receipt, undefined, 1)}\n`;
+  for (let attempt = 1; ; attempt++) {
+    const head = await storage.head(ref);
+    const present = head === undefined ? undefined : await readReceipt(storage, findings, log);
+    const other = present !== undefined && present.receipt.jobKey !== receipt.jobKey ? present.receipt : undefined;
+    if (stillOurs !== undefined) {
+      if (!(await stillOurs())) return false;
+    } else if (compareSequencers(other?.sequencer, receipt.sequencer) > 0) return false;
+    try {
+      const condition = head === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: present?.etag ?? head.etag };
+      await storage.write(ref, body, { contentType: "application/json", condition });
+      return true;
+    } catch (error) {
+      const lost = error instanceof RelayError && error.reason === "storage-precondition";
+      if (!lost || attempt === 5) throw error;
+    }
+  }
+}
+
+/** Metadata by which our own write-back is known; S3 gives names back in lower case. */
+const JOB_METADATA = "dojo-relay-job";
+const ETAG_METADATA = "dojo-relay-etag";
+
+export function ownMetadata(job: Job): Record<string, string> {
+  return { [JOB_METADATA]: jobKey(job), [ETAG_METADATA]: job.etag };
+}
+
+/**
+ * The key of the job that wrote this object back, or undefined for an upload. The key covers bucket and key, so that a copy of a synced
+ * file to another place is an upload there.
+ */
+export function writtenBackBy(ref: ObjectRef, metadata: Readonly<Record<string, string>>): string | undefined {
+  const [key, etag] = [metadata[JOB_METADATA], metadata[ETAG_METADATA]];
+  return key !== undefined && etag !== undefined && key === jobKey({ ...ref, etag }) ? key : undefined;
+}
+
+/** ETag of the upload that this object was written over, or undefined for an upload. */
+export function uploadedEtag(ref: ObjectRef, metadata: Readonly<Record<string, string>>): string | undefined {
+  return writtenBackBy(ref, metadata) === undefined ? undefined : metadata[ETAG_METADATA];
+}

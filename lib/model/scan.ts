@@ -1,0 +1,125 @@
+import * as z from "zod";
+import { RelayError } from "../errors.ts";
+import { arrayOf, recordOf } from "../util/first-bad.ts";
+import { describeIssues } from "../util/issues.ts";
+
+/** secureCodeBox's annotation prefix for this integration. */
+export const ANNOTATION_PREFIX = "defectdojo.securecodebox.io/";
+
+const matchExpression = z.object({
+  key: z.string().min(1),
+  operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]),
+  values: arrayOf(z.string()).nullish(),
+});
+
+const hookSelector = z.object({
+  matchLabels: recordOf(z.string()).nullish(),
+  matchExpressions: arrayOf(matchExpression).nullish(),
+});
+
+/**
+ * A file of the scan's own folder: neither a path nor anything that a header or query could be made of.
+ */
+const fileName = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((name) => !/[\/\\[\p{Cc}--[\u0080-\u009f]]]/v.test(name) && name !== "." && name !== "..", {
+    message: "must be a plain file name in the scan's folder",
+  });
+
+/**
+ * The Scan resource as `kubectl get scan NAME -o json` prints it: only the fields that are read.
+ * https://www.securecodebox.io/docs/api/crds/scan
+ */
+const sidecarSchema = z.object({
+  metadata: z.object({
+    name: z.string().min(1).max(253),
+    namespace: z.string().min(1).max(253).default("default"),
+    uid: z.string().max(64).nullish(),
+    creationTimestamp: z.iso.datetime({ offset: true }).nullish(),
+    annotations: recordOf(z.string()).nullish(),
+    ownerReferences: arrayOf(z.object({ kind: z.string(), name: z.string().min(1) })).nullish(),
+  }),
+  spec: z.object({
+    scanType: z.string().min(1).max(200),
+    parameters: arrayOf(z.string()).nullish(),
+    hookSelector: hookSelector.nullish(),
+  }),
+  status: z
+    .object({
+      rawResultType: z.string().max(200).nullish(),
+      rawResultFile: fileName.nullish(),
+      finishedAt: z.iso.datetime({ offset: true }).nullish(),
+    })
+    .nullish(),
+});
+
+/** What of the Scan travels in the job: flat, and without what the importer does not need. */
+export const scanSchema = z.object({
+  name: z.string().min(1),
+  namespace: z.string().min(1),
+  uid: z.string().optional(),
+  scanType: z.string().min(1),
+  parameters: arrayOf(z.string()),
+  /** Annotations of {@link ANNOTATION_PREFIX}, without the prefix. */
+  annotations: recordOf(z.string()),
+  /** Name of the ScheduledScan that made this scan. */
+  scheduledBy: z.string().optional(),
+  /** ISO 8601 */
+  createdAt: z.string().optional(),
+  /** ISO 8601 */
+  finishedAt: z.string().optional(),
+  rawResultType: z.string().optional(),
+  rawResultFile: fileName.optional(),
+  hookSelector: hookSelector.optional(),
+});
+
+export type Scan = z.infer<typeof scanSchema>;
+export type HookSelector = z.infer<typeof hookSelector>;
+
+/**
+ * The sidecar's content as a Scan.
+ * @param content parsed JSON or YAML of the sidecar
+ * @param object where it lies, for the error
+ * @throws RelayError `sidecar-invalid`, naming every bad field
+ */
+export function parseSidecar(content: unknown, object: string): Scan {
+  const parsed = sidecarSchema.safeParse(content);
+  if (!parsed.success) {
+    throw new RelayError("sidecar-invalid", `${object} is not a Scan: ${describeIssues(parsed.error)}`, { object });
+  }
+  const { metadata, spec, status } = parsed.data;
+  const scheduledBy = metadata.ownerReferences?.find((owner) => owner.kind === "ScheduledScan")?.name;
+  return dropUndefined({
+    name: metadata.name,
+    namespace: metadata.namespace,
+    uid: metadata.uid ?? undefined,
+    scanType: spec.scanType,
+    parameters: spec.parameters ?? [],
+    annotations: ownAnnotations(metadata.annotations ?? {}),
+    scheduledBy,
+    createdAt: metadata.creationTimestamp ?? undefined,
+    finishedAt: status?.finishedAt ?? undefined,
+    rawResultType: status?.rawResultType ?? undefined,
+    rawResultFile: status?.rawResultFile ?? undefined,
+    hookSelector: spec.hookSelector ?? undefined,
+  });
+}
+
+function ownAnnotations(all: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(all)
+      .filter(([name]) => name.startsWith(ANNOTATION_PREFIX))
+      .map(([name, value]) => [name.slice(ANNOTATION_PREFIX.length), value]),
+  );
+}
+
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+/** The object without its undefined fields, as `exactOptionalPropertyTypes` wants it. */
+export function dropUndefined<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as Defined<T>;
+}

@@ -1,0 +1,162 @@
+import type { DojoSeverity } from "../model/annotations.ts";
+
+/** DefectDojo in our words. Ids are DefectDojo's. Every method throws RelayError, sorted by {@link RelayError.errorClass}. */
+export interface DefectDojo {
+  /** The token's own user. */
+  user(): Promise<User>;
+  /** @throws RelayError `user-missing` */
+  userNamed(username: string): Promise<User>;
+  /** The product type of that name, created where it is missing and the token may; or the one of that id. @throws RelayError `product-type-missing` */
+  productType(wanted: string | number, mayCreate: boolean): Promise<Named>;
+  /** The product of this name, created in the product type where there is none. */
+  product(wanted: ProductWanted): Promise<Product>;
+  /** Forgets what is remembered of ids: somebody deleted an object. */
+  forget(): void;
+  /** The engagement of exactly this name and version, created where there is none, reopened where it was closed. */
+  engagement(wanted: EngagementWanted): Promise<Engagement>;
+  /** Whether this server has a parser of that name. */
+  hasTestType(name: string): Promise<boolean>;
+  /** All tests of a build id, oldest first. */
+  testsByBuildId(buildId: string): Promise<Test[]>;
+  /** One import. @throws RelayError `import-unknown` where it may or may not have happened */
+  importScan(request: ImportRequest): Promise<ImportAnswer>;
+  /** How many findings the test has; those that are duplicates if asked. */
+  findingCount(testId: number, duplicatesOnly?: boolean): Promise<number>;
+  /** The test's findings in the order of the report, page by page; several pages are asked for side by side. */
+  findingPages(testId: number, expected: number | undefined): AsyncIterable<FindingPage>;
+  updateTest(testId: number, change: TestChange): Promise<Test>;
+  /** @returns false where the token may not */
+  deleteTest(testId: number): Promise<boolean>;
+  /**
+   * Takes the test's findings out of sight of reports and deduplication, where the test cannot be deleted.
+   * @param mayGoOn asked before each of them
+   * @returns whether all are; else the next call goes on from there
+   */
+  closeFindings(testId: number, mayGoOn: () => boolean): Promise<boolean>;
+  /** Addresses for people. */
+  url(kind: "product" | "engagement" | "test" | "finding" | "product/type", id: number): string;
+}
+
+export interface Named {
+  readonly id: number;
+  readonly name: string;
+}
+
+export interface User {
+  readonly id: number;
+  readonly username: string;
+  readonly superuser: boolean;
+}
+
+export interface Product extends Named {
+  readonly productTypeId: number;
+}
+
+export interface ProductWanted {
+  readonly name: string;
+  readonly description: string;
+  readonly tags: readonly string[];
+  readonly productTypeId: number;
+}
+
+export interface EngagementWanted {
+  readonly productId: number;
+  readonly name: string;
+  readonly version: string;
+  readonly tags: readonly string[];
+  readonly branchTag: string;
+  readonly deduplicateOnEngagement: boolean;
+  readonly leadId: number;
+  /** yyyy-mm-dd */
+  readonly start: string;
+  /** yyyy-mm-dd, not before `start` */
+  readonly end: string;
+  /** Link the engagement to secureCodeBox as its orchestration engine; needs rights that a low-privileged token lacks. */
+  readonly orchestrated: boolean;
+}
+
+export interface Engagement extends Named {
+  readonly productId: number;
+}
+
+export interface Test {
+  readonly id: number;
+  readonly title: string;
+  readonly scanType: string;
+  readonly engagementId: number;
+  readonly buildId: string;
+  /** 100 when the import is done, 50 while it runs or after it died. */
+  readonly percentComplete: number;
+}
+
+export interface TestChange {
+  readonly title?: string;
+  readonly description?: string;
+  readonly start?: string;
+  readonly end?: string;
+  readonly buildId?: string;
+}
+
+export interface ImportRequest {
+  readonly scanType: string;
+  readonly engagementId: number;
+  readonly buildId: string;
+  readonly file: { readonly path: string; readonly name: string };
+  readonly title: string;
+  readonly version: string;
+  readonly minimumSeverity: DojoSeverity;
+  readonly closeOldFindings: boolean;
+  readonly leadId: number;
+  /** yyyy-mm-dd; overrides the date of every finding, so left out where findings carry their own. */
+  readonly scanDate?: string;
+  readonly tags: readonly string[];
+  readonly active?: boolean;
+  readonly verified?: boolean;
+  readonly service?: string;
+  readonly environment?: string;
+  readonly branchTag?: string;
+  readonly commitHash?: string;
+  readonly groupBy?: string;
+  /** Milliseconds to wait for the answer; the import itself goes on behind it. */
+  readonly timeoutMs: number;
+}
+
+export interface ImportAnswer {
+  readonly testId: number;
+  /** Findings that the test has after the import, all severities; undefined where the server does not say. */
+  readonly total: number | undefined;
+  /** True: done. False: given up waiting. Undefined: the server does not know (2.x). */
+  readonly deduplicated: boolean | undefined;
+}
+
+/** A finding as DefectDojo has it, with what its ids point to. */
+export interface DojoFinding {
+  readonly id: number;
+  readonly testId: number;
+  readonly title: string;
+  readonly severity: DojoSeverity;
+  readonly description: string;
+  readonly mitigation: string;
+  readonly references: string;
+  /** ISO 8601 */
+  readonly createdAt: string;
+  readonly uniqueIdFromTool: string | undefined;
+  readonly duplicate: boolean;
+  readonly duplicateOf: number | undefined;
+  readonly falsePositive: boolean;
+  readonly riskAccepted: boolean;
+  readonly outOfScope: boolean;
+  readonly mitigated: boolean;
+  readonly active: boolean;
+  readonly verified: boolean;
+  /** The first of its locations, as a URL. */
+  readonly location: string | undefined;
+}
+
+export interface FindingPage {
+  /** How many findings the test has, as this page's answer said. */
+  readonly total: number;
+  readonly findings: readonly DojoFinding[];
+  /** The originals of this page's duplicates by their id. */
+  readonly originals: ReadonlyMap<number, DojoFinding>;
+}

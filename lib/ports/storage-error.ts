@@ -1,0 +1,56 @@
+import { type Reason, RelayError } from "../errors.ts";
+import { type ObjectRef, uri } from "../model/object-keys.ts";
+
+/**
+ * What a retry may mend though its status may say otherwise. A conflict with a write that is under way is no lost race: that write may still fail. An
+ * upload in parts that is gone, or lost one, is begun anew; what was cut off or changed on its way is sent again; expired credentials are renewed.
+ */
+const TRANSIENT = new Set([
+  "SlowDown",
+  "ServiceUnavailable",
+  "RequestTimeout",
+  "InternalError",
+  "ConditionalRequestConflict",
+  "OperationAborted",
+  "NoSuchUpload",
+  "InvalidPart",
+  "IncompleteBody",
+  "BadDigest",
+  "XAmzContentSHA256Mismatch",
+  "ExpiredToken",
+  "TokenRefreshRequired",
+]);
+
+/** Statuses of a refused request that ask for another try. */
+const LATER = new Set([408, 429]);
+
+/** Names and statuses of S3's errors, to our reasons; the first row that fits. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+const ERRORS: readonly (readonly [(name: string, status: number | undefined) => boolean, Reason])[] = [
+  [(name, status) => name === "PreconditionFailed" || status === 412, "storage-precondition"],
+  [(name) => TRANSIENT.has(name), "storage-unavailable"],
+  [(_, status) => status === 403, "storage-forbidden"],
+  [(name, status) => name === "NoSuchBucket" || name === "NoSuchKey" || status === 404, "storage-missing"],
+  [(_, status = 0) => status >= 400 && status < 500 && !LATER.has(status), "storage-rejected"],
+];
+
+/** The SDK's error as ours; what is not known (network, 5xx) may be mended by a retry. */
+export function storageError(error: unknown, ref: ObjectRef): RelayError {
+  if (error instanceof RelayError) return error;
+  const { name, status } = errorFacts(error);
+  const reason = ERRORS.find(([fits]) => fits(name, status))?.[1] ?? "storage-unavailable";
+  const what = status === undefined ? name : `${name} (HTTP ${status})`;
+  return new RelayError(reason, `${uri(ref)}: ${what}`, {
+    object: uri(ref),
+    cause: error,
+    ...(status === undefined ? {} : { status }),
+  });
+}
+
+/** Name (or the code of a failed connection) and HTTP status of whatever was thrown. */
+export function errorFacts(error: unknown): { name: string; status: number | undefined } {
+  if (!(error instanceof Error)) return { name: String(error), status: undefined };
+  const metadata = "$metadata" in error ? (error.$metadata as { httpStatusCode?: number } | undefined) : undefined;
+  // A connection that failed has a code that says more than its name.
+  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  return { name: error.name === "Error" && code !== undefined ? code : error.name, status: metadata?.httpStatusCode };
+}

@@ -1,0 +1,188 @@
+import { createWriteStream } from "node:fs";
+import { open, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { finished, Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { RelayError } from "../errors.ts";
+import { DOJO_SEVERITIES, type DojoSeverity } from "../model/annotations.ts";
+import type { ScanJob } from "../model/job.ts";
+import { type ObjectRef, sibling, uri } from "../model/object-keys.ts";
+import { LONGEST_REPAIR, MOST_REPAIRS } from "../model/receipt.ts";
+import { reportFileName } from "../model/scan-types.ts";
+import type { ObjectHead, Storage } from "../ports/storage.ts";
+import { storageError } from "../ports/storage-error.ts";
+import { readFindings, type ScanFinding } from "./findings-file.ts";
+import { cutText } from "./text.ts";
+import { toGenericFinding } from "./to-generic-finding.ts";
+
+/** A report in the temporary folder, as it is sent to DefectDojo: with a known length, and as often as it takes. */
+export interface Report {
+  readonly path: string;
+  readonly name: string;
+}
+
+export interface GenericReport extends Report {
+  /** How many findings of it DefectDojo must keep: those of the minimum severity and above. */
+  readonly expected: number;
+  readonly repairs: readonly string[];
+  readonly repairCount: number;
+}
+
+export interface ReportLimits {
+  readonly maxFindingsBytes: number;
+  readonly maxRawResultBytes: number;
+}
+
+/**
+ * Checks every finding of the uploaded findings.json without keeping any.
+ * @returns how many there are
+ * @throws RelayError `findings-invalid`, `findings-too-large`, `storage-precondition` if another upload took its place
+ */
+export async function checkFindings(storage: Storage, job: ScanJob, limits: ReportLimits): Promise<number> {
+  let count = 0;
+  for await (const _ of openFindings(storage, job, limits)) count++;
+  return count;
+}
+
+/**
+ * The uploaded findings.json as a report for DefectDojo's Generic Findings Import, streamed into `folder`.
+ * @throws RelayError as {@link checkFindings}
+ */
+export async function writeGenericReport(
+  storage: Storage,
+  job: ScanJob,
+  limits: ReportLimits,
+  minimumSeverity: DojoSeverity,
+  folder: string,
+  now: Date,
+): Promise<GenericReport> {
+  const path = join(folder, "generic-findings.json");
+  const least = DOJO_SEVERITIES.indexOf(minimumSeverity);
+  const repairs: string[] = [];
+  let [expected, repairCount, index] = [0, 0, 0];
+  const lines = async function* () {
+    yield '{"findings":[';
+    for await (const finding of openFindings(storage, job, limits)) {
+      const mapped = toGenericFinding(finding, index, now);
+      for (const repair of mapped.repairs) {
+        repairCount++;
+        const line = `[${index}] ${cutText(finding.id ?? "", 60)} ${repair}`;
+        if (repairs.length < MOST_REPAIRS) repairs.push(cutText(line, LONGEST_REPAIR));
+      }
+      if (DOJO_SEVERITIES.indexOf(mapped.generic.severity) <= least) expected++;
+      yield `${index === 0 ? "" : ",\n"}${JSON.stringify(mapped.generic)}`;
+      index++;
+    }
+    yield "]}";
+  };
+  await pipeline(Readable.from(batched(lines())), createWriteStream(path));
+  return { path, name: "findings.json", expected, repairs, repairCount };
+}
+
+/**
+ * The raw result as it is, in `folder`; nothing decodes it.
+ * @throws RelayError `raw-result-missing`, `raw-result-too-large`
+ */
+export async function fetchRawResult(
+  storage: Storage,
+  job: ScanJob,
+  limits: ReportLimits,
+  folder: string,
+): Promise<Report> {
+  const { rawResultFile } = job.scan;
+  if (rawResultFile === undefined) throw new Error("the scan names no raw result");
+  const ref = sibling(job, rawResultFile);
+  const found = await storage.read(ref);
+  if (found === undefined) {
+    throw new RelayError("raw-result-missing", `${uri(ref)} is not there: status.rawResultFile names it`, {
+      object: uri(ref),
+    });
+  }
+  limitSize(ref, found.head.size, limits.maxRawResultBytes, "raw-result-too-large", found.body);
+  const path = join(folder, "raw-result");
+  await rm(path, { force: true });
+  try {
+    await pipeline(found.body, createWriteStream(path));
+  } catch (error) {
+    throw storageError(error, ref);
+  }
+  return { path, name: reportFileName(rawResultFile, await firstBytes(path)) };
+}
+
+/** Whether a report says nothing at all: blank, `{}`, `[]` or `null`. Native parsers fail on such reports. */
+export async function isBlank({ path }: Report): Promise<boolean> {
+  if ((await stat(path)).size > FIRST_BYTES) return false;
+  const whole = (await firstBytes(path)).replace(/^\u00ef\u00bb\u00bf/, "").trim();
+  return ["", "{}", "[]", "null", '""'].includes(whole);
+}
+
+/** The uploaded findings one after another, if findings.json is still the job's. */
+async function* openFindings(storage: Storage, job: ScanJob, limits: ReportLimits) {
+  yield* streamFindings(await storage.read(job, job.etag), job, limits);
+}
+
+/**
+ * The findings of an object that was opened, one after another.
+ * @throws RelayError `findings-missing`, `findings-too-large`, `findings-invalid`
+ */
+export async function* streamFindings(
+  found: { head: ObjectHead; body: Readable } | undefined,
+  ref: ObjectRef,
+  { maxFindingsBytes }: Pick<ReportLimits, "maxFindingsBytes">,
+): AsyncGenerator<ScanFinding> {
+  if (found === undefined) throw new RelayError("findings-missing", `${uri(ref)} is gone`, { object: uri(ref) });
+  const { head, body } = found;
+  limitSize(ref, head.size, maxFindingsBytes, "findings-too-large", body);
+  // An error of the connection is no error of the file: it is made ours before the parser can see it.
+  const guarded = new Transform({ transform: (chunk, _, done) => done(null, chunk) });
+  guarded.on("error", () => undefined); // the parser has gone where nobody reads on
+  finished(body, { writable: false }, (error) => {
+    if (error) guarded.destroy(storageError(error, ref));
+  });
+  try {
+    yield* readFindings(body.pipe(guarded), uri(ref));
+  } finally {
+    body.destroy();
+  }
+}
+
+function limitSize(
+  ref: ObjectRef,
+  size: number,
+  most: number,
+  reason: "findings-too-large" | "raw-result-too-large",
+  body: Readable,
+) {
+  if (size <= most) return;
+  body.destroy();
+  throw new RelayError(reason, `${uri(ref)} has ${size} bytes, more than ${most}`, { object: uri(ref) });
+}
+
+const FIRST_BYTES = 256;
+
+/** The file's start as Latin-1, in which UTF-8's byte order mark is three characters. */
+async function firstBytes(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0);
+    return buffer.toString("latin1", 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Pieces of some 64 KiB, so that a hundred thousand findings are not as many writes. */
+export async function* batched(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
+  let held: string[] = [];
+  let length = 0;
+  for await (const line of lines) {
+    held.push(line);
+    length += line.length;
+    if (length >= 65_536) {
+      yield Buffer.from(held.join(""));
+      held = [];
+      length = 0;
+    }
+  }
+  if (length > 0) yield Buffer.from(held.join(""));
+}

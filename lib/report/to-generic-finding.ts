@@ -1,0 +1,163 @@
+import { isIPv6 } from "node:net";
+import type { DojoSeverity } from "../model/annotations.ts";
+import type { ScanFinding } from "./findings-file.ts";
+import { cleanText, cutText, jacksonJson, LONGEST_TITLE } from "./text.ts";
+
+/** A finding as DefectDojo's Generic Findings Import takes it. https://docs.defectdojo.com/supported_tools/parsers/generic_findings_import/ */
+export interface GenericFinding {
+  readonly title: string;
+  readonly severity: DojoSeverity;
+  readonly description: string;
+  readonly date?: string;
+  readonly endpoints?: readonly string[];
+  readonly mitigation?: string;
+  readonly references?: string;
+  readonly unique_id_from_tool: string;
+}
+
+const SEVERITIES: Readonly<Record<string, DojoSeverity>> = {
+  CRITICAL: "Critical",
+  HIGH: "High",
+  MEDIUM: "Medium",
+  LOW: "Low",
+  INFORMATIONAL: "Info",
+  INFO: "Info",
+};
+
+const LONGEST_UNIQUE_ID = 500;
+
+/**
+ * Characters of a description, attributes included. These grow as they are laid out, by their depth: 16 MiB of them became 112 MiB, more than can be
+ * read back (an answer of DefectDojo may have 64 MiB). No scanner tells as much of one finding, and no page of DefectDojo shows it.
+ */
+const LONGEST_DESCRIPTION = 1024 * 1024;
+/** Of a location that is no address and stands at the end of a description that is cut. */
+const LONGEST_LOCATION = 1_000;
+
+/** What DefectDojo keeps as `unique_id_from_tool`, by which the finding is known again: its id, else its place. */
+export function uniqueIdOf(finding: ScanFinding, index: number): string {
+  return (
+    cleanText(finding.id ?? "")
+      .slice(0, LONGEST_UNIQUE_ID)
+      .toWellFormed() || `finding-${index}`
+  );
+}
+
+/** DefectDojo's severity for one of secureCodeBox, where it is known. */
+export function dojoSeverity(severity: string | null | undefined): DojoSeverity | undefined {
+  return SEVERITIES[severity?.trim().toUpperCase() ?? ""];
+}
+
+/**
+ * The finding as DefectDojo takes it. What DefectDojo would refuse (and with it the whole report) is repaired, never dropped.
+ * @param index its place in findings.json
+ * @param now for dates: none may lie in the future
+ * @returns the finding, and what was repaired in words
+ */
+export function toGenericFinding(
+  finding: ScanFinding,
+  index: number,
+  now: Date,
+): { generic: GenericFinding; repairs: string[] } {
+  const repairs: string[] = [];
+  const repaired = <T>(value: T, why: string | false): T => {
+    if (why !== false) repairs.push(why);
+    return value;
+  };
+  const clean = (text: string, field: string) => {
+    const cleaned = cleanText(text);
+    return repaired(cleaned, cleaned !== text && `${field}: control characters removed`);
+  };
+
+  const name = clean(finding.name, "name").trim() || "(unnamed)";
+  const title = repaired(
+    cutText(name, LONGEST_TITLE),
+    name.length > LONGEST_TITLE && `name: cut to ${LONGEST_TITLE} characters`,
+  );
+  const severity = dojoSeverity(finding.severity);
+  if (severity === undefined) repairs.push(`severity: ${quoted(finding.severity, 50)} is not known, taken as Info`);
+  const text = clean(finding.description ?? "", "description");
+  const laidOut = finding.attributes == null ? "" : jacksonJson(finding.attributes, LONGEST_DESCRIPTION);
+  const attributes = finding.attributes == null ? "" : `\n ${clean(laidOut, "attributes")}`;
+  // An empty one with attributes stays, as the reference hook has it: DefectDojo knows the finding again by this text.
+  const missing = finding.description == null || attributes === "";
+  const described = missing && text.trim() === "" ? repaired(name, "description: missing, the name stands in") : text;
+  const location = clean(finding.location ?? "", "location").trim();
+  const usable = location !== "" && isLocation(location);
+  if (location !== "" && !usable)
+    repairs.push(`location: ${quoted(location, 200)} is no address, kept in the description`);
+  const whole = `${described}${attributes}`;
+  const description = endedBy(usable ? "" : location, whole, laidOut.length > LONGEST_DESCRIPTION, repairs);
+  const date = dateOf(finding, now, repairs);
+  const mitigation = clean(finding.mitigation ?? "", "mitigation");
+  const references = clean((finding.references ?? []).map(referenceLine).join("\n"), "references");
+  return {
+    generic: {
+      title,
+      severity: severity ?? "Info",
+      description,
+      ...(date === undefined ? {} : { date }),
+      ...(usable ? { endpoints: [location] } : {}),
+      ...(mitigation === "" ? {} : { mitigation }),
+      ...(references === "" ? {} : { references }),
+      unique_id_from_tool: uniqueIdOf(finding, index),
+    },
+    repairs,
+  };
+}
+
+/** The description with a location that is no address at its end; what is too long is cut before that, if it was not cut already. */
+function endedBy(location: string, description: string, wasCut: boolean, repairs: string[]): string {
+  const whole = location === "" ? description : `${description}\nLocation: ${location}`;
+  if (whole.length <= LONGEST_DESCRIPTION && !wasCut) return whole;
+  repairs.push(`description: cut to ${LONGEST_DESCRIPTION} characters`);
+  const end = location === "" ? "" : `\nLocation: ${cutText(location, LONGEST_LOCATION)}`;
+  return cutText(description, LONGEST_DESCRIPTION - end.length) + end;
+}
+
+/** A value in quotes, for people: they may be of any length. */
+const quoted = (text: string | null | undefined, longest: number) =>
+  text == null ? "null" : JSON.stringify(cutText(text, longest));
+
+/** The day that the finding was identified, else parsed; today where that lies ahead of us (clocks differ). */
+function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | undefined {
+  const given = finding.identified_at || finding.parsed_at;
+  if (!given) return undefined;
+  const time = Date.parse(given);
+  // Before 1970 lie the zero times of scanners, and years that DefectDojo cannot read.
+  if (!(time >= 0)) {
+    repairs.push(`date: ${quoted(given, 50)} is no date, left to DefectDojo`);
+    return undefined;
+  }
+  const [day, today] = [new Date(time).toISOString().slice(0, 10), now.toISOString().slice(0, 10)];
+  if (time <= now.getTime() || day === today) return day;
+  repairs.push(`date: ${day} lies in the future, taken as today`);
+  return today;
+}
+
+/** Types whose value is a name of its own (CVE-2020-1234) and not an address. */
+const referenceLine = ({ type, value }: { type: string; value: string }) =>
+  /^https?:/i.test(value) ? value : `${type}: ${value}`;
+
+/** A host as DefectDojo's URL model takes it: letters of any script, digits, `-`, `_`, `.`, `*`. */
+const HOST = /^[\p{L}\p{N}_*][\p{L}\p{M}\p{N}._*-]*$/u;
+/** User, IPv6 address or name, port. A user is never decoded wrongly where it has no `%`, and fits into DefectDojo's column. */
+const AUTHORITY = /^(?:[^/?#@%]{0,255}@)?(?:\[([^\]]*)\]|([^/?#:@[\]]+))(?::(\d{1,5}))?(?:[/?#].*)?$/u;
+/** DefectDojo's column for the scheme. */
+const LONGEST_SCHEME = 10;
+
+/**
+ * Whether DefectDojo can read the location as an endpoint: `scheme://host[:port]…` or `host[:port]…`. In 2.x, and in 3.x with the locations
+ * feature off, one that it cannot read (`image:1.2`, `host:`, an IPv6 address without brackets) fails the whole report with 400; with the feature on, a
+ * host of more than 253 characters does so with 500 (tried on 3.2). One without a scheme but with `://` further on is taken for a scheme and path.
+ */
+export function isLocation(location: string): boolean {
+  if (location.length > 1_000 || /\s/.test(location)) return false;
+  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(location)?.[1];
+  if (scheme === undefined ? location.includes("://") : scheme.length > LONGEST_SCHEME) return false;
+  const parts = AUTHORITY.exec(scheme === undefined ? location : location.slice(scheme.length + "://".length));
+  if (parts === null) return false;
+  const [, address, name = "", port] = parts;
+  const host = address === undefined ? HOST.test(name) && name.length <= 253 : isIPv6(address);
+  return host && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535));
+}

@@ -1,0 +1,67 @@
+import { RelayError } from "../errors.ts";
+import { afterConflict } from "../importer/conflict.ts";
+import { readAnnotations } from "../model/annotations.ts";
+import { type Job, jobKey } from "../model/job.ts";
+import { uri } from "../model/object-keys.ts";
+import { readReceipt, writtenBackBy } from "../model/receipt.ts";
+import type { Scan } from "../model/scan.ts";
+import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
+import { syncTest } from "./sync-test.ts";
+
+/**
+ * Reads the test of a finished job again and writes today's verdicts over findings.json, if that is still our own write-back. Imports nothing.
+ * @throws RelayError `job-invalid` where there is no receipt to start from, `dojo-not-found` where the test was deleted
+ */
+export async function resyncJob(
+  job: Job & { readonly scan: Scan },
+  ports: FlowPorts,
+  settings: FlowSettings,
+): Promise<JobOutcome> {
+  const { storage, dojo, clock, log } = ports;
+  const startedAt = clock.now();
+  const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
+  if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
+  if (stored === undefined) {
+    throw new RelayError("job-invalid", `${uri(job)} has no receipt to sync again from: it has to be imported first`, {
+      object: uri(job),
+    });
+  }
+  const { receipt } = stored;
+  const imported = { ...job, kind: "import" as const, etag: receipt.etag };
+  if (writtenBackBy(job, head.metadata) !== receipt.jobKey || jobKey(imported) !== receipt.jobKey) {
+    return { outcome: "superseded", why: `${uri(job)} is no longer what was synced` };
+  }
+  const tests = await dojo.testsByBuildId(receipt.jobKey);
+  if (!tests.some(({ id }) => id === receipt.test.id)) {
+    throw new RelayError("dojo-not-found", `test ${receipt.test.id} of ${uri(job)} is no longer in DefectDojo`, {
+      object: uri(job),
+    });
+  }
+  const { options } = readAnnotations(job.scan, uri(job));
+  const sync = syncTest(
+    {
+      job: imported,
+      options: { ...options, testTitle: receipt.test.name },
+      filed: {
+        productType: receipt.productType,
+        product: { ...receipt.product, productTypeId: receipt.productType.id },
+        engagement: { ...receipt.engagement, productId: receipt.product.id },
+      },
+      testId: receipt.test.id,
+      scanType: receipt.scanType,
+      importedAs: receipt.importedAs,
+      fellBack: receipt.fellBack,
+      total: undefined,
+      deduplication: receipt.deduplication,
+      repairs: receipt.repairs,
+      repairCount: receipt.repairCount,
+      warnings: receipt.warnings,
+      current: { etag: head.etag, own: true },
+      startedAt,
+      timings: {},
+    },
+    ports,
+    { ...settings, syncMode: receipt.syncMode },
+  );
+  return await sync.catch((error: unknown) => afterConflict(error, imported, head.etag, storage));
+}

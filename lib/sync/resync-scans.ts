@@ -1,0 +1,77 @@
+import { type RelayError, toRelayError } from "../errors.ts";
+import { readSidecar, type SidecarSettings } from "../ingest/sidecar.ts";
+import { type ObjectRef, originalOf, RECEIPT_NAME, uri } from "../model/object-keys.ts";
+import { type Receipt, readReceipt } from "../model/receipt.ts";
+import type { ListedObject } from "../ports/storage.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
+import { mapInOrder } from "../util/concurrency.ts";
+import { resyncJob } from "./resync-job.ts";
+import { scanFolders } from "./scan-folders.ts";
+
+export interface ResyncSettings {
+  readonly bucket: string;
+  readonly prefix: string;
+  /** Only scans that were imported since. */
+  readonly since: Date | undefined;
+  readonly findingsName: string;
+  readonly sidecar: SidecarSettings;
+  readonly flow: FlowSettings;
+  /** Scans at once. */
+  readonly concurrency: number;
+  /** True as soon as no further scan is to be begun. */
+  readonly stop: () => boolean;
+}
+
+/** How a scan's resync ended: `skipped` is one that has nothing to sync, or is no longer ours. */
+export type Resynced = { readonly key: string } & (
+  | { readonly outcome: "synced"; readonly receipt: Receipt }
+  | { readonly outcome: "skipped"; readonly why: string }
+  | { readonly outcome: "failed"; readonly error: RelayError }
+);
+
+/**
+ * Reads the test of every finished scan below the prefix again and writes today's verdicts over its findings. Imports nothing. A scan that fails is one
+ * of the results; what concerns all of them (the listing) is thrown.
+ */
+export function resyncScans(ports: FlowPorts, settings: ResyncSettings): AsyncGenerator<Resynced> {
+  return mapInOrder(finishedScans(ports, settings), settings.concurrency, async (ref): Promise<Resynced> => {
+    try {
+      return { key: ref.key, ...(await resyncOne(ref, ports, settings)) };
+    } catch (error) {
+      return { key: ref.key, outcome: "failed", error: toRelayError(error, uri(ref)) };
+    }
+  });
+}
+
+async function* finishedScans({ storage }: FlowPorts, settings: ResyncSettings): AsyncGenerator<ObjectRef> {
+  const { bucket, prefix, since, findingsName, stop } = settings;
+  const originalName = originalOf({ bucket, key: findingsName }).key;
+  const names = new Set([findingsName, originalName, RECEIPT_NAME]);
+  for await (const { objects } of scanFolders(storage.list(bucket, prefix), names)) {
+    if (stop()) return;
+    const [findings, receipt] = [objects.get(findingsName), objects.get(RECEIPT_NAME)];
+    // Every resync writes the receipt anew; the original is written once, at the import.
+    if (findings !== undefined && receipt !== undefined && isSince(objects.get(originalName) ?? receipt, since)) {
+      yield { bucket, key: findings.key };
+    }
+  }
+}
+
+const isSince = ({ lastModified }: ListedObject, since: Date | undefined) =>
+  since === undefined || lastModified === undefined || lastModified >= since;
+
+type Ended =
+  | { readonly outcome: "synced"; readonly receipt: Receipt }
+  | { readonly outcome: "skipped"; readonly why: string };
+
+async function resyncOne(ref: ObjectRef, ports: FlowPorts, { sidecar, flow }: ResyncSettings): Promise<Ended> {
+  const stored = await readReceipt(ports.storage, ref, ports.log);
+  if (stored === undefined) return { outcome: "skipped", why: "its receipt cannot be read" };
+  if (stored.receipt.outcome === "imported") {
+    return { outcome: "skipped", why: "imported in read-only mode: its findings are not the relay's" };
+  }
+  const scan = await readSidecar(ports.storage, ref, sidecar);
+  const job = { version: 1, kind: "resync", ...ref, etag: stored.receipt.etag, scan } as const;
+  const { receipt, why } = await resyncJob(job, ports, flow);
+  return receipt === undefined ? { outcome: "skipped", why: why ?? "" } : { outcome: "synced", receipt };
+}

@@ -1,0 +1,43 @@
+import { uri } from "../model/object-keys.ts";
+import type { FlowPorts } from "../types.ts";
+import { type ResyncSettings, resyncScans } from "./resync-scans.ts";
+
+export interface ResyncAnswer {
+  readonly synced: number;
+  readonly skipped: number;
+  readonly failed: number;
+  /** False where the time ran out before the last scan. */
+  readonly whole: boolean;
+}
+
+/** No scan is begun later than this before the function is ended. Milliseconds. */
+export const LEAST_TIME = 120_000;
+const DAY = 86_400_000;
+
+/** The resync of a schedule: the scans that were imported in the last `days` days, as far as the time reaches. A scan that fails is logged and counted. */
+export async function scheduledResync(
+  ports: FlowPorts,
+  settings: Omit<ResyncSettings, "since" | "stop">,
+  days: number,
+  remainingMs: () => number,
+): Promise<ResyncAnswer> {
+  const { log, metrics, clock } = ports;
+  const count = { synced: 0, skipped: 0, failed: 0 };
+  const { bucket } = settings;
+  let whole = true;
+  const stop = () => {
+    if (remainingMs() < LEAST_TIME) whole = false;
+    return !whole;
+  };
+  const since = new Date(clock.now() - days * DAY);
+  for await (const result of resyncScans(ports, { ...settings, since, stop })) {
+    count[result.outcome]++;
+    const object = uri({ bucket, key: result.key });
+    if (result.outcome === "failed") log.error("a scan could not be synced again", { object, error: result.error });
+    else log.debug(`a scan is synced again: ${result.outcome}`, { object });
+  }
+  metrics.add("ScansResynced", count.synced);
+  metrics.add("ResyncsFailed", count.failed);
+  if (!whole) log.warn("the time ran out before the last scan: narrow RESYNC_PREFIX or RESYNC_DAYS", { ...count });
+  return { ...count, whole };
+}

@@ -1,0 +1,115 @@
+import type { ImportContext } from "../importer/import-context.ts";
+import { DOJO_SEVERITIES, type ImportOptions } from "../model/annotations.ts";
+import { jobKey, type ScanJob } from "../model/job.ts";
+import { originalOf, uri } from "../model/object-keys.ts";
+import { type Receipt, writeReceipt, writtenBackBy } from "../model/receipt.ts";
+import { dropUndefined } from "../model/scan.ts";
+import { GENERIC } from "../model/scan-types.ts";
+import { streamFindings } from "../report/report.ts";
+import { dojoSeverity } from "../report/to-generic-finding.ts";
+import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
+import { mergeFindings } from "./merge.ts";
+import { tally } from "./tally.ts";
+import type { MappingContext } from "./to-synced-finding.ts";
+import { countFindings, keepOriginal, replaced, writeFindings } from "./write-back.ts";
+
+/** A complete test in DefectDojo, to be brought back into the bucket. */
+export interface TestToSync {
+  readonly job: ScanJob;
+  readonly options: ImportOptions;
+  readonly filed: Pick<ImportContext, "productType" | "product" | "engagement">;
+  readonly testId: number;
+  readonly scanType: string;
+  readonly importedAs: string;
+  readonly fellBack: string | undefined;
+  /** How many findings the test has, where that is known. */
+  readonly total: number | undefined;
+  /** What was known of its deduplication after the import, where that is known. */
+  readonly deduplication: Receipt["deduplication"];
+  readonly repairs: readonly string[];
+  readonly repairCount: number;
+  readonly warnings: readonly string[];
+  /** ETag that findings.json has now, and whether that is our own write-back. */
+  readonly current: { readonly etag: string; readonly own: boolean };
+  readonly startedAt: number;
+  readonly timings: Record<string, number>;
+}
+
+/**
+ * Reads the test back and writes, in this order: the upload beside the findings, the findings with DefectDojo's verdicts, the receipt.
+ * @throws RelayError `storage-precondition` if somebody wrote findings.json meanwhile; it is theirs then
+ */
+export async function syncTest(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
+  const { storage, dojo, clock, log } = ports;
+  const { job, current } = test;
+  const counts = tally();
+  const mapping: MappingContext = {
+    scan: job.scan,
+    now: new Date(test.startedAt).toISOString(),
+    url: (kind, id) => dojo.url(kind, id),
+  };
+  const syncMode = test.importedAs === GENERIC ? settings.syncMode : "replace";
+  const started = clock.now();
+  if (settings.syncBack && !current.own) await keepOriginal(storage, job);
+  const inDojo = replaced(dojo, test.testId, test.total, mapping);
+  if (settings.syncBack) {
+    const findings = syncMode === "merge" ? await merged(test, inDojo, ports, settings, mapping) : inDojo;
+    await writeFindings(storage, job, findings, counts, current.etag);
+  } else await countFindings(inDojo, counts);
+  const finished = clock.now();
+  const { productType, product, engagement } = test.filed;
+  const receipt: Receipt = {
+    version: 1,
+    jobKey: jobKey(job),
+    outcome: settings.syncBack ? "synced" : "imported",
+    findingsKey: job.key,
+    etag: job.etag,
+    scan: dropUndefined({
+      name: job.scan.name,
+      namespace: job.scan.namespace,
+      scanType: job.scan.scanType,
+      uid: job.scan.uid,
+    }),
+    scanType: test.scanType,
+    importedAs: test.importedAs,
+    ...dropUndefined({ sequencer: job.sequencer, fellBack: test.fellBack, deduplication: test.deduplication }),
+    syncMode,
+    productType: { id: productType.id, name: productType.name, url: dojo.url("product/type", productType.id) },
+    product: { id: product.id, name: product.name, url: dojo.url("product", product.id) },
+    engagement: { id: engagement.id, name: engagement.name, url: dojo.url("engagement", engagement.id) },
+    test: { id: test.testId, name: test.options.testTitle, url: dojo.url("test", test.testId) },
+    ...counts.counts(),
+    repairs: [...test.repairs],
+    repairCount: test.repairCount,
+    warnings: [...test.warnings],
+    startedAt: new Date(test.startedAt).toISOString(),
+    finishedAt: new Date(finished).toISOString(),
+    timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
+  };
+  const stillOurs = async () => {
+    const head = await storage.head(job);
+    if (head === undefined) return false;
+    return writtenBackBy(job, head.metadata) === receipt.jobKey || (!settings.syncBack && head.etag === job.etag);
+  };
+  if (!(await writeReceipt(storage, job, receipt, log, stillOurs))) {
+    return { outcome: "superseded", why: `${uri(job)} is another's by now` };
+  }
+  return { outcome: receipt.outcome, receipt };
+}
+
+async function merged(
+  test: TestToSync,
+  inDojo: ReturnType<typeof replaced>,
+  { storage }: FlowPorts,
+  settings: FlowSettings,
+  mapping: MappingContext,
+) {
+  const original = originalOf(test.job);
+  const least = DOJO_SEVERITIES.indexOf(test.options.minimumSeverity);
+  return mergeFindings(
+    streamFindings(await storage.read(original), original, settings.limits),
+    inDojo,
+    (finding) => DOJO_SEVERITIES.indexOf(dojoSeverity(finding.severity) ?? "Info") <= least,
+    mapping,
+  );
+}

@@ -1,0 +1,53 @@
+import type { Receipt } from "../model/receipt.ts";
+import type { DojoFinding } from "../ports/defectdojo.ts";
+
+type Counts = Pick<
+  Receipt,
+  "findings" | "new" | "duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated"
+>;
+
+const SEVERITIES: Readonly<Record<string, keyof Counts["findings"]["severities"]>> = {
+  INFORMATIONAL: "informational",
+  LOW: "low",
+  MEDIUM: "medium",
+  HIGH: "high",
+};
+
+/** Counts findings as they pass, for the receipt. */
+export interface Tally {
+  /** @param written category and severity as they stand in the written finding */
+  add(finding: DojoFinding, original: DojoFinding | undefined, written: { category: string; severity: string }): void;
+  counts(): Counts;
+}
+
+export function tally(): Tally {
+  const severities = { informational: 0, low: 0, medium: 0, high: 0 };
+  const categories = new Map<string, number>();
+  const seen = { all: 0, new: 0, duplicates: 0, falsePositives: 0, riskAccepted: 0, outOfScope: 0, mitigated: 0 };
+  return {
+    add: (finding, original, written) => {
+      // Verdicts stand on the original of a duplicate.
+      const either = (verdict: "falsePositive" | "riskAccepted" | "outOfScope" | "mitigated") =>
+        finding[verdict] || original?.[verdict] === true;
+      const verdicts = {
+        duplicates: finding.duplicate,
+        falsePositives: either("falsePositive"),
+        riskAccepted: either("riskAccepted"),
+        outOfScope: either("outOfScope"),
+        mitigated: either("mitigated"),
+      };
+      seen.all++;
+      if (!Object.values(verdicts).includes(true)) seen.new++;
+      for (const name of Object.keys(verdicts) as (keyof typeof verdicts)[]) if (verdicts[name]) seen[name]++;
+      severities[SEVERITIES[written.severity] ?? "informational"]++;
+      categories.set(written.category, (categories.get(written.category) ?? 0) + 1);
+    },
+    counts: () => {
+      const { all, ...verdicts } = seen;
+      return {
+        findings: { count: all, severities: { ...severities }, categories: Object.fromEntries(categories) },
+        ...verdicts,
+      };
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { Readable } from "node:stream";
+import type { ScanJob } from "../model/job.ts";
+import { originalOf } from "../model/object-keys.ts";
+import { ownMetadata } from "../model/receipt.ts";
+import type { DefectDojo, DojoFinding } from "../ports/defectdojo.ts";
+import type { Storage } from "../ports/storage.ts";
+import { batched } from "../report/report.ts";
+import type { Tally } from "./tally.ts";
+import { type MappingContext, toSyncedFinding } from "./to-synced-finding.ts";
+
+const JSON_TYPE = "application/json";
+
+/** A finding as it is written, with what it was made of. */
+export interface Written {
+  readonly written: { readonly category: string; readonly severity: string; readonly [field: string]: unknown };
+  readonly finding: DojoFinding;
+  readonly original: DojoFinding | undefined;
+}
+
+/** DefectDojo's findings of a test in their order, mapped. */
+export async function* replaced(
+  dojo: DefectDojo,
+  testId: number,
+  expected: number | undefined,
+  mapping: MappingContext,
+): AsyncGenerator<Written> {
+  for await (const page of dojo.findingPages(testId, expected)) {
+    for (const finding of page.findings) {
+      const original = finding.duplicateOf === undefined ? undefined : page.originals.get(finding.duplicateOf);
+      yield { written: toSyncedFinding(finding, original, mapping), finding, original };
+    }
+  }
+}
+
+/**
+ * Keeps the upload beside the findings as `findings.original.json`: a copy inside the store, and only of the job's own upload.
+ * @throws RelayError `storage-precondition` if findings.json is no longer the job's upload
+ */
+export async function keepOriginal(storage: Storage, job: ScanJob): Promise<void> {
+  await storage.copy(job, originalOf(job), job.etag, { contentType: JSON_TYPE, metadata: ownMetadata(job) });
+}
+
+/**
+ * Streams the findings over those in the bucket, if nobody wrote there since `currentEtag`.
+ * @returns the new ETag
+ * @throws RelayError `storage-precondition` if somebody did; the bucket holds what they wrote
+ */
+export async function writeFindings(
+  storage: Storage,
+  job: ScanJob,
+  findings: AsyncIterable<Written>,
+  tally: Tally,
+  currentEtag: string,
+): Promise<string> {
+  const body = Readable.from(batched(encode(findings, tally)), { objectMode: false });
+  return await storage.write(job, body, {
+    contentType: JSON_TYPE,
+    metadata: ownMetadata(job),
+    condition: { ifMatch: currentEtag },
+  });
+}
+
+/** Reads and counts the findings without writing them (read-only mode). */
+export async function countFindings(findings: AsyncIterable<Written>, tally: Tally): Promise<void> {
+  for await (const { finding, original, written } of findings) tally.add(finding, original, written);
+}
+
+async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
+  let first = true;
+  for await (const { finding, original, written } of findings) {
+    tally.add(finding, original, written);
+    yield `${first ? "[\n" : ",\n"}${JSON.stringify(written)}`;
+    first = false;
+  }
+  yield first ? "[]\n" : "\n]\n";
+}

@@ -1,0 +1,253 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SQSEvent, SQSRecord } from "aws-lambda";
+import { describe, expect, it } from "vitest";
+import { importerHandler, ingestHandler } from "../../../lib/aws/handlers.ts";
+import { RelayError } from "../../../lib/errors.ts";
+import type { RecordSettings } from "../../../lib/importer/process-message.ts";
+import { encodeJob, jobKey } from "../../../lib/model/job.ts";
+import { sibling } from "../../../lib/model/object-keys.ts";
+import { ownMetadata } from "../../../lib/model/receipt.ts";
+import type { DefectDojo } from "../../../lib/ports/defectdojo.ts";
+import { s3Event, s3Record, snsEvent, sqsEvent } from "../../helpers/events.ts";
+import { aGenericScan, aJob, aReceipt, aSidecar, ETAG, FINDINGS } from "../../helpers/factories.ts";
+import { fakeClock } from "../../helpers/fake-clock.ts";
+import { fakeDojo } from "../../helpers/fake-dojo.ts";
+import { memoryQueue } from "../../helpers/memory-queue.ts";
+import { memoryStorage } from "../../helpers/memory-storage.ts";
+import { recorder } from "../../helpers/recorder.ts";
+import { relayErrorBy } from "../../helpers/thrown.ts";
+
+const SETTINGS: RecordSettings = {
+  maxFailures: 5,
+  heartbeatSeconds: 120,
+  ingest: {
+    sidecarName: "scan.json",
+    findingsName: "findings.json",
+    maxSidecarBytes: 1_048_576,
+    hookLabels: undefined,
+    sidecarGraceMs: 30_000,
+  },
+  flow: {
+    lowPrivileged: false,
+    userId: undefined,
+    username: undefined,
+    syncBack: true,
+    syncMode: "replace",
+    scanTypeMap: {},
+    limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
+    ledger: { settleMs: 120_000, stalledMs: 300_000, pollMs: 2_000 },
+    deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
+  },
+};
+const CONTEXT = { getRemainingTimeInMillis: () => 900_000, awsRequestId: "request" };
+
+function world(dojo: Partial<DefectDojo> = {}) {
+  const storage = memoryStorage();
+  const [queue, dlq] = [memoryQueue(), memoryQueue()];
+  const { log, metrics, messages } = recorder();
+  const ports = { storage, queue, dlq, log, metrics, clock: fakeClock("2026-11-24T17:01:44Z"), dojo: fakeDojo(dojo) };
+  const importer = importerHandler(ports, SETTINGS);
+  return {
+    storage,
+    queue,
+    dlq,
+    messages,
+    importer: (event: SQSEvent) => importer(event, CONTEXT),
+    ingest: ingestHandler(ports, SETTINGS.ingest),
+    /** A scan's folder of which a job can be made. */
+    upload: (folder: string) => {
+      const ref = { ...FINDINGS, key: `${folder}/findings.json` };
+      storage.put(sibling(ref, "scan.json"), JSON.stringify(aSidecar()));
+      storage.put(ref, "[]");
+    },
+    /** A scan that is finished: its job is done at once. */
+    finished: (folder: string) => {
+      const job = jobOf(folder);
+      storage.put(job, "[1]", ownMetadata(job));
+      storage.put(sibling(job, "defectdojo.json"), JSON.stringify(aReceipt(job)));
+    },
+  };
+}
+const jobOf = (folder: string) => aJob({ key: `${folder}/findings.json`, scan: aGenericScan() });
+
+/** A message of the job queue. */
+function record(id: string, group: string, folder: string, changes: Partial<SQSRecord> = {}): SQSRecord {
+  return {
+    messageId: id,
+    receiptHandle: `handle-${id}`,
+    body: encodeJob(jobOf(folder)),
+    attributes: {
+      ApproximateReceiveCount: "1",
+      MessageGroupId: group,
+      SentTimestamp: "0",
+      SenderId: "x",
+      ApproximateFirstReceiveTimestamp: "0",
+    },
+    messageAttributes: {},
+    md5OfBody: "",
+    eventSource: "aws:sqs",
+    eventSourceARN: "arn:aws:sqs:eu-central-1:1:jobs.fifo",
+    awsRegion: "eu-central-1",
+    ...changes,
+  };
+}
+const failures = (...ids: string[]) => ({ batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) });
+const unavailable: Partial<DefectDojo> = {
+  testsByBuildId: async () => {
+    throw new RelayError("dojo-unavailable", "HTTP 502", { object: "GET /api/v2/tests/" });
+  },
+};
+
+describe("the importer function", () => {
+  it("settles a batch in full where every job ends", async () => {
+    const w = world();
+    for (const folder of ["a", "b"]) w.finished(folder);
+    expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "y", "b")] })).toEqual(failures());
+    const first = ["handle-1", "handle-2"].map((receiptHandle) => ({ receiptHandle, seconds: 120 }));
+    expect(w.queue.visibility).toEqual(first);
+  });
+
+  it("holds back those behind a failed job of their group, and no others", async () => {
+    const w = world(unavailable);
+    for (const folder of ["b", "c", "d"]) w.finished(folder);
+    w.upload("a");
+    const records = [record("1", "x", "a"), record("2", "x", "b"), record("3", "y", "c"), record("4", "x", "d")];
+    expect(await w.importer({ Records: records })).toEqual(failures("1", "2", "4"));
+  });
+
+  it("gives those behind it back at once: the group stays hidden as long as one of them is", async () => {
+    const w = world(unavailable);
+    w.upload("a");
+    await w.importer({ Records: [record("1", "x", "a"), record("2", "x", "b"), record("3", "x", "c")] });
+    const [first, ...behind] = w.queue.visibility.filter(({ receiptHandle }, index, all) => {
+      return all.findLastIndex((one) => one.receiptHandle === receiptHandle) === index;
+    });
+    expect(first).toMatchObject({ receiptHandle: "handle-1", seconds: expect.any(Number) });
+    expect(first?.seconds).toBeGreaterThan(0);
+    expect(behind).toEqual([
+      { receiptHandle: "handle-2", seconds: 0 },
+      { receiptHandle: "handle-3", seconds: 0 },
+    ]);
+  });
+
+  it("goes on where one cannot be given back", async () => {
+    const w = world(unavailable);
+    w.upload("a");
+    let calls = 0;
+    w.queue.before = () => {
+      if (++calls > 3) throw new RelayError("queue-unavailable", "down", { object: "queue" });
+    };
+    expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "x", "b")] })).toEqual(failures("1", "2"));
+    expect(w.messages("warn")).toContain("a message could not be given back");
+  });
+
+  it("holds nothing back behind a job that was put aside", async () => {
+    const w = world();
+    w.finished("b");
+    const bad = record("1", "x", "a", { body: "{" });
+    expect(await w.importer({ Records: [bad, record("2", "x", "b")] })).toEqual(failures());
+    expect(w.dlq.sent).toHaveLength(1);
+  });
+
+  it("fails the whole batch only message by message", async () => {
+    const w = world(unavailable);
+    for (const folder of ["a", "b"]) w.upload(folder);
+    expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "y", "b")] })).toEqual(failures("1", "2"));
+  });
+
+  it("begins anew with each batch: a group that failed once is tried again", async () => {
+    const w = world(unavailable);
+    w.upload("a");
+    expect(await w.importer({ Records: [record("1", "x", "a")] })).toEqual(failures("1"));
+    w.finished("a");
+    w.finished("b");
+    expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "x", "b")] })).toEqual(failures());
+  });
+
+  it("keeps batches apart that it works on at once", async () => {
+    const w = world({
+      testsByBuildId: async () => {
+        await sleep(20);
+        throw new RelayError("dojo-unavailable", "HTTP 502", { object: "GET /api/v2/tests/" });
+      },
+    });
+    for (const folder of ["a", "c"]) w.upload(folder);
+    for (const folder of ["b", "d"]) w.finished(folder);
+    const batches = [
+      [record("1", "x", "a"), record("2", "y", "b")],
+      [record("3", "z", "c"), record("4", "z", "d")],
+      [record("5", "x", "d")],
+    ];
+    expect(await Promise.all(batches.map((Records) => w.importer({ Records })))).toEqual([
+      failures("1"),
+      failures("3", "4"),
+      failures(),
+    ]);
+  });
+
+  it("lets a record that is none come again", async () => {
+    const w = world();
+    const broken = record("1", "x", "a", { body: undefined as never });
+    expect(await w.importer({ Records: [broken] })).toEqual(failures("1"));
+  });
+
+  it("takes the number of deliveries from the message", async () => {
+    const w = world(unavailable);
+    w.upload("a");
+    const fifth = record("1", "x", "a");
+    const again = { ...fifth, attributes: { ...fifth.attributes, ApproximateReceiveCount: "5" } };
+    expect(await w.importer({ Records: [again] })).toEqual(failures());
+    expect(w.dlq.sent[0]).toMatchObject({ group: "x", attributes: { attempts: "5", reason: "dojo-unavailable" } });
+  });
+});
+
+describe("the ingest function", () => {
+  const key = jobKey({ ...FINDINGS, etag: ETAG });
+
+  it("says what became of an event", async () => {
+    const w = world();
+    w.upload("scan-abc");
+    expect(await w.ingest(s3Event({ eTag: ETAG }))).toEqual({
+      enqueued: [key],
+      ignored: 0,
+      deadLettered: 0,
+      failed: [],
+      batchItemFailures: [],
+    });
+  });
+
+  it("fails the SQS messages that may still succeed, and no others", async () => {
+    const w = world();
+    w.upload("scan-abc");
+    w.storage.put({ ...FINDINGS, key: "late/findings.json" }, "[]");
+    const late = s3Event({ eTag: ETAG, key: "late/findings.json" });
+    const answer = await w.ingest(sqsEvent(s3Event({ eTag: ETAG }), late, "no JSON"));
+    expect(answer).toMatchObject({ enqueued: [key], deadLettered: 1, ...failures("message-2") });
+  });
+
+  it("names a message once, however many of its records fail", async () => {
+    const w = world();
+    const keys = ["a/findings.json", "b/findings.json"];
+    for (const one of keys) w.storage.put({ ...FINDINGS, key: one }, "[]");
+    const answer = await w.ingest(sqsEvent({ Records: keys.map((one) => s3Record({ eTag: ETAG, key: one })) }));
+    expect(answer).toMatchObject(failures("message-1"));
+    expect(answer.batchItemFailures).toHaveLength(1);
+  });
+
+  it.each([
+    ["S3", s3Event({ eTag: ETAG })],
+    ["SNS", snsEvent(s3Event({ eTag: ETAG }))],
+  ])("fails whole for an event of %s that may still succeed, so that it is sent again", async (_, event) => {
+    const w = world();
+    w.storage.put(FINDINGS, "[]");
+    expect(await relayErrorBy(() => w.ingest(event))).toMatchObject({
+      reason: "sidecar-missing",
+      object: "s3://securecodebox/scan-abc/scan.json",
+    });
+  });
+
+  it("acknowledges what no retry can mend", async () => {
+    const w = world();
+    expect(await w.ingest({ nothing: "of ours" })).toMatchObject({ deadLettered: 1, ...failures() });
+  });
+});

@@ -1,0 +1,148 @@
+import { describe, expect, it } from "vitest";
+import { ANNOTATIONS, type ImportOptions, productName, readAnnotations } from "../../../lib/model/annotations.ts";
+import type { Scan } from "../../../lib/model/scan.ts";
+import { aScan } from "../../helpers/factories.ts";
+import { relayErrorBy } from "../../helpers/thrown.ts";
+
+const OBJECT = "s3://b/scan-abc/findings.json";
+const PREFIX = "defectdojo.securecodebox.io/";
+const read = (annotations: Scan["annotations"], changes: Partial<Scan> = {}) =>
+  readAnnotations(aScan({ annotations, ...changes }), OBJECT);
+
+const DEFAULTS: ImportOptions = {
+  productName: "nmap-example",
+  productDescription: "Product was automatically created by the secureCodeBox DefectDojo integration",
+  productTags: [],
+  engagementName: "nmap-example",
+  engagementVersion: "",
+  deduplicateOnEngagement: false,
+  engagementTags: [],
+  testTitle: "nmap-example",
+  testTags: [],
+  minimumSeverity: "Info",
+  closeOldFindings: false,
+  doNotImport: false,
+};
+
+describe("annotations on the Scan", () => {
+  const rows: [string, string, Partial<ImportOptions>][] = [
+    ["product-type-name", " Web Shops ", { productTypeName: "Web Shops" }],
+    ["product-name", " Shop ", { productName: "Shop" }],
+    ["product-description", "What it is", { productDescription: "What it is" }],
+    ["product-tags", " appsec, demo ,,two words", { productTags: ["appsec", "demo", "two_words"] }],
+    ["engagement-name", "nightly", { engagementName: "nightly" }],
+    ["engagement-version", "v1.2", { engagementVersion: "v1.2" }],
+    ["engagement-deduplicate-on-engagement", "true", { deduplicateOnEngagement: true }],
+    ["engagement-tags", "automated,daily", { engagementTags: ["automated", "daily"] }],
+    ["test-title", "Ports of the shop", { testTitle: "Ports of the shop" }],
+    ["minimum-severity", "High", { minimumSeverity: "High" }],
+    ["minimum_severity", "low", { minimumSeverity: "Low" }],
+    ["close-old-findings", "TRUE", { closeOldFindings: true }],
+    ["service", "checkout", { service: "checkout" }],
+    ["environment", "Production", { environment: "Production" }],
+    ["branch-tag", "main", { branchTag: "main" }],
+    ["commit-hash", "af38e9b", { commitHash: "af38e9b" }],
+    ["test-tags", "ports", { testTags: ["ports"] }],
+    ["group-by", "finding_title", { groupBy: "finding_title" }],
+    ["active", "false", { active: false }],
+    ["verified", " true ", { verified: true }],
+    ["do-not-import", "true", { doNotImport: true }],
+  ];
+
+  it.each(rows)("%s: %j is taken up", (name, value, expected) => {
+    const { options, warnings } = read({ [name]: value });
+    expect(options).toEqual({ ...DEFAULTS, ...expected });
+    expect(warnings).toEqual([]);
+  });
+
+  it("all have a test of their own", () => {
+    expect(rows.map(([name]) => name).sort()).toEqual(Object.keys(ANNOTATIONS).sort());
+  });
+
+  it("have defaults: the scan's name, no tags, every severity, nothing closed", () => {
+    expect(read({}).options).toEqual(DEFAULTS);
+  });
+
+  it.each(rows.filter(([name]) => /name|description|version|title|service|environment|tag$|hash/.test(name)))(
+    "%s left blank is as if it were not there",
+    (name) => {
+      expect(read({ [name]: "  " }).options).toEqual(DEFAULTS);
+    },
+  );
+});
+
+describe("the product's name", () => {
+  it.each([
+    ["is the annotation's", aScan({ annotations: { "product-name": " Shop " }, scheduledBy: "nightly" }), "Shop"],
+    ["is the ScheduledScan's without an annotation", aScan({ scheduledBy: "nightly" }), "nightly"],
+    ["is the ScheduledScan's with a blank one", aScan({ annotations: { "product-name": " " }, scheduledBy: "n" }), "n"],
+    ["is the scan's without either", aScan(), "nmap-example"],
+  ])("%s", (_, scan, expected) => {
+    expect(productName(scan)).toBe(expected);
+    expect(readAnnotations(scan, OBJECT).options.productName).toBe(expected);
+  });
+});
+
+describe("annotations that are not known", () => {
+  it.each([
+    ["product-nam", "product-name"],
+    ["prodcut-name", "product-name"],
+    ["minimal-severity", "minimum-severity"],
+    ["minimum_severty", "minimum_severity"],
+    ["test-titel", "test-title"],
+    ["close-old-finding", "close-old-findings"],
+    ["Active", "active"],
+    ["do_not_import", "do-not-import"],
+  ])("%s is warned of with the nearest name, %s", (name, nearest) => {
+    const { options, warnings } = read({ [name]: "x" });
+    expect(warnings).toEqual([`annotation ${PREFIX}${name} is not known; did you mean ${nearest}?`]);
+    expect(options).toEqual(DEFAULTS);
+  });
+
+  it("is warned of without a guess where nothing is near", () => {
+    expect(read({ "something-else-entirely": "x" }).warnings).toEqual([
+      `annotation ${PREFIX}something-else-entirely is not known`,
+    ]);
+  });
+
+  it("build-id is ours, and warned of as that", () => {
+    const { warnings } = read({ "build-id": "42" });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain(`${PREFIX}build-id is ignored`);
+  });
+
+  it.each(["constructor", "__proto__", "toString"])("%s is no annotation", (name) => {
+    const annotations = Object.fromEntries([[name, "x"]]);
+    expect(read(annotations).warnings).toEqual([`annotation ${PREFIX}${name} is not known`]);
+  });
+
+  it("is told quickly also where it is very long", () => {
+    const started = performance.now();
+    expect(read({ ["x".repeat(10_000_000)]: "x" }).warnings).toHaveLength(1);
+    expect(performance.now() - started).toBeLessThan(3_000);
+  });
+});
+
+describe("annotations that cannot be used", () => {
+  it.each([
+    ["close-old-findings", "yes", 'neither "true" nor "false"'],
+    ["active", "", 'neither "true" nor "false"'],
+    ["do-not-import", "1", 'neither "true" nor "false"'],
+    ["minimum-severity", "Severe", "not one of Critical, High, Medium, Low, Info"],
+    ["minimum_severity", "HIGHEST", "not one of Critical, High, Medium, Low, Info"],
+    ["group-by", "title", "not one of component_name,"],
+    ["product-name", "x".repeat(256), "longer than 255 characters"],
+    ["engagement-name", "x".repeat(301), "longer than 300 characters"],
+    ["engagement-version", "x".repeat(101), "longer than 100 characters"],
+    ["branch-tag", "x".repeat(151), "longer than 150 characters"],
+  ])("%s: %s is refused by its name", async (name, value, why) => {
+    const error = await relayErrorBy(() => read({ [name]: value }));
+    expect(error).toMatchObject({ reason: "sidecar-invalid", object: OBJECT });
+    expect(error.message).toContain(`annotation ${PREFIX}${name} is ${why}`);
+  });
+
+  it("are all named at once", async () => {
+    const error = await relayErrorBy(() => read({ active: "x", verified: "y", "group-by": "z" }));
+    for (const name of ["active", "verified", "group-by"]) expect(error.message).toContain(PREFIX + name);
+  });
+});
