@@ -3,7 +3,8 @@ import { type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest/in
 import { readSidecar } from "../lib/ingest/sidecar.ts";
 import { encodeJob, jobKey, messageGroup, type ScanJob } from "../lib/model/job.ts";
 import { nameOf, type ObjectRef, uri } from "../lib/model/object-keys.ts";
-import { type Receipt, readReceipt, uploadedEtag, writtenBackBy } from "../lib/model/receipt.ts";
+import { type Receipt, uploadedEtag, writtenBackBy } from "../lib/model/receipt.ts";
+import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, ObjectHead } from "../lib/ports/storage.ts";
 import { mapInOrder } from "../lib/util/concurrency.ts";
 import { sha256 } from "../lib/util/digest.ts";

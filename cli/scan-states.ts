@@ -1,8 +1,9 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
 import { jobKey } from "../lib/model/job.ts";
 import { CHECKPOINT_NAME, type ObjectRef, RECEIPT_NAME } from "../lib/model/object-keys.ts";
-import { type Receipt, readReceipt } from "../lib/model/receipt.ts";
+import type { Receipt } from "../lib/model/receipt.ts";
 import type { Log } from "../lib/observe.ts";
+import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, Storage } from "../lib/ports/storage.ts";
 import { type ScanFolder, scanFolders } from "../lib/sync/scan-folders.ts";
 import { mapInOrder } from "../lib/util/concurrency.ts";

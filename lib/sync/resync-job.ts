@@ -3,8 +3,9 @@ import { afterConflict } from "../importer/conflict.ts";
 import { readAnnotations } from "../model/annotations.ts";
 import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
-import { readReceipt, writtenBackBy } from "../model/receipt.ts";
+import { writtenBackBy } from "../model/receipt.ts";
 import type { Scan } from "../model/scan.ts";
+import { readReceipt } from "../ports/receipt-store.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
 import { syncTest } from "./sync-test.ts";
 

@@ -1,7 +1,8 @@
 import { type RelayError, toRelayError } from "../errors.ts";
 import { readSidecar, type SidecarSettings } from "../ingest/sidecar.ts";
 import { type ObjectRef, originalOf, RECEIPT_NAME, uri } from "../model/object-keys.ts";
-import { type Receipt, readReceipt } from "../model/receipt.ts";
+import type { Receipt } from "../model/receipt.ts";
+import { readReceipt } from "../ports/receipt-store.ts";
 import type { ListedObject } from "../ports/storage.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import { mapInOrder } from "../util/concurrency.ts";

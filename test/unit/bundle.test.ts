@@ -17,7 +17,7 @@ import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { s3Storage } from "../../lib/aws/s3-storage.ts";
 import { parseNotification } from "../../lib/ingest/notifications.ts";
 import { decodeJob, deduplicationId, messageGroup } from "../../lib/model/job.ts";
-import { readReceipt } from "../../lib/model/receipt.ts";
+import { readReceipt } from "../../lib/ports/receipt-store.ts";
 import { s3Client, sqsClient } from "../contract/aws.ts";
 
 const run = promisify(execFile);
