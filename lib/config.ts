@@ -155,6 +155,9 @@ const follow = dojo.extend({
   FOLLOW_SECONDS: service.shape.FOLLOW_SECONDS,
 });
 
+/** The same as a function, where nobody finds the queue by its name. */
+const followFunction = follow.extend({ QUEUE_URL: httpUrl });
+
 export type CommonConfig = Readonly<z.output<typeof common>>;
 export type DojoConfig = Readonly<z.output<typeof dojo>>;
 export type ImporterConfig = Readonly<z.output<typeof importer>>;
@@ -183,6 +186,9 @@ export const readOperatorConfig = (env: Env): OperatorConfig => read(operator, e
 export const readResyncConfig = (env: Env): ResyncConfig => read(resync, env);
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readFollowConfig = (env: Env): FollowConfig => read(follow, env);
+
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readFollowFunctionConfig = (env: Env) => read(followFunction, env);
 
 function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   // An empty or blank variable is a missing one, as in shells and compose files; a blank number would be 0.
