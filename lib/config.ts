@@ -32,6 +32,13 @@ const labels = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
+/** Names as the Host header carries them, separated by commas; `*.example.com` is each name under it. */
+const hostNames = z
+  .string()
+  .transform((text) => text.split(",").flatMap((name) => name.trim().toLowerCase() || []))
+  .pipe(
+    z.array(z.string().regex(/^(\*|(\*\.)?[a-z\d_-]+(\.[a-z\d_-]+)*)$/, "must be host names, separated by commas")),
+  );
 const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
 
 /** What both functions read. */
@@ -93,6 +100,7 @@ const service = z.object({
   S3_PORT: int(0, 0, 65_535),
   SQS_PORT: int(0, 0, 65_535),
   WEBHOOK_TOKEN: z.string().min(1).optional(),
+  ALLOWED_HOSTS: hostNames.default([]),
   BUCKET: z.string().default("securecodebox"),
   DATA_DIR: z.string().default(".data"),
   MAX_CONCURRENCY: int(4, 1, 100),
