@@ -12,7 +12,12 @@ export interface Traces {
   /** The checkpoint beside the findings, whosever it is. */
   readonly checkpoint: () => Promise<Checkpoint | undefined>;
   readonly dojo: Pick<DefectDojo, "testsByBuildId">;
+  /** Milliseconds since 1970. */
+  readonly now: number;
 }
+
+/** An upload younger than this that an earlier version imported has a receipt, or a checkpoint: DefectDojo need not be asked. Milliseconds. */
+const FRESH_MS = 10 * 60_000;
 
 /**
  * The job with the key that it goes by: its run's, unless an earlier version (whose keys named the upload alone) began or finished it. It ends under the
@@ -29,7 +34,7 @@ export async function withOwnKey(job: ScanJob, traces: Traces): Promise<ScanJob>
 async function begunEarlier(
   job: ScanJob,
   earlierKey: string,
-  { head, receipt, checkpoint, dojo }: Traces,
+  { head, receipt, checkpoint, dojo, now }: Traces,
 ): Promise<boolean> {
   const writer = writtenBackBy(job, head.metadata);
   if (writer === jobKey(job) || receipt?.jobKey === jobKey(job)) return false;
@@ -38,6 +43,7 @@ async function begunEarlier(
   const noted = await checkpoint();
   if (noted?.jobKey === jobKey(job)) return false;
   if (noted?.jobKey === earlierKey && canBeOfRun(job.scan, noted.postedAt)) return true;
+  if (head.lastModified === undefined || now - head.lastModified.getTime() < FRESH_MS) return false;
   const tests = await dojo.testsByBuildId(earlierKey);
   return tests.some(({ createdAt }) => canBeOfRun(job.scan, createdAt));
 }

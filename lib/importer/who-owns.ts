@@ -8,6 +8,7 @@ import type { DefectDojo } from "../ports/defectdojo.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { FlowSettings, JobOutcome } from "../types.ts";
+import type { Clock } from "../util/clock.ts";
 import type { CheckpointStore } from "./checkpoint.ts";
 import { withOwnKey } from "./own-key.ts";
 
@@ -28,6 +29,7 @@ export interface Claim {
 export interface ClaimPorts {
   readonly storage: Storage;
   readonly dojo: DefectDojo;
+  readonly clock: Clock;
   readonly log: Log;
   readonly pending: CheckpointStore;
   /** The Scan that lies beside the findings now; undefined where nobody can read it. */
@@ -42,7 +44,7 @@ export async function whoOwns(
   ports: ClaimPorts,
   { syncBack }: Pick<FlowSettings, "syncBack">,
 ): Promise<Claim | JobOutcome> {
-  const { storage, log, dojo, pending } = ports;
+  const { storage, log, dojo, pending, clock } = ports;
   const [stored, head] = await Promise.all([readReceipt(storage, given, log), storage.head(given)]);
   if (head === undefined) return { outcome: "superseded", why: `${uri(given)} was deleted` };
   const receipt = stored?.receipt;
@@ -50,7 +52,10 @@ export async function whoOwns(
   if (!overwritten && head.etag !== given.etag) {
     return { outcome: "superseded", why: `${uri(given)} is a newer upload now` };
   }
-  const job = await withOwnKey(given, { head, receipt, dojo, checkpoint: () => pending.peek(given) });
+  const job = await withOwnKey(given, {
+    ...{ head, receipt, dojo, now: clock.now() },
+    checkpoint: () => pending.peek(given),
+  });
   const key = jobKey(job);
   const own = writtenBackBy(job, head.metadata) === key;
   if (receipt?.jobKey === key && (own || !syncBack)) return { outcome: "done-before", receipt };

@@ -17,14 +17,19 @@ interface Found {
   readonly receipt?: Receipt;
   readonly checkpoint?: Checkpoint;
   readonly tests?: readonly Test[];
+  /** When the findings were uploaded. */
+  readonly uploaded?: string;
 }
 
-async function keyedBy({ written, receipt, checkpoint, tests = [] }: Found, job = JOB) {
+const LATER = "2026-11-20T10:20:00Z";
+
+async function keyedBy({ written, receipt, checkpoint, tests = [], uploaded = AFTER }: Found, job = JOB) {
   const metadata = written === undefined ? {} : ownMetadata(written);
   const asked: string[] = [];
   const kept = await withOwnKey(job, {
-    head: { etag: ETAG, size: 2, lastModified: undefined, metadata },
+    head: { etag: ETAG, size: 2, lastModified: new Date(uploaded), metadata },
     receipt,
+    now: Date.parse(LATER),
     checkpoint: async () => checkpoint,
     dojo: {
       testsByBuildId: async (buildId) => {
@@ -84,6 +89,10 @@ describe("what this version has begun", () => {
     ["checkpoint", { checkpoint: note(JOB) }],
   ])("is known by its %s, without a question to DefectDojo", async (_, found) => {
     expect(await keyedBy({ ...found, tests: [testAt(AFTER)] })).toEqual({ keyedBy: "run", asked: 0 });
+  });
+
+  it("and DefectDojo need not be asked of an upload that is fresh", async () => {
+    expect(await keyedBy({ uploaded: LATER, tests: [testAt(AFTER)] })).toEqual({ keyedBy: "run", asked: 0 });
   });
 
   it("a scan that says nothing of its run has one key", async () => {
