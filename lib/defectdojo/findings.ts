@@ -106,7 +106,9 @@ async function readPage(
     mode,
     [...originalIds].filter((id) => !ownById.has(id)),
   );
-  const all = [...own, ...elsewhere.findings];
+  // Of an original that is another test's the first location is enough.
+  const originalsElsewhere = elsewhere.findings.map((each) => ({ ...each, endpoints: each.endpoints?.slice(0, 1) }));
+  const all = [...own, ...originalsElsewhere];
   const locations =
     mode === "endpoints"
       ? locateEndpoints(all, { ...answer.prefetch?.endpoints, ...elsewhere.endpoints })
