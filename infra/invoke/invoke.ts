@@ -3,28 +3,33 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
+import type { Env } from "../../lib/config.ts";
 import { bundle, FUNCTIONS, type FunctionName } from "../bundle/bundle.ts";
 import type { Answer } from "./lambda-runtime.ts";
+import { isBare, startLocalStores } from "./local-stores.ts";
 import { invokeInRie } from "./rie.ts";
 
-const HELP = `usage: npm run invoke -- ingest|importer|resync EVENT.json [--rie]
+const HELP = `usage: npm run invoke -- ingest|importer|resync|follow EVENT.json [--rie]
 
-Runs a function as it is deployed - its bundle, freshly built - on one event, against the S3, SQS and DefectDojo that the environment names.
-The answer, or the error as Lambda gives it, is JSON on stdout; logs and metrics go to stderr. EVENT.json may be - for stdin.
+Runs a function as it is deployed (its bundle, freshly built) on one event. The answer, or the error as Lambda gives it, is JSON on stdout;
+everything else goes to stderr. EVENT.json may be - for stdin.
 
   --rie   under the Lambda Runtime Interface Emulator (aws-lambda-rie on the PATH, or RIE_BIN) instead of in a process of its own
 
-Environment: QUEUE_URL and DLQ_URL for ingest and importer, BUCKET for resync, DEFECTDOJO_URL and DEFECTDOJO_APIKEY for importer and resync;
-AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_SQS where they are not AWS. Credentials as a function has them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (no profiles:
-eval "$(aws configure export-credentials --format env)" takes them from one).
+Where the environment names no store, queue or account, an embedded store and queue and a stand-in DefectDojo are started, the scans beside
+the event are uploaded, and what lies in queue and bucket afterwards is printed. For resync, the scans are imported first.
 
-Examples, beside \`S3_PORT=9000 SQS_PORT=9324 dojo-relay start\`:
-  $ export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9324
-  $ export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any QUEUE_URL=… DLQ_URL=…
-  $ npx dojo-relay upload infra/events/scan-7d1f52c4
+Otherwise: QUEUE_URL and DLQ_URL for ingest and importer, BUCKET for resync, DEFECTDOJO_URL and DEFECTDOJO_APIKEY for importer and resync;
+AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_SQS where they are not AWS. Credentials as a function has them: AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (no profiles: eval "$(aws configure export-credentials --format env)" takes them from one).
+
+Examples:
   $ npm run invoke -- ingest infra/events/s3-put.json
-  $ DEFECTDOJO_URL=http://127.0.0.1:8081 DEFECTDOJO_APIKEY=… npm run invoke -- importer infra/events/sqs-job.json
-  $ DEFECTDOJO_URL=http://127.0.0.1:8081 DEFECTDOJO_APIKEY=… npm run invoke -- resync infra/events/schedule.json
+  $ npm run invoke -- importer infra/events/sqs-job.json
+  $ npm run invoke -- resync infra/events/schedule.json
+  $ export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9324
+  $ export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any QUEUE_URL=… DLQ_URL=… DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=…
+  $ npm run invoke -- importer infra/events/sqs-job.json
 
 Exit code: 0 answered, 1 the function failed, 2 wrong arguments or configuration.
 `;
@@ -34,6 +39,7 @@ const LIMITS: Readonly<Record<FunctionName, { readonly timeout: number; readonly
   ingest: { timeout: 60, memory: 512 },
   importer: { timeout: 900, memory: 1024 },
   resync: { timeout: 900, memory: 1024 },
+  follow: { timeout: 60, memory: 512 },
 };
 
 class UsageError extends Error {
@@ -55,11 +61,27 @@ async function main(): Promise<void> {
     throw new UsageError(`give a function (${FUNCTIONS.join(", ")}) and an event; --help shows examples`);
   }
   const event = await readEvent(eventFile);
+  const local = isBare(process.env) ? await startLocalStores(process.env, eventFile) : undefined;
+  try {
+    if (local !== undefined && name === "resync") await invoke("importer", await readEvent(JOB), local.env, false);
+    showAnswer(await invoke(name, event, local?.env ?? {}, values.rie));
+    if (local !== undefined) process.stderr.write(`\n${await local.report()}\n`);
+  } finally {
+    await local?.stop();
+  }
+}
+
+/** What has to be imported before a resync on a bare machine has anything to do. */
+const JOB = join(import.meta.dirname, "../events/sqs-job.json");
+
+async function invoke(name: FunctionName, event: unknown, stores: Env, rie: boolean): Promise<Answer> {
   const { path } = await bundle(name);
-  const env = lambdaEnvironment(name, process.env);
-  const answer = values.rie
-    ? await invokeInRie(path, event, env)
-    : await invokeInChild(path, event, env, LIMITS[name].timeout);
+  const env = lambdaEnvironment(name, { ...process.env, ...stores });
+  return rie ? await invokeInRie(path, event, env) : await invokeInChild(path, event, env, LIMITS[name].timeout);
+}
+
+/** The answer on stdout; the exit code by it. */
+function showAnswer(answer: Answer): void {
   if ("result" in answer) {
     process.stdout.write(`${JSON.stringify(answer.result ?? null, undefined, 2)}\n`);
     return;

@@ -57,6 +57,7 @@ const ABSENT = {
     "client-sqs",
     "/batch/",
   ],
+  follow: ["lib/importer/", "lib/report/", "lib/sync/", "lib/ingest/", "stream-json", "/batch/"],
   all: ["nested-clients", "credential-provider-", "client-sso", "client-sts", "event-streams/", "/undici/", "/cli/"],
 };
 
@@ -226,6 +227,18 @@ describe("npm run invoke", () => {
     for (const args of [[], ["ingest"], ["other", "x.json"], ["ingest", "no-such.json"], ["--wrong"]]) {
       expect(await invoke(args, env)).toMatchObject({ code: 2, log: expect.stringMatching(/^invoke: /) });
     }
+  });
+
+  it.each([
+    ["ingest", "s3-put", { enqueued: [expect.any(String)] }, /queue: 1 message/],
+    ["importer", "sqs-job", { batchItemFailures: [] }, /scan-7d1f52c4\/findings\.original\.json/],
+    ["resync", "schedule", { synced: 1, failed: 0 }, /scan-7d1f52c4\/defectdojo\.json/],
+  ])("%s works on a bare machine, with nothing set", async (name, event, expected, after) => {
+    const { PATH } = process.env;
+    const { code, answer, log } = await invoke([name, `infra/events/${event}.json`], { PATH });
+    expect(answer, log).toMatchObject(expected);
+    expect(log).toMatch(after);
+    expect(code).toBe(0);
   });
 
   const emulator = process.env.RIE_BIN;

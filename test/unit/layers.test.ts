@@ -33,7 +33,7 @@ const folderOf = (file: string) => (file.includes("/") ? file.slice(0, file.inde
 /** What every stage shares: words, helpers, ports. They know no stage and no adapter. */
 const SHARED = ["", "model", "util", "ports"];
 /** In the order of the flow. */
-const STAGES = ["ingest", "importer", "report", "sync"];
+const STAGES = ["ingest", "importer", "report", "sync", "follow"];
 const ADAPTERS = ["aws", "defectdojo"];
 
 /** What a stage shows to another; everything else of it is its own. */
@@ -50,7 +50,8 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   // Lambda's handlers, and the ports that they are handed.
   "aws -> ingest": ["ingest/ingest.ts", "ingest/settings.ts"],
   "aws -> importer": ["importer/process-message.ts", "importer/settle-message.ts", "importer/settings.ts"],
-  "aws -> defectdojo": ["defectdojo/dojo-port.ts"],
+  "aws -> follow": ["follow/follow-round.ts", "follow/follow-state.ts"],
+  "aws -> defectdojo": ["defectdojo/dojo-port.ts", "defectdojo/api.ts", "defectdojo/verdict-feed.ts"],
 };
 
 function mayImport(file: string, to: string): boolean {

@@ -1,4 +1,5 @@
 import { internalError, Refusal } from "../http.ts";
+import { cycloneDxParser } from "./cyclonedx.ts";
 import { genericParser } from "./generic.ts";
 import { nmapParser } from "./nmap.ts";
 import type { Parser } from "./report.ts";
@@ -10,6 +11,7 @@ import { wpscanParser } from "./wpscan.ts";
 import { zapParser } from "./zap.ts";
 
 const PARSERS: Record<string, Parser> = {
+  "CycloneDX Scan": cycloneDxParser,
   "Generic Findings Import": genericParser,
   "ffuf Scan": ffufParser,
   "Gitleaks Scan": gitleaksParser,

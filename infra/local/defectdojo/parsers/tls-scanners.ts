@@ -89,7 +89,9 @@ function tlsFindings(server: Record<string, unknown>, context: ParserContext): R
   const results = object(commands);
   const result = (name: string): Record<string, unknown> => {
     const node = object(results[name] ?? {});
-    return node.status === "NOT_SCHEDULED" ? {} : object(node.result ?? node);
+    if (node.status === "NOT_SCHEDULED") return {};
+    // A command that failed has null for its result, and DefectDojo stumbles over that too.
+    return object("result" in node ? node.result : node);
   };
   const weaknesses: Weakness[] = [
     ...(result("heartbleed").is_vulnerable_to_heartbleed === true

@@ -168,9 +168,22 @@ function settleStatus(state: State, finding: Finding, before: Finding, user: num
     close();
     Object.assign(finding, { is_mitigated: true, active: false, verified: false });
   }
+  if (!STATUS_FIELDS.some(changed)) return;
   if (!finding.duplicate) finding.duplicate_finding = null;
   finding.last_status_update = now;
 }
+
+/** The fields whose change moves `last_status_update`: those that the handler of `dojo/finding/helper.py` listens to. */
+const STATUS_FIELDS = [
+  "active",
+  "verified",
+  "false_p",
+  "is_mitigated",
+  "mitigated",
+  "mitigated_by",
+  "out_of_scope",
+  "risk_accepted",
+] as const;
 
 /** Uses what the query names, so that a page of a big test is found without looking at all findings. */
 function selected(state: State, call: Call): Finding[] {
