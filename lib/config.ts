@@ -1,10 +1,12 @@
 import * as z from "zod";
+import { gateHeaders } from "./defectdojo/headers.ts";
 import { RelayError } from "./errors.ts";
 import { parseLabels } from "./model/hook-selector.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
 import { describeIssues } from "./util/issues.ts";
 import { jsonText } from "./util/json-text.ts";
+import { rememberSecretVariables } from "./util/secret-variables.ts";
 
 /** The environment: the only reader of `process.env`; everything else is handed its part. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -66,6 +68,8 @@ const dojo = z.object({
   DEFECTDOJO_APIKEY: z.string().trim().min(1).optional(),
   DEFECTDOJO_APIKEY_SECRET: z.string().min(1).optional(),
   DEFECTDOJO_APIKEY_PARAMETER: z.string().min(1).optional(),
+  /** Sent with every request to DefectDojo, for a gate before it: `{"NAME": "VALUE"}`. */
+  DEFECTDOJO_HEADERS: jsonText(gateHeaders).optional(),
   DEFECTDOJO_USERNAME: z.string().min(1).optional(),
   DEFECTDOJO_USER_ID: z.coerce.number().int().positive().optional(),
   DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),
@@ -203,6 +207,7 @@ function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   const set = dropUndefined(
     Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value?.trim() === "" ? undefined : value])),
   );
+  rememberSecretVariables(env);
   const parsed = schema.safeParse(set);
   if (!parsed.success) {
     throw new RelayError("config-invalid", `The configuration is not right: ${describeIssues(parsed.error)}`, {

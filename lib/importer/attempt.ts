@@ -1,7 +1,7 @@
 import type { Delivery } from "../deferral.ts";
 import type { ImportOptions } from "../model/annotations.ts";
 import type { ScanJob } from "../model/job.ts";
-import type { Engagement, ImportAnswer, Named, Product, User } from "../ports/defectdojo.ts";
+import type { Engagement, ImportAnswer, ImportStatistics, Named, Product, User } from "../ports/defectdojo.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
 
@@ -15,6 +15,8 @@ export interface ImportContext {
   readonly productType: Named;
   readonly product: Product;
   readonly engagement: Engagement;
+  /** In DefectDojo's own spelling. */
+  readonly environment: string | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -62,5 +64,7 @@ export interface Imported extends Prepared {
 export interface Deduplicated extends Imported {
   readonly context: ImportContext;
   readonly total: number;
+  /** What the import's own answer counted, where there was one, its duplicates brought up to date. */
+  readonly statistics: ImportStatistics | undefined;
   readonly importedAt: number;
 }

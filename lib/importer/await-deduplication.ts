@@ -27,13 +27,17 @@ export async function awaitDeduplication(attempt: Imported): Promise<Deduplicate
   const context = attempt.context ?? (await withFreshIds(locate, attempt));
   const { total, warnings } = await countKept(attempt);
   const said = answer?.deduplicated;
+  let duplicates: number | undefined;
   if (said !== true && total > 0) {
     // Our own write-back was made after such a wait.
     const behind = said === false || (answer === undefined && !current.own);
     const timing = behind ? patient(settings.deduplication, deliveryMs) : settings.deduplication;
-    await untilQuiet({ ...ports, delivery }, testId, timing);
+    duplicates = await untilQuiet({ ...ports, delivery }, testId, timing);
   }
-  return { ...attempt, context, total, importedAt, warnings: [...attempt.warnings, ...context.warnings, ...warnings] };
+  const counted = answer?.statistics;
+  const statistics = counted && { ...counted, duplicates: duplicates ?? counted.duplicates };
+  const told = [...attempt.warnings, ...context.warnings, ...warnings];
+  return { ...attempt, context, total, statistics, importedAt, warnings: told };
 }
 
 /**
@@ -55,6 +59,7 @@ interface Waiting {
 /**
  * Waits until the number of duplicates in the test no longer changes. For servers that do not say when deduplication is done (2.x), for
  * answers that say they gave up waiting, and for imports whose answer was lost.
+ * @returns that number
  * @throws RelayError `deduplication-unfinished` after the time-out
  * @throws Deferral where the delivery ends before
  */
@@ -62,7 +67,7 @@ export async function untilQuiet(
   { dojo, clock, delivery }: Waiting,
   testId: number,
   { timeoutMs, quietMs, pollMs }: DeduplicationTiming,
-): Promise<void> {
+): Promise<number> {
   const started = clock.now();
   let since = started;
   let last: number | undefined;
@@ -71,7 +76,7 @@ export async function untilQuiet(
     const now = clock.now();
     if (duplicates !== last) since = now;
     last = duplicates;
-    if (now - since >= quietMs) return;
+    if (now - since >= quietMs) return duplicates;
     if (now - started >= timeoutMs) {
       const message = `test ${testId}: duplicates still change after ${timeoutMs / 1000} s`;
       throw new RelayError("deduplication-unfinished", message, { object: `test ${testId}` });

@@ -30,6 +30,8 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
     if (userId !== undefined) return { id: userId };
     return username === undefined || lowPrivileged ? await dojo.user() : await dojo.userNamed(username);
   };
+  // Before anything is made: an unknown one is refused by the import only, and on 2.34 as a server error.
+  const environment = options.environment === undefined ? undefined : await dojo.environment(options.environment);
   const [lead, wantedType] = await Promise.all([
     findLead(),
     dojo.productType(options.productTypeName ?? DEFAULT_PRODUCT_TYPE, !lowPrivileged),
@@ -59,7 +61,7 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
   const warnings = elsewhere
     ? [`product ${JSON.stringify(product.name)} is in product type ${JSON.stringify(productType.name)} and stays there`]
     : [];
-  return { lead, productType, product, engagement, warnings };
+  return { lead, productType, product, engagement, environment, warnings };
 }
 
 /** The product's own type, by its id alone where the token may not see it. */
@@ -78,6 +80,9 @@ interface Remembering {
   readonly ports: Pick<FlowPorts, "dojo" | "log">;
 }
 
+/** What DefectDojo says of an id that is gone; what it says of a name (`Environment named X does not exist.`) is the sidecar's fault. */
+const MISSING_ID = /^(?!.*\bnamed ).*(?:does not exist|not one of the available choices)/is;
+
 /**
  * Takes a step, and once more with ids looked up afresh if DefectDojo says that one of the remembered objects is gone.
  */
@@ -88,7 +93,7 @@ export async function withFreshIds<A extends Remembering, T>(step: (attempt: A) 
   } catch (error) {
     if (!(error instanceof RelayError && (error.reason === "dojo-rejected" || error.reason === "dojo-not-found")))
       throw error;
-    if (!/does not exist|not one of the available choices/i.test(error.message)) throw error;
+    if (!MISSING_ID.test(error.message)) throw error;
     log.warn("something was deleted in DefectDojo meanwhile; ids are looked up afresh", { error });
     dojo.forget();
     return await step(attempt);

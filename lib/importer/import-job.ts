@@ -59,6 +59,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       importedAs: attempt.importedAs,
       fellBack: attempt.fellBack,
       total: attempt.total,
+      statistics: attempt.statistics,
       deduplication: attempt.answer?.deduplicated === true ? "confirmed" : "assumed",
       repairs,
       repairCount,

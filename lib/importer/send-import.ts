@@ -116,7 +116,11 @@ async function send(attempt: Prepared, made: MadeReport, context: ImportContext)
 }
 
 /** @throws Deferral where no time is left for an answer */
-function importRequest(attempt: Prepared, made: MadeReport, { engagement, lead }: ImportContext): ImportRequest {
+function importRequest(
+  attempt: Prepared,
+  made: MadeReport,
+  { engagement, lead, environment }: ImportContext,
+): ImportRequest {
   const { job, key, options, ports, delivery } = attempt;
   const timeoutMs = delivery.remainingMs() - MARGIN_MS;
   if (timeoutMs < 1_000) throw new Deferral("no time is left to send the report", 0);
@@ -141,7 +145,7 @@ function importRequest(attempt: Prepared, made: MadeReport, { engagement, lead }
       active: options.active,
       verified: options.verified,
       service: options.service,
-      environment: options.environment,
+      environment,
       branchTag: options.branchTag,
       commitHash: options.commitHash,
       groupBy: options.groupBy,

@@ -14,6 +14,11 @@ export interface DefectDojo {
   forget(): void;
   /** The engagement of exactly this name and version, created where there is none, reopened where it was closed. */
   engagement(wanted: EngagementWanted): Promise<Engagement>;
+  /**
+   * DefectDojo's own spelling of an environment, found in any case.
+   * @throws RelayError `sidecar-invalid`, with the annotation and the choices
+   */
+  environment(name: string): Promise<string>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
   /** All tests of a build id, oldest first. */
@@ -22,6 +27,11 @@ export interface DefectDojo {
   importScan(request: ImportRequest): Promise<ImportAnswer>;
   /** How many findings the test has; those that are duplicates if asked. */
   findingCount(testId: number, duplicatesOnly?: boolean): Promise<number>;
+  /**
+   * The test's findings by severity and verdict, by counting alone: no finding is read, and as many requests are made whatever the size.
+   * @param known what the import's own answer counted, with the duplicates of after deduplication; it is not asked for again
+   */
+  countFindings(testId: number, known?: ImportStatistics): Promise<TestCounts>;
   /** The test's findings in the order of the report, page by page; several pages are asked for side by side. */
   findingPages(testId: number, expected: number | undefined): AsyncIterable<FindingPage>;
   updateTest(testId: number, change: TestChange): Promise<Test>;
@@ -125,8 +135,27 @@ export interface ImportAnswer {
   readonly testId: number;
   /** Findings that the test has after the import, all severities; undefined where the server does not say. */
   readonly total: number | undefined;
-  /** True: done. False: given up waiting. Undefined: the server does not know (2.x). */
+  /** Undefined where the server does not say. */
+  readonly statistics?: ImportStatistics | undefined;
+  /** True: done. False: given up waiting. Undefined: the server does not say (before 3.1). */
   readonly deduplicated: boolean | undefined;
+}
+
+/** What an import counts of its own test, by verdicts that stand on the findings themselves. */
+export interface ImportStatistics {
+  readonly total: number;
+  readonly severities: Readonly<Record<DojoSeverity, number>>;
+  /** Before deduplication is done, fewer than there will be. */
+  readonly duplicates: number;
+  readonly falsePositives: number;
+  readonly riskAccepted: number;
+  readonly outOfScope: number;
+  readonly mitigated: number;
+}
+
+export interface TestCounts extends ImportStatistics {
+  /** Findings with none of these verdicts. */
+  readonly new: number;
 }
 
 /** A finding as DefectDojo has it, with what its ids point to. */
@@ -141,6 +170,14 @@ export interface DojoFinding {
   /** ISO 8601 */
   readonly createdAt: string;
   readonly uniqueIdFromTool: string | undefined;
+  /** What the scanner calls this kind of finding, as far as DefectDojo's parser tells. */
+  readonly vulnIdFromTool: string | undefined;
+  readonly filePath: string | undefined;
+  readonly line: number | undefined;
+  readonly componentName: string | undefined;
+  readonly componentVersion: string | undefined;
+  readonly vulnerabilityIds: readonly string[];
+  readonly service: string | undefined;
   readonly duplicate: boolean;
   readonly duplicateOf: number | undefined;
   readonly falsePositive: boolean;
@@ -149,8 +186,8 @@ export interface DojoFinding {
   readonly mitigated: boolean;
   readonly active: boolean;
   readonly verified: boolean;
-  /** The first of its locations, as a URL. */
-  readonly location: string | undefined;
+  /** Its locations as URLs, in DefectDojo's order. */
+  readonly locations: readonly string[];
 }
 
 export interface FindingPage {

@@ -4,7 +4,7 @@ import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
-import type { Named } from "../ports/defectdojo.ts";
+import type { ImportStatistics, Named } from "../ports/defectdojo.ts";
 import { writeReceipt } from "../ports/receipt-store.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { JobOutcome } from "../progress.ts";
@@ -13,9 +13,9 @@ import { streamFindings } from "../report/report.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import { mergeFindings } from "./merge.ts";
-import { tally } from "./tally.ts";
+import { type Counts, countsOf, tally } from "./tally.ts";
 import type { MappingContext } from "./to-synced-finding.ts";
-import { countFindings, keepOriginal, replaced, writeFindings } from "./write-back.ts";
+import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
 
 /** A complete test in DefectDojo, to be brought back into the bucket. */
 export interface TestToSync {
@@ -29,6 +29,8 @@ export interface TestToSync {
   readonly fellBack: string | undefined;
   /** How many findings the test has, where that is known. */
   readonly total: number | undefined;
+  /** What the import's own answer counted, where there was one: in read-only mode it is not asked for again. */
+  readonly statistics?: ImportStatistics | undefined;
   /** What was known of its deduplication after the import, where that is known. */
   readonly deduplication: Receipt["deduplication"];
   readonly repairs: readonly string[];
@@ -41,29 +43,18 @@ export interface TestToSync {
 }
 
 /**
- * Reads the test back and writes, in this order: the upload beside the findings, the findings with DefectDojo's verdicts, the receipt.
+ * Reads the test back and writes, in this order: the upload beside the findings, the findings with DefectDojo's verdicts, the receipt. In read-only
+ * mode the findings are counted by DefectDojo, and the receipt alone is written.
  * @throws RelayError `storage-precondition` if somebody wrote findings.json meanwhile; it is theirs then
  */
 export async function syncTest(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
   const { storage, dojo, clock } = ports;
-  const { job, current } = test;
-  const counts = tally();
-  const mapping: MappingContext = {
-    scan: job.scan,
-    now: new Date(test.startedAt).toISOString(),
-    url: (kind, id) => dojo.url(kind, id),
-  };
+  const { job } = test;
   const syncMode = test.importedAs === GENERIC ? settings.syncMode : "replace";
   const started = clock.now();
-  if (settings.syncBack && !current.own) await keepOriginal(storage, job);
-  const inDojo = replaced(dojo, test.testId, test.total, mapping);
-  if (settings.syncBack) {
-    const findings =
-      syncMode === "merge"
-        ? mergeFindings(await uploaded(test, storage, settings), inDojo, isImported(test), mapping)
-        : inDojo;
-    await writeFindings({ storage, job, currentEtag: current.etag }, findings, counts);
-  } else await countFindings(inDojo, counts);
+  const counts = settings.syncBack
+    ? await writeBack(test, ports, { ...settings, syncMode })
+    : countsOf(await dojo.countFindings(test.testId, test.statistics));
   const finished = clock.now();
   const { productType, product, engagement } = test.place;
   const receipt: Receipt = {
@@ -86,7 +77,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     product: { id: product.id, name: product.name, url: dojo.url("product", product.id) },
     engagement: { id: engagement.id, name: engagement.name, url: dojo.url("engagement", engagement.id) },
     test: { id: test.testId, name: test.options.testTitle, url: dojo.url("test", test.testId) },
-    ...counts.counts(),
+    ...counts,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
     warnings: [...test.warnings],
@@ -103,6 +94,26 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     return { outcome: "superseded", why: `${uri(job)} is another's by now` };
   }
   return { outcome: receipt.outcome, receipt };
+}
+
+/** Writes today's findings over the scan's. @returns their counts */
+async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Counts> {
+  const { storage, dojo } = ports;
+  const { job, current } = test;
+  const mapping: MappingContext = {
+    scan: job.scan,
+    now: new Date(test.startedAt).toISOString(),
+    url: (kind, id) => dojo.url(kind, id),
+  };
+  if (!current.own) await keepOriginal(storage, job);
+  const counts = tally();
+  const inDojo = replaced(dojo, test.testId, test.total, mapping);
+  const findings =
+    settings.syncMode === "merge"
+      ? mergeFindings(await uploaded(test, storage, settings), inDojo, isImported(test), mapping)
+      : inDojo;
+  await writeFindings({ storage, job, currentEtag: current.etag }, findings, counts);
+  return counts.counts();
 }
 
 /** The findings as they were uploaded. */

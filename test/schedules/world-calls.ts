@@ -113,6 +113,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
     product: wrapped("product", port.product),
     forget: port.forget,
     engagement: wrapped("engagement", port.engagement),
+    environment: wrapped("environment", port.environment),
     hasTestType: wrapped("hasTestType", port.hasTestType),
     testsByBuildId: wrapped("testsByBuildId", port.testsByBuildId),
     importScan: (request) =>
@@ -129,6 +130,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
         return await port.importScan(request);
       }),
     findingCount: wrapped("findingCount", port.findingCount),
+    countFindings: wrapped("countFindings", port.countFindings),
     findingPages: async function* (testId, expected) {
       const pages = port.findingPages(testId, expected)[Symbol.asyncIterator]();
       for (;;) {

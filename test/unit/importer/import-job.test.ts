@@ -46,6 +46,7 @@ function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {},
     productType: async () => ({ id: 1, name: "type" }),
     product: async ({ name }) => ({ id: 12, name, productTypeId: 1 }),
     engagement: async ({ name }) => ({ id: 5, name, productId: 12 }),
+    environment: async (name) => name,
     hasTestType: async () => true,
     testsByBuildId: async (buildId) => tests.filter((test) => test.buildId === buildId),
     importScan: async (request) => {
@@ -184,11 +185,22 @@ describe("a generic import", () => {
   });
 
   it("in read-only mode leaves the findings as they are", async () => {
-    const w = world(aGenericScan(), three);
+    const severities = { Critical: 0, High: 1, Medium: 0, Low: 0, Info: 2 };
+    const none = { falsePositives: 0, riskAccepted: 0, outOfScope: 0, mitigated: 0 };
+    const w = world(aGenericScan(), three, {
+      countFindings: async () => ({ total: 3, severities, duplicates: 1, new: 2, ...none }),
+      findingPages: () => {
+        throw new Error("no finding is to be read");
+      },
+    });
     expect(await w.run({ syncBack: false })).toMatchObject({ outcome: "imported" });
     expect(w.written()).toEqual(three);
     expect(w.storage.text(originalOf(FINDINGS))).toBeUndefined();
-    expect(w.receipt()).toMatchObject({ outcome: "imported", findings: { count: 3 } });
+    expect(w.receipt()).toMatchObject({
+      outcome: "imported",
+      findings: { count: 3, severities: { high: 1, informational: 2 } },
+      ...{ new: 2, duplicates: 1 },
+    });
     expect(await w.run({ syncBack: false })).toMatchObject({ outcome: "done-before" });
   });
 });
