@@ -39,7 +39,7 @@ const ADAPTERS = ["aws", "defectdojo"];
 /** What a stage shows to another; everything else of it is its own. */
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   // A job that reached the queue without its Scan is made in the importer, as ingest makes it.
-  "importer -> ingest": ["ingest/make-job.ts", "ingest/settings.ts"],
+  "importer -> ingest": ["ingest/make-job.ts", "ingest/settings.ts", "ingest/sidecar.ts"],
   "importer -> report": ["report/report.ts"],
   // The next step of the flow, the other kind of job, and what a failed condition on the findings means.
   "importer -> sync": ["sync/sync-test.ts", "sync/resync-job.ts", "sync/conflict.ts"],
@@ -64,7 +64,7 @@ function mayImport(file: string, to: string): boolean {
 const PURE = [
   "model/",
   "errors.ts",
-  "report/exact-number.ts",
+  "util/exact-number.ts",
   "report/jackson-text.ts",
   "report/to-generic-finding.ts",
   "ingest/notifications.ts",
