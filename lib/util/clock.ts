@@ -15,3 +15,6 @@ export const systemClock: Clock = {
     await timer(Math.max(0, ms), undefined, { signal: endOfWork() });
   },
 };
+
+/** Seconds as milliseconds. */
+export const seconds = (value: number) => value * 1000;
