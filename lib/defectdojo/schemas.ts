@@ -38,6 +38,7 @@ export const test = z.object({
     .number()
     .nullish()
     .transform((value) => value ?? 0),
+  created: z.string().nullish(),
 });
 
 const number = z.number().int();
@@ -80,6 +81,13 @@ export const finding = z.object({
   references: text,
   created: z.string(),
   unique_id_from_tool: text,
+  vuln_id_from_tool: text,
+  file_path: text,
+  line: z.number().nullish(),
+  component_name: text,
+  component_version: text,
+  vulnerability_ids: z.array(z.object({ vulnerability_id: z.string() })).nullish(),
+  service: text,
   duplicate: z.boolean(),
   duplicate_finding: id.nullish(),
   false_p: z.boolean(),

@@ -97,6 +97,8 @@ export interface Test {
   readonly buildId: string;
   /** 100 when the import is done, 50 while it runs or after it died. */
   readonly percentComplete: number;
+  /** ISO 8601 */
+  readonly createdAt?: string;
 }
 
 export interface TestChange {
@@ -170,6 +172,14 @@ export interface DojoFinding {
   /** ISO 8601 */
   readonly createdAt: string;
   readonly uniqueIdFromTool: string | undefined;
+  /** What the scanner calls this kind of finding, as far as DefectDojo's parser tells. */
+  readonly vulnIdFromTool: string | undefined;
+  readonly filePath: string | undefined;
+  readonly line: number | undefined;
+  readonly componentName: string | undefined;
+  readonly componentVersion: string | undefined;
+  readonly vulnerabilityIds: readonly string[];
+  readonly service: string | undefined;
   readonly duplicate: boolean;
   readonly duplicateOf: number | undefined;
   readonly falsePositive: boolean;
@@ -178,8 +188,8 @@ export interface DojoFinding {
   readonly mitigated: boolean;
   readonly active: boolean;
   readonly verified: boolean;
-  /** The first of its locations, as a URL. */
-  readonly location: string | undefined;
+  /** Its locations as URLs, in DefectDojo's order. */
+  readonly locations: readonly string[];
 }
 
 export interface FindingPage {

@@ -1,8 +1,8 @@
 import "./no-network.ts";
-import { jobKey, type ScanJob } from "../../lib/model/job.ts";
+import { jobKey, jobRun, type ScanJob } from "../../lib/model/job.ts";
 import type { ObjectRef } from "../../lib/model/object-keys.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
-import { ANNOTATION_PREFIX, type Scan } from "../../lib/model/scan.ts";
+import { ANNOTATION_PREFIX, dropUndefined, type Scan } from "../../lib/model/scan.ts";
 import type { DojoFinding, Test } from "../../lib/ports/defectdojo.ts";
 import type { ScanFinding } from "../../lib/report/findings-file.ts";
 
@@ -88,6 +88,17 @@ export function aFinding(changes: Partial<ScanFinding> = {}): ScanFinding {
   };
 }
 
+/** What a finding of DefectDojo is known by, where its parser tells nothing. */
+export const NOTHING_KNOWN = {
+  vulnIdFromTool: undefined,
+  filePath: undefined,
+  line: undefined,
+  componentName: undefined,
+  componentVersion: undefined,
+  vulnerabilityIds: [],
+  service: undefined,
+};
+
 export function aDojoFinding(changes: Partial<DojoFinding> = {}): DojoFinding {
   return {
     id: 42,
@@ -99,6 +110,7 @@ export function aDojoFinding(changes: Partial<DojoFinding> = {}): DojoFinding {
     references: "",
     createdAt: "2026-11-24T17:59:30.906437Z",
     uniqueIdFromTool: undefined,
+    ...NOTHING_KNOWN,
     duplicate: false,
     duplicateOf: undefined,
     falsePositive: false,
@@ -107,7 +119,7 @@ export function aDojoFinding(changes: Partial<DojoFinding> = {}): DojoFinding {
     mitigated: false,
     active: true,
     verified: false,
-    location: "tcp://example.com:22",
+    locations: ["tcp://example.com:22"],
     ...changes,
   };
 }
@@ -129,6 +141,7 @@ export function aReceipt(job: ScanJob = aJob(), changes: Partial<Receipt> = {}):
   return {
     version: 1,
     jobKey: jobKey(job),
+    ...dropUndefined({ run: jobRun(job) }),
     outcome: "synced",
     findingsKey: job.key,
     etag: job.etag,

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { DOJO_SEVERITIES, type DojoSeverity } from "../../lib/model/annotations.ts";
 import type { ImportAnswer, ImportRequest } from "../../lib/ports/defectdojo.ts";
 import type { Clock } from "../../lib/util/clock.ts";
+import { NOTHING_KNOWN } from "../helpers/factories.ts";
 import { type DojoTables, deduplicate, type FindingRow, refused, type TestRow } from "./memory-dojo-tables.ts";
 
 const POST = "POST /api/v2/import-scan/";
@@ -22,7 +23,7 @@ export interface Fate {
   readonly answers: boolean;
 }
 
-type Reported = Pick<FindingRow, "title" | "severity" | "description" | "location" | "uniqueIdFromTool">;
+type Reported = Pick<FindingRow, "title" | "severity" | "description" | "locations" | "uniqueIdFromTool">;
 
 /** import-scan, from the arrival of the report to the answer; it goes on whether somebody waits for that or not. */
 export async function runImport(
@@ -38,7 +39,7 @@ export async function runImport(
   // The generic parser names its test, so that the report is read before the test is made; others leave a test behind.
   let reported: Reported[] | undefined;
   if (request.scanType === GENERIC) reported = parseGeneric(report);
-  const test = addTest(tables, request);
+  const test = addTest(tables, request, clock);
   reported ??= parseNmap(report);
   tables.importing.add(test.id);
   try {
@@ -78,10 +79,11 @@ async function store(
   return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
 }
 
-function addTest(tables: DojoTables, request: ImportRequest): TestRow {
+function addTest(tables: DojoTables, request: ImportRequest, clock: Clock): TestRow {
+  const createdAt = new Date(clock.now()).toISOString();
   const id = tables.nextId();
   const { title, scanType, engagementId, buildId } = request;
-  const test: TestRow = { id, title, scanType, engagementId, buildId, percentComplete: 50, findings: [] };
+  const test: TestRow = { id, title, scanType, engagementId, buildId, percentComplete: 50, createdAt, findings: [] };
   tables.tests.set(id, test);
   return test;
 }
@@ -98,7 +100,7 @@ function parseGeneric(text: string): Reported[] {
     title: String(finding.title),
     severity: finding.severity as DojoSeverity,
     description: String(finding.description),
-    location: (finding.endpoints as string[] | undefined)?.[0],
+    locations: (finding.endpoints as string[] | undefined) ?? [],
     uniqueIdFromTool: finding.unique_id_from_tool as string | undefined,
   }));
 }
@@ -111,13 +113,14 @@ function parseNmap(text: string): Reported[] {
     title: `Open port: ${port}/${protocol}`,
     severity: "Info" as const,
     description: `${address}:${port}`,
-    location: `${protocol}://${address}:${port}`,
+    locations: [`${protocol}://${address}:${port}`],
     uniqueIdFromTool: undefined,
   }));
 }
 
 function toRow(tables: DojoTables, clock: Clock, test: TestRow, reported: Reported): FindingRow {
   return {
+    ...NOTHING_KNOWN,
     ...reported,
     id: tables.nextId(),
     testId: test.id,
@@ -132,6 +135,6 @@ function toRow(tables: DojoTables, clock: Clock, test: TestRow, reported: Report
     mitigated: false,
     active: true,
     verified: false,
-    hash: JSON.stringify([reported.title, reported.description, reported.location]).toLowerCase(),
+    hash: JSON.stringify([reported.title, reported.description, reported.locations]).toLowerCase(),
   };
 }
