@@ -35,7 +35,7 @@ export function setupCommand(): Command {
 }
 
 /** @throws CommandError where a server refuses */
-export async function setup(
+async function setup(
   env: Env,
   target: string,
   tell: (change: Change) => void = () => undefined,

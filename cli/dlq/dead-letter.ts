@@ -4,7 +4,7 @@ import { decodeJob, type Job } from "../../lib/model/job.ts";
 import { uri } from "../../lib/model/object-keys.ts";
 
 /** The reason of a message that no importer put aside: SQS moved it by the queue's redrive policy. */
-export const RECEIVED_TOO_OFTEN = "received-too-often";
+const RECEIVED_TOO_OFTEN = "received-too-often";
 const RECEIVED_TOO_OFTEN_ADVICE =
   "Its importer ended again and again without a word (memory, time, a crash): see its log, then redrive.";
 
@@ -31,7 +31,7 @@ export interface DeadLetter {
 }
 
 /** Attributes of a message that was turned over, so that it is still known for what it was. */
-export const ID_ATTRIBUTE = "deadLetterId";
+const ID_ATTRIBUTE = "deadLetterId";
 
 export function toDeadLetter(message: Message): DeadLetter {
   const { MessageId = "", Body: body = "", Attributes: system = {}, MessageAttributes = {} } = message;

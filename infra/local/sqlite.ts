@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 const SCHEMA_VERSION = 1;
 
 /** Thrown when a data directory cannot be used: another process holds it, or a newer release wrote it. */
-export class DataDirectoryError extends Error {
+class DataDirectoryError extends Error {
   override readonly name = "DataDirectoryError";
 }
 

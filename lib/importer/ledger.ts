@@ -24,7 +24,7 @@ export interface LedgerContext {
   readonly timing: LedgerTiming;
 }
 
-export interface Prepared {
+interface Prepared {
   readonly scanType: string;
   /** Why that is not the scan type that was asked for. */
   readonly fellBack: string | undefined;

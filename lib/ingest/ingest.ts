@@ -176,7 +176,7 @@ export async function makeJob(
 }
 
 /** Puts a job into the queue; the same upload's within five minutes is one message. */
-export async function enqueue(
+async function enqueue(
   job: Job,
   { queue, log, metrics, onProgress }: Pick<IngestPorts, "queue" | keyof Observer>,
 ): Promise<void> {

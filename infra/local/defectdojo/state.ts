@@ -28,7 +28,7 @@ export type Interception =
   /** The request is handled this much later. */
   | { delayMs: number };
 
-export type SeenRequest = Pick<Call, "method" | "path" | "query"> & {
+type SeenRequest = Pick<Call, "method" | "path" | "query"> & {
   url: string;
   contentType: string;
   /** Content-Length, null when chunked. */

@@ -148,7 +148,7 @@ function cweNumber(value: string): number {
   return Number(/\d+/.exec(value)?.[0] ?? 0);
 }
 
-export function parseDate(value: unknown): string {
+function parseDate(value: unknown): string {
   if (typeof value !== "string") throw new TypeError("a date is no text");
   const time = Date.parse(/^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value);
   if (Number.isNaN(time)) throw importError(`Unknown string format: ${value}`);
