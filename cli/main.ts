@@ -7,7 +7,9 @@ import { CommandError } from "./command-error.ts";
 import { completionCommand } from "./completion.ts";
 import { dlqCommand } from "./dlq/dlq.ts";
 import { doctorCommand } from "./doctor.ts";
+import { followCommand } from "./follow.ts";
 import { hookCommand } from "./hook.ts";
+import { indexCommand } from "./index-scans.ts";
 import { resyncCommand } from "./resync.ts";
 import { setupCommand } from "./setup.ts";
 import { startCommand } from "./start.ts";
@@ -26,6 +28,8 @@ const COMMANDS = [
   dlqCommand,
   backfillCommand,
   resyncCommand,
+  followCommand,
+  indexCommand,
   hookCommand,
 ];
 

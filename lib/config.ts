@@ -32,6 +32,13 @@ const labels = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
+/** Names as the Host header carries them, separated by commas; `*.example.com` is each name under it. */
+const hostNames = z
+  .string()
+  .transform((text) => text.split(",").flatMap((name) => name.trim().toLowerCase() || []))
+  .pipe(
+    z.array(z.string().regex(/^(\*|(\*\.)?[a-z\d_-]+(\.[a-z\d_-]+)*)$/, "must be host names, separated by commas")),
+  );
 const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
 
 /** What both functions read. */
@@ -93,11 +100,14 @@ const service = z.object({
   S3_PORT: int(0, 0, 65_535),
   SQS_PORT: int(0, 0, 65_535),
   WEBHOOK_TOKEN: z.string().min(1).optional(),
+  ALLOWED_HOSTS: hostNames.default([]),
   BUCKET: z.string().default("securecodebox"),
   DATA_DIR: z.string().default(".data"),
   MAX_CONCURRENCY: int(4, 1, 100),
   VISIBILITY_SECONDS: int(120, 3, 43_200),
   IMPORTER_TIMEOUT_SECONDS: int(900, 10, 86_400),
+  /** Between two rounds of `follow`; 0: verdicts are not followed. */
+  FOLLOW_SECONDS: int(30, 0, 86_400),
 });
 
 /** What `dojo-relay hook` reads: the reference hook's variables, and how patient it is. */
@@ -144,6 +154,18 @@ const resync = dojo.extend({
   RESYNC_DAYS: int(7, 1, 3_650),
 });
 
+/** What a follower of verdicts reads: the bucket, the job queue and DefectDojo. */
+const follow = dojo.extend({
+  ...store.shape,
+  QUEUE_URL: service.shape.QUEUE_URL,
+  DLQ_URL: service.shape.DLQ_URL,
+  LOG_LEVEL: common.shape.LOG_LEVEL,
+  FOLLOW_SECONDS: service.shape.FOLLOW_SECONDS,
+});
+
+/** The same as a function, where nobody finds the queue by its name. */
+const followFunction = follow.extend({ QUEUE_URL: httpUrl });
+
 export type CommonConfig = Readonly<z.output<typeof common>>;
 export type DojoConfig = Readonly<z.output<typeof dojo>>;
 export type ImporterConfig = Readonly<z.output<typeof importer>>;
@@ -152,6 +174,7 @@ export type HookConfig = Readonly<z.output<typeof hook>>;
 export type StoreConfig = Readonly<z.output<typeof store>>;
 export type OperatorConfig = Readonly<z.output<typeof operator>>;
 export type ResyncConfig = Readonly<z.output<typeof resync>>;
+export type FollowConfig = Readonly<z.output<typeof follow>>;
 
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readCommonConfig = (env: Env): CommonConfig => read(common, env);
@@ -169,6 +192,11 @@ export const readStoreConfig = (env: Env): StoreConfig => read(store, env);
 export const readOperatorConfig = (env: Env): OperatorConfig => read(operator, env);
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readResyncConfig = (env: Env): ResyncConfig => read(resync, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readFollowConfig = (env: Env): FollowConfig => read(follow, env);
+
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readFollowFunctionConfig = (env: Env) => read(followFunction, env);
 
 function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   // An empty or blank variable is a missing one, as in shells and compose files; a blank number would be 0.

@@ -115,6 +115,10 @@ export const REASONS = {
     "See the last error in the logs; redrive with `dojo-relay dlq redrive` when it is mended.",
   ],
   "config-invalid": ["permanent", "Correct the named environment variables (`dojo-relay doctor` checks them all)."],
+  "data-directory-unusable": [
+    "permanent",
+    "Name in DATA_DIR a directory that the service's user may write to, on a healthy disk with room; nothing in it was changed.",
+  ],
   internal: ["transient", "This is a fault of dojo-relay: please report it with the log line."],
 } as const satisfies Record<string, readonly [ErrorClass, string]>;
 

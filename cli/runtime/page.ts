@@ -37,7 +37,8 @@ export function pageRoutes({ activity, redrive, dojoUrl }: PageOptions): Record<
   });
   return {
     ...Object.fromEntries(files),
-    "GET /api/scans": ({ response }) => {
+    "GET /api/scans": ({ request, response }) => {
+      if (request.method === "HEAD") return { status: 200, type: "text/event-stream" };
       response.writeHead(200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",

@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
+import { refusal } from "../../infra/local/http-guard.ts";
 import { describeError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/observe.ts";
 
@@ -25,8 +27,10 @@ export type Route = (request: RouteRequest) => Promise<Reply | undefined> | Repl
 export interface ReceiverOptions {
   readonly host: string;
   readonly port: number;
-  /** `Authorization` must carry it as a Bearer token, where one is set. */
-  readonly token: string | undefined;
+  /** `Authorization` must carry it as a Bearer token. */
+  readonly token: string;
+  /** Names in the Host header besides loopback's, addresses, `host` and the machine's own. */
+  readonly allowedHosts?: readonly string[];
   /** By `METHOD /path`. */
   readonly routes: Readonly<Record<string, Route>>;
   /** Those that need the token. */
@@ -46,7 +50,10 @@ const MAX_BODY = 1024 * 1024;
 class TooLarge extends Error {}
 
 /** The service's HTTP side. */
-export async function startReceiver({ host, port, token, routes, guarded, log }: ReceiverOptions): Promise<Receiver> {
+export async function startReceiver(options: ReceiverOptions): Promise<Receiver> {
+  const { host, port, token, routes, guarded, log } = options;
+  const origins = options.allowedHosts ?? [];
+  const own = { hosts: [host, hostname(), ...origins], origins };
   const server = http.createServer((request, response) => {
     const url = URL.parse(request.url ?? "/", "http://relay.invalid");
     if (url === null) return reply(response, { status: 400, body: "the path cannot be read\n" });
@@ -60,10 +67,15 @@ export async function startReceiver({ host, port, token, routes, guarded, log }:
   });
 
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL) => {
+    const foreign = refusal(request, own);
+    if (foreign !== undefined) {
+      log.warn("a request is refused", { path: url.pathname, why: foreign, from: request.socket.remoteAddress });
+      return reply(response, { status: 403, body: `${foreign}\n` });
+    }
     const name = `${request.method === "HEAD" ? "GET" : request.method} ${url.pathname}`;
     const route = routes[name];
     if (route === undefined) return reply(response, { status: 404, body: "not found\n" });
-    if (guarded.has(name) && token !== undefined && !authorized(request.headers.authorization, token)) {
+    if (guarded.has(name) && !authorized(request.headers.authorization, token)) {
       log.warn("a request without the right token is refused", {
         path: url.pathname,
         from: request.socket.remoteAddress,

@@ -1,13 +1,14 @@
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
+import { DataDirectoryError } from "../../infra/local/data-directory.ts";
+import type { EmbeddedStore } from "../../infra/local/http-listener.ts";
 import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
 import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
 import { importerHandler, ingestHandler } from "../../lib/aws/handlers.ts";
 import { importerPorts } from "../../lib/aws/ports.ts";
-import { type Env, readImporterConfig, readServiceConfig } from "../../lib/config.ts";
+import { type Env, readImporterConfig, readServiceConfig, type ServiceConfig } from "../../lib/config.ts";
 import { RelayError } from "../../lib/errors.ts";
 import type { Log, Progress } from "../../lib/observe.ts";
 import { ingestSettings, recordSettings } from "../../lib/settings.ts";
@@ -20,6 +21,7 @@ import { startPoller } from "./poller.ts";
 import { precedence } from "./precedence.ts";
 import { type Route, startReceiver } from "./receiver.ts";
 import { serviceMetrics } from "./service-metrics.ts";
+import { keptToken } from "./webhook-token.ts";
 
 /** The embedded store's name for the receiver in its notification ARN. */
 const TARGET = "relay";
@@ -43,7 +45,7 @@ export interface Service {
 /**
  * Both functions on one machine: a receiver for bucket notifications calls the ingest handler, a poller the importer handler, with the events that
  * Lambda would pass. What the environment names no endpoint for is embedded: S3, SQS.
- * @throws RelayError `config-invalid`
+ * @throws RelayError `config-invalid`, `data-directory-unusable`
  */
 export async function startService(
   env: Env,
@@ -51,15 +53,30 @@ export async function startService(
   onProgress: (progress: Progress) => void = () => undefined,
 ): Promise<Service> {
   const service = readServiceConfig(env);
-  const token =
-    service.WEBHOOK_TOKEN ?? (service.AWS_ENDPOINT_URL_S3 === undefined ? randomBytes(24).toString("hex") : undefined);
-  if (token === undefined && !isLoopback(service.HOST)) {
+  try {
+    return await start(service, env, log, onProgress);
+  } catch (error) {
+    if (!(error instanceof DataDirectoryError)) throw error;
+    throw new RelayError("data-directory-unusable", error.message, { object: service.DATA_DIR, cause: error.cause });
+  }
+}
+
+async function start(
+  service: ServiceConfig,
+  env: Env,
+  log: Log,
+  onProgress: (progress: Progress) => void,
+): Promise<Service> {
+  // A store elsewhere is told the token by hand, and a container may lose its data directory: one that is generated would be another by then.
+  if (service.WEBHOOK_TOKEN === undefined && service.AWS_ENDPOINT_URL_S3 !== undefined && !isLoopback(service.HOST)) {
     throw new RelayError(
       "config-invalid",
       `WEBHOOK_TOKEN must be set where HOST is no loopback address (${service.HOST}): anybody who reaches the receiver could enqueue scans`,
       { object: "environment" },
     );
   }
+  const token = service.WEBHOOK_TOKEN ?? (await keptToken(service.DATA_DIR));
+  const stores: EmbeddedStore[] = [];
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const closer of closers.toReversed()) await closer();
@@ -88,8 +105,13 @@ export async function startService(
     ...pageRoutes({ activity: seen, redrive: (id) => redrive(id), dojoUrl: () => env.DEFECTDOJO_URL ?? "" }),
     "POST /events": notify,
     "GET /healthz": () => ({ status: 200, body: "ok\n" }),
-    "GET /readyz": () =>
-      ready() ? { status: 200, body: "ready\n" } : { status: 503, body: "not ready: the queue does not answer\n" },
+    "GET /readyz": () => {
+      const problem = stores.map((store) => store.problem()).find((one) => one !== undefined);
+      if (problem !== undefined) return { status: 503, body: `not ready: ${problem}\n` };
+      return ready()
+        ? { status: 200, body: "ready\n" }
+        : { status: 503, body: "not ready: the queue does not answer\n" };
+    },
     "GET /metrics": async () => ({
       status: 200,
       type: metrics.registry.contentType,
@@ -102,6 +124,7 @@ export async function startService(
       host: service.HOST,
       port: service.PORT,
       token,
+      allowedHosts: service.ALLOWED_HOSTS,
       routes,
       guarded: new Set(["POST /events", ...GUARDED_PATHS]),
       log,
@@ -115,9 +138,10 @@ export async function startService(
         ...embedded,
         port: service.S3_PORT,
         dataDir: join(service.DATA_DIR, "s3"),
-        targets: { [TARGET]: { endpoint: `${receiver.url}/events`, authToken: token ?? "" } },
+        targets: { [TARGET]: { endpoint: `${receiver.url}/events`, authToken: token } },
       });
       closers.push(server.close);
+      stores.push(server);
       s3Endpoint = server.url;
     }
     let sqsEndpoint = service.AWS_ENDPOINT_URL_SQS;
@@ -128,6 +152,7 @@ export async function startService(
         dataDir: join(service.DATA_DIR, "sqs"),
       });
       closers.push(server.close);
+      stores.push(server);
       sqsEndpoint = server.url;
     }
     const aws = { AWS_REGION: service.AWS_REGION, AWS_ENDPOINT_URL_S3: s3Endpoint, AWS_ENDPOINT_URL_SQS: sqsEndpoint };

@@ -9,7 +9,7 @@ import type { Answer } from "./lambda-runtime.ts";
 import { isBare, startLocalStores } from "./local-stores.ts";
 import { invokeInRie } from "./rie.ts";
 
-const HELP = `usage: npm run invoke -- ingest|importer|resync EVENT.json [--rie]
+const HELP = `usage: npm run invoke -- ingest|importer|resync|follow EVENT.json [--rie]
 
 Runs a function as it is deployed (its bundle, freshly built) on one event. The answer, or the error as Lambda gives it, is JSON on stdout;
 everything else goes to stderr. EVENT.json may be - for stdin.
@@ -39,6 +39,7 @@ const LIMITS: Readonly<Record<FunctionName, { readonly timeout: number; readonly
   ingest: { timeout: 60, memory: 512 },
   importer: { timeout: 900, memory: 1024 },
   resync: { timeout: 900, memory: 1024 },
+  follow: { timeout: 60, memory: 512 },
 };
 
 class UsageError extends Error {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { refusal } from "./http-guard.ts";
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 const CLOSE_GRACE_MS = 1_000;
@@ -11,8 +12,15 @@ export interface EmbeddedServer {
   close(): Promise<void>;
 }
 
+/** A server that keeps what it takes on a disk. */
+export interface EmbeddedStore extends EmbeddedServer {
+  /** What keeps it from writing, or undefined. */
+  problem(): string | undefined;
+}
+
 /**
- * Listens on loopback only: the embedded servers check no signatures, so whoever reaches them may do everything.
+ * Listens on loopback only: the embedded servers check no signatures, so whoever reaches them may do everything: a browser's
+ * requests for other sites' pages are refused.
  */
 export async function listenOnLoopback(
   host: string,
@@ -27,7 +35,8 @@ export async function listenOnLoopback(
   const running = new Set<Promise<void>>();
   // No limit on the time of a request: a large upload may take long, and the peer is this machine.
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (request, response) => {
-    const work = handle(request, response).finally(() => {
+    const why = refusal(request);
+    const work = (why === undefined ? handle(request, response) : refuse(response, why)).finally(() => {
       running.delete(work);
       // What a refusal left unread would stop the client's writing, and its next request on the connection.
       request.resume();
@@ -54,4 +63,9 @@ export async function listenOnLoopback(
       await Promise.all(running);
     },
   };
+}
+
+async function refuse(response: ServerResponse, why: string): Promise<void> {
+  const body = `${why}: this server is for programs on this machine\n`;
+  response.writeHead(403, { "content-type": "text/plain", "content-length": Buffer.byteLength(body) }).end(body);
 }

@@ -1,44 +1,35 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, closeSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { DataDirectoryError, PRIVATE_FILE } from "./data-directory.ts";
 
 const SCHEMA_VERSION = 1;
 
-/** Thrown when a data directory cannot be used: another process holds it, or a newer release wrote it. */
-class DataDirectoryError extends Error {
-  override readonly name = "DataDirectoryError";
+export interface OpenDatabase {
+  readonly database: DatabaseSync;
+  /** Nothing was there before: what lies beside it belongs to a database that is gone. */
+  readonly fresh: boolean;
 }
 
 /**
- * Opens a database that this process alone uses. WAL with synchronous NORMAL keeps every committed transaction over a
+ * Opens a database that this process alone uses, and no one else may read. WAL with synchronous NORMAL keeps every committed transaction over a
  * SIGKILL (the pages are in the kernel's cache); only a crash of the machine can lose the last ones.
  * The exclusive lock keeps a second server off the same directory, whose cleaning at start would delete live bodies.
+ * @throws DataDirectoryError where another process holds it, a newer release wrote it, or it is damaged: nothing is changed then
  */
-export function openDatabase(file: string, schema: string): DatabaseSync {
-  mkdirSync(dirname(file), { recursive: true });
-  const database = new DatabaseSync(file);
+export function openDatabase(file: string, schema: string): OpenDatabase {
+  let database: DatabaseSync | undefined;
   try {
+    assertNotTruncated(file);
+    makePrivate(file);
+    database = new DatabaseSync(file);
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
-    transaction(database, () => {
-      const version = database.prepare("PRAGMA user_version").get()?.user_version;
-      if (version !== 0 && version !== SCHEMA_VERSION) {
-        throw new DataDirectoryError(
-          `${file} has schema ${version}, this release reads ${SCHEMA_VERSION}: use another directory`,
-        );
-      }
-      database.exec(schema);
-      database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-    });
+    assertHealthy(database, file);
+    const fresh = applySchema(database, file, schema);
+    return { database, fresh };
   } catch (error) {
-    database.close();
-    if (error instanceof Error && /database is locked/.test(error.message)) {
-      throw new DataDirectoryError(`${file} is in use by another process: stop it or use another directory`, {
-        cause: error,
-      });
-    }
-    throw error;
+    database?.close();
+    throw explained(error, file);
   }
-  return database;
 }
 
 /** Runs `work`, which must be synchronous, in one transaction: all of it is kept, or nothing. */
@@ -53,3 +44,53 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
     throw error;
   }
 }
+
+// --- utils ---
+
+/** SQLite throws the write-ahead log of an empty database away: what it holds could not be got back. */
+function assertNotTruncated(file: string): void {
+  const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (sizeOf(file) === 0 && sizeOf(`${file}-wal`) > 0) throw damaged(file, "it is empty, and its -wal is not");
+}
+
+/** The files beside it (-wal, -shm) take its mode. */
+function makePrivate(file: string): void {
+  closeSync(openSync(file, "a", PRIVATE_FILE));
+  if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, PRIVATE_FILE);
+}
+
+function assertHealthy(database: DatabaseSync, file: string): void {
+  const found = database.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+  if (found !== "ok") throw damaged(file, String(found));
+}
+
+/** @returns whether the database was empty */
+function applySchema(database: DatabaseSync, file: string, schema: string): boolean {
+  return transaction(database, () => {
+    const version = database.prepare("PRAGMA user_version").get()?.user_version;
+    if (version !== 0 && version !== SCHEMA_VERSION) {
+      throw new DataDirectoryError(
+        `${file} has schema ${version}, this release reads ${SCHEMA_VERSION}: use another directory`,
+      );
+    }
+    database.exec(schema);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    return version === 0;
+  });
+}
+
+function explained(error: unknown, file: string): unknown {
+  if (error instanceof DataDirectoryError || !(error instanceof Error)) return error;
+  if (/database is locked/.test(error.message))
+    return new DataDirectoryError(`${file} is in use by another process: stop it or use another directory`, {
+      cause: error,
+    });
+  if (/not a database|malformed|disk image|corrupt/i.test(error.message)) return damaged(file, error.message, error);
+  return new DataDirectoryError(`${file} cannot be opened: ${error.message}`, { cause: error });
+}
+
+const damaged = (file: string, why: string, cause?: unknown) =>
+  new DataDirectoryError(
+    `${file} is damaged (${why}) and was left as it is: restore it from a backup together with what lies beside it, or move the whole directory away and start with an empty one`,
+    { cause },
+  );

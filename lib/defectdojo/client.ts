@@ -4,6 +4,7 @@ import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestChange } from "
 import { type DojoApi, dojoApi } from "./api.ts";
 import { dojoCatalog } from "./catalog.ts";
 import { closeFindings } from "./close-findings.ts";
+import { countFindings, toStatistics } from "./counts.ts";
 import { neverSent } from "./errors.ts";
 import { findingPages } from "./findings.ts";
 import type { Transport } from "./http.ts";
@@ -41,6 +42,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
     importScan: (request) => importScan(api, request),
     findingCount: (testId, duplicatesOnly = false) =>
       api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
+    countFindings: (testId, known) => countFindings(api, testId, known),
     findingPages: async function* (testId, expected) {
       if (expected !== 0) yield* findingPages(api, await locationMode(), testId, readConcurrency, expected);
     },
@@ -88,9 +90,12 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
     const answer = await api.call("POST", "import-scan/", importAnswer, options);
     const testId = answer.test_id ?? answer.test;
     if (testId == null) throw new RelayError("import-unknown", "POST /api/v2/import-scan/: the answer names no test");
+    const after = answer.statistics?.after;
+    const statistics = toStatistics(after);
     return {
       testId,
-      total: answer.statistics?.after?.total.total,
+      total: after?.total.total,
+      ...(statistics === undefined ? {} : { statistics }),
       deduplicated: answer.deduplication_complete ?? undefined,
     };
   } catch (error) {

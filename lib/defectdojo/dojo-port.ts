@@ -2,15 +2,20 @@ import type { DojoConfig, Env } from "../config.ts";
 import type { DefectDojo } from "../ports/defectdojo.ts";
 import { apiKeySource } from "./api-key.ts";
 import { dojoClient } from "./client.ts";
-import { httpTransport } from "./http.ts";
+import { httpTransport, type Transport } from "./http.ts";
 
-/** DefectDojo as the configuration says. */
-export function dojoPort(config: DojoConfig, proxyEnv: Env): DefectDojo {
-  const transport = httpTransport({
+/** Requests to DefectDojo as the configuration says. */
+export function dojoTransport(config: DojoConfig, proxyEnv: Env): Transport {
+  return httpTransport({
     baseUrl: config.DEFECTDOJO_URL,
     apiKey: apiKeySource(config),
     timeoutMs: config.DEFECTDOJO_TIMEOUT_SECONDS * 1000,
     proxyEnv,
   });
+}
+
+/** DefectDojo as the configuration says. */
+export function dojoPort(config: DojoConfig, proxyEnv: Env): DefectDojo {
+  const transport = dojoTransport(config, proxyEnv);
   return dojoClient(transport, { baseUrl: config.DEFECTDOJO_URL, readConcurrency: config.READ_CONCURRENCY });
 }

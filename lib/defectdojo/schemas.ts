@@ -40,12 +40,32 @@ export const test = z.object({
     .transform((value) => value ?? 0),
 });
 
+const number = z.number().int();
+const statisticsTotal = z.object({ total: number });
+
+/** `statistics.after` of an import: how many findings of the test are what, by severity and in all. */
+export const importStatistics = z.object({
+  info: statisticsTotal,
+  low: statisticsTotal,
+  medium: statisticsTotal,
+  high: statisticsTotal,
+  critical: statisticsTotal,
+  total: z.object({
+    total: number,
+    duplicate: number,
+    false_p: number,
+    risk_accepted: number,
+    out_of_scope: number,
+    is_mitigated: number,
+  }),
+});
+
 export const importAnswer = z.object({
   test_id: id.nullish(),
   test: id.nullish(),
   deduplication_complete: z.boolean().nullish(),
   statistics: z
-    .object({ after: z.object({ total: z.object({ total: z.number().int() }) }).nullish() })
+    .object({ after: z.looseObject({ total: z.looseObject({ total: number }) }).nullish() })
     .nullish()
     .catch(undefined),
 });

@@ -31,6 +31,7 @@ export function patient(timing: DeduplicationTiming, deliveryMs: number): Dedupl
 /**
  * Waits until the number of duplicates in the test no longer changes. For servers that do not say when deduplication is done (2.x), for
  * answers that say they gave up waiting, and for imports whose answer was lost.
+ * @returns that number
  * @throws RelayError `deduplication-unfinished` after the time-out
  * @throws Deferral where the delivery ends before
  */
@@ -40,7 +41,7 @@ export async function awaitDeduplication(
   clock: Clock,
   delivery: Delivery,
   { timeoutMs, quietMs, pollMs }: DeduplicationTiming,
-): Promise<void> {
+): Promise<number> {
   const started = clock.now();
   let since = started;
   let last: number | undefined;
@@ -49,7 +50,7 @@ export async function awaitDeduplication(
     const now = clock.now();
     if (duplicates !== last) since = now;
     last = duplicates;
-    if (now - since >= quietMs) return;
+    if (now - since >= quietMs) return duplicates;
     if (now - started >= timeoutMs) {
       const message = `test ${testId}: duplicates still change after ${timeoutMs / 1000} s`;
       throw new RelayError("deduplication-unfinished", message, { object: `test ${testId}` });

@@ -137,18 +137,20 @@ async function run(
   const importedAt = clock.now();
   if (imported.fellBack !== undefined) metrics.add("JobsFellBack");
   filed ??= await withFreshIds(dojo, log, file);
-  const { total, warnings: counted } = await checkTotal(imported, reported.expected, job, ports);
+  const { total, warnings: tolerated } = await checkTotal(imported, reported.expected, job, ports);
   const said = imported.answer?.deduplicated;
+  let duplicates: number | undefined;
   if (said !== true && total > 0) {
     // Our own write-back was made after such a wait.
     const behind = said === false || (imported.answer === undefined && !current.own);
     const timing = behind ? patient(settings.deduplication, deliveryMs) : settings.deduplication;
-    await awaitDeduplication(dojo, imported.testId, clock, delivery, timing);
+    duplicates = await awaitDeduplication(dojo, imported.testId, clock, delivery, timing);
   }
   await dojo.updateTest(
     imported.testId,
     describeTest(job.scan, options.testTitle, imported.importedAs, new Date(clock.now())),
   );
+  const counted = imported.answer?.statistics;
   const outcome = await syncTest(
     {
       job,
@@ -159,10 +161,11 @@ async function run(
       importedAs: imported.importedAs,
       fellBack: imported.fellBack,
       total,
+      statistics: counted && { ...counted, duplicates: duplicates ?? counted.duplicates },
       deduplication: said === true ? "confirmed" : "assumed",
       repairs: reported.repairs ?? [],
       repairCount: reported.repairCount ?? 0,
-      warnings: [...warnings, ...filed.warnings, ...counted],
+      warnings: [...warnings, ...filed.warnings, ...tolerated],
       current,
       startedAt,
       timings: { importMs: importedAt - startedAt, deduplicationMs: clock.now() - importedAt },

@@ -55,11 +55,14 @@ export type ScanJob = Job & { readonly scan: Scan };
  * 64 hexadecimal digits.
  */
 export function messageGroup(job: Job): string {
-  return sha256(
-    job.scan === undefined
-      ? `folder ${job.bucket}/${folderOf(job.key)}`
-      : `product ${productName(job.scan).toLowerCase()}`,
-  );
+  return job.scan === undefined
+    ? sha256(`folder ${job.bucket}/${folderOf(job.key)}`)
+    : productGroup(productName(job.scan));
+}
+
+/** The message group of a product's jobs. 64 hexadecimal digits. */
+export function productGroup(product: string): string {
+  return sha256(`product ${product.toLowerCase()}`);
 }
 
 /**

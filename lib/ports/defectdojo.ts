@@ -22,6 +22,11 @@ export interface DefectDojo {
   importScan(request: ImportRequest): Promise<ImportAnswer>;
   /** How many findings the test has; those that are duplicates if asked. */
   findingCount(testId: number, duplicatesOnly?: boolean): Promise<number>;
+  /**
+   * The test's findings by severity and verdict, by counting alone: no finding is read, and as many requests are made whatever the size.
+   * @param known what the import's own answer counted, with the duplicates of after deduplication; it is not asked for again
+   */
+  countFindings(testId: number, known?: ImportStatistics): Promise<TestCounts>;
   /** The test's findings in the order of the report, page by page; several pages are asked for side by side. */
   findingPages(testId: number, expected: number | undefined): AsyncIterable<FindingPage>;
   updateTest(testId: number, change: TestChange): Promise<Test>;
@@ -125,8 +130,27 @@ export interface ImportAnswer {
   readonly testId: number;
   /** Findings that the test has after the import, all severities; undefined where the server does not say. */
   readonly total: number | undefined;
-  /** True: done. False: given up waiting. Undefined: the server does not know (2.x). */
+  /** Undefined where the server does not say. */
+  readonly statistics?: ImportStatistics | undefined;
+  /** True: done. False: given up waiting. Undefined: the server does not say (before 3.1). */
   readonly deduplicated: boolean | undefined;
+}
+
+/** What an import counts of its own test, by verdicts that stand on the findings themselves. */
+export interface ImportStatistics {
+  readonly total: number;
+  readonly severities: Readonly<Record<DojoSeverity, number>>;
+  /** Before deduplication is done, fewer than there will be. */
+  readonly duplicates: number;
+  readonly falsePositives: number;
+  readonly riskAccepted: number;
+  readonly outOfScope: number;
+  readonly mitigated: number;
+}
+
+export interface TestCounts extends ImportStatistics {
+  /** Findings with none of these verdicts. */
+  readonly new: number;
 }
 
 /** A finding as DefectDojo has it, with what its ids point to. */

@@ -5,14 +5,15 @@ import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
+import type { ImportStatistics } from "../ports/defectdojo.ts";
 import { writeReceipt } from "../ports/receipt-store.ts";
 import { streamFindings } from "../report/report.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
 import { mergeFindings } from "./merge.ts";
-import { tally } from "./tally.ts";
+import { type Counts, countsOf, tally } from "./tally.ts";
 import type { MappingContext } from "./to-synced-finding.ts";
-import { countFindings, keepOriginal, replaced, writeFindings } from "./write-back.ts";
+import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
 
 /** A complete test in DefectDojo, to be brought back into the bucket. */
 export interface TestToSync {
@@ -25,6 +26,8 @@ export interface TestToSync {
   readonly fellBack: string | undefined;
   /** How many findings the test has, where that is known. */
   readonly total: number | undefined;
+  /** What the import's own answer counted, where there was one: in read-only mode it is not asked for again. */
+  readonly statistics?: ImportStatistics | undefined;
   /** What was known of its deduplication after the import, where that is known. */
   readonly deduplication: Receipt["deduplication"];
   readonly repairs: readonly string[];
@@ -37,26 +40,18 @@ export interface TestToSync {
 }
 
 /**
- * Reads the test back and writes, in this order: the upload beside the findings, the findings with DefectDojo's verdicts, the receipt.
+ * Reads the test back and writes, in this order: the upload beside the findings, the findings with DefectDojo's verdicts, the receipt. In read-only
+ * mode the findings are counted by DefectDojo, and the receipt alone is written.
  * @throws RelayError `storage-precondition` if somebody wrote findings.json meanwhile; it is theirs then
  */
 export async function syncTest(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
   const { storage, dojo, clock, log } = ports;
-  const { job, current } = test;
-  const counts = tally();
-  const mapping: MappingContext = {
-    scan: job.scan,
-    now: new Date(test.startedAt).toISOString(),
-    url: (kind, id) => dojo.url(kind, id),
-  };
+  const { job } = test;
   const syncMode = test.importedAs === GENERIC ? settings.syncMode : "replace";
   const started = clock.now();
-  if (settings.syncBack && !current.own) await keepOriginal(storage, job);
-  const inDojo = replaced(dojo, test.testId, test.total, mapping);
-  if (settings.syncBack) {
-    const findings = syncMode === "merge" ? await merged(test, inDojo, ports, settings, mapping) : inDojo;
-    await writeFindings(storage, job, findings, counts, current.etag);
-  } else await countFindings(inDojo, counts);
+  const counts = settings.syncBack
+    ? await writeBack(test, ports, { ...settings, syncMode })
+    : countsOf(await dojo.countFindings(test.testId, test.statistics));
   const finished = clock.now();
   const { productType, product, engagement } = test.filed;
   const receipt: Receipt = {
@@ -79,7 +74,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     product: { id: product.id, name: product.name, url: dojo.url("product", product.id) },
     engagement: { id: engagement.id, name: engagement.name, url: dojo.url("engagement", engagement.id) },
     test: { id: test.testId, name: test.options.testTitle, url: dojo.url("test", test.testId) },
-    ...counts.counts(),
+    ...counts,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
     warnings: [...test.warnings],
@@ -96,6 +91,23 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     return { outcome: "superseded", why: `${uri(job)} is another's by now` };
   }
   return { outcome: receipt.outcome, receipt };
+}
+
+/** Writes today's findings over the scan's. @returns their counts */
+async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Counts> {
+  const { storage, dojo } = ports;
+  const { job, current } = test;
+  const mapping: MappingContext = {
+    scan: job.scan,
+    now: new Date(test.startedAt).toISOString(),
+    url: (kind, id) => dojo.url(kind, id),
+  };
+  if (!current.own) await keepOriginal(storage, job);
+  const counts = tally();
+  const inDojo = replaced(dojo, test.testId, test.total, mapping);
+  const findings = settings.syncMode === "merge" ? await merged(test, inDojo, ports, settings, mapping) : inDojo;
+  await writeFindings(storage, job, findings, counts, current.etag);
+  return counts.counts();
 }
 
 async function merged(

@@ -1,7 +1,8 @@
 import type { Receipt } from "../model/receipt.ts";
-import type { DojoFinding } from "../ports/defectdojo.ts";
+import type { DojoFinding, TestCounts } from "../ports/defectdojo.ts";
+import { IMPORTED_CATEGORY } from "./to-synced-finding.ts";
 
-type Counts = Pick<
+export type Counts = Pick<
   Receipt,
   "findings" | "new" | "duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated"
 >;
@@ -49,5 +50,21 @@ export function tally(): Tally {
         ...verdicts,
       };
     },
+  };
+}
+
+/**
+ * A receipt's counts out of DefectDojo's own, for findings that nobody reads. The verdict on the original of a duplicate is not among them: it counts
+ * as a duplicate alone.
+ */
+export function countsOf({ total, severities, ...verdicts }: TestCounts): Counts {
+  const { Critical, High, Medium, Low, Info } = severities;
+  return {
+    findings: {
+      count: total,
+      severities: { informational: Info, low: Low, medium: Medium, high: High + Critical },
+      categories: total === 0 ? {} : { [IMPORTED_CATEGORY]: total },
+    },
+    ...verdicts,
   };
 }

@@ -60,11 +60,6 @@ export async function writeFindings(
   });
 }
 
-/** Reads and counts the findings without writing them (read-only mode). */
-export async function countFindings(findings: AsyncIterable<Written>, tally: Tally): Promise<void> {
-  for await (const { finding, original, written } of findings) tally.add(finding, original, written);
-}
-
 async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
   let first = true;
   for await (const { finding, original, written } of findings) {

@@ -15,6 +15,7 @@ Measures the importer in a process of its own between an embedded store and a st
 bare calls by hand on the same servers: 1,000, 10,000 and 100,000 findings, none and all of them duplicates.
 
   --findings N      one size
+  --read-only       DEFECTDOJO_SYNC_FINDINGS_BACK=false: the floor is the import alone
   --raw MIB         import a raw result of that size by a native parser
   --json            an array of {findings, duplicates, requests, wallMs, floorMs, ratio, peakRssMiB} and nothing else on stdout
   --plot            draw docs/performance.svg from what is measured
@@ -41,6 +42,7 @@ const { values } = parseArgs({
   options: {
     findings: { type: "string" },
     raw: { type: "string" },
+    "read-only": { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     plot: { type: "boolean", default: false },
     repeat: { type: "string", default: "1" },
@@ -91,7 +93,13 @@ async function bench(): Promise<void> {
     for (const findings of wanted === undefined ? SIZES : [wanted]) {
       for (const duplicates of findings === 0 ? [false] : [false, true]) {
         const speedup = values.real ? 1 : (count("speedup") ?? Math.max(1, findings / 1_000));
-        const workload = { findings, duplicates, speedup, ...(raw === undefined ? {} : { rawBytes: raw * MIB }) };
+        const workload = {
+          findings,
+          duplicates,
+          speedup,
+          readOnly: values["read-only"],
+          ...(raw === undefined ? {} : { rawBytes: raw * MIB }),
+        };
         results.push({ ...(await median(servers, workload, count("repeat") ?? 1)), speedup });
       }
     }

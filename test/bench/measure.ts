@@ -22,6 +22,8 @@ export interface Workload {
   readonly duplicates: boolean;
   /** Bytes of a raw result that a native parser reads; without it the findings are the report. */
   readonly rawBytes?: number;
+  /** Nothing is written back: by hand the import alone is made. */
+  readonly readOnly?: boolean;
   /** How many times faster than measured the stand-in is. */
   readonly speedup: number;
 }
@@ -97,7 +99,7 @@ async function measureFloor(
   const started = performance.now();
   const test = await hand.import(engagement, ...prepared);
   const imported = performance.now();
-  await hand.read(test, workload.findings, concurrency, locations);
+  if (workload.readOnly !== true) await hand.read(test, workload.findings, concurrency, locations);
   return { importMs: imported - started, readMs: performance.now() - imported };
 }
 
@@ -110,9 +112,10 @@ async function measureRelay(
   options: MeasureOptions,
 ): Promise<Details> {
   const { findings, duplicates } = workload;
+  const readOnly = workload.readOnly === true ? { DEFECTDOJO_SYNC_FINDINGS_BACK: "false" } : {};
   const event = await enqueue(servers, workload, product, folder);
   const importer = await startChild<ImporterMethods>("importer-child.ts", {
-    env: { ...servers.env, READ_CONCURRENCY: String(options.concurrency), ...options.env },
+    env: { ...servers.env, READ_CONCURRENCY: String(options.concurrency), ...readOnly, ...options.env },
   });
   try {
     const watched = watchPeak(importer.pid);

@@ -3,6 +3,7 @@ import {
   createWorld,
   GENERIC,
   importFindings,
+  newEngagement,
   report,
   type Server,
   type Who,
@@ -47,6 +48,26 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
       "Select a valid choice. That choice is not one of the available choices.",
     ]);
     expect((await get("/findings/?id=1,x")).id).toEqual(["Enter a number."]);
+  });
+
+  it("counts by severity and verdict, in the `count` of a page of one", async () => {
+    const made = ["Critical", "High", "High", "Low", "Info"].map((severity, n) => ({ title: `Count ${n}`, severity }));
+    const engagement = await newEngagement(world, { deduplication_on_engagement: true });
+    const test = await imported(engagement, ...made);
+    const { results } = await get(`/findings/?test=${test}&o=id`);
+    const judge = (n: number, body: object) => world.client.request("PATCH", `/findings/${results[n].id}/`, body);
+    await judge(0, { false_p: true, active: false, verified: false });
+    await judge(1, { is_mitigated: true, active: false });
+    await judge(2, { out_of_scope: true, active: false });
+    const none = "duplicate=false&false_p=false&risk_accepted=false&out_of_scope=false&is_mitigated=false";
+    const queries = [
+      ...["severity=Critical", "severity=High", "severity=Medium", "severity=Low", "severity=Info"],
+      ...["duplicate=true", "false_p=true", "risk_accepted=true", "out_of_scope=true", "is_mitigated=true", none],
+    ];
+    const counts = await Promise.all(
+      queries.map(async (query) => (await get(`/findings/?test=${test}&${query}&limit=1`)).count),
+    );
+    expect(counts).toEqual([1, 2, 0, 1, 1, 0, 1, 0, 1, 3, 2]);
   });
 
   it("keeps what a generic report says of a finding", async () => {

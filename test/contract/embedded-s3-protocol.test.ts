@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readdir, writeFile } from "node:fs/promises";
 import { request } from "node:http";
@@ -163,8 +164,9 @@ describe("the data directory", () => {
   });
 
   test("is cleaned of orphans at start, and of nothing else", async () => {
-    await s3.restart(() => writeFile(join(s3.dataDir, "bodies", "orphan"), "of a crash"));
-    expect(await readdir(join(s3.dataDir, "bodies"))).not.toContain("orphan");
+    const orphan = randomUUID();
+    await s3.restart(() => writeFile(join(s3.dataDir, "bodies", orphan), "of a crash"));
+    expect(await readdir(join(s3.dataDir, "bodies"))).not.toContain(orphan);
     expect((await send("GET", "/bucket/once")).text).toBe("3");
   });
 });

@@ -84,14 +84,14 @@ it("a browser that does not read is let go, and not written to for ever", async 
   const receiver = await startReceiver({
     host: "127.0.0.1",
     port: 0,
-    token: undefined,
+    token: TOKEN,
     routes,
     guarded: new Set(),
     log,
   });
   const socket = connect(receiver.port, "127.0.0.1").pause();
   socket.on("error", () => undefined);
-  socket.write("GET /api/scans HTTP/1.1\r\nHost: relay\r\n\r\n");
+  socket.write("GET /api/scans HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await watched.promise;
   const scan: SeenScan = { id: "b/k", scan: "x".repeat(1024 * 1024), scanType: "nmap", state: "waiting", at: "" };
   let gone = false;

@@ -12,7 +12,7 @@ import { ANY_CREDENTIALS, s3Client, sqsClient } from "../contract/aws.ts";
 import { startCli } from "./cli.ts";
 import { QUICK } from "./runtime.ts";
 
-const SAMPLE = fileURLToPath(new URL("../fixtures/scans/zap-shop", import.meta.url));
+const SAMPLE = fileURLToPath(new URL("../../infra/local/scans/zap-shop", import.meta.url));
 /** What a stop waits for handlers, and what it takes to hand back and close, at most. Milliseconds. */
 const GRACE = 20_000;
 const CLOSING = 8_000;

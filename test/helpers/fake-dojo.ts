@@ -16,6 +16,7 @@ export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {
     testsByBuildId: refuse("testsByBuildId"),
     importScan: refuse("importScan"),
     findingCount: refuse("findingCount"),
+    countFindings: refuse("countFindings"),
     findingPages: refuse("findingPages"),
     updateTest: refuse("updateTest"),
     deleteTest: refuse("deleteTest"),

@@ -11,7 +11,7 @@ import { temporaryFolder } from "./processes.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-export const SAMPLES = here("../fixtures/scans");
+export const SAMPLES = here("../../infra/local/scans");
 
 /** Folders of all scans that there are: the samples, and those of secureCodeBox's own tests where they can be read. */
 export const FOLDERS: readonly string[] = [SAMPLES, here("../../../shared/scans")]

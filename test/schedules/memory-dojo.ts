@@ -1,5 +1,13 @@
 import { RelayError } from "../../lib/errors.ts";
-import type { DefectDojo, ImportAnswer, ImportRequest, Test } from "../../lib/ports/defectdojo.ts";
+import { DOJO_SEVERITIES } from "../../lib/model/annotations.ts";
+import type {
+  DefectDojo,
+  DojoFinding,
+  ImportAnswer,
+  ImportRequest,
+  Test,
+  TestCounts,
+} from "../../lib/ports/defectdojo.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import { type Fate, type ImportTiming, runImport } from "./memory-dojo-import.ts";
 import { type DojoTables, dojoTables, refused, type TestRow } from "./memory-dojo-tables.ts";
@@ -88,6 +96,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     importScan: (request) => importScan(request),
     findingCount: async (testId, duplicatesOnly = false) =>
       filterBy(testId).findings.filter(({ duplicate }) => duplicate || !duplicatesOnly).length,
+    countFindings: async (testId) => countsOf(filterBy(testId).findings),
     findingPages: async function* (testId, expected) {
       for (
         let offset = 0, total = expected;
@@ -130,4 +139,20 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     url: (kind, id) => `http://dojo.test/${kind}/${id}`,
   };
   return { tables, importScan, port };
+}
+
+function countsOf(findings: readonly DojoFinding[]): TestCounts {
+  const count = (matches: (finding: DojoFinding) => boolean) => findings.filter(matches).length;
+  const verdicts = ["duplicate", "falsePositive", "riskAccepted", "outOfScope", "mitigated"] as const;
+  const bySeverity = DOJO_SEVERITIES.map((severity) => [severity, count((one) => one.severity === severity)]);
+  return {
+    total: findings.length,
+    severities: Object.fromEntries(bySeverity) as TestCounts["severities"],
+    duplicates: count(({ duplicate }) => duplicate),
+    falsePositives: count(({ falsePositive }) => falsePositive),
+    riskAccepted: count(({ riskAccepted }) => riskAccepted),
+    outOfScope: count(({ outOfScope }) => outOfScope),
+    mitigated: count(({ mitigated }) => mitigated),
+    new: count((finding) => verdicts.every((verdict) => !finding[verdict])),
+  };
 }

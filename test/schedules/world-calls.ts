@@ -129,6 +129,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
         return await port.importScan(request);
       }),
     findingCount: wrapped("findingCount", port.findingCount),
+    countFindings: wrapped("countFindings", port.countFindings),
     findingPages: async function* (testId, expected) {
       const pages = port.findingPages(testId, expected)[Symbol.asyncIterator]();
       for (;;) {

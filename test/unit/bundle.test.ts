@@ -56,6 +56,7 @@ const ABSENT = {
     "client-sqs",
     "/batch/",
   ],
+  follow: ["cli/hook/presigned", "lib/importer/", "lib/report/", "lib/sync/", "lib/ingest/", "stream-json", "/batch/"],
   all: ["nested-clients", "credential-provider-", "client-sso", "client-sts", "event-streams/", "/undici/", "/cli/"],
 };
 

@@ -320,6 +320,10 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
       DATA_DIR: "/data",
       WEBHOOK_TOKEN: "x",
     });
+    // "hardened 5": the bucket reaches the receiver by the Service's names.
+    expect(readServiceConfig(plain).ALLOWED_HOSTS).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^[\w-]+$/), expect.stringMatching(/^[\w-]+\.[\w-]+\.svc$/)]),
+    );
     expect(plain.AWS_ENDPOINT_URL_SQS).toBeUndefined();
     const full = filled(container(SERVICE).env);
     expect(readImporterConfig(full)).toMatchObject({

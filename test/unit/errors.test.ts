@@ -29,6 +29,7 @@ const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly R
     "storage-precondition",
     "failures-exhausted",
     "config-invalid",
+    "data-directory-unusable",
     "cluster-refused",
   ],
   transient: [

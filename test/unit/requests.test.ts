@@ -26,16 +26,19 @@ interface Upload {
   readonly scan?: Partial<Scan>;
   readonly raw?: string;
   readonly lowPrivileged?: boolean;
+  readonly readOnly?: boolean;
 }
 
 let uploads = 0;
 
 /** One scan through an importer that has just started: nothing is remembered of earlier ones. */
-async function relay({ findings, scan = {}, raw, lowPrivileged = false }: Upload) {
+async function relay({ findings, scan = {}, raw, lowPrivileged = false, readOnly = false }: Upload) {
   const env = {
     DEFECTDOJO_URL: standin.url,
     DEFECTDOJO_APIKEY: lowPrivileged ? standin.lowPrivilegedApiKey : standin.apiKey,
     DEFECTDOJO_LOW_PRIVILEGED_MODE: String(lowPrivileged),
+    DEFECTDOJO_SYNC_FINDINGS_BACK: String(!readOnly),
+    DEDUPLICATION_QUIET_SECONDS: "0",
   };
   const config = readDojoConfig(env);
   const { log, metrics } = recorder();
@@ -123,6 +126,43 @@ describe.each(SERVERS)("requests ($mode mode, low-privileged $lowPrivileged, ids
   });
 });
 
+/** Of read-only mode, beside the import. One more for each of orchestration engine and product type where these are made, once for all. */
+const MOST_READ_ONLY = 12;
+
+function expectCounted(requests: readonly LoggedRequest[], most = MOST_READ_ONLY) {
+  const others = requests.filter(({ url }) => !url.includes("/import-scan/"));
+  expect(others.length, urlsOf(others).join("\n")).toBeLessThanOrEqual(most);
+  const read = others.filter(({ url }) => /findings\/\?test=/.test(url) && !/[?&]limit=1(?:&|$)/.test(url));
+  expect(urlsOf(read)).toEqual([]);
+}
+
+describe.each([true, false])("read-only mode, where DefectDojo says when deduplication is done: %s", (asyncWait) => {
+  it.each([0, 1, 250, 1_000, 5_000])("reads none of %d findings, and counts them with few requests", async (count) => {
+    standin = await startStandin({ asyncWait });
+    const { requests, receipt } = await relay({ findings: findingsOf(count, 0), readOnly: true });
+    expect(receipt).toMatchObject({ outcome: "imported", findings: { count }, new: count, duplicates: 0 });
+    expectCounted(requests, MOST_READ_ONLY + 1);
+    const again = await relay({ findings: findingsOf(count, 1), readOnly: true });
+    expect(again.receipt).toMatchObject({ findings: { count }, new: 0, duplicates: count });
+    expectCounted(again.requests);
+  });
+
+  it("counts what write-back counts", async () => {
+    standin = await startStandin({ asyncWait });
+    const severities = ["HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "HIGH"];
+    const findings = (run: number) =>
+      findingsOf(5, run).map((finding, n) => ({ ...finding, severity: severities[n] ?? "LOW" }));
+    await relay({ findings: findings(0).slice(0, 2) });
+    const [written, counted] = [await relay({ findings: findings(1) }), await relay({ findings: findings(2) })];
+    const only = await relay({ findings: findings(3), readOnly: true });
+    const countsOf = ({ receipt: { findings: all, new: fresh, duplicates, mitigated } }: typeof only) => ({
+      ...{ all, fresh, duplicates, mitigated },
+    });
+    expect(countsOf(written)).toMatchObject({ fresh: 3, duplicates: 2 });
+    expect(countsOf(only)).toEqual(countsOf(counted));
+  });
+});
+
 describe.each(["locations", "endpoints"] as const)(
   "the first scan of all, everything to be created (%s mode)",
   (mode) => {
@@ -135,6 +175,13 @@ describe.each(["locations", "endpoints"] as const)(
       standin = await startStandin({ mode });
       const { requests } = await relay({ findings: findingsOf(count, 0), scan: { annotations } });
       expectFew(requests, count);
+    });
+
+    it("takes few requests in read-only mode", async () => {
+      standin = await startStandin({ mode });
+      const scan = { ...ZAP, annotations };
+      const { requests } = await relay({ findings: findingsOf(1, 0), scan, raw: zapReport(250, 0), readOnly: true });
+      expectCounted(requests, MOST_READ_ONLY + 2);
     });
 
     it.each([1, 10, 250])("takes few requests for a raw result of %d findings", async (count) => {

@@ -18,7 +18,13 @@ import {
 import { mockClient } from "aws-sdk-client-mock";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { bundle, FUNCTIONS } from "../../infra/bundle/bundle.ts";
-import { type Env, readCommonConfig, readImporterConfig, readResyncConfig } from "../../lib/config.ts";
+import {
+  type Env,
+  readCommonConfig,
+  readFollowFunctionConfig,
+  readImporterConfig,
+  readResyncConfig,
+} from "../../lib/config.ts";
 import { METRICS } from "../../lib/observe.ts";
 import { LEAST_TIME } from "../../lib/sync/scheduled-resync.ts";
 import { evaluate, type Properties, parseTemplate, type Template } from "./cloudformation.ts";
@@ -54,6 +60,8 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     resyncSchedule: "cron(17 3 * * ? *)",
     resyncPrefix: "shop/",
     resyncDays: "30",
+    followEnabled: "true",
+    followSchedule: "rate(2 minutes)",
     maximumConcurrency: "10",
     ingestMemory: "256",
     importerMemory: "2048",
@@ -191,6 +199,7 @@ describe.each(variants)("what is deployed, $name", ({ name, packaged, osls }) =>
     ["ingest", readCommonConfig],
     ["importer", readImporterConfig],
     ["resync", readResyncConfig],
+    ["follow", readFollowFunctionConfig],
   ] as const)("%s: its environment is a configuration, and nothing else", (fn, read) => {
     const { Variables } = properties(`${upper(fn)}LambdaFunction`).Environment as {
       Variables: Record<string, unknown>;
@@ -280,6 +289,7 @@ const ALARMS: Readonly<Record<string, readonly [metric: string, of: string, stat
   ImporterThrottlesAlarm: ["Throttles", "<ImporterLambdaFunction>", "Sum", 0],
   ImporterDeadlineAlarm: ["Duration", "<ImporterLambdaFunction>", "Maximum", 810_000],
   ResyncErrorsAlarm: ["Errors", "<ResyncLambdaFunction>", "Sum", 0],
+  FollowErrorsAlarm: ["Errors", "<FollowLambdaFunction>", "Sum", 0],
   ResyncDeadlineAlarm: ["Duration", "<ResyncLambdaFunction>", "Maximum", 900_000 - LEAST_TIME],
 };
 
@@ -406,9 +416,10 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
   it("the importer writes its own four objects, removes one, and reads one secret", () => {
     const [findings, original] =
       name === "defaults" ? ["findings.json", "findings.original.json"] : ["results.json", "results.original.json"];
-    expect(of("ImporterRole", "s3:PutObject")).toEqual(
-      [findings, original, "defectdojo.json", "defectdojo.pending.json"].map((file) => `${under}*${file}`),
-    );
+    expect(of("ImporterRole", "s3:PutObject")).toEqual([
+      ...[findings, original, "defectdojo.json", "defectdojo.pending.json"].map((file) => `${under}*${file}`),
+      `arn:aws:s3:::${bucket}/.dojo-relay/tests/*`,
+    ]);
     expect(of("ImporterRole", "s3:DeleteObject")).toEqual([`${under}*defectdojo.pending.json`]);
     expect(of("ImporterRole", "s3:GetObject")).toEqual([`${under}*`]);
     expect(of("ImporterRole", "secretsmanager:GetSecretValue")).toEqual([
@@ -442,6 +453,18 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
     );
   });
 
+  it("follow keeps its state apart from scans, enqueues, and reads one secret", () => {
+    for (const action of ["s3:GetObject", "s3:PutObject"]) {
+      expect(of("FollowRole", action)).toEqual([`arn:aws:s3:::${bucket}/.dojo-relay/*`]);
+    }
+    expect(of("FollowRole", "sqs:SendMessage")).toEqual(["<JobQueue.Arn>"]);
+    expect(of("FollowRole", "secretsmanager:GetSecretValue")).toEqual(
+      of("ImporterRole", "secretsmanager:GetSecretValue"),
+    );
+    expect(of("FollowRole", "s3:ListBucket")).toEqual([`arn:aws:s3:::${bucket}`]);
+    expect(of("ImporterRole", "s3:PutObject")).toContain(`arn:aws:s3:::${bucket}/.dojo-relay/tests/*`);
+  });
+
   it("a missing object is told from a forbidden one", () => {
     for (const role of ["IngestRole", "ImporterRole", "ResyncRole"]) {
       const below = role === "ResyncRole" ? (VARIANTS[name]?.resyncPrefix ?? "") : "";
@@ -453,7 +476,7 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
   });
 
   it("network interfaces are managed by AWS' own policy, and only in a VPC", () => {
-    for (const role of ["IngestRole", "ImporterRole", "ResyncRole"]) {
+    for (const role of ["IngestRole", "ImporterRole", "ResyncRole", "FollowRole"]) {
       expect(osls.Resources[role]?.Properties.ManagedPolicyArns).toEqual(
         name === "defaults" ? [] : ["arn:aws:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"],
       );

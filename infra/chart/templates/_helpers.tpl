@@ -48,6 +48,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.webhook.tokenSecret | default (printf "%s-webhook" (include "dojo-relay.fullname" .)) }}
 {{- end }}
 
+{{/* The Service's names, by which the bucket reaches the receiver, and whatever else leads there. */}}
+{{- define "dojo-relay.allowedHosts" -}}
+{{- $name := include "dojo-relay.fullname" . }}
+{{- $inNamespace := printf "%s.%s" $name .Release.Namespace }}
+{{- $names := list $name $inNamespace (printf "%s.svc" $inNamespace) (printf "%s.svc.cluster.local" $inNamespace) }}
+{{- join "," (concat $names .Values.webhook.allowedHosts) }}
+{{- end }}
+
 {{/* Whether the queue is inside the pod, and so in a volume. */}}
 {{- define "dojo-relay.embeddedQueue" -}}
 {{- if not .Values.sqs.endpoint }}true{{ end }}

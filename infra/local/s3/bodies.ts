@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { constants, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { copyFile, link, open, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chmod, copyFile, link, open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { PRIVATE_FILE } from "../data-directory.ts";
 
 /** One file of bytes. An object is one segment, or as many as its multipart upload had parts. */
 export interface Segment {
@@ -30,15 +31,8 @@ export interface Bodies {
 
 const READ_SIZE = 256 * 1024;
 
-/**
- * Files named by random ids, so that no key ever becomes a path. A file that no row names is an orphan of a crash:
- * `isLive` tells them apart, and they are removed here, before the first request.
- */
-export function openBodies(directory: string, isLive: (id: string) => boolean): Bodies {
-  mkdirSync(directory, { recursive: true });
-  for (const name of readdirSync(directory)) {
-    if (!isLive(name)) rmSync(join(directory, name), { force: true });
-  }
+/** Files named by random ids, so that no key ever becomes a path. The directory is there. */
+export function openBodies(directory: string): Bodies {
   const held = new Map<string, number>();
   const doomed = new Set<string>();
   const pathOf = (segment: Pick<Segment, "id">) => join(directory, segment.id);
@@ -74,7 +68,7 @@ export function openBodies(directory: string, isLive: (id: string) => boolean): 
     remove,
     async create() {
       const id = randomUUID();
-      const file = await open(pathOf({ id }), "wx");
+      const file = await open(pathOf({ id }), "wx", PRIVATE_FILE);
       let size = 0;
       return {
         async write(bytes) {
@@ -146,5 +140,6 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
     // FAT, some network file systems and more than the allowed number of links: EPERM, ENOTSUP, EMLINK…
     if ((error as NodeJS.ErrnoException).code === "ENOENT") throw error;
     await copyFile(from, to, constants.COPYFILE_FICLONE);
+    await chmod(to, PRIVATE_FILE);
   }
 }

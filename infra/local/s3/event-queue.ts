@@ -1,6 +1,7 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { DatabaseSync } from "node:sqlite";
+import type { DiskHealth } from "../disk-health.ts";
 
 /** A webhook that events go to, named in ARNs as `arn:minio:sqs::<name>:webhook`. */
 export interface EventTarget {
@@ -14,6 +15,7 @@ export interface EventQueueOptions {
   readonly targets: Readonly<Record<string, EventTarget>>;
   /** @default 3000, as MinIO */
   readonly retryMs?: number;
+  readonly disk: DiskHealth;
   /** Told of every failed delivery. */
   readonly report?: (message: string) => void;
 }
@@ -31,15 +33,19 @@ export interface EventQueue {
 
 const DEFAULT_RETRY_MS = 3_000;
 const DELIVERY_TIMEOUT_MS = 60_000;
+/** What the database refuses is tried at growing intervals, up to so many of the usual ones. */
+const MOST_RETRIES_AT_ONCE = 20;
 
 /**
  * Events wait in the database. Each target gets its own in order: one that is not answered 2xx is sent again until it
- * is, and holds back those behind it, as MinIO with QUEUE_DIR does. Delivery is at least once.
+ * is, and holds back those behind it, as MinIO with QUEUE_DIR does. Delivery is at least once; one that was taken and cannot be
+ * struck off, as on a full disk, is not sent again for that.
  */
 export function createEventQueue({
   database,
   targets,
   retryMs = DEFAULT_RETRY_MS,
+  disk,
   report,
 }: EventQueueOptions): EventQueue {
   const insert = database.prepare("INSERT INTO events (arn, body) VALUES (?, ?)");
@@ -52,10 +58,22 @@ export function createEventQueue({
   async function drain(arn: string, target: EventTarget): Promise<void> {
     for (let event = next(arn); event && !stopped.signal.aborted; event = next(arn)) {
       const failure = await deliver(target, event.body, stopped.signal);
-      if (failure === undefined) remove.run(event.id);
+      if (failure === undefined) await strikeOff(event.id);
       else if (!stopped.signal.aborted) {
         report?.(`Event ${event.id} for ${target.endpoint} was not taken: ${failure}. Trying again in ${retryMs} ms.`);
         await pause(retryMs, stopped.signal);
+      }
+    }
+  }
+
+  async function strikeOff(id: number): Promise<void> {
+    for (let pauses = 1; !stopped.signal.aborted; pauses = Math.min(2 * pauses, MOST_RETRIES_AT_ONCE)) {
+      try {
+        remove.run(id);
+        return;
+      } catch (error) {
+        if (!disk.failed(error) && pauses === 1) report?.(`Event ${id} was taken and cannot be struck off: ${error}`);
+        await pause(pauses * retryMs, stopped.signal);
       }
     }
   }
@@ -64,11 +82,23 @@ export function createEventQueue({
     return first.get(arn) as { id: number; body: string } | undefined;
   }
 
+  /** What cannot be read is for {@link drain} to tell of, which tries again. */
+  function waits(arn: string): boolean {
+    try {
+      return next(arn) !== undefined;
+    } catch {
+      return true;
+    }
+  }
+
   function wake(): void {
     for (const [arn, target] of byArn) {
-      if (running.has(arn) || stopped.signal.aborted || !next(arn)) continue;
+      if (running.has(arn) || stopped.signal.aborted || !waits(arn)) continue;
       const work = drain(arn, target)
-        .catch((error: unknown) => report?.(`Events for ${target.endpoint} wait for the next one: ${String(error)}`))
+        .catch(async (error: unknown) => {
+          if (!disk.failed(error)) report?.(`Events for ${target.endpoint} cannot be read: ${String(error)}`);
+          await pause(retryMs, stopped.signal);
+        })
         .finally(() => {
           running.delete(arn);
           // An event may have come after the last look and before this line.

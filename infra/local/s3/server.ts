@@ -2,9 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { type EmbeddedServer, listenOnLoopback } from "../http-listener.ts";
+import { privateDirectory } from "../data-directory.ts";
+import { type DiskHealth, diskHealth } from "../disk-health.ts";
+import { type EmbeddedStore, listenOnLoopback } from "../http-listener.ts";
 import { openDatabase } from "../sqlite.ts";
 import { openBodies } from "./bodies.ts";
+import { cleanBodies } from "./clean-bodies.ts";
 import type { S3Context, S3Response } from "./context.ts";
 import { renderError, S3Error } from "./errors.ts";
 import { createEventQueue, type EventTarget } from "./event-queue.ts";
@@ -28,34 +31,43 @@ export interface EmbeddedS3Options {
   readonly report?: (message: string) => void;
 }
 
-/** The part of S3 that dojo-relay and secureCodeBox need, on node:sqlite and files. See docs/adr/0001. */
-export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<EmbeddedServer> {
+/**
+ * The part of S3 that dojo-relay and secureCodeBox need, on node:sqlite and files. See docs/adr/0001.
+ * @throws DataDirectoryError
+ */
+export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<EmbeddedStore> {
   const { host = "127.0.0.1", port = 0, dataDir, targets = {}, retryMs, report } = options;
-  const database = openDatabase(join(dataDir, "s3.sqlite"), S3_SCHEMA);
+  const bodies = join(dataDir, "bodies");
+  for (const directory of [dataDir, bodies]) await privateDirectory(directory);
+  const { database, fresh } = openDatabase(join(dataDir, "s3.sqlite"), S3_SCHEMA);
   try {
-    deleteStaleUploads(database);
     const live = liveBodies(database);
+    cleanBodies(bodies, (id) => live.has(id), fresh);
+    deleteStaleUploads(database);
+    const disk = diskHealth(dataDir, report);
     let endpoint = "";
     const context: S3Context = {
       database,
       objects: objectStore(database),
-      bodies: openBodies(join(dataDir, "bodies"), (id) => live.has(id)),
+      bodies: openBodies(bodies),
       events: createEventQueue({
         database,
         targets,
+        disk,
         ...(retryMs !== undefined && { retryMs }),
         ...(report && { report }),
       }),
       endpoint: () => endpoint,
     };
     const listener = await listenOnLoopback(host, port, (request, response) =>
-      serve(context, request, response, report),
+      serve(context, request, response, { disk, report }),
     );
     endpoint = listener.url;
     context.events.wake();
     return {
       url: listener.url,
       port: listener.port,
+      problem: disk.problem,
       async close() {
         await listener.close();
         await context.events.close();
@@ -68,11 +80,17 @@ export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<Embed
   }
 }
 
+/** What is told of faults of the server's own. */
+interface FaultObserver {
+  readonly disk: DiskHealth;
+  readonly report: EmbeddedS3Options["report"];
+}
+
 async function serve(
   context: S3Context,
   message: IncomingMessage,
   response: ServerResponse,
-  report: EmbeddedS3Options["report"],
+  observer: FaultObserver,
 ): Promise<void> {
   const requestId = randomBytes(8).toString("hex").toUpperCase();
   let answer: S3Response;
@@ -81,13 +99,13 @@ async function serve(
     answer = await route(request)(context, request);
   } catch (error) {
     if (message.destroyed && !message.complete) return;
-    answer = errorResponse(error, message, requestId, report);
+    answer = errorResponse(error, message, requestId, observer);
   }
   try {
     await send(response, answer, requestId, message.method === "HEAD");
   } catch (error) {
     // The client went away, or the body cannot be read: what was sent cannot be taken back, only cut short.
-    if (!response.destroyed) report?.(`${message.method} ${message.url}: ${String(error)}`);
+    if (!response.destroyed) observer.report?.(`${message.method} ${message.url}: ${String(error)}`);
     response.destroy();
   } finally {
     await answer.finished?.();
@@ -98,9 +116,10 @@ function errorResponse(
   error: unknown,
   message: IncomingMessage,
   requestId: string,
-  report: EmbeddedS3Options["report"],
+  { disk, report }: FaultObserver,
 ): S3Response {
-  if (!(error instanceof S3Error)) report?.(`${message.method} ${message.url}: ${String(error)}`);
+  if (!(error instanceof S3Error) && !disk.failed(error))
+    report?.(`${message.method} ${message.url}: ${String(error)}`);
   const known = error instanceof S3Error ? error : new S3Error("InternalError", undefined, { cause: error });
   const resource = (message.url ?? "").split("?")[0] ?? "";
   const headers = { "content-type": "application/xml", ...known.headers };

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
-import { type EmbeddedServer, listenOnLoopback } from "../http-listener.ts";
+import { privateDirectory } from "../data-directory.ts";
+import { type DiskHealth, diskHealth } from "../disk-health.ts";
+import { type EmbeddedStore, listenOnLoopback } from "../http-listener.ts";
 import { openDatabase } from "../sqlite.ts";
 import { ACTIONS } from "./actions.ts";
 import { SqsError } from "./errors.ts";
@@ -24,21 +26,27 @@ export interface EmbeddedSqsOptions {
 const MAX_REQUEST = 8 * 1024 ** 2;
 const TARGET = /^AmazonSQS\.(\w+)$/;
 
-/** SQS over the AWS JSON 1.0 protocol, on node:sqlite. See docs/adr/0001. */
-export async function startEmbeddedSqs(options: EmbeddedSqsOptions): Promise<EmbeddedServer> {
+/**
+ * SQS over the AWS JSON 1.0 protocol, on node:sqlite. See docs/adr/0001.
+ * @throws DataDirectoryError
+ */
+export async function startEmbeddedSqs(options: EmbeddedSqsOptions): Promise<EmbeddedStore> {
   const { host = "127.0.0.1", port = 0, dataDir, report, now = Date.now } = options;
-  const database = openDatabase(join(dataDir, "sqs.sqlite"), SQS_SCHEMA);
+  await privateDirectory(dataDir);
+  const { database } = openDatabase(join(dataDir, "sqs.sqlite"), SQS_SCHEMA);
+  const disk = diskHealth(dataDir, report);
   const stopped = new AbortController();
   let url = "";
   const context: SqsContext = { database, now, url: () => url, arrivals: createArrivals(), stopped: stopped.signal };
   try {
     const listener = await listenOnLoopback(host, port, (request, response) =>
-      serve(context, request, response, report),
+      serve(context, request, response, { disk, report }),
     );
     url = listener.url;
     return {
       url: listener.url,
       port: listener.port,
+      problem: disk.problem,
       async close() {
         stopped.abort();
         await listener.close();
@@ -55,7 +63,7 @@ async function serve(
   context: SqsContext,
   request: IncomingMessage,
   response: ServerResponse,
-  report: EmbeddedSqsOptions["report"],
+  { disk, report }: { readonly disk: DiskHealth; readonly report: EmbeddedSqsOptions["report"] },
 ): Promise<void> {
   const requestId = randomUUID();
   const clientGone = new AbortController();
@@ -71,7 +79,8 @@ async function serve(
     answer(response, 200, requestId, result);
   } catch (error) {
     if (clientGone.signal.aborted) return;
-    if (!(error instanceof SqsError)) report?.(`${request.headers["x-amz-target"]}: ${String(error)}`);
+    if (!(error instanceof SqsError) && !disk.failed(error))
+      report?.(`${request.headers["x-amz-target"]}: ${String(error)}`);
     const known =
       error instanceof SqsError ? error : new SqsError("InternalFailure", "Internal error", { cause: error });
     const body = { __type: `com.amazonaws.sqs#${known.code}`, message: known.message };

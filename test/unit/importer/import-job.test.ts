@@ -184,11 +184,22 @@ describe("a generic import", () => {
   });
 
   it("in read-only mode leaves the findings as they are", async () => {
-    const w = world(aGenericScan(), three);
+    const severities = { Critical: 0, High: 1, Medium: 0, Low: 0, Info: 2 };
+    const none = { falsePositives: 0, riskAccepted: 0, outOfScope: 0, mitigated: 0 };
+    const w = world(aGenericScan(), three, {
+      countFindings: async () => ({ total: 3, severities, duplicates: 1, new: 2, ...none }),
+      findingPages: () => {
+        throw new Error("no finding is to be read");
+      },
+    });
     expect(await w.run({ syncBack: false })).toMatchObject({ outcome: "imported" });
     expect(w.written()).toEqual(three);
     expect(w.storage.text(originalOf(FINDINGS))).toBeUndefined();
-    expect(w.receipt()).toMatchObject({ outcome: "imported", findings: { count: 3 } });
+    expect(w.receipt()).toMatchObject({
+      outcome: "imported",
+      findings: { count: 3, severities: { high: 1, informational: 2 } },
+      ...{ new: 2, duplicates: 1 },
+    });
     expect(await w.run({ syncBack: false })).toMatchObject({ outcome: "done-before" });
   });
 });

@@ -1,0 +1,46 @@
+import { Command } from "commander";
+import { s3Client, sqsClient } from "../lib/aws/clients.ts";
+import { followPorts } from "../lib/aws/follow-ports.ts";
+import { readFollowConfig } from "../lib/config.ts";
+import { follow } from "../lib/follow/follow.ts";
+import { followRound, type Round } from "../lib/follow/follow-round.ts";
+import { commandLog, NO_METRICS } from "./command-log.ts";
+import { findQueues, operator, withOwnServers } from "./operator.ts";
+import { parseSince, print } from "./options.ts";
+import { interruptible } from "./terminal/interruption.ts";
+
+/** `dojo-relay follow`: verdicts of DefectDojo into the bucket as they are made. */
+export function followCommand(): Command {
+  return new Command("follow")
+    .description("watch DefectDojo's feed of verdicts and enqueue a resync for each scan that one concerns")
+    .option("--once", "one round, then end")
+    .option("--since <date>", "where no follower ran before: go back to a date or an age (7d)", parseSince)
+    .option("--json", "print an object a round")
+    .addHelpText("after", HELP)
+    .action(async ({ once, since, json }: { once?: boolean; since?: Date; json?: boolean }) => {
+      const env = withOwnServers(process.env);
+      const config = readFollowConfig(env);
+      const { queueUrl } = await findQueues(operator(env));
+      const clients = { s3: s3Client(config, env), sqs: sqsClient(config, env) };
+      const observer = { log: commandLog(), metrics: NO_METRICS };
+      const ports = followPorts({ ...config, QUEUE_URL: queueUrl }, observer, clients, env);
+      const settings = { bucket: config.BUCKET, since: since?.toISOString() };
+      const show = (round: Round) => print(round, json, () => describe(round));
+      if (once) return show(await followRound(ports, settings));
+      const pause = Math.max(1, config.FOLLOW_SECONDS) * 1000;
+      await interruptible((signal) => follow(ports, settings, pause, signal, show));
+    });
+}
+
+function describe({ changes, resyncs, lagMs }: Round): string {
+  return `${changes} changes, ${resyncs} resyncs enqueued, ${(lagMs / 1000).toFixed(1)} s behind`;
+}
+
+const HELP = `
+The service does this by itself (FOLLOW_SECONDS). One round costs DefectDojo one request while nothing changes, however many scans there are.
+The importer works on the resync jobs; scans that an older version imported are found after \`dojo-relay index\`.
+
+Examples:
+  $ dojo-relay follow --once
+  $ dojo-relay follow --since 7d
+  $ FOLLOW_SECONDS=10 dojo-relay follow --json`;

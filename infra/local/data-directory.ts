@@ -1,0 +1,99 @@
+import type { Stats } from "node:fs";
+import { chmod, lstat, mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join, parse, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Thrown when a data directory cannot be used, or what lies in it. The message names the file and says what to do. */
+export class DataDirectoryError extends Error {
+  override readonly name = "DataDirectoryError";
+}
+
+/** What is the relay's own: results of scans and a token, for nobody else on the machine. */
+const PRIVATE_DIRECTORY = 0o700;
+export const PRIVATE_FILE = 0o600;
+
+/** A network file system that has gone away blocks every call on it. */
+const LONGEST_MS = 10_000;
+
+/**
+ * Makes a directory for this user alone, with whatever it lies in, and tries whether it can be written.
+ * @throws DataDirectoryError naming what is in the way, also where the file system does not answer in time
+ */
+export async function privateDirectory(directory: string, longestMs = LONGEST_MS): Promise<void> {
+  const stop = new AbortController();
+  const late = sleep(longestMs, "late" as const, { signal: stop.signal }).catch(() => undefined);
+  try {
+    const work = prepare(resolve(directory)).then(() => "ready" as const);
+    work.catch(() => undefined); // it may end after its time
+    if ((await Promise.race([work, late])) === "late")
+      throw unusable(directory, `the file system has not answered within ${longestMs / 1000} s`);
+  } finally {
+    stop.abort();
+  }
+}
+
+async function prepare(directory: string): Promise<void> {
+  try {
+    await makeDirectories(directory);
+    await closeToOthers(directory);
+    const probe = join(directory, `.probe-${process.pid}`);
+    await writeFile(probe, "", { mode: PRIVATE_FILE });
+    await rm(probe, { force: true });
+  } catch (error) {
+    if (error instanceof DataDirectoryError) throw error;
+    throw unusable(directory, reasonOf(error), error);
+  }
+}
+
+/** Step by step: `mkdir` with `recursive` never ends where a file system answers ENOENT to every name, as /proc does. */
+async function makeDirectories(directory: string): Promise<void> {
+  const missing: string[] = [];
+  for (let at = directory; (await existing(at)) === undefined; at = dirname(at)) {
+    missing.unshift(at);
+    if (at === parse(at).root) break;
+  }
+  for (const step of missing) {
+    await mkdir(step, { mode: PRIVATE_DIRECTORY }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  }
+}
+
+/** A mounted volume may belong to another user, who alone can change its mode: what is made in it is private all the same. */
+async function closeToOthers(directory: string): Promise<void> {
+  const found = await lstat(directory);
+  if (found.isSymbolicLink()) return;
+  if (!found.isDirectory()) throw unusable(directory, "it is no directory");
+  if ((found.mode & 0o077) === 0) return;
+  await chmod(directory, PRIVATE_DIRECTORY).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPERM" && error.code !== "EROFS") throw error;
+  });
+}
+
+async function existing(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+const unusable = (directory: string, why: string, cause?: unknown) =>
+  new DataDirectoryError(`the data directory ${directory} cannot be used: ${why}`, { cause });
+
+/** One row a code that people meet: what it means here. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  EACCES: "this user may not write there",
+  EPERM: "this user may not write there",
+  EROFS: "its file system is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  ENOTDIR: "a part of its path is no directory",
+  ENOENT: "its file system takes no directories",
+};
+
+function reasonOf(error: unknown): string {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  return Object.hasOwn(MEANINGS, code) ? `${MEANINGS[code]} (${code})` : message;
+}

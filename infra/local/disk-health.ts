@@ -1,0 +1,67 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PRIVATE_FILE } from "./data-directory.ts";
+
+/** Whether what is embedded can write: told once when it no longer can, and once when it can again. */
+export interface DiskHealth {
+  /** Takes note of an error; @returns whether it is the disk's, and so needs no line of its own */
+  failed(error: unknown): boolean;
+  /** What is wrong, or undefined. Where something was, the disk is tried again. */
+  problem(): string | undefined;
+}
+
+/** As much as a database and a small object take at once. */
+const PROBE = Buffer.alloc(64 * 1024);
+
+/** SQLite's primary result codes: https://sqlite.org/rescode.html */
+const SQLITE_CODES: Readonly<Record<number, string>> = { 8: "read-only", 10: "in error", 13: "full" };
+const SYSTEM_CODES: Readonly<Record<string, string>> = {
+  ENOSPC: "full",
+  EDQUOT: "full (a quota)",
+  EROFS: "read-only",
+  EIO: "in error",
+};
+
+export function diskHealth(directory: string, report: (message: string) => void = () => undefined): DiskHealth {
+  let wrong: string | undefined;
+  return {
+    failed: (error) => {
+      const state = diskState(error);
+      if (state === undefined) return false;
+      if (wrong === undefined) {
+        wrong = `the disk of ${directory} is ${state}`;
+        report(`${wrong}: nothing new is taken until that is mended; what is kept stays`);
+      }
+      return true;
+    },
+    problem: () => {
+      if (wrong !== undefined && takesBytes(directory)) {
+        report(`the disk of ${directory} takes writes again`);
+        wrong = undefined;
+      }
+      return wrong;
+    },
+  };
+}
+
+/** @returns what the disk is, where the error or one of its causes is the disk's */
+function diskState(error: unknown): string | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    const { code = "", errcode = 0 } = e as NodeJS.ErrnoException & { errcode?: number };
+    if (Object.hasOwn(SYSTEM_CODES, code)) return SYSTEM_CODES[code];
+    if (code === "ERR_SQLITE_ERROR" && SQLITE_CODES[errcode & 0xff] !== undefined) return SQLITE_CODES[errcode & 0xff];
+  }
+  return undefined;
+}
+
+function takesBytes(directory: string): boolean {
+  const probe = join(directory, `.probe-${process.pid}`);
+  try {
+    writeFileSync(probe, PROBE, { mode: PRIVATE_FILE, flush: true });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(probe, { force: true });
+  }
+}

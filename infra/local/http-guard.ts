@@ -1,0 +1,51 @@
+import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
+
+/** `*.example.com` is each name under it, `*` any. */
+export interface OwnNames {
+  /** Of the Host header, besides loopback's and addresses. */
+  readonly hosts?: readonly string[];
+  /** Of an Origin that is not the Host's own: a proxy that ends TLS may hand on another Host than the browser's. */
+  readonly origins?: readonly string[];
+}
+
+/**
+ * Why a request is none of a client of ours, or undefined. A page in a browser on this machine can reach what listens on loopback: by a name of its
+ * own that it lets point here (DNS rebinding; the Host header tells), or by a request across origins (the Origin header tells).
+ */
+export function refusal(request: IncomingMessage, { hosts = [], origins = [] }: OwnNames = {}): string | undefined {
+  const host = request.headers.host ?? "";
+  const name = hostname(host);
+  if (name === undefined || !isOwnName(name, hosts))
+    return `the Host header names ${JSON.stringify(host.slice(0, 255))}, which is not among ALLOWED_HOSTS`;
+  const { origin } = request.headers;
+  if (origin === undefined || isOwnOrigin(origin, host, origins)) return undefined;
+  return `the Origin ${JSON.stringify(origin.slice(0, 255))} is another site's`;
+}
+
+/** An address cannot be rebound: only names are looked up. */
+function isOwnName(name: string, allowed: readonly string[]): boolean {
+  return isIP(name) !== 0 || name === "localhost" || name.endsWith(".localhost") || isAllowed(name, allowed);
+}
+
+function isAllowed(name: string, allowed: readonly string[]): boolean {
+  return allowed.some((entry) => {
+    const wanted = entry.toLowerCase();
+    return wanted === "*" || wanted === name || (wanted.startsWith("*.") && name.endsWith(wanted.slice(1)));
+  });
+}
+
+function isOwnOrigin(origin: string, host: string, allowed: readonly string[]): boolean {
+  const url = URL.parse(origin);
+  if (url === null || url.host === "") return false;
+  return url.host === host.toLowerCase() || isAllowed(bare(url.hostname), allowed);
+}
+
+/** The name or address of `name[:port]`, or undefined where it is none. */
+function hostname(host: string): string | undefined {
+  const url = /[\s/?#@\\]/.test(host) ? null : URL.parse(`http://${host}`);
+  return url === null ? undefined : bare(url.hostname);
+}
+
+/** Without the brackets of IPv6 and the dot that ends a full name. */
+const bare = (name: string) => name.replace(/^\[|\]$|\.$/g, "").toLowerCase();

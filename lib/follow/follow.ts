@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describeError } from "../errors.ts";
+import { type FollowPorts, type FollowSettings, followRound, type Round } from "./follow-round.ts";
+
+/** A failing round is tried again after at most this. Milliseconds. */
+const LONGEST_PAUSE_MS = 300_000;
+
+/**
+ * Rounds of `follow` until `signal` aborts. A round that fails is logged and tried again, with growing pauses; the watermark stays meanwhile,
+ * so that nothing is missed.
+ * @param intervalMs pause between two rounds
+ */
+export async function follow(
+  ports: FollowPorts,
+  settings: FollowSettings,
+  intervalMs: number,
+  signal: AbortSignal,
+  onRound: (round: Round) => void = () => undefined,
+): Promise<void> {
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      onRound(await followRound(ports, settings));
+      failures = 0;
+    } catch (error) {
+      failures++;
+      ports.log.warn("verdicts cannot be followed at the moment; trying again", {
+        failures,
+        why: describeError(error),
+      });
+    }
+    const pause = Math.max(intervalMs, failures === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, intervalMs * 2 ** failures));
+    await sleep(pause, undefined, { signal }).catch(() => undefined);
+  }
+}

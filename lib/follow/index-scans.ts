@@ -1,0 +1,57 @@
+import { type RelayError, toRelayError } from "../errors.ts";
+import { productGroup } from "../model/job.ts";
+import { nameOf, RECEIPT_NAME, receiptOf, sibling, uri } from "../model/object-keys.ts";
+import type { Receipt } from "../model/receipt.ts";
+import type { Log } from "../observe.ts";
+import { readReceipt } from "../ports/receipt-store.ts";
+import type { ListedObject, Storage } from "../ports/storage.ts";
+import type { TestIndex } from "../ports/test-index.ts";
+import { mapInOrder } from "../util/concurrency.ts";
+
+export interface IndexSettings {
+  readonly bucket: string;
+  readonly prefix: string;
+  /** Receipts up to this key are left out: an earlier run has seen them. */
+  readonly startAfter: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export type Indexed = { readonly key: string } & (
+  | { readonly outcome: "indexed"; readonly testId: number }
+  | { readonly outcome: "failed"; readonly error: RelayError }
+);
+
+const CONCURRENCY = 16;
+
+/** What the index holds of a finished scan. */
+function entryOf(receipt: Receipt) {
+  const { findingsKey: key, etag, jobKey, product, finishedAt } = receipt;
+  return { version: 1, key, etag, jobKey, group: productGroup(product.name), importedAt: finishedAt } as const;
+}
+
+/** Makes the index entries of what older versions imported, receipt by receipt in key order, so that a later run can go on after the last. */
+export async function* indexScans(
+  { storage, index, log }: { storage: Storage; index: TestIndex; log: Log },
+  { bucket, prefix, startAfter, signal }: IndexSettings,
+): AsyncGenerator<Indexed> {
+  const receipts = onlyReceipts(storage.list(bucket, prefix, startAfter), signal);
+  yield* mapInOrder(receipts, CONCURRENCY, async ({ key }): Promise<Indexed> => {
+    const receiptRef = { bucket, key };
+    try {
+      const stored = await readReceipt(storage, sibling(receiptRef, nameOf(receiptOf(receiptRef).key)), log);
+      if (stored === undefined) throw new Error(`${uri(receiptRef)} cannot be read`);
+      const { receipt } = stored;
+      await index.put(receipt.test.id, entryOf(receipt));
+      return { key, outcome: "indexed", testId: receipt.test.id };
+    } catch (error) {
+      return { key, outcome: "failed", error: toRelayError(error, uri(receiptRef)) };
+    }
+  });
+}
+
+async function* onlyReceipts(listing: AsyncIterable<ListedObject>, signal: AbortSignal): AsyncGenerator<ListedObject> {
+  for await (const object of listing) {
+    if (signal.aborted) return;
+    if (nameOf(object.key) === RECEIPT_NAME) yield object;
+  }
+}

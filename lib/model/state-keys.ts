@@ -1,0 +1,22 @@
+import { sha256 } from "../util/digest.ts";
+
+/** Folder in the bucket for what the relay keeps apart from scans. */
+const STATE_FOLDER = ".dojo-relay/";
+
+/**
+ * Key of the index entry of a test. Sharded by a hash, so that no folder grows without bounds and none is ever listed; the test's URL is
+ * part of the hash, so that several DefectDojos on one bucket do not meet.
+ * @param testUrl the test's URL for people
+ */
+export function testIndexKey(testUrl: string): string {
+  const hash = sha256(testUrl);
+  return `${STATE_FOLDER}tests/${hash.slice(0, 2)}/${hash.slice(2, 34)}.json`;
+}
+
+/**
+ * Key of the follower's watermark, one for each DefectDojo.
+ * @param dojoUrl base URL, without `/api/v2`
+ */
+export function followStateKey(dojoUrl: string): string {
+  return `${STATE_FOLDER}follow/${sha256(dojoUrl.replace(/\/+$/, "").toLowerCase()).slice(0, 32)}.json`;
+}

@@ -1,0 +1,238 @@
+import { describe, expect, it } from "vitest";
+import { followRound } from "../../../lib/follow/follow-round.ts";
+import { followStateStore } from "../../../lib/follow/follow-state.ts";
+import { SECOND_LOOK_MS } from "../../../lib/follow/second-look.ts";
+import { decodeJob } from "../../../lib/model/job.ts";
+import { testIndex } from "../../../lib/ports/test-index.ts";
+import { fakeClock } from "../../helpers/fake-clock.ts";
+import { memoryFeed } from "../../helpers/memory-feed.ts";
+import { memoryQueue } from "../../helpers/memory-queue.ts";
+import { memoryStorage } from "../../helpers/memory-storage.ts";
+import { recorder } from "../../helpers/recorder.ts";
+
+const BUCKET = "bucket";
+const STATE = { bucket: BUCKET, key: ".dojo-relay/follow/x.json" };
+const START = "2026-11-24T12:00:00.000Z";
+const urlOf = (test: number) => `https://dojo.example.com/test/${test}`;
+
+function world() {
+  const clock = fakeClock(START);
+  const [storage, queue, feed] = [memoryStorage(), memoryQueue(), memoryFeed()];
+  const index = testIndex(storage, BUCKET, urlOf);
+  const { log, metrics } = recorder();
+  const follower = (since?: string) => {
+    const state = followStateStore(storage, STATE, log);
+    return () => followRound({ log, metrics, feed, index, state, queue, clock }, { bucket: BUCKET, since });
+  };
+  const now = () => new Date(clock.now()).toISOString();
+  /** A scan of the relay, with findings; the index is written as the importer does. */
+  const scan = async (testId: number, findings: number, originals: readonly number[] = []) => {
+    const key = `scan-${testId}/findings.json`;
+    const entry = { version: 1, key, etag: "e", jobKey: `job-${testId}`, group: "g", importedAt: now() } as const;
+    await index.put(testId, entry);
+    return Array.from({ length: findings }, (_, n) => feed.add(testId, now(), originals[n]));
+  };
+  const enqueued = () => queue.sent.splice(0).map(({ body }) => decodeJob(body, "message").key);
+  return { clock, storage, queue, feed, follower, now, scan, enqueued };
+}
+
+describe("a round of follow", () => {
+  it("asks for one small page when nothing changed, however many findings there are", async () => {
+    const w = world();
+    await w.scan(1, 1_000);
+    const round = w.follower();
+    await round();
+    w.clock.advance(3_600_000);
+    await round(); // the second look is due here
+    w.feed.asked.changes = 0;
+    for (let minute = 0; minute < 9; minute++) {
+      w.clock.advance(60_000);
+      expect(await round()).toMatchObject({ changes: 0, resyncs: 0 });
+    }
+    expect(w.feed.asked.changes).toBe(9);
+  });
+
+  it("begins at the newest change: what was judged before is the daily resync's", async () => {
+    const w = world();
+    const [before = 0] = await w.scan(1, 3);
+    const [newest = 0] = await w.scan(2, 1);
+    w.clock.advance(60_000);
+    w.feed.judge(before, w.now());
+    w.clock.advance(3_600_000);
+    w.feed.judge(newest, w.now());
+    await w.follower()();
+    expect(w.enqueued()).toEqual(["scan-2/findings.json"]);
+  });
+
+  it("goes back where it is told to", async () => {
+    const w = world();
+    const [finding = 0] = await w.scan(1, 3);
+    w.clock.advance(60_000);
+    w.feed.judge(finding, w.now());
+    await w.follower(START)();
+    expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
+  });
+
+  it("enqueues one resync for a verdict, into the scan's group, and not again", async () => {
+    const w = world();
+    const [finding = 0] = await w.scan(1, 3);
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    w.feed.judge(finding, w.now());
+    w.clock.advance(20_000);
+    expect(await round()).toMatchObject({ changes: 1, resyncs: 1, lagMs: 320_000 });
+    expect(w.queue.sent).toMatchObject([{ group: "g" }]);
+    expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
+    for (const _ of [1, 2, 3]) {
+      w.clock.advance(30_000);
+      expect(await round()).toMatchObject({ changes: 0, resyncs: 0 });
+    }
+  });
+
+  it("another verdict on the same scan is another message, which the queue takes", async () => {
+    const w = world();
+    const [finding = 0] = await w.scan(1, 1);
+    const round = w.follower();
+    await round();
+    for (const _ of [1, 2]) {
+      w.clock.advance(120_000);
+      w.feed.judge(finding, w.now());
+      await round();
+    }
+    const [first, second] = w.queue.sent;
+    expect(first?.deduplicationId).not.toBe(second?.deduplicationId);
+  });
+
+  it("a verdict on an original concerns the scans of its duplicates too", async () => {
+    const w = world();
+    const [original = 0] = await w.scan(1, 1);
+    await w.scan(2, 1, [original]);
+    await w.scan(3, 1);
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    w.feed.judge(original, w.now());
+    await round();
+    expect(w.enqueued().sort()).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
+  });
+
+  it("an import costs no duplicate queries and no resync; findings of others are not ours", async () => {
+    const w = world();
+    const round = w.follower();
+    await w.scan(1, 1);
+    await round();
+    w.clock.advance(300_000);
+    await w.scan(2, 500);
+    w.feed.add(99, w.now());
+    expect(await round()).toMatchObject({ changes: 501, resyncs: 0 });
+    w.clock.advance(30_000);
+    w.feed.judge(w.feed.add(98, START), w.now());
+    expect(await round()).toMatchObject({ resyncs: 0 });
+    expect(w.feed.asked.duplicates).toBe(1);
+  });
+
+  it("findings that somebody adds to a test long after its import are synced", async () => {
+    const w = world();
+    await w.scan(1, 1);
+    const round = w.follower();
+    await round();
+    w.clock.advance(3_600_000);
+    w.feed.add(1, w.now());
+    await round();
+    expect(w.enqueued()).toContain("scan-1/findings.json");
+  });
+
+  it("a transaction that commits late is seen within the margin", async () => {
+    const w = world();
+    const [one = 0, two = 0] = await w.scan(1, 1).then(async (a) => [...a, ...(await w.scan(2, 1))]);
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    const early = new Date(w.clock.now() - 20_000).toISOString();
+    w.feed.judge(one, w.now());
+    await round();
+    w.feed.judge(two, early);
+    w.clock.advance(30_000);
+    await round();
+    expect(w.enqueued()).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
+  });
+
+  it("10,000 changes in 300 tests are 300 jobs", async () => {
+    const w = world();
+    const findings: number[] = [];
+    for (let test = 1; test <= 300; test++) findings.push(...(await w.scan(test, 34)));
+    const round = w.follower();
+    await round();
+    w.clock.advance(7 * 86_400_000);
+    for (const id of findings.slice(0, 10_000)) w.feed.judge(id, w.now());
+    w.feed.asked.changes = 0;
+    expect(await round()).toMatchObject({ changes: 10_000 });
+    expect(new Set(w.enqueued()).size).toBe(295);
+    expect(w.feed.asked.changes).toBeLessThan(45);
+  });
+
+  it("two followers send the same message, which the queue drops, and neither stops", async () => {
+    const w = world();
+    const [finding = 0] = await w.scan(1, 1);
+    const [one, two] = [w.follower(), w.follower()];
+    await one();
+    await two();
+    w.clock.advance(120_000);
+    w.feed.judge(finding, w.now());
+    await Promise.all([one(), two()]);
+    expect(new Set(w.queue.sent.map(({ deduplicationId }) => deduplicationId)).size).toBe(1);
+    w.enqueued();
+    w.clock.advance(120_000);
+    w.feed.judge(finding, w.now());
+    await one();
+    expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
+  });
+
+  it.each(["feed", "queue", "state"] as const)("a round that dies at the %s loses nothing", async (where) => {
+    const w = world();
+    const [finding = 0] = await w.scan(1, 1);
+    const round = w.follower();
+    await round();
+    w.clock.advance(120_000);
+    w.feed.judge(finding, w.now());
+    const die = () => {
+      throw new Error("killed");
+    };
+    if (where === "feed") w.feed.before = die;
+    if (where === "queue") w.queue.before = die;
+    if (where === "state") w.storage.before = (call) => (call === "write" ? die() : undefined);
+    await expect(round()).rejects.toThrow("killed");
+    w.feed.before = () => undefined;
+    w.queue.before = () => undefined;
+    w.storage.before = () => undefined;
+    await w.follower()();
+    expect(w.enqueued()).toContain("scan-1/findings.json");
+  });
+
+  it("the second look finds what the feed does not tell: under review set and cleared, and one recent test in turn", async () => {
+    const w = world();
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    const [finding = 0] = await w.scan(1, 1);
+    await w.scan(2, 1);
+    await round();
+    const looks: string[][] = [];
+    for (const underReview of [true, false]) {
+      w.feed.review(finding, underReview);
+      w.clock.advance(SECOND_LOOK_MS);
+      await round();
+      looks.push([...new Set(w.enqueued())].sort());
+    }
+    expect(looks).toEqual([["scan-1/findings.json"], ["scan-1/findings.json", "scan-2/findings.json"]]);
+  });
+
+  it("an unreadable state is begun anew, with a warning", async () => {
+    const w = world();
+    await w.scan(1, 1);
+    w.storage.put(STATE, "{");
+    await w.follower()();
+    expect(JSON.parse(w.storage.text(STATE) ?? "")).toMatchObject({ version: 1, watermark: START });
+  });
+});
