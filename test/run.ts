@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { styleText } from "node:util";
@@ -47,7 +47,7 @@ function main(): void {
     passed += counts.passed;
     failed += counts.failed;
   }
-  process.stdout.write(`\n${coverageLine()}`);
+  process.stdout.write(`\n${coverageLine()}${leftOut()}`);
   rmSync(folder, { recursive: true, force: true });
   process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
   process.exitCode = failed === 0 ? 0 : 1;
@@ -69,6 +69,12 @@ function coverageLine(): string {
   } catch {
     return "";
   }
+}
+
+/** Says that recordings of real servers, which lie beside the repository, were not there to test against. */
+function leftOut(): string {
+  if (existsSync(new URL("../../shared", import.meta.url))) return "";
+  return "*** LEFT OUT: ../shared does not exist, so nothing was held to the recordings of real servers in it. ***\n";
 }
 
 /** A run that failed without a failed test (a file that cannot be read, an error outside of tests) counts as one. */

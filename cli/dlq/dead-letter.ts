@@ -4,7 +4,7 @@ import { decodeJob, type Job } from "../../lib/model/job.ts";
 import { uri } from "../../lib/model/object-keys.ts";
 
 /** The reason of a message that no importer put aside: SQS moved it by the queue's redrive policy. */
-const RECEIVED_TOO_OFTEN = "received-too-often";
+export const RECEIVED_TOO_OFTEN = "received-too-often";
 const RECEIVED_TOO_OFTEN_ADVICE =
   "Its importer ended again and again without a word (memory, time, a crash): see its log, then redrive.";
 

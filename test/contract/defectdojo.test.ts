@@ -1,13 +1,13 @@
-import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
+import { sharedUrl } from "../helpers/shared.ts";
 import { defectDojoContract } from "./defectdojo.contract.ts";
 import { createReplay, type Exchange, readRecording } from "./replay.ts";
 
 for (const mode of ["locations", "endpoints"] as const) {
-  const file = new URL(`../../../shared/defectdojo/recorded-3.2-${mode}.json`, import.meta.url);
-  describe.skipIf(!existsSync(file))(`the stand-in answers as DefectDojo 3.2 was recorded, ${mode} mode`, () => {
-    const recording = existsSync(file) ? readRecording(file) : [];
+  const file = sharedUrl(`defectdojo/recorded-3.2-${mode}.json`);
+  describe.skipIf(file === undefined)(`the stand-in answers as DefectDojo 3.2 was recorded, ${mode} mode`, () => {
+    const recording = file === undefined ? [] : readRecording(file);
     let standin: Standin;
     let replay: (exchange: Exchange) => Promise<string[]>;
 
