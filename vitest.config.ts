@@ -9,7 +9,7 @@ export default defineConfig({
       provider: "v8",
       include: ["lib/**/*.ts", "functions/*.ts"],
       reporter: ["text-summary"],
-      thresholds: { lines: 75, branches: 70, functions: 75, statements: 75 },
+      thresholds: { lines: 60, branches: 55, functions: 60, statements: 60 },
     },
     projects: [
       { extends: true, test: { name: "unit", include: ["test/{unit,hardened}/**/*.test.ts"] } },
