@@ -124,6 +124,10 @@ export const REASONS = {
     "Check SCAN_NAME, NAMESPACE and that the service account may get scans and patch scans/status.",
   ],
   "cluster-unavailable": ["transient", "The Kubernetes API did not answer well; the request is tried again by itself."],
+  "waits-exhausted": [
+    "transient",
+    "DefectDojo has not finished in all that time: see its Celery worker, then redrive; the job goes on from what DefectDojo has by then.",
+  ],
   "failures-exhausted": [
     "permanent",
     "See the last error in the logs; redrive with `dojo-relay dlq redrive` when it is mended.",
