@@ -43,6 +43,14 @@ const hostNames = z
   );
 const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
 
+/** A name, or a pattern with one `*`. Companions are named by the word `findings` (lib/model/object-keys.ts). */
+const findingsName = objectName
+  .refine((name) => !/[?[\]{}]|\*.*\*/.test(name), "may hold one *, and no other wildcard")
+  .refine(
+    (name) => !name.includes("*") || name.split("*").some((part) => part.includes("findings")),
+    "must have the word findings beside its *, as in *-findings.json",
+  );
+
 /** What both functions read. */
 const common = z.object({
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
@@ -51,7 +59,7 @@ const common = z.object({
   QUEUE_URL: httpUrl,
   DLQ_URL: httpUrl,
   SIDECAR_NAME: objectName.default("scan.json"),
-  FINDINGS_NAME: objectName.default("findings.json"),
+  FINDINGS_NAME: findingsName.default("findings.json"),
   MAX_SIDECAR_BYTES: int(1 * MiB, 1),
   SIDECAR_GRACE_SECONDS: int(30),
   DEFECTDOJO_HOOK_LABELS: labels.optional(),

@@ -10,6 +10,7 @@ import { importerHandler, ingestHandler } from "../../lib/aws/handlers.ts";
 import { importerPorts } from "../../lib/aws/ports.ts";
 import { type Env, readImporterConfig, readServiceConfig, type ServiceConfig } from "../../lib/config.ts";
 import { describeError, RelayError } from "../../lib/errors.ts";
+import { findingsSuffix } from "../../lib/model/object-keys.ts";
 import type { Log, Progress } from "../../lib/observe.ts";
 import { ingestSettings, recordSettings } from "../../lib/settings.ts";
 import { rememberSecrets } from "../../lib/util/secrets.ts";
@@ -172,7 +173,12 @@ async function start(
     const config = readImporterConfig({ ...env, ...aws, QUEUE_URL: queues.queueUrl, DLQ_URL: queues.dlqUrl });
     if (service.AWS_ENDPOINT_URL_S3 === undefined) {
       await ensureBucket(s3, service.BUCKET);
-      await ensureNotification(s3, service.BUCKET, `arn:minio:sqs::${TARGET}:webhook`, config.FINDINGS_NAME);
+      await ensureNotification(
+        s3,
+        service.BUCKET,
+        `arn:minio:sqs::${TARGET}:webhook`,
+        findingsSuffix(config.FINDINGS_NAME),
+      );
     }
 
     const watched = (progress: Progress) => {

@@ -11,7 +11,7 @@ import {
   messageGroup,
   type ScanJob,
 } from "../model/job.ts";
-import { nameOf, uri } from "../model/object-keys.ts";
+import { isFindingsName, nameOf, uri } from "../model/object-keys.ts";
 import { uploadedEtag, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined, type Scan } from "../model/scan.ts";
 import type { Log, Observer } from "../observe.ts";
@@ -22,6 +22,7 @@ import type { Clock } from "../util/clock.ts";
 import { type Notification, type ObjectCreated, parseNotification } from "./notifications.ts";
 import { pack, rawAside, rawText, splitTooMany } from "./raw-notifications.ts";
 import { readSidecar, type SidecarSettings } from "./sidecar.ts";
+import { tellUnrecognised } from "./unrecognised.ts";
 
 export interface IngestPorts extends Observer {
   readonly storage: Storage;
@@ -33,8 +34,6 @@ export interface IngestPorts extends Observer {
 export interface IngestSettings extends SidecarSettings {
   /** The only bucket that is served; any where none is named. */
   readonly bucket?: string | undefined;
-  /** `findings.json`, or what FINDINGS_NAME says. */
-  readonly findingsName: string;
   /** Labels that a Scan's hookSelector is held against; without them every scan is selected. */
   readonly hookLabels: Readonly<Record<string, string>> | undefined;
   /** How long after the notification a missing sidecar may still come. Milliseconds. */
@@ -106,7 +105,8 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
 
 /** Whether more is to be done about it than a look at what it says. */
 const takesRequests = (notification: Notification, { findingsName }: IngestSettings) =>
-  "error" in notification || ("created" in notification && nameOf(notification.created.key) === findingsName);
+  "error" in notification ||
+  ("created" in notification && isFindingsName(findingsName, nameOf(notification.created.key)));
 
 /** @returns the job's key, or undefined where there is nothing to do */
 async function ingestOne(
@@ -129,7 +129,11 @@ async function ingestOne(
     ports.log.warn(`a notification is ignored: only the bucket ${settings.bucket} is served`, { object: uri(created) });
     return undefined;
   }
-  if (nameOf(created.key) !== settings.findingsName) return ignore(`no ${settings.findingsName}`);
+  if (!isFindingsName(settings.findingsName, nameOf(created.key))) {
+    if (!tellUnrecognised(created, ports, settings))
+      ports.log.debug(`a notification is ignored: no ${settings.findingsName}`, { object: uri(created) });
+    return undefined;
+  }
   if (writtenBackBy(created, created.metadata) !== undefined) return ignore("our own write-back");
   const job = await makeJob(created, ports, settings, false, onEtag);
   if (typeof job === "string") return ignore(job);
