@@ -44,12 +44,15 @@ const hostNames = z
 const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
 
 /** A name, or a pattern with one `*`. Companions are named by the word `findings` (lib/model/object-keys.ts). */
-const findingsName = objectName
-  .refine((name) => !/[?[\]{}]|\*.*\*/.test(name), "may hold one *, and no other wildcard")
-  .refine(
-    (name) => !name.includes("*") || name.split("*").some((part) => part.includes("findings")),
-    "must have the word findings beside its *, as in *-findings.json",
-  );
+const findingsName = objectName.refine(isUsablePattern, {
+  error: "may hold one * beside the word findings, as in *-findings.json, and no other wildcard",
+});
+
+function isUsablePattern(name: string): boolean {
+  if (/[?[\]{}]/.test(name)) return false;
+  const parts = name.split("*");
+  return parts.length === 1 || (parts.length === 2 && parts.some((part) => part.includes("findings")));
+}
 
 /** What both functions read. */
 const common = z.object({

@@ -130,7 +130,7 @@ async function ingestOne(
     return undefined;
   }
   if (!isFindingsName(settings.findingsName, nameOf(created.key))) {
-    if (!tellUnrecognised(created, ports, settings))
+    if (!tellUnrecognised(created, ports, settings.findingsName))
       ports.log.debug(`a notification is ignored: no ${settings.findingsName}`, { object: uri(created) });
     return undefined;
   }

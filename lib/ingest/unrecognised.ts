@@ -1,7 +1,8 @@
 import { findingsSuffix, folderOf, isFindingsName, nameOf, type ObjectRef, uri } from "../model/object-keys.ts";
 import type { Observer } from "../observe.ts";
+import type { Storage } from "../ports/storage.ts";
 
-/** Prefixes that were warned of, by the settings of whoever warns: a process warns once of each. */
+/** Prefixes that were warned of, by the store that they are in: a process warns once of each. */
 const warned = new WeakMap<object, Set<string>>();
 /** Prefixes that are remembered; beyond, nothing more is warned of, only counted. */
 const MOST_PREFIXES = 1_000;
@@ -13,15 +14,14 @@ const MOST_PREFIXES = 1_000;
  */
 export function tellUnrecognised(
   created: ObjectRef,
-  { log, metrics }: Pick<Observer, "log" | "metrics">,
-  settings: { readonly findingsName: string },
+  { log, metrics, storage }: Pick<Observer, "log" | "metrics"> & { readonly storage: Storage },
+  findingsName: string,
 ): boolean {
-  const { findingsName } = settings;
   if (!looksLikeFindings(findingsName, nameOf(created.key))) return false;
   metrics.add("FindingsUnrecognised");
   const prefix = folderOf(created.key);
-  const seen = warned.get(settings) ?? new Set<string>();
-  warned.set(settings, seen);
+  const seen = warned.get(storage) ?? new Set<string>();
+  warned.set(storage, seen);
   if (seen.has(prefix) || seen.size >= MOST_PREFIXES) return true;
   seen.add(prefix);
   log.warn("an object ends like findings, but has another name than FINDINGS_NAME: it is not imported", {
