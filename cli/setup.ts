@@ -36,11 +36,7 @@ export function setupCommand(): Command {
 }
 
 /** @throws CommandError where a server refuses */
-export async function setup(
-  env: Env,
-  target: string,
-  tell: (change: Change) => void = () => undefined,
-): Promise<SetupResult> {
+async function setup(env: Env, target: string, tell: (change: Change) => void = () => undefined): Promise<SetupResult> {
   const { config, s3, sqs } = operator(env);
   const changes: Change[] = [];
   const made = (change: Change) => {

@@ -26,7 +26,7 @@ const LIMIT = 1_000;
 /** So few locations come along sooner than another request has its answer. */
 const FEW = 10;
 /** Locations of one finding that are read; a crawler's finding may have tens of thousands, of 2 ms each. */
-export const MOST_LOCATIONS = 250;
+const MOST_LOCATIONS = 250;
 
 /**
  * The locations of each finding as URLs, {@link MOST_LOCATIONS} at most, by the finding's id; findings without one are missing.

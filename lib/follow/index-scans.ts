@@ -24,7 +24,7 @@ export type Indexed = { readonly key: string } & (
 const CONCURRENCY = 16;
 
 /** What the index holds of a finished scan. */
-export function entryOf(receipt: Receipt) {
+function entryOf(receipt: Receipt) {
   const { findingsKey: key, etag, jobKey, product, finishedAt } = receipt;
   return { version: 1, key, etag, jobKey, group: productGroup(product.name), importedAt: finishedAt } as const;
 }
