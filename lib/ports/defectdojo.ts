@@ -14,6 +14,11 @@ export interface DefectDojo {
   forget(): void;
   /** The engagement of exactly this name and version, created where there is none, reopened where it was closed. */
   engagement(wanted: EngagementWanted): Promise<Engagement>;
+  /**
+   * DefectDojo's own spelling of an environment, found in any case.
+   * @throws RelayError `sidecar-invalid`, with the annotation and the choices
+   */
+  environment(name: string): Promise<string>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
   /** All tests of a build id, oldest first. */
@@ -165,6 +170,14 @@ export interface DojoFinding {
   /** ISO 8601 */
   readonly createdAt: string;
   readonly uniqueIdFromTool: string | undefined;
+  /** What the scanner calls this kind of finding, as far as DefectDojo's parser tells. */
+  readonly vulnIdFromTool: string | undefined;
+  readonly filePath: string | undefined;
+  readonly line: number | undefined;
+  readonly componentName: string | undefined;
+  readonly componentVersion: string | undefined;
+  readonly vulnerabilityIds: readonly string[];
+  readonly service: string | undefined;
   readonly duplicate: boolean;
   readonly duplicateOf: number | undefined;
   readonly falsePositive: boolean;
@@ -173,8 +186,8 @@ export interface DojoFinding {
   readonly mitigated: boolean;
   readonly active: boolean;
   readonly verified: boolean;
-  /** The first of its locations, as a URL. */
-  readonly location: string | undefined;
+  /** Its locations as URLs, in DefectDojo's order. */
+  readonly locations: readonly string[];
 }
 
 export interface FindingPage {
