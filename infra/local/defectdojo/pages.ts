@@ -61,7 +61,8 @@ const PAGES: Readonly<Record<string, (state: State, id: number) => Reply | undef
     const engagement = state.engagements.get(id);
     const tests = [...state.tests.values()].filter((test) => test.engagement === id);
     return (
-      engagement && document(engagement.name, list(tests.map((test) => link("test", test.id, test.title ?? "test"))))
+      engagement &&
+      document(engagement.name ?? "engagement", list(tests.map((test) => link("test", test.id, test.title ?? "test"))))
     );
   },
   test: (state, id) => {
