@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { Fields, Log } from "../lib/observe.ts";
 import { startStage } from "./demo/stage.ts";
 import { tellStory } from "./demo/story.ts";
 import { print } from "./options.ts";
@@ -8,12 +9,14 @@ import { untilSignalled } from "./start.ts";
 
 /** The main job on the embedded default: a week of scans through the service into a stand-in DefectDojo and back. */
 async function demo({ once = false, json = false }: { once?: boolean; json?: boolean }): Promise<void> {
-  const stage = await startStage(serviceLog(once && json ? "info" : "error"));
+  let telling = !json;
+  const stage = await startStage(quietWhile(() => telling, serviceLog(once && json ? "info" : "warn")));
   try {
     const say = (text: string) => void (json || process.stdout.write(`${text}\n`));
     const rows = await tellStory(stage, say);
     if (json) print(rows, true, () => "");
     if (rows.some(({ outcome }) => outcome !== "synced")) process.exitCode = 1;
+    telling = false;
     if (once) return;
     process.stderr.write(invitation(stage.service, stage.standin !== undefined));
     await untilSignalled();
@@ -22,6 +25,14 @@ async function demo({ once = false, json = false }: { once?: boolean; json?: boo
   }
   // A handler that was cut off may still wait for DefectDojo, and is not waited for.
   process.exit();
+}
+
+/** The story says itself what goes wrong; lines of the log would stand between its own. */
+function quietWhile(quiet: () => boolean, log: Log): Log {
+  const unless = (write: Log["warn"]) => (message: string, fields?: Fields) => {
+    if (!quiet()) write(message, fields);
+  };
+  return { debug: unless(log.debug), info: unless(log.info), warn: unless(log.warn), error: unless(log.error) };
 }
 
 function invitation(service: Service, standin: boolean): string {

@@ -1,11 +1,12 @@
 import * as z from "zod";
-import { gateHeaders } from "./defectdojo/headers.ts";
 import { RelayError } from "./errors.ts";
+import { gateHeaders } from "./model/gate-headers.ts";
 import { parseLabels } from "./model/hook-selector.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
 import { describeIssues } from "./util/issues.ts";
 import { jsonText } from "./util/json-text.ts";
+import { rememberSecretVariables } from "./util/secret-variables.ts";
 
 /** The environment: the only reader of `process.env`; everything else is handed its part. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -206,6 +207,7 @@ function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   const set = dropUndefined(
     Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value?.trim() === "" ? undefined : value])),
   );
+  rememberSecretVariables(env);
   const parsed = schema.safeParse(set);
   if (!parsed.success) {
     throw new RelayError("config-invalid", `The configuration is not right: ${describeIssues(parsed.error)}`, {

@@ -1,5 +1,5 @@
 import { describeError } from "../../lib/errors.ts";
-import type { Progress } from "../../lib/observe.ts";
+import type { Progress } from "../../lib/progress.ts";
 
 /** What `npm start` shows of a scan. */
 export interface Row {

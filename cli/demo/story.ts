@@ -101,7 +101,7 @@ async function redrive(stage: Stage, say: Say): Promise<Row> {
   const { service } = stage;
   await stage.arrive(SCANS.broken).then(([row]) => say(`   ${printableLine(row?.outcome ?? "")}`));
   const sidecar = join(SCANS.broken, BROKEN, "scan.json");
-  await stage.put(BROKEN, "scan.json", (await readFile(sidecar, "utf8")).replace('"Enormous"', '"Low"'));
+  await stage.put(BROKEN, "scan.json", (await readFile(sidecar, "utf8")).replace('"Enormous"', '"Info"'));
   say("   The annotation is corrected, and dojo-relay dlq redrive moves the message back.");
   const end = stage.ended(BROKEN);
   const { sqs } = service.clients;

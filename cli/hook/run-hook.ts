@@ -9,8 +9,8 @@ import type { Receipt } from "../../lib/model/receipt.ts";
 import { parseSidecar, type Scan } from "../../lib/model/scan.ts";
 import { type Log, withFields } from "../../lib/observe.ts";
 import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
+import type { JobOutcome } from "../../lib/progress.ts";
 import { flowSettings } from "../../lib/settings.ts";
-import type { JobOutcome } from "../../lib/types.ts";
 import { type Clock, systemClock } from "../../lib/util/clock.ts";
 import { type ScanSource, scanFile, scanResource } from "./kubernetes.ts";
 import { type Patience, persist } from "./patience.ts";
@@ -112,7 +112,13 @@ async function importScan(
     };
     const delivery = { remainingMs: () => deadline - clock.now() };
     return await persist(
-      () => importJob({ version: 1, kind: "import", ...job, scan }, ports, { ...settings, syncBack }, delivery),
+      () =>
+        importJob(
+          { version: 1, kind: "import", ...job, scan, keyedBy: "upload" },
+          ports,
+          { ...settings, syncBack },
+          delivery,
+        ),
       patience,
     );
   } finally {

@@ -1,5 +1,5 @@
 import { followPorts } from "../../lib/aws/follow-ports.ts";
-import type { Clients } from "../../lib/aws/ports.ts";
+import type { Clients } from "../../lib/aws/ingest-ports.ts";
 import { type Env, readFollowFunctionConfig } from "../../lib/config.ts";
 import { follow } from "../../lib/follow/follow.ts";
 import type { Observer } from "../../lib/observe.ts";

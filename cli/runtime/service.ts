@@ -6,12 +6,16 @@ import type { EmbeddedStore } from "../../infra/local/http-listener.ts";
 import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
 import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
-import { importerHandler, ingestHandler } from "../../lib/aws/handlers.ts";
-import { importerPorts } from "../../lib/aws/ports.ts";
+import { importerHandler } from "../../lib/aws/importer-handler.ts";
+import { importerPorts } from "../../lib/aws/importer-ports.ts";
+import { ingestHandler } from "../../lib/aws/ingest-handler.ts";
 import { type Env, readImporterConfig, readServiceConfig, type ServiceConfig } from "../../lib/config.ts";
-import { RelayError } from "../../lib/errors.ts";
-import type { Log, Progress } from "../../lib/observe.ts";
-import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+import { describeError, RelayError } from "../../lib/errors.ts";
+import { recordSettings } from "../../lib/importer/settings.ts";
+import { ingestSettings } from "../../lib/ingest/settings.ts";
+import type { Log } from "../../lib/observe.ts";
+import type { Progress } from "../../lib/progress.ts";
+import { rememberSecrets } from "../../lib/util/secrets.ts";
 import { fifo } from "../dlq/fifo.ts";
 import { redriveDeadLetters } from "../dlq/redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
@@ -77,6 +81,7 @@ async function start(
     );
   }
   const token = service.WEBHOOK_TOKEN ?? (await keptToken(service.DATA_DIR));
+  rememberSecrets([token]);
   const stores: EmbeddedStore[] = [];
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
@@ -99,7 +104,7 @@ async function start(
       return { status: 200, type: "application/json", body: `${JSON.stringify(taken)}\n` };
     } catch (error) {
       // Whoever sent it sends it again: this is only what a retry may mend.
-      return { status: 503, body: `${error instanceof Error ? error.message : String(error)}\n` };
+      return { status: 503, body: `${describeError(error)}\n` };
     }
   };
   const routes: Record<string, Route> = {
