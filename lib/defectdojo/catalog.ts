@@ -20,7 +20,7 @@ import { engagement, named, page, product, relatedProduct, user, userProfile } f
 const LARGEST_PAGE = 250;
 
 /**
- * What a test is filed under: users, product types, products, engagements. Ids that were found are remembered for a while, as asking for a
+ * The objects above a test: users, product types, products, engagements. Ids that were found are remembered for a while, as asking for a
  * product costs with its history; the engagement is looked up each time, and shows that its product is still there.
  */
 export function dojoCatalog(api: DojoApi) {
@@ -100,8 +100,8 @@ async function findProduct(
   const query = { product_name: name, related_fields: true, limit: 1, o: "id" };
   const { results } = await api.get("findings/", query, page(z.unknown()));
   const related = relatedProduct.safeParse(results[0]);
-  const filed = related.success ? related.data.related_fields.test.engagement.product : undefined;
-  if (filed?.name === name) return { id: filed.id, name, productTypeId: filed.prod_type.id };
+  const found = related.success ? related.data.related_fields.test.engagement.product : undefined;
+  if (found?.name === name) return { id: found.id, name, productTypeId: found.prod_type.id };
   const create = async () => {
     const created = await api.post("products/", { name, description, prod_type: productTypeId, tags }, product);
     made.add(created.id);

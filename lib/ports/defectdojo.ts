@@ -42,7 +42,7 @@ export interface DefectDojo {
   /**
    * Takes the test's findings out of sight of reports and deduplication, where the test cannot be deleted.
    * @param mayGoOn asked before each of them
-   * @returns whether all are; else the next call goes on from there
+   * @returns whether all are; else the next call continues from there
    */
   closeFindings(testId: number, mayGoOn: () => boolean): Promise<boolean>;
   /** Addresses for people. */
