@@ -4,13 +4,14 @@ import { readAnnotations } from "../model/annotations.ts";
 import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { writtenBackBy } from "../model/receipt.ts";
-import type { Scan } from "../model/scan.ts";
+import { dropUndefined, type Scan } from "../model/scan.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
 import { syncTest } from "./sync-test.ts";
 
 /**
- * Reads the test of a finished job again and writes today's verdicts over findings.json, if that is still our own write-back. Imports nothing.
+ * Reads the test of a finished job again and writes today's verdicts over findings.json, if they changed and that is still our own write-back. Imports
+ * nothing.
  * @throws RelayError `job-invalid` where there is no receipt to start from, `dojo-not-found` where the test was deleted
  */
 export async function resyncJob(
@@ -28,7 +29,8 @@ export async function resyncJob(
     });
   }
   const { receipt } = stored;
-  const imported = { ...job, kind: "import" as const, etag: receipt.etag };
+  const sequencer = job.sequencer ?? receipt.sequencer;
+  const imported = { ...job, kind: "import" as const, etag: receipt.etag, ...dropUndefined({ sequencer }) };
   if (writtenBackBy(job, head.metadata) !== receipt.jobKey || jobKey(imported) !== receipt.jobKey) {
     return { outcome: "superseded", why: `${uri(job)} is no longer what was synced` };
   }
@@ -58,6 +60,7 @@ export async function resyncJob(
       repairCount: receipt.repairCount,
       warnings: receipt.warnings,
       current: { etag: head.etag, own: true },
+      last: receipt,
       startedAt,
       timings: {},
     },

@@ -53,14 +53,26 @@ export async function writeFindings(
   currentEtag: string,
 ): Promise<string> {
   const body = Readable.from(batched(encode(findings, tally)), { objectMode: false });
+  return await putFindings(storage, job, currentEtag, body);
+}
+
+/** Puts a body over the findings, marked as ours; errors as {@link writeFindings}. */
+export async function putFindings(
+  storage: Storage,
+  job: ScanJob,
+  currentEtag: string,
+  body: Readable,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<string> {
   return await storage.write(job, body, {
     contentType: JSON_TYPE,
-    metadata: ownMetadata(job),
+    metadata: { ...ownMetadata(job), ...metadata },
     condition: { ifMatch: currentEtag },
   });
 }
 
-async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
+/** The text of findings.json, finding by finding, counted as they pass. */
+export async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
   let first = true;
   for await (const { finding, original, written } of findings) {
     tally.add(finding, original, written);

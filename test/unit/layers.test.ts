@@ -17,6 +17,7 @@ const PURE = [
   "importer/test-description.ts",
   "sync/tally.ts",
   "sync/to-synced-finding.ts",
+  "sync/verdicts.ts",
   "util/digest.ts",
   "util/first-bad.ts",
   "util/issues.ts",
