@@ -27,6 +27,8 @@ const EDITS = [
   { file: /[\\/]defectdojo[\\/]api-key\.ts$/, loader: "ts", edit: importStatically },
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
+  { file: /[\\/]js-yaml[\\/]dist[\\/]js-yaml\.mjs$/, loader: "js", edit: makeConstantsPure },
+  { file: /[\\/]Sha256Node\.js$/, loader: "js", edit: withoutFallback },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
     file: /[\\/]zod[\\/]v4[\\/]core[\\/](json-schema-processors|to-json-schema)\.js$/,
@@ -99,6 +101,25 @@ function makeSchemasPure(source) {
   return source
     .replace(/\[(_\w+)\]:/g, (whole, name) => (keys.has(name) ? `${keys.get(name)}:` : whole))
     .replace(/^n0_registry\.registerError\(.*\);$/gm, "");
+}
+
+/**
+ * Constants that are made by a call: those that nobody uses can be left out, as YAML's printer.
+ * @param {string} source
+ */
+function makeConstantsPure(source) {
+  return source.replace(
+    /^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm,
+    "$1/* @__PURE__ */ (() => $2)();",
+  );
+}
+
+/**
+ * Lambda's Node has SHA-256: the one in JavaScript is not needed.
+ * @param {string} source
+ */
+function withoutFallback(source) {
+  return source.replace("hasNativeCrypto ? buildNativeClass() : Sha256Js", "buildNativeClass()");
 }
 
 /**
