@@ -1,5 +1,7 @@
 import { pipeline } from "node:stream";
+import { RelayError } from "../errors.ts";
 import type { ObjectRef } from "../model/object-keys.ts";
+import type { Log } from "../observe.ts";
 import type { Storage } from "../ports/storage.ts";
 import { streamFindings } from "../report/report.ts";
 import { hashStream } from "../util/hash-stream.ts";
@@ -16,8 +18,27 @@ export interface LastWriteBack {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Reads findings.json as a stream. @throws RelayError `storage-precondition` if it is another by now */
-export async function readLastWriteBack(storage: Storage, ref: ObjectRef, etag: string): Promise<LastWriteBack> {
+/**
+ * Reads findings.json as a stream.
+ * @returns undefined for what cannot be read: it is to be written anew
+ * @throws RelayError `storage-precondition` if it is another by now
+ */
+export async function readLastWriteBack(
+  storage: Storage,
+  ref: ObjectRef,
+  etag: string,
+  log: Log,
+): Promise<LastWriteBack | undefined> {
+  try {
+    return await read(storage, ref, etag);
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.reason !== "findings-invalid") throw error;
+    log.warn("the last write-back cannot be read and is written anew", { error });
+    return undefined;
+  }
+}
+
+async function read(storage: Storage, ref: ObjectRef, etag: string): Promise<LastWriteBack> {
   const found = await storage.read(ref, etag);
   const { stream: body, sha256 } = hashStream();
   if (found !== undefined) pipeline(found.body, body, () => undefined); // the reader is told of what goes wrong by the stream

@@ -1,30 +1,30 @@
-import { isDeepStrictEqual } from "node:util";
-import { RelayError } from "../errors.ts";
-import type { ImportContext } from "../importer/import-context.ts";
 import { DOJO_SEVERITIES, type ImportOptions } from "../model/annotations.ts";
 import { jobKey, jobRun, type ScanJob } from "../model/job.ts";
 import { originalOf, uri } from "../model/object-keys.ts";
-import { type Receipt, readChangesMetadata, writtenBackBy } from "../model/receipt.ts";
+import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
-import type { ImportStatistics } from "../ports/defectdojo.ts";
+import type { ImportStatistics, Named } from "../ports/defectdojo.ts";
 import { writeReceipt } from "../ports/receipt-store.ts";
+import type { Storage } from "../ports/storage.ts";
+import type { JobOutcome } from "../progress.ts";
+import type { ScanFinding } from "../report/findings-file.ts";
 import { streamFindings } from "../report/report.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
-import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
-import { type LastWriteBack, readLastWriteBack } from "./last-write-back.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
+import { readLastWriteBack } from "./last-write-back.ts";
 import { mergeFindings } from "./merge.ts";
-import { rewriteFindings } from "./rewrite.ts";
+import { type Rewritten, rewriteFindings, saysTheSame } from "./rewrite.ts";
 import { type Counts, countsOf, tally } from "./tally.ts";
 import type { MappingContext } from "./to-synced-finding.ts";
-import type { Changes } from "./verdict-changes.ts";
 import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
 
 /** A complete test in DefectDojo, to be brought back into the bucket. */
 export interface TestToSync {
   readonly job: ScanJob;
   readonly options: ImportOptions;
-  readonly filed: Pick<ImportContext, "productType" | "product" | "engagement">;
+  /** What the test belongs to. */
+  readonly place: { readonly productType: Named; readonly product: Named; readonly engagement: Named };
   readonly testId: number;
   readonly scanType: string;
   readonly importedAs: string;
@@ -52,7 +52,7 @@ export interface TestToSync {
  * @throws RelayError `storage-precondition` if somebody wrote findings.json meanwhile; it is theirs then
  */
 export async function syncTest(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
-  const { storage, dojo, clock, log } = ports;
+  const { storage, dojo, clock } = ports;
   const { job } = test;
   const syncMode = test.importedAs === GENERIC ? settings.syncMode : "replace";
   const started = clock.now();
@@ -60,7 +60,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     ? await writeBack(test, ports, { ...settings, syncMode })
     : { counts: countsOf(await dojo.countFindings(test.testId, test.statistics)) };
   const finished = clock.now();
-  const { productType, product, engagement } = test.filed;
+  const { productType, product, engagement } = test.place;
   const receipt: Receipt = {
     version: 1,
     jobKey: jobKey(job),
@@ -103,26 +103,22 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     if (head === undefined) return false;
     return writtenBackBy(job, head.metadata) === receipt.jobKey || (!settings.syncBack && head.etag === job.etag);
   };
-  if (!(await writeReceipt(storage, job, receipt, log, stillOurs))) {
+  if (!(await writeReceipt(ports, job, receipt, stillOurs))) {
     return { outcome: "superseded", why: `${uri(job)} is another's by now` };
   }
   return { outcome: receipt.outcome, receipt };
 }
 
-/** What became of findings.json. */
-interface Synced {
+/** What became of findings.json, and its counts. */
+interface Synced extends Partial<Rewritten> {
   readonly counts: Counts;
-  /** Of a resync: what it found changed, or the last one did. */
-  readonly changes?: Partial<Changes>;
-  /** Findings and receipt are those of the last sync. */
-  readonly same?: boolean;
 }
 
 /** Writes today's findings over the scan's; a resync only where they differ. */
 async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
   const { storage, dojo, log } = ports;
   const { job, current, last } = test;
-  const lastWriteBack = last && (await readable(readLastWriteBack(storage, job, current.etag), log));
+  const lastWriteBack = last && (await readLastWriteBack(storage, job, current.etag, log));
   const startedAt = new Date(test.startedAt).toISOString();
   const mapping: MappingContext = {
     scan: job.scan,
@@ -132,53 +128,27 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   if (!current.own) await keepOriginal(storage, job);
   const counts = tally();
   const inDojo = replaced(dojo, test.testId, test.total, mapping);
-  const findings = settings.syncMode === "merge" ? await merged(test, inDojo, ports, settings, mapping) : inDojo;
+  const findings =
+    settings.syncMode === "merge"
+      ? mergeFindings(await uploaded(test, storage, settings), inDojo, isImported(test), mapping)
+      : inDojo;
+  const place = { storage, job, currentEtag: current.etag };
   if (last === undefined || lastWriteBack === undefined) {
-    await writeFindings(storage, job, findings, counts, current.etag);
+    await writeFindings(place, findings, counts);
     return { counts: counts.counts() };
   }
-  const target = { storage, job, etag: current.etag, last: lastWriteBack, since: last.startedAt, startedAt };
-  const changes = await rewriteFindings(target, findings, counts);
-  if (changes !== undefined) return { counts: counts.counts(), changes };
-  // A resync that died between findings and receipt has left what it found changed in the metadata alone.
-  const told = readChangesMetadata(lastWriteBack.metadata);
-  const same = told === undefined || told.startedAt === last.startedAt;
-  const kept = same ? lastChanges(last) : { changed: [], changedCount: told.changedCount };
-  return { counts: counts.counts(), changes: kept, same };
+  const rewritten = await rewriteFindings({ ...place, lastWriteBack, last, startedAt }, findings, counts);
+  return { counts: counts.counts(), ...rewritten };
 }
 
-/** What cannot be read is written anew. */
-async function readable(reading: Promise<LastWriteBack>, log: FlowPorts["log"]): Promise<LastWriteBack | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (!(error instanceof RelayError) || error.reason !== "findings-invalid") throw error;
-    log.warn("the last write-back cannot be read and is written anew", { error });
-    return undefined;
-  }
+/** The findings as they were uploaded. */
+async function uploaded({ job }: TestToSync, storage: Storage, { limits }: FlowSettings) {
+  const original = originalOf(job);
+  return streamFindings(await storage.read(original), original, limits);
 }
 
-const lastChanges = ({ changed, changedCount }: Receipt): Partial<Changes> => dropUndefined({ changed, changedCount });
-
-/** Whether two receipts differ in nothing but when and how long. */
-function saysTheSame(last: Receipt, now: Receipt): boolean {
-  const timeless = (receipt: Receipt) => ({ ...receipt, startedAt: "", finishedAt: "", timings: {} });
-  return isDeepStrictEqual(timeless(last), timeless(now));
-}
-
-async function merged(
-  test: TestToSync,
-  inDojo: ReturnType<typeof replaced>,
-  { storage }: FlowPorts,
-  settings: FlowSettings,
-  mapping: MappingContext,
-) {
-  const original = originalOf(test.job);
-  const least = DOJO_SEVERITIES.indexOf(test.options.minimumSeverity);
-  return mergeFindings(
-    streamFindings(await storage.read(original), original, settings.limits),
-    inDojo,
-    (finding) => DOJO_SEVERITIES.indexOf(dojoSeverity(finding.severity) ?? "Info") <= least,
-    mapping,
-  );
+/** Whether a finding was severe enough to be imported. */
+function isImported({ options }: TestToSync): (finding: ScanFinding) => boolean {
+  const least = DOJO_SEVERITIES.indexOf(options.minimumSeverity);
+  return (finding) => DOJO_SEVERITIES.indexOf(dojoSeverity(finding.severity) ?? "Info") <= least;
 }

@@ -40,27 +40,27 @@ export async function keepOriginal(storage: Storage, job: ScanJob): Promise<void
   await storage.copy(job, originalOf(job), job.etag, { contentType: JSON_TYPE, metadata: ownMetadata(job) });
 }
 
+/** The findings that are written over. */
+export interface Place {
+  readonly storage: Storage;
+  readonly job: ScanJob;
+  /** ETag that they have now. */
+  readonly currentEtag: string;
+}
+
 /**
  * Streams the findings over those in the bucket, if nobody wrote there since `currentEtag`.
  * @returns the new ETag
  * @throws RelayError `storage-precondition` if somebody did; the bucket holds what they wrote
  */
-export async function writeFindings(
-  storage: Storage,
-  job: ScanJob,
-  findings: AsyncIterable<Written>,
-  tally: Tally,
-  currentEtag: string,
-): Promise<string> {
+export async function writeFindings(place: Place, findings: AsyncIterable<Written>, tally: Tally): Promise<string> {
   const body = Readable.from(batched(encode(findings, tally)), { objectMode: false });
-  return await putFindings(storage, job, currentEtag, body);
+  return await putFindings(place, body);
 }
 
 /** Puts a body over the findings, marked as ours; errors as {@link writeFindings}. */
 export async function putFindings(
-  storage: Storage,
-  job: ScanJob,
-  currentEtag: string,
+  { storage, job, currentEtag }: Place,
   body: Readable,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<string> {

@@ -27,7 +27,7 @@ const EDITS = [
   { file: /[\\/]defectdojo[\\/]api-key\.ts$/, loader: "ts", edit: importStatically },
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
-  { file: /[\\/]js-yaml[\\/]dist[\\/]js-yaml\.mjs$/, loader: "js", edit: makeConstantsPure },
+  { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
   { file: /[\\/]Sha256Node\.js$/, loader: "js", edit: withoutFallback },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
@@ -104,10 +104,11 @@ function makeSchemasPure(source) {
 }
 
 /**
- * Constants that are made by a call: those that nobody uses can be left out, as YAML's printer.
+ * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer and its schema of YAML 1.1, of which only the
+ * reader is used.
  * @param {string} source
  */
-function makeConstantsPure(source) {
+function markPure(source) {
   return source.replace(
     /^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm,
     "$1/* @__PURE__ */ (() => $2)();",

@@ -149,7 +149,7 @@ export function createState(settings: Settings): State {
         {
           id: 1,
           created: null,
-          updated: started,
+          updated: settings.profile.roles ? null : started,
           name: "Research and Development",
           description: null,
           critical_product: true,
