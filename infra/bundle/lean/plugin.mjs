@@ -28,7 +28,8 @@ const EDITS = [
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
   { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
-  { file: /[\\/]Sha256Node\.js$/, loader: "js", edit: withoutFallback },
+  { file: /[\\/]Sha(1|256)Node\.js$/, loader: "js", edit: withoutFallback },
+  { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: shortenErrors },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
     file: /[\\/]zod[\\/]v4[\\/]core[\\/](json-schema-processors|to-json-schema)\.js$/,
@@ -116,11 +117,19 @@ function markPure(source) {
 }
 
 /**
- * Lambda's Node has SHA-256: the one in JavaScript is not needed.
+ * Lambda's Node has SHA-1 and SHA-256: those in JavaScript are not needed.
  * @param {string} source
  */
 function withoutFallback(source) {
-  return source.replace("hasNativeCrypto ? buildNativeClass() : Sha256Js", "buildNativeClass()");
+  return source.replace(/hasNativeCrypto \? buildNativeClass\(\) : Sha\w+/, "buildNativeClass()");
+}
+
+/**
+ * Buckets of several regions (SigV4a) want a package that is not inside; the first sentence says so.
+ * @param {string} source
+ */
+function shortenErrors(source) {
+  return source.replace(/(new Error\(`[^`]*`) \+(?:\s*`[^`]*` ?\+?)+/g, "$1");
 }
 
 /**
