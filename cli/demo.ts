@@ -48,6 +48,7 @@ async function demo({ once = false, json = false }: { once?: boolean; json?: boo
       DATA_DIR: dataDir,
       POLL_SECONDS: "0.2",
       DEDUPLICATION_QUIET_SECONDS: "1",
+      IMPORT_REFUSAL_SECONDS: "0",
       ...process.env,
       ...standin?.env,
     };

@@ -39,7 +39,7 @@ export const test = z.object({
     .nullish()
     .transform((value) => value ?? 0),
   created: z.string().nullish(),
-  estimated_time: z.unknown(),
+  estimated_time: z.unknown().optional(),
 });
 export type RawTest = z.output<typeof test>;
 

@@ -103,11 +103,14 @@ function makeSchemasPure(source) {
 }
 
 /**
- * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer, of which only the reader is used.
+ * Values that take a call, a spread or a template to be made, so that they can be left out where nobody uses them: js-yaml's writer, of which only the
+ * reader is used.
  * @param {string} source
  */
 function markPure(source) {
-  return source.replace(/^((?:var|const|let) \w+ = )(?=(?:new )?[\w.]+\()/gm, "$1/* @__PURE__ */ ");
+  return source
+    .replace(/^(var \w+ = )(\{\n\t\.\.\.[\s\S]*?^\}|(?:String\.raw)?`.*`|new RegExp\(.*\));$/gm, "$1/* @__PURE__ */ (() => ($2))();")
+    .replace(/^(var \w+ = )(?=[\w.]+\()/gm, "$1/* @__PURE__ */ ");
 }
 
 /**
