@@ -9,7 +9,7 @@ export type Server = {
   waits: boolean;
 };
 
-export type Answer = {
+type Answer = {
   status: number;
   headers: Headers;
   text: string;
@@ -31,7 +31,7 @@ export type Client = {
 };
 
 export type Report = { name: string; content: string };
-export type UploadOptions = { path?: string; as?: Who; signal?: AbortSignal };
+type UploadOptions = { path?: string; as?: Who; signal?: AbortSignal };
 
 export function createClient(server: Server): Client {
   const authorization = (who: Who): Record<string, string> => {

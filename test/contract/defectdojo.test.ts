@@ -1,15 +1,15 @@
-import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PROFILES, type Profile } from "../../infra/local/defectdojo/profiles.ts";
 import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
+import { sharedUrl } from "../helpers/shared.ts";
 import { defectDojoContract } from "./defectdojo.contract.ts";
 import { RECORDINGS } from "./recordings.ts";
 import { createReplay, type Replay, readRecording } from "./replay.ts";
 
 for (const { file, profile, at, prepare } of RECORDINGS) {
-  const path = new URL(`../../../shared/defectdojo/${file}`, import.meta.url);
-  describe.skipIf(!existsSync(path))(`the stand-in, profile ${profile}, answers as in ${file}`, () => {
-    const recording = existsSync(path) ? readRecording(path) : [];
+  const path = sharedUrl(`defectdojo/${file}`);
+  describe.skipIf(path === undefined)(`the stand-in, profile ${profile}, answers as in ${file}`, () => {
+    const recording = path === undefined ? [] : readRecording(path);
     let standin: Standin;
     let replay: Replay;
 

@@ -27,6 +27,8 @@ const EDITS = [
   { file: /[\\/]defectdojo[\\/]api-key\.ts$/, loader: "ts", edit: importStatically },
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
+  // Used where Node was built without its own cryptography.
+  { file: /[\\/]Sha(1|256)Js\.js$/, loader: "js", edit: emptyFunctions },
   { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
@@ -123,7 +125,7 @@ function keepVersion(source) {
 }
 
 /**
- * zod's schemas know how to describe themselves as JSON schema; nothing asks them.
+ * What nobody calls: zod's schemas know how to describe themselves as JSON schema.
  * @param {string} source
  */
 function emptyFunctions(source) {

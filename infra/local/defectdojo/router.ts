@@ -14,7 +14,7 @@ import * as tests from "./resources/tests.ts";
 import * as users from "./resources/users.ts";
 import type { State } from "./state.ts";
 
-export type Handler = (state: State, call: Call) => Reply | Promise<Reply>;
+type Handler = (state: State, call: Call) => Reply | Promise<Reply>;
 
 export type Route = {
   methods: Record<string, Handler>;

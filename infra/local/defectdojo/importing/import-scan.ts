@@ -158,7 +158,7 @@ function requireColumnLengths(form: ImportForm): void {
   for (const [name, length] of Object.entries(most)) if (text(form, name).length > length) throw internalError();
 }
 
-export function testTypeNamed(state: State, name: string): number {
+function testTypeNamed(state: State, name: string): number {
   for (const type of state.testTypes.values()) if (type.name === name) return type.id;
   const id = state.nextId("testType");
   state.testTypes.set(id, { id, name, static_tool: false, dynamic_tool: false, active: true });

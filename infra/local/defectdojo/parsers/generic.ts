@@ -156,7 +156,7 @@ function findingDate(given: unknown, { generic }: ParserContext): string {
 
 const DATE_WITH_TIME = "value has an invalid date format. It must be in YYYY-MM-DD format.";
 
-export function parseDate(value: unknown): string {
+function parseDate(value: unknown): string {
   if (typeof value !== "string") throw new TypeError("a date is no text");
   const time = Date.parse(/^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value);
   if (Number.isNaN(time)) throw importError(`Unknown string format: ${value}`);
