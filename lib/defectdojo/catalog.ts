@@ -1,10 +1,19 @@
 import * as z from "zod";
 import { RelayError } from "../errors.ts";
-import type { Engagement, EngagementWanted, Named, Product, ProductWanted, User } from "../ports/defectdojo.ts";
+import type {
+  Engagement,
+  EngagementWanted,
+  LimitedOptions,
+  Named,
+  Product,
+  ProductWanted,
+  User,
+} from "../ports/defectdojo.ts";
 import type { DojoApi } from "./api.ts";
 import { createOrFind } from "./create-or-find.ts";
 import { environmentNamed } from "./environments.ts";
 import { orchestrationField } from "./orchestration.ts";
+import { checkParameters } from "./parameters.ts";
 import { remembered } from "./remembered.ts";
 import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
 
@@ -33,6 +42,7 @@ export function dojoCatalog(api: DojoApi) {
         for await (const found of api.list("test_types/", { name }, named)) if (found.name === name) return true;
         return false;
       }),
+    checkParameters: (options: LimitedOptions) => checkParameters(api, known, options),
     environment: (name: string) => environmentNamed(api, known, name),
     engagement: (wanted: EngagementWanted) =>
       findEngagement(api, wanted, untouched.delete(wanted.productId), () =>

@@ -19,6 +19,8 @@ export interface DefectDojo {
    * @throws RelayError `sidecar-invalid`, with the annotation and the choices
    */
   environment(name: string): Promise<string>;
+  /** Checks options that not every version takes. @throws RelayError `sidecar-invalid`, with the annotation and the version */
+  checkParameters(options: LimitedOptions): Promise<void>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
   /** All tests of a build id, oldest first. */
@@ -45,6 +47,11 @@ export interface DefectDojo {
   closeFindings(testId: number, mayGoOn: () => boolean): Promise<boolean>;
   /** Addresses for people. */
   url(kind: "product" | "engagement" | "test" | "finding" | "product/type", id: number): string;
+}
+
+/** Options of an import that some versions refuse. */
+export interface LimitedOptions {
+  readonly groupBy?: string;
 }
 
 export interface Named {
