@@ -111,7 +111,10 @@ function makeSchemasPure(source) {
  */
 function markPure(source) {
   return source
-    .replace(/^(var \w+ = )(\{\n\t\.\.\.[\s\S]*?^\}|(?:String\.raw)?`.*`|new RegExp\(.*\));$/gm, "$1/* @__PURE__ */ (() => ($2))();")
+    .replace(
+      /^(var \w+ = )(\{\n\t\.\.\.[\s\S]*?^\}|(?:String\.raw)?`.*`|new RegExp\(.*\));$/gm,
+      "$1/* @__PURE__ */ (() => ($2))();",
+    )
     .replace(/^(var \w+ = )(?=[\w.]+\()/gm, "$1/* @__PURE__ */ ");
 }
 
