@@ -7,6 +7,7 @@ import type { Queue } from "../ports/queue.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { FlowPorts } from "../types.ts";
 import { backoffSeconds } from "../util/backoff.ts";
+import type { ImportPorts } from "./attempt.ts";
 import type { Checkpoint, CheckpointStore } from "./checkpoint.ts";
 import type { RecordSettings } from "./settings.ts";
 
@@ -23,6 +24,7 @@ export interface JobMessage {
 export interface RecordPorts extends FlowPorts {
   readonly queue: Queue;
   readonly dlq: Queue;
+  readonly index?: ImportPorts["index"];
 }
 
 /** How a message ended: `settled` is to be deleted, `again` comes back after its visibility timeout. */

@@ -19,6 +19,7 @@ export const QUICK = {
   IMPORT_STALLED_SECONDS: "1",
   IMPORT_REFUSAL_SECONDS: "0",
   SIDECAR_GRACE_SECONDS: "0",
+  FOLLOW_SECONDS: "0",
 };
 
 export interface Runtime {

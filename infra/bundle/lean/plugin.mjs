@@ -27,9 +27,9 @@ const EDITS = [
   { file: /[\\/]defectdojo[\\/]api-key\.ts$/, loader: "ts", edit: importStatically },
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
-  // Used where Node was built without its own cryptography.
-  { file: /[\\/]Sha(1|256)Js\.js$/, loader: "js", edit: emptyFunctions },
   { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
+  { file: /[\\/]Sha(1|256)Node\.js$/, loader: "js", edit: withoutFallback },
+  { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: shortenErrors },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
     file: /[\\/]zod[\\/]v4[\\/]core[\\/](json-schema-processors|to-json-schema)\.js$/,
@@ -105,17 +105,31 @@ function makeSchemasPure(source) {
 }
 
 /**
- * Values that take a call, a spread or a template to be made, so that they can be left out where nobody uses them: js-yaml's writer, of which only the
+ * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer and its schema of YAML 1.1, of which only the
  * reader is used.
  * @param {string} source
  */
 function markPure(source) {
-  return source
-    .replace(
-      /^(var \w+ = )(\{\n\t\.\.\.[\s\S]*?^\}|(?:String\.raw)?`.*`|new RegExp\(.*\));$/gm,
-      "$1/* @__PURE__ */ (() => ($2))();",
-    )
-    .replace(/^(var \w+ = )(?=[\w.]+\()/gm, "$1/* @__PURE__ */ ");
+  return source.replace(
+    /^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm,
+    "$1/* @__PURE__ */ (() => $2)();",
+  );
+}
+
+/**
+ * Lambda's Node has SHA-1 and SHA-256: those in JavaScript are not needed.
+ * @param {string} source
+ */
+function withoutFallback(source) {
+  return source.replace(/hasNativeCrypto \? buildNativeClass\(\) : Sha\w+/, "buildNativeClass()");
+}
+
+/**
+ * Buckets of several regions (SigV4a) want a package that is not inside; the first sentence says so.
+ * @param {string} source
+ */
+function shortenErrors(source) {
+  return source.replace(/(new Error\(`[^`]*`) \+(?:\s*`[^`]*` ?\+?)+/g, "$1");
 }
 
 /**
@@ -128,7 +142,7 @@ function keepVersion(source) {
 }
 
 /**
- * What nobody calls: zod's schemas know how to describe themselves as JSON schema.
+ * zod's schemas know how to describe themselves as JSON schema; nothing asks them.
  * @param {string} source
  */
 function emptyFunctions(source) {
