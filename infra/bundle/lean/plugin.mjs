@@ -110,10 +110,9 @@ function makeSchemasPure(source) {
  * @param {string} source
  */
 function markPure(source) {
-  return source.replace(
-    /^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm,
-    "$1/* @__PURE__ */ (() => $2)();",
-  );
+  return source
+    .replace(/^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm, "$1/* @__PURE__ */ (() => $2)();")
+    .replace(/^(var \w+ = )(\{\n\t\.\.\.[\s\S]*?^\}|(?:String\.raw)?`.*`);$/gm, "$1/* @__PURE__ */ (() => ($2))();");
 }
 
 /**
