@@ -111,10 +111,9 @@ function makeSchemasPure(source) {
  * @param {string} source
  */
 function markPure(source) {
-  return source.replace(
-    /^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm,
-    "$1/* @__PURE__ */ (() => $2)();",
-  );
+  const rest = /(?:.*|.*\n(?:[\t\]}].*\n)*[\]}]+)/.source;
+  const values = [String.raw`(?:new )?[\w.]+\(${rest}\)`, String.raw`\{${rest}`, "`.*`", String.raw`[A-Z_]+\.[A-Z_]+`];
+  return source.replace(new RegExp(`^(var \\w+ = )(${values.join("|")});$`, "gm"), "$1/* @__PURE__ */ (() => ($2))();");
 }
 
 /**
