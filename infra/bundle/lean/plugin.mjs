@@ -28,6 +28,7 @@ const EDITS = [
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
   { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
+  { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: oneRegion },
   { file: /[\\/]Sha(1|256)Node\.js$/, loader: "js", edit: withoutFallback },
   { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: shortenErrors },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
@@ -110,10 +111,9 @@ function makeSchemasPure(source) {
  * @param {string} source
  */
 function markPure(source) {
-  return source.replace(
-    /^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm,
-    "$1/* @__PURE__ */ (() => $2)();",
-  );
+  const rest = /(?:.*|.*\n(?:[\t\]}].*\n)*[\]}]+)/.source;
+  const values = [String.raw`(?:new )?[\w.]+\(${rest}\)`, String.raw`\{${rest}`, "`.*`", String.raw`[A-Z_]+\.[A-Z_]+`];
+  return source.replace(new RegExp(`^(var \\w+ = )(${values.join("|")});$`, "gm"), "$1/* @__PURE__ */ (() => ($2))();");
 }
 
 /**
@@ -139,6 +139,24 @@ function shortenErrors(source) {
 function keepVersion(source) {
   const { version } = JSON.parse(source);
   return JSON.stringify({ version });
+}
+
+/**
+ * SigV4a, for access points of several regions, takes a package that is not here: without it the original throws as well, in 3 KB of text.
+ * @returns {string}
+ */
+function oneRegion() {
+  return `
+    import { SignatureV4SignWithCredentials } from "./SignatureV4SignWithCredentials";
+    export class SignatureV4MultiRegion extends SignatureV4SignWithCredentials {
+      static sigv4aDependency() {
+        return "none";
+      }
+      async sign(request, options = {}) {
+        if (options.signingRegion === "*") throw new Error("multi-region access points are not supported");
+        return super.sign(request, options);
+      }
+    }`;
 }
 
 /**
