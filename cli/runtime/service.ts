@@ -23,6 +23,7 @@ import { redriveDeadLetters } from "../dlq/redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
 import { activity } from "./activity.ts";
 import { dojoAtStart } from "./dojo-at-start.ts";
+import { startFollower } from "./follower.ts";
 import { GUARDED_PATHS, pageRoutes } from "./page.ts";
 import { startPoller } from "./poller.ts";
 import { precedence } from "./precedence.ts";
@@ -83,13 +84,13 @@ async function start(
     );
   }
   for (const warning of typoWarnings(env)) log.warn(warning);
-  const aws = awsVariables(env);
+  const variables = awsVariables(env);
   const embeds = service.AWS_ENDPOINT_URL_S3 === undefined && service.AWS_ENDPOINT_URL_SQS === undefined;
-  if (embeds && aws.length > 0) {
+  if (embeds && variables.length > 0) {
     log.warn(
       "a store and queue of its own are used although AWS variables are set: AWS_ENDPOINT_URL_S3 names another",
       {
-        variables: aws,
+        variables,
       },
     );
   }
@@ -176,13 +177,13 @@ async function start(
       stores.push(server);
       sqsEndpoint = server.url;
     }
-    const endpoints = {
+    const aws = {
       AWS_REGION: service.AWS_REGION,
       AWS_ENDPOINT_URL_S3: s3Endpoint,
       AWS_ENDPOINT_URL_SQS: sqsEndpoint,
     };
-    const s3 = s3Client(endpoints, env);
-    const sqs = sqsClient(endpoints, env);
+    const s3 = s3Client(aws, env);
+    const sqs = sqsClient(aws, env);
     if ((service.QUEUE_URL === undefined) !== (service.DLQ_URL === undefined)) {
       throw new RelayError("config-invalid", "QUEUE_URL and DLQ_URL must be set both or neither", {
         object: "environment",
@@ -192,7 +193,7 @@ async function start(
     const queues = given
       ? { queueUrl: service.QUEUE_URL, dlqUrl: service.DLQ_URL }
       : await ensureQueues(sqs, service.VISIBILITY_SECONDS);
-    const config = readImporterConfig({ ...env, ...endpoints, QUEUE_URL: queues.queueUrl, DLQ_URL: queues.dlqUrl });
+    const config = readImporterConfig({ ...env, ...aws, QUEUE_URL: queues.queueUrl, DLQ_URL: queues.dlqUrl });
     // Once, and without waiting for it: DefectDojo may come later.
     void dojoAtStart(config, env, log).then((trouble) => {
       dojoTrouble = trouble;
@@ -233,6 +234,9 @@ async function start(
       metrics,
     });
     closers.push(() => poller.stop(SHUTDOWN_GRACE_MS));
+    const where = { ...env, ...aws, QUEUE_URL: config.QUEUE_URL, BUCKET: service.BUCKET };
+    const follower = startFollower(where, { log, metrics }, { s3, sqs });
+    closers.push(follower.stop);
     ready = poller.ready;
     return {
       url: receiver.url,

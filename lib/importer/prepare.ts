@@ -10,6 +10,6 @@ export async function prepare(attempt: Claimed): Promise<Prepared> {
   const { options, warnings } = readAnnotations(job.scan, uri(job), settings.defaults);
   for (const warning of warnings) ports.log.warn(warning, { object: uri(job) });
   const scanType = dojoScanType(job.scan, settings.scanTypeMap);
-  const checkpoint = await openCheckpoint(ports.pending, job, key);
+  const checkpoint = await openCheckpoint(ports.pending, job, key, ports.clock.now());
   return { ...attempt, options, warnings, scanType, checkpoint };
 }

@@ -201,6 +201,12 @@ export interface DojoFinding {
   readonly mitigated: boolean;
   readonly active: boolean;
   readonly verified: boolean;
+  readonly underReview: boolean;
+  /** Id of the user who closed it, where it is closed. */
+  readonly mitigatedBy: number | undefined;
+  /** The last review: by the import, and in DefectDojo's pages; ISO 8601. */
+  readonly lastReviewedAt: string | undefined;
+  readonly lastReviewedBy: number | undefined;
   /** Its locations as URLs, in DefectDojo's order. */
   readonly locations: readonly string[];
 }

@@ -28,6 +28,9 @@ const EDITS = [
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
   { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
+  { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: oneRegion },
+  { file: /[\\/]Sha(1|256)Node\.js$/, loader: "js", edit: withoutFallback },
+  { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: shortenErrors },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
     file: /[\\/]zod[\\/]v4[\\/]core[\\/](json-schema-processors|to-json-schema)\.js$/,
@@ -103,11 +106,30 @@ function makeSchemasPure(source) {
 }
 
 /**
- * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer, of which only the reader is used.
+ * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer and its schema of YAML 1.1, of which only the
+ * reader is used.
  * @param {string} source
  */
 function markPure(source) {
-  return source.replace(/^((?:var|const|let) \w+ = )(?=(?:new )?[\w.]+\()/gm, "$1/* @__PURE__ */ ");
+  const rest = /(?:.*|.*\n(?:[\t\]}].*\n)*[\]}]+)/.source;
+  const values = [String.raw`(?:new )?[\w.]+\(${rest}\)`, String.raw`\{${rest}`, "`.*`", String.raw`[A-Z_]+\.[A-Z_]+`];
+  return source.replace(new RegExp(`^(var \\w+ = )(${values.join("|")});$`, "gm"), "$1/* @__PURE__ */ (() => ($2))();");
+}
+
+/**
+ * Lambda's Node has SHA-1 and SHA-256: those in JavaScript are not needed.
+ * @param {string} source
+ */
+function withoutFallback(source) {
+  return source.replace(/hasNativeCrypto \? buildNativeClass\(\) : Sha\w+/, "buildNativeClass()");
+}
+
+/**
+ * Buckets of several regions (SigV4a) want a package that is not inside; the first sentence says so.
+ * @param {string} source
+ */
+function shortenErrors(source) {
+  return source.replace(/(new Error\(`[^`]*`) \+(?:\s*`[^`]*` ?\+?)+/g, "$1");
 }
 
 /**
@@ -117,6 +139,24 @@ function markPure(source) {
 function keepVersion(source) {
   const { version } = JSON.parse(source);
   return JSON.stringify({ version });
+}
+
+/**
+ * SigV4a, for access points of several regions, takes a package that is not here: without it the original throws as well, in 3 KB of text.
+ * @returns {string}
+ */
+function oneRegion() {
+  return `
+    import { SignatureV4SignWithCredentials } from "./SignatureV4SignWithCredentials";
+    export class SignatureV4MultiRegion extends SignatureV4SignWithCredentials {
+      static sigv4aDependency() {
+        return "none";
+      }
+      async sign(request, options = {}) {
+        if (options.signingRegion === "*") throw new Error("multi-region access points are not supported");
+        return super.sign(request, options);
+      }
+    }`;
 }
 
 /**
