@@ -340,6 +340,14 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     );
   });
 
+  test("hardened 10: a NetworkPolicy is there wherever it is known who may come in", () => {
+    const kinds = (values: Values) => render(values).map(({ kind }) => kind);
+    const from = [{ namespaceSelector: { matchLabels: { name: "minio" } } }];
+    expect(kinds({ networkPolicy: { from } })).toContain("NetworkPolicy");
+    expect(kinds({ networkPolicy: { enabled: true } })).toContain("NetworkPolicy");
+    expect(kinds({})).not.toContain("NetworkPolicy");
+  });
+
   test("the service runs as nobody in particular, on a file system that is read only, and is probed", () => {
     expect(container({})).toMatchObject({
       args: ["start"],
@@ -427,7 +435,7 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
   test.each([
     [{ mode: "hook" }, /ReadAndWrite hook release-dojo-relay/],
     [{}, /http:\/\/release-dojo-relay\.default\.svc:8080\/events/],
-    [{ persistence: { enabled: false } }, /jobs that wait are lost/],
+    [{ persistence: { enabled: false } }, /waiting jobs are lost with the pod/],
   ])("the notes after installing with %j say what is left to do", (values, expected) => {
     expect(run("install", values)).toMatch(expected);
   });
