@@ -11,6 +11,7 @@ const { values } = parseArgs({
     "low-privileged-api-key": { type: "string", default: "standin-low-privileged-key" },
     "no-deduplication": { type: "boolean", default: false },
     "no-async-wait": { type: "boolean", default: false },
+    "block-execution": { type: "boolean", default: false },
     "deduplication-delay-ms": { type: "string", default: "0" },
     "import-ms-per-finding": { type: "string", default: "0" },
     "duplicate-ms-per-finding": { type: "string", default: "0" },
@@ -29,6 +30,7 @@ const standin = await startStandin({
   lowPrivilegedApiKey: values["low-privileged-api-key"],
   deduplication: !values["no-deduplication"],
   asyncWait: !values["no-async-wait"],
+  blockExecution: values["block-execution"],
   deduplicationDelayMs: Number(values["deduplication-delay-ms"]),
   latency: Number(values.latency),
   timing: {
