@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import type { Server } from "./defectdojo-client.ts";
 import { emptyReportsContract } from "./defectdojo-empty-reports.contract.ts";
 import { engagementsContract } from "./defectdojo-engagements.contract.ts";
+import { feedContract } from "./defectdojo-feed.contract.ts";
 import { findingsContract } from "./defectdojo-findings.contract.ts";
 import { importsContract } from "./defectdojo-imports.contract.ts";
 import { objectsContract } from "./defectdojo-objects.contract.ts";
@@ -20,5 +21,6 @@ export function defectDojoContract(name: string, server: () => Promise<Server>, 
     describe("reports without findings", () => emptyReportsContract(server));
     describe("findings", () => findingsContract(server, hasLowPrivileged));
     describe("verdicts", () => verdictsContract(server));
+    describe("the feed of verdicts", () => feedContract(server));
   });
 }

@@ -60,6 +60,8 @@ const ROUTES: readonly Row[] = [
     path: "findings/:id",
     methods: { GET: findings.getFinding, PATCH: findings.updateFinding, DELETE: findings.deleteFinding },
   },
+  { path: "findings/:id/close", methods: { POST: findings.closeFinding } },
+  { path: "risk_acceptance", methods: { POST: findings.createRiskAcceptance } },
   { path: "endpoints", methods: { GET: locations.listEndpoints } },
   { path: "endpoints/:id", methods: { GET: locations.getEndpoint } },
   { path: "location", methods: { GET: locations.listLocations }, mode: "locations" },

@@ -109,6 +109,7 @@ function celeryWorker(): Celery {
 
 /** Apart, so that an id of one table is not by chance one of another. */
 const FIRST_IDS = {
+  riskAcceptance: 1,
   productType: 2,
   product: 12,
   engagement: 112,

@@ -41,6 +41,7 @@ function filters(state: State): Record<string, Filter<Finding>> {
     out_of_scope: boolean((f) => f.out_of_scope),
     risk_accepted: boolean((f) => f.risk_accepted),
     verified: boolean((f) => f.verified),
+    under_review: boolean((f) => f.under_review),
     title: contains((f) => f.title),
     exact_title: exactIgnoringCase((f) => f.title),
     description: contains((f) => f.description),
@@ -117,6 +118,35 @@ export function updateFinding(state: State, call: Call): Reply {
   settleStatus(state, finding, before, call.user.id);
   const { push_to_jira: _, ...body } = serializeFinding(state, finding);
   return { status: 200, body };
+}
+
+/** `close/` takes no time of its own making: `mitigated` is set to now (EDITABLE_MITIGATED_DATA=false). */
+export function closeFinding(state: State, call: Call): Reply {
+  const finding = find(state, call);
+  const before = { ...finding };
+  Object.assign(finding, { is_mitigated: true, active: false, mitigated: state.timestamp() });
+  settleStatus(state, finding, before, call.user.id);
+  const { is_mitigated, mitigated, false_p, out_of_scope, duplicate, mitigated_by } = finding;
+  return {
+    status: 200,
+    body: { is_mitigated, mitigated, false_p, out_of_scope, duplicate, mitigated_by, note_type: null },
+  };
+}
+
+/** Accepts the risk of findings, whatever `enable_simple_risk_acceptance` of their product says. */
+export function createRiskAcceptance(state: State, call: Call): Reply {
+  const body = call.body as { name?: string; owner?: number; accepted_findings?: number[] };
+  const now = state.timestamp();
+  const accepted = (body.accepted_findings ?? []).flatMap((id) => state.findings.get(id) ?? []);
+  for (const finding of accepted) {
+    const before = { ...finding };
+    Object.assign(finding, { risk_accepted: true, active: false, updated: now });
+    settleStatus(state, finding, before, call.user.id);
+  }
+  return {
+    status: 201,
+    body: { id: state.nextId("riskAcceptance"), ...body, accepted_findings: accepted.map(({ id }) => id), created: now, updated: now },
+  };
 }
 
 export function deleteFinding(state: State, call: Call): Reply {
