@@ -2,7 +2,7 @@
 interface EmptyReport {
   /** Blank reports, without the white space around them, that it takes for one on 2.34, 2.58 and 3.2 alike. */
   readonly takes: readonly string[];
-  /** The smallest document that it takes on all of them, and the extension that its file needs. */
+  /** The smallest document that it takes on all of them, and the extension that it may tell the format by. */
   readonly smallest: string;
   readonly extension: "json" | "xml";
 }
@@ -43,10 +43,12 @@ export interface Substitute {
 /**
  * The document that DefectDojo's parser takes for a scan without findings, where the blank report itself is none to it.
  * @param blank the report without the white space around it
+ * @param name of its file
  * @returns undefined where the blank report is to be sent as it is; so too for a parser that is in no row
  */
-export function substituteFor(scanType: string, blank: string): Substitute | undefined {
+export function substituteFor(scanType: string, blank: string, name: string): Substitute | undefined {
   const row = Object.hasOwn(EMPTY_REPORTS, scanType) ? EMPTY_REPORTS[scanType] : undefined;
-  if (row === undefined || row.takes.includes(blank)) return undefined;
-  return { content: row.smallest, name: `no-findings.${row.extension}` };
+  if (row === undefined) return undefined;
+  const taken = row.takes.includes(blank) && name.toLowerCase().endsWith(`.${row.extension}`);
+  return taken ? undefined : { content: row.smallest, name: `no-findings.${row.extension}` };
 }

@@ -55,10 +55,10 @@ export function emptyReportsContract(server: () => Promise<Server>): void {
   });
 
   it.each(BLANK)("of %s: what is sent in place of one that it refuses", async (scanType, takes, refuses) => {
-    for (const content of takes) expect(substituteFor(scanType, content)).toBeUndefined();
+    for (const content of takes) expect(substituteFor(scanType, content, nameFor(scanType))).toBeUndefined();
     if (!(await there(scanType))) return;
     for (const content of refuses) {
-      const substitute = substituteFor(scanType, content);
+      const substitute = substituteFor(scanType, content, nameFor(scanType));
       if (substitute === undefined) throw new Error(`nothing is sent in place of ${JSON.stringify(content)}`);
       const answer = await send(scanType, substitute);
       expect([content, answer.status, answer.body.statistics?.after.total.total]).toEqual([content, 201, 0]);

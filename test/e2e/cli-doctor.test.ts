@@ -30,7 +30,7 @@ describe("doctor", () => {
         ...["configuration", "DefectDojo token", "DefectDojo version", "clock of DefectDojo", "rights", "product type"],
         ...[
           "deduplication",
-      "end of deduplication",
+          "end of deduplication",
           "location mode",
           "test types",
           "upload limit",
