@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { gateHeaders } from "./defectdojo/headers.ts";
 import { RelayError } from "./errors.ts";
 import { parseLabels } from "./model/hook-selector.ts";
 import { dropUndefined } from "./model/scan.ts";
@@ -66,6 +67,8 @@ const dojo = z.object({
   DEFECTDOJO_APIKEY: z.string().trim().min(1).optional(),
   DEFECTDOJO_APIKEY_SECRET: z.string().min(1).optional(),
   DEFECTDOJO_APIKEY_PARAMETER: z.string().min(1).optional(),
+  /** Sent with every request to DefectDojo, for a gate before it: `{"NAME": "VALUE"}`. */
+  DEFECTDOJO_HEADERS: jsonText(gateHeaders).optional(),
   DEFECTDOJO_USERNAME: z.string().min(1).optional(),
   DEFECTDOJO_USER_ID: z.coerce.number().int().positive().optional(),
   DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),

@@ -52,6 +52,18 @@ export const REASONS = {
     "permanent",
     "Add the private CA by NODE_EXTRA_CA_CERTS, or renew the certificate; verification stays on.",
   ],
+  "dojo-conflict": [
+    "transient",
+    "Two requests wanted the same row in DefectDojo at once; the job is tried again by itself.",
+  ],
+  "dojo-not-json": [
+    "transient",
+    "Add the host of DEFECTDOJO_URL to DefectDojo's DD_ALLOWED_HOSTS, and see what the proxies before it answer; the job is tried again by itself.",
+  ],
+  "dojo-gate": [
+    "transient",
+    "A gate before DefectDojo wants a login: give it what it asks for in DEFECTDOJO_HEADERS, or a DEFECTDOJO_URL behind it; the key never follows a redirect.",
+  ],
   "dojo-busy": ["transient", "DefectDojo asks to slow down; lower MAX_CONCURRENCY if this goes on."],
   "dojo-unavailable": ["transient", "See DefectDojo's own logs; the job is tried again by itself."],
   "dojo-unreachable": [

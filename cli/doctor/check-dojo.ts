@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { DojoConfig, Env } from "../../lib/config.ts";
 import { type DojoApi, dojoApi } from "../../lib/defectdojo/api.ts";
-import { apiKeySource } from "../../lib/defectdojo/api-key.ts";
+import { apiKeySource, headerSource } from "../../lib/defectdojo/api-key.ts";
 import { dojoCatalog } from "../../lib/defectdojo/catalog.ts";
 import { httpTransport } from "../../lib/defectdojo/http.ts";
 import { detectLocationMode, type LocationMode } from "../../lib/defectdojo/locations.ts";
@@ -26,6 +26,7 @@ export async function checkDojo(
   const transport = httpTransport({
     baseUrl: config.DEFECTDOJO_URL,
     apiKey: apiKeySource(config),
+    headers: headerSource(config),
     timeoutMs: config.DEFECTDOJO_TIMEOUT_SECONDS * 1000,
     proxyEnv: env,
   });

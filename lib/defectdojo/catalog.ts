@@ -2,39 +2,26 @@ import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import type { Engagement, EngagementWanted, Named, Product, ProductWanted, User } from "../ports/defectdojo.ts";
 import type { DojoApi } from "./api.ts";
+import { createOrFind } from "./create-or-find.ts";
+import { environmentNamed } from "./environments.ts";
+import { orchestrationField } from "./orchestration.ts";
+import { remembered } from "./remembered.ts";
 import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
 
-const ORCHESTRATOR = {
-  name: "secureCodeBox",
-  url: "https://github.com/secureCodeBox",
-  description:
-    "secureCodeBox is a kubernetes based, modularized toolchain for continuous security scans of your software project.",
-};
-const TOOL_TYPE = "Security Test Orchestration Engine";
 const LARGEST_PAGE = 250;
 
 /**
- * What a test is filed under: users, product types, products, engagements. Ids that were found once are remembered, as asking for a
+ * What a test is filed under: users, product types, products, engagements. Ids that were found are remembered for a while, as asking for a
  * product costs with its history; the engagement is looked up each time, and shows that its product is still there.
  */
 export function dojoCatalog(api: DojoApi) {
-  const remembered = new Map<string, Promise<unknown>>();
+  const known = remembered();
+  const { remember, forget } = known;
   /** Products made here that were never asked for their engagements: they have none. */
   const untouched = new Set<number>();
-  /** What was found once under `name`; a failure is not remembered. */
-  const remember = async <T>(name: string, find: () => Promise<T>): Promise<T> => {
-    const known = (remembered.get(name) ?? find()) as Promise<T>;
-    remembered.set(name, known);
-    try {
-      return await known;
-    } catch (error) {
-      remembered.delete(name);
-      throw error;
-    }
-  };
 
   return {
-    forget: () => remembered.clear(),
+    forget: () => forget(),
     user: () => remember("user", async () => toUser((await api.get("user_profile/", {}, userProfile)).user)),
     blocksExecution: async () =>
       (await api.get("user_profile/", {}, userProfile)).user_contact_info?.block_execution === true,
@@ -48,6 +35,7 @@ export function dojoCatalog(api: DojoApi) {
         for await (const found of api.list("test_types/", { name }, named)) if (found.name === name) return true;
         return false;
       }),
+    environment: (name: string) => environmentNamed(api, known, name),
     engagement: (wanted: EngagementWanted) =>
       findEngagement(api, wanted, untouched.delete(wanted.productId), () =>
         remember("orchestration", () => orchestrationField(api)),
@@ -119,19 +107,6 @@ async function findProduct(
   return await createOrFind(create, find);
 }
 
-/** Creates, and finds instead what somebody else created before: DefectDojo answers 400 `… with this name already exists.` */
-async function createOrFind<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
-  try {
-    return await create();
-  } catch (error) {
-    const lost =
-      error instanceof RelayError && error.reason === "dojo-rejected" && /already exists/.test(error.message);
-    const found = lost ? await find() : undefined;
-    if (found === undefined) throw error;
-    return found;
-  }
-}
-
 async function findEngagement(
   api: DojoApi,
   wanted: EngagementWanted,
@@ -158,25 +133,8 @@ async function findEngagement(
     }
     return toEngagement(existing);
   }
-  const created = await api.post(
-    "engagements/",
-    {
-      product: wanted.productId,
-      name: wanted.name,
-      version: wanted.version,
-      branch_tag: wanted.branchTag,
-      lead: wanted.leadId,
-      description: "",
-      tags: wanted.tags,
-      target_start: wanted.start,
-      target_end: wanted.end,
-      engagement_type: "CI/CD",
-      status: "In Progress",
-      deduplication_on_engagement: wanted.deduplicateOnEngagement,
-      ...(wanted.orchestrated ? await orchestration() : {}),
-    },
-    engagement,
-  );
+  const row = { ...engagementRow(wanted), ...(wanted.orchestrated ? await orchestration() : {}) };
+  const created = await createOrFind(() => api.post("engagements/", row, engagement), find);
   // Engagements are not unique: of two made at once the older one is everybody's.
   const first = (await find()) ?? created;
   if (first.id < created.id) {
@@ -185,45 +143,25 @@ async function findEngagement(
   return toEngagement(first);
 }
 
-/**
- * The field and id by which an engagement names its orchestration engine: another one in 3.x than in 2.x. Nothing where the token may not see
- * or make it: a link is no reason to import nothing.
- */
-async function orchestrationField(api: DojoApi): Promise<Record<string, number>> {
-  try {
-    return (await cicdEngine(api)) ?? (await toolConfiguration(api));
-  } catch (error) {
-    if (error instanceof RelayError && error.reason === "dojo-forbidden") return {};
-    throw error;
-  }
-}
-
-/** 3.x; undefined where the path is not there. */
-async function cicdEngine(api: DojoApi): Promise<Record<string, number> | undefined> {
-  const { name, url, description } = ORCHESTRATOR;
-  const listed = await api.transport.request("GET", "cicd_infrastructure/", { query: [["name", name]], expect: [404] });
-  if (listed.status === 404) return undefined;
-  const found = page(named).safeParse(listed.body);
-  const known = found.success ? found.data.results.find((one) => one.name === name) : undefined;
-  const wanted = { name, description, url, infrastructure_type: "orchestration" };
-  return { cicd_orchestration_engine: (known ?? (await api.post("cicd_infrastructure/", wanted, named))).id };
-}
-
-/** 2.x */
-async function toolConfiguration(api: DojoApi): Promise<Record<string, number>> {
-  const { name, url, description } = ORCHESTRATOR;
-  const find = async (path: string, wanted: string) => {
-    for await (const found of api.list(path, { name: wanted }, named)) if (found.name === wanted) return found;
-    return undefined;
-  };
-  const type =
-    (await find("tool_types/", TOOL_TYPE)) ??
-    (await api.post("tool_types/", { name: TOOL_TYPE, description: TOOL_TYPE }, named));
-  const tool =
-    (await find("tool_configurations/", name)) ??
-    (await api.post("tool_configurations/", { name, description, url, tool_type: type.id }, named));
-  return { orchestration_engine: tool.id };
-}
+/** As secureCodeBox's Java hook makes them: it finds only those that none of the four checklists is for. */
+const engagementRow = (wanted: EngagementWanted) => ({
+  product: wanted.productId,
+  name: wanted.name,
+  version: wanted.version,
+  branch_tag: wanted.branchTag,
+  lead: wanted.leadId,
+  description: "",
+  tags: wanted.tags,
+  target_start: wanted.start,
+  target_end: wanted.end,
+  engagement_type: "CI/CD",
+  status: "In Progress",
+  deduplication_on_engagement: wanted.deduplicateOnEngagement,
+  pen_test: false,
+  threat_model: false,
+  api_test: false,
+  check_list: false,
+});
 
 const toUser = (raw: z.output<typeof user>): User => ({
   id: raw.id,

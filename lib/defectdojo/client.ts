@@ -1,4 +1,4 @@
-import { RelayError } from "../errors.ts";
+import { type Reason, RelayError } from "../errors.ts";
 import { dropUndefined } from "../model/scan.ts";
 import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestChange } from "../ports/defectdojo.ts";
 import { type DojoApi, dojoApi } from "./api.ts";
@@ -48,9 +48,9 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
     },
     updateTest: async (testId, change) => toTest(await api.patch(`tests/${testId}/`, toPatch(change), test)),
     deleteTest: async (testId) => {
-      const { status } = await transport.request("DELETE", `tests/${testId}/`, { expect: [403, 404] });
+      const { status } = await transport.request("DELETE", `tests/${testId}/`, { expect: [403, 404, 409] });
       if (status < 300) return true;
-      // A low-privileged token gets 404 for a test that it can see, as for one that is gone.
+      // 409: other rows hold on to it (Django's RestrictedError). A low-privileged token gets 404 for a test that it can see, as for one that is gone.
       return (await transport.request("GET", `tests/${testId}/`, { expect: [404] })).status === 404;
     },
     closeFindings: (testId, mayGoOn) => closeFindings(api, testId, mayGoOn),
@@ -103,6 +103,12 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
   }
 }
 
+/** 500 and 409 are DefectDojo's own last word on this import; 429 says that it was not begun. */
+const LAST_WORDS = new Set([409, 429, 500]);
+
+/** Somebody before DefectDojo answered: it saw nothing of the import. */
+const NOT_FROM_DOJO: ReadonlySet<string> = new Set<Reason>(["dojo-not-json", "dojo-gate"]);
+
 /** A failed import may have happened all the same, unless DefectDojo refused it or never saw it. */
 function importError(error: unknown): unknown {
   if (!(error instanceof RelayError)) return error;
@@ -118,8 +124,7 @@ function importError(error: unknown): unknown {
   }
   const unreadable = error.reason === "dojo-answer-invalid" || error.reason === "dojo-answer-too-large";
   if (error.errorClass === "permanent" && !unreadable) return error;
-  // 500 is DefectDojo's own last word on this import; 429 says that it was not begun.
-  if (neverSent(error) || error.status === 500 || error.status === 429) return error;
+  if (neverSent(error) || LAST_WORDS.has(error.status ?? 0) || NOT_FROM_DOJO.has(error.reason)) return error;
   const { status, retryAfterSeconds } = error;
   const options = dropUndefined({ object: "POST /api/v2/import-scan/", status, retryAfterSeconds });
   return new RelayError("import-unknown", error.message, { ...options, cause: error });

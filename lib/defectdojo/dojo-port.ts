@@ -1,6 +1,6 @@
 import type { DojoConfig, Env } from "../config.ts";
 import type { DefectDojo } from "../ports/defectdojo.ts";
-import { apiKeySource } from "./api-key.ts";
+import { apiKeySource, headerSource } from "./api-key.ts";
 import { dojoClient } from "./client.ts";
 import { httpTransport, type Transport } from "./http.ts";
 
@@ -9,6 +9,7 @@ export function dojoTransport(config: DojoConfig, proxyEnv: Env): Transport {
   return httpTransport({
     baseUrl: config.DEFECTDOJO_URL,
     apiKey: apiKeySource(config),
+    headers: headerSource(config),
     timeoutMs: config.DEFECTDOJO_TIMEOUT_SECONDS * 1000,
     proxyEnv,
   });

@@ -6,7 +6,10 @@ interface Refusal {
   readonly what: string;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  /** Parsed, or undefined where the answer is not JSON. */
   readonly body: unknown;
+  /** Where the request went; redirects are judged by it. */
+  readonly url?: URL;
 }
 
 /** Statuses that are not answers, to our reasons; what is not listed is `dojo-rejected` below 500 and `dojo-unavailable` from there. */
@@ -15,6 +18,8 @@ const BY_STATUS: Readonly<Record<number, Reason>> = {
   403: "dojo-forbidden",
   404: "dojo-not-found",
   408: "dojo-timeout",
+  // A unique row that another request wrote first, whatever it says (measured on 3.2: two imports with the same new URLs).
+  409: "dojo-conflict",
   413: "dojo-too-large",
   429: "dojo-busy",
   503: "dojo-busy",
@@ -26,21 +31,58 @@ const BY_CODE: readonly (readonly [RegExp, Reason])[] = [
   [/^(ETIMEDOUT|ABORT_ERR|UND_ERR_|ERR_HTTP_REQUEST_TIMEOUT|TimeoutError)/, "dojo-timeout"],
 ];
 
+/** Statuses that say all by themselves, whoever answers them in DefectDojo's place. */
+const WITHOUT_JSON = new Set([408, 409, 413, 414, 429]);
+
 /** The error for a status that was not expected. */
-export function statusError({ what, status, headers, body }: Refusal): RelayError {
-  const reason: Reason =
-    status >= 300 && status < 400
-      ? "dojo-redirected"
-      : (BY_STATUS[status] ?? (status >= 500 ? "dojo-unavailable" : "dojo-rejected"));
-  const target =
-    status >= 300 && status < 400 && headers.location !== undefined ? ` to ${redirectTarget(headers.location)}` : "";
-  const detail = describeAnswer(body);
+export function statusError(refusal: Refusal): RelayError {
+  const { what, status, headers, url } = refusal;
   const retryAfterSeconds = retryAfter(headers["retry-after"]);
-  return new RelayError(reason, `${what}: HTTP ${status}${target}${detail === "" ? "" : `: ${detail}`}`, {
+  const detail = status < 400 ? redirectText(headers.location, url) : answerText(refusal);
+  return new RelayError(reasonOf(refusal), `${what}: HTTP ${status}${detail}`, {
     object: what,
     status,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
+}
+
+function reasonOf(refusal: Refusal): Reason {
+  const { status, headers, url } = refusal;
+  if (status < 400) return leadsToGate(headers.location, url) ? "dojo-gate" : "dojo-redirected";
+  if (isForeign(refusal)) return "dojo-not-json";
+  return BY_STATUS[status] ?? (status >= 500 ? "dojo-unavailable" : "dojo-rejected");
+}
+
+/** A 4xx that is not the API's: DefectDojo answers every one of its own in JSON, but for a path that it does not have. */
+const isForeign = ({ status, body }: Refusal) =>
+  status >= 400 && status < 500 && body === undefined && !WITHOUT_JSON.has(status);
+
+function answerText(refusal: Refusal): string {
+  if (!isForeign(refusal)) {
+    const detail = describeAnswer(refusal.body);
+    return detail === "" ? "" : `: ${detail}`;
+  }
+  const host = refusal.url === undefined ? "" : ` from ${refusal.url.host}`;
+  return `${host} with ${refusal.headers["content-type"] ?? "no content type"} instead of JSON`;
+}
+
+const redirectText = (location: string | undefined, url: URL | undefined) =>
+  location === undefined
+    ? ""
+    : ` to ${redirectTarget(location)}${leadsToGate(location, url) ? "; a gate wants a login" : ""}`;
+
+/** Whether a redirect leads to another host or to a login: DefectDojo's API does neither. */
+function leadsToGate(location: string | undefined, url: URL | undefined): boolean {
+  if (location === undefined) return false;
+  const target = URL.parse(location, url?.href ?? "http://same-host.invalid/");
+  if (target === null) return false;
+  if (
+    /(?:^|[/_.-])(?:log-?in|sign-?in|sso|saml2?|oauth2?|oidc|auth(?:orize|enticate)?)(?:$|[/_.-])/i.test(
+      target.pathname,
+    )
+  )
+    return true;
+  return url !== undefined && target.hostname !== url.hostname;
 }
 
 /** The error for no answer at all. One of ours stays as it is. */

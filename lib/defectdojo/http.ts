@@ -42,12 +42,17 @@ export interface TransportOptions {
   readonly baseUrl: string;
   readonly apiKey: ApiKeySource;
   readonly timeoutMs: number;
+  /** Sent with every request beside the client's own, for a gate before DefectDojo. Never logged, never sent elsewhere. */
+  readonly headers?: HeaderSource;
   /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are read. */
   readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Asked at every request; whoever gives the key caches it, and asks anew where one was refused. */
 export type ApiKeySource = (refused?: string) => Promise<string>;
+
+/** Asked at every request; whoever gives them caches them. */
+export type HeaderSource = () => Promise<Readonly<Record<string, string>>>;
 
 /** Requests that change nothing when they are sent twice. */
 const REPEATABLE = new Set<Method>(["GET", "PATCH"]);
@@ -61,7 +66,7 @@ const LARGEST_ANSWER = 64 * 1024 * 1024;
  * (so that the key reaches nobody else), TLS verified. GET and PATCH are tried again where a retry may help, honouring
  * `Retry-After`; nothing else is ever sent twice.
  */
-export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: TransportOptions): Transport {
+export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxyEnv }: TransportOptions): Transport {
   const base = new URL(`${baseUrl}/api/v2/`);
   const client = base.protocol === "https:" ? https : http;
   const proxy = proxyEnv === undefined ? {} : { proxyEnv };
@@ -73,22 +78,23 @@ export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: Transpor
     const url = new URL(path, base);
     url.search = encodeQuery(options.query ?? []);
     const what = `${method} ${url.pathname}`;
-    const [body, key] = await Promise.all([encodeBody(options), renewed ?? apiKey()]).catch((error: unknown) => {
+    const sent = Promise.all([encodeBody(options), renewed ?? apiKey(), gate?.()]);
+    const [body, key, forGate] = await sent.catch((error: unknown) => {
       throw toRelayError(error, what); // nothing was sent
     });
-    const headers = { accept: "application/json", authorization: `Token ${key}`, ...body?.headers };
+    const headers = { ...forGate, accept: "application/json", authorization: `Token ${key}`, ...body?.headers };
     try {
       const signal = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);
       const agent = REPEATABLE.has(method) ? kept : fresh;
       const { response, text } = await exchange(client, url, { method, headers, agent, signal }, body?.stream, what);
       const status = response.statusCode ?? 0;
       const answer = parse(text);
-      if ((status >= 200 && status < 300) || options.expect?.includes(status)) return { status, body: answer };
+      if ((status >= 200 && status < 300) || isExpected(status, answer, options)) return { status, body: answer };
       if (renewed === undefined && saysUnknownToken(status, answer)) {
         const newer = await apiKey(key);
         if (newer !== key) return await once(method, path, options, newer); // it was rotated; nothing was done with the old one
       }
-      throw statusError({ what, status, headers: response.headers, body: answer });
+      throw statusError({ what, status, headers: response.headers, body: answer, url });
     } catch (error) {
       throw connectionError(what, error);
     }
@@ -107,6 +113,11 @@ export function httpTransport({ baseUrl, apiKey, timeoutMs, proxyEnv }: Transpor
       }
     },
   };
+}
+
+/** An expected status counts if the API itself gives it. DefectDojo answers a path that it does not have with a page: 404 counts always. */
+function isExpected(status: number, answer: unknown, { expect }: RequestOptions): boolean {
+  return expect?.includes(status) === true && (status === 404 || answer !== undefined);
 }
 
 /** Django REST framework's answer to a token that it does not know, before it looks at anything else (recorded: 403). */

@@ -14,6 +14,8 @@ export interface ImportContext {
   readonly productType: Named;
   readonly product: Product;
   readonly engagement: Engagement;
+  /** In DefectDojo's own spelling. */
+  readonly environment: string | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -30,6 +32,8 @@ export async function resolveImportContext(
     if (userId !== undefined) return { id: userId };
     return username === undefined || lowPrivileged ? await dojo.user() : await dojo.userNamed(username);
   };
+  // Before anything is made: an unknown one is refused by the import only, and on 2.34 as a server error.
+  const environment = options.environment === undefined ? undefined : await dojo.environment(options.environment);
   const [lead, wantedType] = await Promise.all([
     findLead(),
     dojo.productType(options.productTypeName ?? DEFAULT_PRODUCT_TYPE, !lowPrivileged),
@@ -59,7 +63,7 @@ export async function resolveImportContext(
   const warnings = elsewhere
     ? [`product ${JSON.stringify(product.name)} is in product type ${JSON.stringify(productType.name)} and stays there`]
     : [];
-  return { lead, productType, product, engagement, warnings };
+  return { lead, productType, product, engagement, environment, warnings };
 }
 
 /** The product's own type, by its id alone where the token may not see it. */
@@ -73,6 +77,9 @@ async function typeOf(dojo: DefectDojo, { productTypeId }: Product): Promise<Nam
   }
 }
 
+/** What DefectDojo says of an id that is gone; what it says of a name (`Environment named X does not exist.`) is the sidecar's fault. */
+const MISSING_ID = /^(?!.*\bnamed ).*(?:does not exist|not one of the available choices)/is;
+
 /**
  * Runs, and once more with ids looked up afresh if DefectDojo says that one of the remembered objects is gone.
  */
@@ -82,7 +89,7 @@ export async function withFreshIds<T>(dojo: DefectDojo, log: Log, run: () => Pro
   } catch (error) {
     if (!(error instanceof RelayError && (error.reason === "dojo-rejected" || error.reason === "dojo-not-found")))
       throw error;
-    if (!/does not exist|not one of the available choices/i.test(error.message)) throw error;
+    if (!MISSING_ID.test(error.message)) throw error;
     log.warn("something was deleted in DefectDojo meanwhile; ids are looked up afresh", { error });
     dojo.forget();
     return await run();

@@ -19,6 +19,11 @@ export interface DefectDojo {
   forget(): void;
   /** The engagement of exactly this name and version, created where there is none, reopened where it was closed. */
   engagement(wanted: EngagementWanted): Promise<Engagement>;
+  /**
+   * DefectDojo's own spelling of an environment, found in any case.
+   * @throws RelayError `sidecar-invalid`, with the annotation and the choices
+   */
+  environment(name: string): Promise<string>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
   /** All tests of a build id, oldest first. */

@@ -262,6 +262,7 @@ describe("what DefectDojo answers", () => {
         end: "2026-11-24",
         orchestrated: true,
       }),
+    environment: (dojo) => dojo.environment("a"),
     hasTestType: (dojo) => dojo.hasTestType("a"),
     testsByBuildId: (dojo) => dojo.testsByBuildId("a"),
     importScan: (dojo) =>

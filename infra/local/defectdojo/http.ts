@@ -1,5 +1,6 @@
 import type { User } from "./model.ts";
 import type { MultipartForm } from "./multipart.ts";
+import type { ImportFault } from "./state.ts";
 
 /** One request as the handlers see it. */
 export type Call = {
@@ -15,6 +16,8 @@ export type Call = {
   /** JSON, or the fields of a form. */
   body: unknown;
   form: MultipartForm | undefined;
+  /** How its import is to fail, if at all. */
+  importFault?: ImportFault;
 };
 
 export type Reply = { status: number; body?: unknown; headers?: Record<string, string> };
@@ -64,6 +67,13 @@ export function importError(text: string): Refusal {
 
 export function internalError(): Refusal {
   return new Refusal({ status: 500, body: { message: "Internal server error, check logs for details", pro: PRO } });
+}
+
+/** A unique row that another request wrote first (3.2: `dojo/api_v2/exception_handler.py`). */
+export function conflict(): Refusal {
+  const message =
+    "The request conflicts with an existing record because a unique field value already exists. Retrieve or update the existing record instead of creating a new one.";
+  return new Refusal({ status: 409, body: { message, pro: PRO } });
 }
 
 export function detail(status: number, text: string): Refusal {

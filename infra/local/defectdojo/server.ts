@@ -6,7 +6,7 @@ import { readBody } from "./body.ts";
 import { type Call, HTML_NOT_FOUND, internalError, Refusal, type Reply } from "./http.ts";
 import { type StandinOptions, settings } from "./options.ts";
 import { handle, routeOf } from "./router.ts";
-import { createState, type Interception, type State } from "./state.ts";
+import { createState, type ImportFault, type Interception, type State } from "./state.ts";
 import { createWorkers } from "./workers.ts";
 
 export type Standin = {
@@ -61,7 +61,9 @@ async function serve(state: State, work: Work, request: IncomingMessage, respons
   if (state.settings.latency > 0) await sleep(state.settings.latency);
   if (interception !== undefined && "delayMs" in interception) await sleep(interception.delayMs);
   const reply =
-    interception !== undefined && "status" in interception ? interception : await answer(state, work, request);
+    interception !== undefined && "status" in interception
+      ? interception
+      : await answer(state, work, request, importFault(interception));
   log.status = reply.status;
   log.ms = performance.now() - at;
   if (interception !== undefined && "processThenHangUp" in interception) return void request.socket.destroy();
@@ -82,16 +84,19 @@ function intercepted(state: State, request: IncomingMessage, earlier: number): I
   });
 }
 
+const importFault = (interception: Interception | undefined) =>
+  interception !== undefined && "importFails" in interception ? interception : undefined;
+
 /** Everything that can go wrong ends in an answer. */
-async function answer(state: State, work: Work, request: IncomingMessage): Promise<Reply> {
+async function answer(state: State, work: Work, request: IncomingMessage, fault?: ImportFault): Promise<Reply> {
   try {
-    return await answerOrThrow(state, work, request);
+    return await answerOrThrow(state, work, request, fault);
   } catch (error) {
     return error instanceof Refusal ? error.reply : internalError().reply;
   }
 }
 
-async function answerOrThrow(state: State, work: Work, request: IncomingMessage): Promise<Reply> {
+async function answerOrThrow(state: State, work: Work, request: IncomingMessage, fault?: ImportFault): Promise<Reply> {
   const url = request.url ?? "/";
   const full = pathOf(url);
   if (url.length + (request.method?.length ?? 0) + 10 > state.settings.maxRequestLine) {
@@ -119,6 +124,7 @@ async function answerOrThrow(state: State, work: Work, request: IncomingMessage)
     user,
     body,
     form,
+    ...(fault === undefined ? {} : { importFault: fault }),
   };
   try {
     return await work(async () => {

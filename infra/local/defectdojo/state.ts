@@ -26,7 +26,14 @@ export type Interception =
   /** The request is handled, but its answer never arrives. */
   | { processThenHangUp: true }
   /** The request is handled this much later. */
-  | { delayMs: number };
+  | { delayMs: number }
+  | ImportFault;
+
+/**
+ * The import fails with this status once its report is read: before any finding is stored (`parsed`) or after all are (`stored`). Either way its
+ * test stays behind, unfinished, as on the real server: 409 where another import stores the same new URLs, 500 where broker, cache or database stumble.
+ */
+export type ImportFault = { importFails: 409 | 500; once: "parsed" | "stored" };
 
 export type SeenRequest = Pick<Call, "method" | "path" | "query"> & {
   url: string;

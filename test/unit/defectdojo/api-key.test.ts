@@ -2,7 +2,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-sec
 import { GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { mockClient } from "aws-sdk-client-mock";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { apiKeySource } from "../../../lib/defectdojo/api-key.ts";
+import { apiKeySource, headerSource } from "../../../lib/defectdojo/api-key.ts";
 import "../../helpers/no-network.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 
@@ -81,5 +81,41 @@ describe("DefectDojo's API key", () => {
     expect(error).toMatchObject({ reason: "config-invalid", object: "environment" });
     for (const variable of ["DEFECTDOJO_APIKEY", "DEFECTDOJO_APIKEY_SECRET", "DEFECTDOJO_APIKEY_PARAMETER"])
       expect(error.message).toContain(variable);
+  });
+});
+
+describe("headers for a gate before DefectDojo", () => {
+  it("are the environment's, none where it has none", async () => {
+    expect(await headerSource({ DEFECTDOJO_APIKEY: "k", DEFECTDOJO_HEADERS: { "X-Gate": "v" } })()).toEqual({
+      "X-Gate": "v",
+    });
+    expect(await headerSource({ DEFECTDOJO_APIKEY: "k" })()).toEqual({});
+  });
+
+  it("come from the key's secret too, with one question for both", async () => {
+    secrets.on(GetSecretValueCommand).resolves({ SecretString: '{"apikey":"key","headers":{"X-Gate":"secret"}}' });
+    const config = { DEFECTDOJO_APIKEY_SECRET: name(), DEFECTDOJO_HEADERS: { "X-Gate": "env", "X-Other": "env" } };
+    expect(await apiKeySource(config)()).toBe("key");
+    expect(await headerSource(config)()).toEqual({ "X-Gate": "secret", "X-Other": "env" });
+    expect(secrets.commandCalls(GetSecretValueCommand)).toHaveLength(1);
+  });
+
+  it.each(["key", '{"apikey":"key"}'])("a secret without any has none: %s", async (SecretString) => {
+    secrets.on(GetSecretValueCommand).resolves({ SecretString });
+    expect(await headerSource({ DEFECTDOJO_APIKEY_SECRET: name() })()).toEqual({});
+  });
+
+  it.each([
+    ['{"apikey":"key","headers":{"Authorization":"hidden"}}', "Authorization"],
+    ['{"apikey":"key","headers":{"X Gate":"hidden"}}', "X Gate"],
+    [String.raw`{"apikey":"key","headers":{"X-Gate":"hid\nden"}}`, "X-Gate"],
+    ['{"apikey":"key","headers":{"X-Gate":["hidden"]}}', "X-Gate"],
+  ])("a wrong one is named, its value is not: %s", async (SecretString, header) => {
+    secrets.on(GetSecretValueCommand).resolves({ SecretString });
+    const secret = name();
+    const error = await relayErrorBy(headerSource({ DEFECTDOJO_APIKEY_SECRET: secret }));
+    expect(error).toMatchObject({ reason: "config-invalid", object: secret });
+    expect(error.message).toContain(header);
+    expect(error.message).not.toContain("hid");
   });
 });

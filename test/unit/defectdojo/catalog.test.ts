@@ -310,6 +310,11 @@ describe("engagements", () => {
       engagement_type: "CI/CD",
       status: "In Progress",
       deduplication_on_engagement: true,
+      // The Java hook of secureCodeBox looks for engagements with these four only.
+      pen_test: false,
+      threat_model: false,
+      api_test: false,
+      check_list: false,
     });
   });
 
@@ -349,6 +354,79 @@ describe("engagements", () => {
     tables.engagements?.splice(0, 1, row(99, { status: "Completed" }));
     expect(await catalog.engagement(wanted)).toMatchObject({ id: 99 });
     expect(lines(transport, "POST engagements/99")).toEqual(["POST engagements/99/reopen/"]);
+  });
+});
+
+describe("two requests that meet in the database (409)", () => {
+  const conflict: Reply = [409, { message: "any text at all" }];
+  const wanted = { name: "Shop", description: "d", tags: [], productTypeId: 2 };
+
+  it("make one product: what the other made is found", async () => {
+    const { catalog, tables } = dojo({ findings: [], products: [] }, ({ method }) => {
+      if (method !== "POST") return undefined;
+      tables.products?.push({ id: 9, name: "Shop", prod_type: 2 });
+      return conflict;
+    });
+    expect(await catalog.product(wanted)).toEqual({ id: 9, name: "Shop", productTypeId: 2 });
+  });
+
+  it("over something else create once more", async () => {
+    let times = 0;
+    const { catalog, transport } = dojo(
+      { findings: [], products: [], product_types: [], engagements: [] },
+      ({ method }) => (method === "POST" && ++times % 2 === 1 ? conflict : undefined),
+    );
+    expect(await catalog.product(wanted)).toMatchObject({ name: "Shop" });
+    expect(await catalog.productType("New", true)).toMatchObject({ name: "New" });
+    expect(lines(transport, "POST")).toEqual(
+      Array(2).fill("POST products/").concat(Array(2).fill("POST product_types/")),
+    );
+  });
+
+  it("for good are a conflict that the job's next try may mend", async () => {
+    const { catalog, transport } = dojo({ findings: [], products: [] }, ({ method }) =>
+      method === "POST" ? conflict : undefined,
+    );
+    expect(await relayErrorBy(() => catalog.product(wanted))).toMatchObject({
+      reason: "dojo-conflict",
+      errorClass: "transient",
+    });
+    expect(lines(transport, "POST")).toHaveLength(3);
+  });
+});
+
+describe("environments", () => {
+  const development_environments = () => [
+    { id: 1, name: "Development" },
+    { id: 3, name: "Production" },
+  ];
+
+  it.each(["Production", "production", " PRODUCTION"])("are found in any case: %s", async (name) => {
+    const { catalog, transport } = dojo({ development_environments: development_environments() });
+    expect(await catalog.environment(name)).toBe("Production");
+    await catalog.environment(name);
+    expect(transport.calls).toHaveLength(1);
+  });
+
+  it("that are not there name the annotation and the choices", async () => {
+    const { catalog } = dojo({ development_environments: development_environments() });
+    const error = await relayErrorBy(() => catalog.environment("Nowhere"));
+    expect(error).toMatchObject({ reason: "sidecar-invalid", errorClass: "permanent" });
+    expect(error.message).toBe(
+      'annotation defectdojo.securecodebox.io/environment: DefectDojo has no environment "Nowhere"; it has Development, Production',
+    );
+  });
+
+  it("that were added meanwhile are found", async () => {
+    const { catalog, tables } = dojo({ development_environments: development_environments() });
+    await catalog.environment("Production");
+    tables.development_environments?.push({ id: 8, name: "Nowhere" });
+    expect(await catalog.environment("nowhere")).toBe("Nowhere");
+  });
+
+  it("that the token may not see are sent as they are", async () => {
+    const { catalog } = dojo({}, () => [403, { detail: "No." }]);
+    expect(await catalog.environment("nowhere")).toBe("nowhere");
   });
 });
 

@@ -216,7 +216,7 @@ describe("answers that are refusals", () => {
     [404, "dojo-not-found"],
     [405, "dojo-rejected"],
     [408, "dojo-timeout"],
-    [409, "dojo-rejected"],
+    [409, "dojo-conflict"],
     [413, "dojo-too-large"],
     [415, "dojo-rejected"],
     [429, "dojo-busy"],
@@ -284,7 +284,7 @@ describe("answers that are refusals", () => {
       response.writeHead(404, { "content-type": "text/html" }).end("<!DOCTYPE html><h1>Not Found</h1>");
     });
     const error = await relayErrorBy(() => transport.request("POST", "tests/"));
-    expect(error.message).toBe("POST /api/v2/tests/: HTTP 404");
+    expect(error.message).toMatch(/^POST \/api\/v2\/tests\/: HTTP 404 from [\d.:]+ with text\/html instead of JSON$/);
   });
 
   it.each([
@@ -451,6 +451,78 @@ describe("redirects", () => {
   it("without an address is one all the same", async () => {
     const { transport } = await start((_, response) => void response.writeHead(302).end());
     expect(await relayErrorBy(() => transport.request("GET", "tests/"))).toMatchObject({ reason: "dojo-redirected" });
+  });
+});
+
+describe("a gate before DefectDojo", () => {
+  it.each([
+    ["another host", "https://login.gate.example/cdn-cgi/access?kid=x", "https://login.gate.example/cdn-cgi/access"],
+    ["a login", "/accounts/login/?next=/api/v2/tests/", "/accounts/login/"],
+    ["a sign-in", "/oauth2/start?rd=x", "/oauth2/start"],
+  ])("that redirects to %s wants a login, and the job waits", async (_, location, told) => {
+    const { transport } = await start((__, response) => void response.writeHead(302, { location }).end());
+    const error = await relayErrorBy(() => transport.request("POST", "tests/"));
+    expect(error).toMatchObject({ reason: "dojo-gate", errorClass: "transient", status: 302 });
+    expect(error.message).toBe(`POST /api/v2/tests/: HTTP 302 to ${told}; a gate wants a login`);
+    keyless(error);
+  });
+
+  it("gets its headers with every request, a report too, and nobody else does", async () => {
+    const headers = async () => ({ "CF-Access-Client-Secret": KEY, Host: "dojo.internal" });
+    const { transport, received } = await start((_, response) => json(response, 200, {}), { headers });
+    const path = join(folder, "gate.json");
+    writeFileSync(path, "[]");
+    await transport.request("GET", "tests/");
+    await transport.request("POST", "import-scan/", { multipart: { fields: [], file: { path, name: "r.json" } } });
+    for (const { headers: seen } of received)
+      expect(seen).toMatchObject({
+        "cf-access-client-secret": KEY,
+        host: "dojo.internal",
+        authorization: `Token ${KEY}`,
+      });
+    const elsewhere = await start((_, response) => json(response, 200, {}));
+    const gate = await start(
+      (_, response) => void response.writeHead(302, { location: `${elsewhere.server.url}/` }).end(),
+      { headers },
+    );
+    keyless(await relayErrorBy(() => gate.transport.request("POST", "tests/")));
+    expect(elsewhere.received).toEqual([]);
+  });
+});
+
+describe("a 4xx that is not the API's", () => {
+  const page = { "content-type": "text/html; charset=utf-8" };
+
+  it.each([400, 401, 403, 404, 405, 451])("%d is told by host and content type, and waits", async (status) => {
+    const { transport, server } = await start(
+      (_, response) => void response.writeHead(status, page).end("<h1>Bad</h1>"),
+    );
+    const error = await relayErrorBy(() => transport.request("POST", "tests/", { json: {} }));
+    expect(error).toMatchObject({ reason: "dojo-not-json", errorClass: "transient", status });
+    expect(error.message).toBe(
+      `POST /api/v2/tests/: HTTP ${status} from ${new URL(server.url).host} with text/html; charset=utf-8 instead of JSON`,
+    );
+    expect(error.advice).toContain("DD_ALLOWED_HOSTS");
+    expect(error.advice).toContain("proxies");
+  });
+
+  it("is no answer to what was expected of DefectDojo, but for a path that it does not have", async () => {
+    const { transport } = await start(
+      ({ url }, response) => void response.writeHead(url.includes("gone") ? 404 : 403, page).end("x"),
+    );
+    const expect403 = () => transport.request("DELETE", "tests/1/", { expect: [403, 404] });
+    expect(await relayErrorBy(expect403)).toMatchObject({ reason: "dojo-not-json" });
+    expect(await transport.request("DELETE", "gone/", { expect: [403, 404] })).toMatchObject({ status: 404 });
+  });
+
+  it.each<[number, Reason]>([
+    [408, "dojo-timeout"],
+    [409, "dojo-conflict"],
+    [413, "dojo-too-large"],
+    [429, "dojo-busy"],
+  ])("%d says all by itself: %s", async (status, reason) => {
+    const { transport } = await start((_, response) => void response.writeHead(status, page).end("<h1>x</h1>"));
+    expect(await relayErrorBy(() => transport.request("POST", "tests/"))).toMatchObject({ reason, status });
   });
 });
 

@@ -39,6 +39,35 @@ async function file(scan: Scan, settings: Partial<Settings> = {}, methods: Parti
   return { filed, asked };
 }
 
+describe("the environment", () => {
+  const scan = aScan({ annotations: { environment: "production" } });
+
+  it("is sent as DefectDojo spells it", async () => {
+    const environment = async (name: string) => (name === "production" ? "Production" : "?");
+    expect((await file(scan, {}, { environment })).filed.environment).toBe("Production");
+    expect((await file(aScan())).filed.environment).toBeUndefined();
+  });
+
+  it("is looked up before anything is made", async () => {
+    const made: string[] = [];
+    const make = (what: string) => async () => {
+      made.push(what);
+      return { id: 1, name: "x", productTypeId: 1, productId: 1 };
+    };
+    const environment = async () => {
+      throw new RelayError("sidecar-invalid", "no such environment");
+    };
+    const methods = {
+      environment,
+      productType: make("type"),
+      product: make("product"),
+      engagement: make("engagement"),
+    };
+    expect(await relayErrorBy(() => file(scan, {}, methods))).toMatchObject({ reason: "sidecar-invalid" });
+    expect(made).toEqual([]);
+  });
+});
+
 describe("a scan is filed", () => {
   it("by its name, under the first product type, with the token's user as lead", async () => {
     const { filed, asked } = await file(aScan());
@@ -203,6 +232,7 @@ describe("withFreshIds", () => {
 
   it.each([
     gone("version: too long"),
+    gone("POST /api/v2/import-scan/: HTTP 400: ['Environment named 7 does not exist.']"),
     gone('Engagement "9" does not exist', "dojo-unavailable"),
     gone("not found", "dojo-not-found"),
   ])("leaves other errors alone: $message", async (error) => {

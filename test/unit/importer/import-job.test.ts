@@ -46,6 +46,7 @@ function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {},
     productType: async () => ({ id: 1, name: "type" }),
     product: async ({ name }) => ({ id: 12, name, productTypeId: 1 }),
     engagement: async ({ name }) => ({ id: 5, name, productId: 12 }),
+    environment: async (name) => name,
     hasTestType: async () => true,
     testsByBuildId: async (buildId) => tests.filter((test) => test.buildId === buildId),
     importScan: async (request) => {

@@ -71,6 +71,30 @@ describe("faults", () => {
     expect([...standin.state.productTypes.values()].map(({ name }) => name)).toEqual(["Research and Development", "B"]);
   });
 
+  it.each([
+    [409, "parsed", 0],
+    [409, "stored", 3],
+    [500, "parsed", 0],
+    [500, "stored", 3],
+  ] as const)(
+    "fails an import with %d once it is %s, and its test stays behind with %d findings",
+    async (status, once, left) => {
+      await start();
+      const target = await engagement();
+      standin.state.intercept = ({ path, earlier }) =>
+        path === "/import-scan/" && earlier === 0 ? { importFails: status, once } : undefined;
+      expect((await send("POST", "/import-scan/", report(target, 3, { build_id: "b" }))).status).toBe(status);
+      const [test] = (await send("GET", "/tests/?build_id=b")).body.results as {
+        id: number;
+        percent_complete: number;
+      }[];
+      expect(test?.percent_complete).toBe(50);
+      expect((await send("GET", `/findings/?test=${test?.id}`)).body.count).toBe(left);
+      expect((await send("GET", "/test_imports/?build_id=b")).body.count).toBe(0);
+      expect((await send("POST", "/import-scan/", report(target, 3, { build_id: "b" }))).status).toBe(201);
+    },
+  );
+
   it("delays", async () => {
     await start();
     standin.state.intercept = () => ({ delayMs: 60 });

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Call, importError, internalError, type Reply } from "../http.ts";
+import { type Call, conflict, importError, internalError, type Reply } from "../http.ts";
 import type { Engagement, Finding, Test } from "../model.ts";
 import { parserFor } from "../parsers/index.ts";
 import type { Report } from "../parsers/report.ts";
 import { addTest } from "../resources/tests.ts";
-import { findingsOfProduct, type State } from "../state.ts";
+import { findingsOfProduct, type ImportFault, type State } from "../state.ts";
 import { importAnswer, rememberImport } from "./answer.ts";
 import { deduplicate } from "./deduplicate.ts";
 import { checkForm, type ImportForm, scanTime, text } from "./form.ts";
@@ -32,7 +32,9 @@ export async function importInto(state: State, call: Call, form: ImportForm, eng
 }
 
 async function importReport(state: State, call: Call, form: ImportForm, test: Test, report: Report): Promise<Reply> {
+  failAsTold(call, "parsed");
   const findings = await storeFindings(state, test, sifted(report, form), form, call.user.id);
+  failAsTold(call, "stored");
   groupFindings(
     state,
     test,
@@ -50,6 +52,10 @@ async function importReport(state: State, call: Call, form: ImportForm, test: Te
     status: 201,
     body: importAnswer(state, form, test, complete, { after: statistics(findingsOf(state, test)) }),
   };
+}
+
+function failAsTold({ importFault }: Call, point: ImportFault["once"]): void {
+  if (importFault?.once === point) throw importFault.importFails === 409 ? conflict() : internalError();
 }
 
 /** The test is made before the report is read, so a report that cannot be read leaves one behind, at 50 %. */

@@ -145,7 +145,13 @@ export function createRiskAcceptance(state: State, call: Call): Reply {
   }
   return {
     status: 201,
-    body: { id: state.nextId("riskAcceptance"), ...body, accepted_findings: accepted.map(({ id }) => id), created: now, updated: now },
+    body: {
+      id: state.nextId("riskAcceptance"),
+      ...body,
+      accepted_findings: accepted.map(({ id }) => id),
+      created: now,
+      updated: now,
+    },
   };
 }
 
