@@ -1,5 +1,7 @@
 import { type RelayError, toRelayError } from "../lib/errors.ts";
-import { type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest/ingest.ts";
+import type { IngestPorts } from "../lib/ingest/ingest.ts";
+import { makeJob } from "../lib/ingest/make-job.ts";
+import type { IngestSettings } from "../lib/ingest/settings.ts";
 import { readSidecar } from "../lib/ingest/sidecar.ts";
 import { encodeJob, jobKey, messageGroup, type ScanJob } from "../lib/model/job.ts";
 import { nameOf, type ObjectRef, uri } from "../lib/model/object-keys.ts";

@@ -217,7 +217,8 @@ async function endOfDeduplication(api: DojoApi, catalog: ReturnType<typeof dojoC
   const [major = 0, minor = 0] = (told ?? (await byFeatures(api))).split(".").map((part) => Number.parseInt(part, 10));
   const tells = major > TELLS_SINCE[0] || (major === TELLS_SINCE[0] && !(minor < TELLS_SINCE[1]));
   if (tells) return ok("end of deduplication", "told by the import's answer");
-  if (await catalog.blocksExecution()) return ok("end of deduplication", "within the import: the token's user blocks execution");
+  if (await catalog.blocksExecution())
+    return ok("end of deduplication", "within the import: the token's user blocks execution");
   return warn(
     "end of deduplication",
     "not told before 3.1: the relay waits until the number of duplicates stands still, and looks again later",

@@ -8,7 +8,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
-import type { RunContext } from "../../lib/aws/handlers.ts";
+import type { RunContext } from "../../lib/aws/importer-handler.ts";
 import type { Log, Metrics } from "../../lib/observe.ts";
 
 export interface PollerOptions {

@@ -1,5 +1,6 @@
 import { Deferral } from "../deferral.ts";
-import { deduplicationId, encodeJob, type Job, messageGroup, type ScanJob } from "../model/job.ts";
+import type { RelayError } from "../errors.ts";
+import { deduplicationId, encodeJob, type Job, messageGroup } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import type { Receipt } from "../model/receipt.ts";
 import type { Log } from "../observe.ts";
@@ -67,5 +68,13 @@ export function refuseEarlyLook(job: Job, clock: Clock, delayMs: number, load: I
   throw new Deferral(`${uri(job)}: its second look waits for the imports under way`, Math.ceil(delayMs / 1000));
 }
 
-/** A look, and a job whose Scan is known. */
-export type Look = ScanJob & { readonly look: NonNullable<Job["look"]> };
+/** @returns whether a look that failed comes again; its postponements are deliveries too */
+export function mayTryLookAgain(failure: RelayError, receiveCount: number, maxFailures: number): boolean {
+  return failure.errorClass !== "permanent" && receiveCount < maxFailures + MOST_POSTPONEMENTS;
+}
+
+/** Ends a look that failed: what it would have mended stays assumed, and is no failure of the scan. */
+export function dropLook(failure: RelayError, job: Job, { log }: { readonly log: Log }): { readonly settled: true } {
+  log.warn("a second look failed and is dropped; the receipt stays assumed", { object: uri(job), error: failure });
+  return { settled: true };
+}

@@ -1,43 +1,20 @@
-import { deadLetter } from "../aws/dead-letter.ts";
 import { type RelayError, toRelayError } from "../errors.ts";
-import { readAnnotations } from "../model/annotations.ts";
-import { selects } from "../model/hook-selector.ts";
-import {
-  compareSequencers,
-  deduplicationId,
-  encodeJob,
-  type Job,
-  jobKey,
-  messageGroup,
-  type ScanJob,
-} from "../model/job.ts";
+import { compareSequencers, encodeJob, type Job, jobKey, messageGroup } from "../model/job.ts";
 import { nameOf, uri } from "../model/object-keys.ts";
 import { writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
-import type { Observer } from "../observe.ts";
+import { deadLetter } from "../ports/dead-letter.ts";
 import type { Queue } from "../ports/queue.ts";
-import type { Storage } from "../ports/storage.ts";
 import type { Clock } from "../util/clock.ts";
-import { type Notification, type ObjectCreated, parseNotification } from "./notifications.ts";
+import { enqueue, type MakeJobPorts, makeJob } from "./make-job.ts";
+import { type Notification, parseNotification } from "./notifications.ts";
 import { pack, rawAside, rawText, splitTooMany } from "./raw-notifications.ts";
-import { readSidecar, type SidecarSettings } from "./sidecar.ts";
+import type { IngestSettings } from "./settings.ts";
 
-export interface IngestPorts extends Observer {
-  readonly storage: Storage;
+export interface IngestPorts extends MakeJobPorts {
   readonly queue: Queue;
   readonly dlq: Queue;
   readonly clock: Clock;
-}
-
-export interface IngestSettings extends SidecarSettings {
-  /** The only bucket that is served; any where none is named. */
-  readonly bucket?: string | undefined;
-  /** `findings.json`, or what FINDINGS_NAME says. */
-  readonly findingsName: string;
-  /** Labels that a Scan's hookSelector is held against; without them every scan is selected. */
-  readonly hookLabels: Readonly<Record<string, string>> | undefined;
-  /** How long after the notification a missing sidecar may still come. Milliseconds. */
-  readonly sidecarGraceMs: number;
 }
 
 export interface IngestResult {
@@ -64,7 +41,7 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
   for (const { messageId, pieces, error } of tooMany) {
     try {
       for (const body of pack(pieces)) await deadLetter(ports.dlq, rawAside(body), error, new Date(ports.clock.now()));
-      log.error("pieces of a notification are put aside in the dead-letter queue", { pieces: pieces.length, error });
+      log.error("pieces of a notification are sent to the dead-letter queue", { pieces: pieces.length, error });
       metrics.add("JobsDeadLettered", pieces.length);
       aside += pieces.length;
     } catch (cause) {
@@ -89,7 +66,7 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
       }
       try {
         await deadLetter(ports.dlq, asideOf(notification, etag), failure, new Date(ports.clock.now()));
-        log.error("a notification is put aside in the dead-letter queue", { object: failure.object, error: failure });
+        log.error("a notification is sent to the dead-letter queue", { object: failure.object, error: failure });
         metrics.add("JobsDeadLettered");
         const job = unreadJob(notification, etag);
         if (job !== undefined) ports.onProgress?.({ state: "failed", job, error: failure });
@@ -130,60 +107,10 @@ async function ingestOne(
   }
   if (nameOf(created.key) !== settings.findingsName) return ignore(`no ${settings.findingsName}`);
   if (writtenBackBy(created, created.metadata) !== undefined) return ignore("our own write-back");
-  const job = await makeJob(created, ports, settings, false, onEtag);
+  const job = await makeJob(created, ports, settings, { onEtag });
   if (typeof job === "string") return ignore(job);
   await enqueue(job, ports);
   return jobKey(job);
-}
-
-/**
- * The job for findings that were created, or why there is nothing to do.
- * @param begun that job may have written them back already, and is to be gone on with
- * @param onEtag is told the findings' ETag as soon as it is known, whatever becomes of them
- * @throws RelayError `sidecar-…`, `storage-…`
- */
-export async function makeJob(
-  created: ObjectCreated,
-  ports: Pick<IngestPorts, "storage" | "log" | "metrics">,
-  settings: IngestSettings,
-  begun = false,
-  onEtag?: (etag: string) => void,
-): Promise<ScanJob | string> {
-  const { storage, log, metrics } = ports;
-  const [head, sidecar] = await Promise.allSettled([storage.head(created), readSidecar(storage, created, settings)]);
-  if (head.status === "rejected") throw head.reason;
-  if (head.value === undefined) return "the findings were deleted meanwhile";
-  const writer = writtenBackBy(created, head.value.metadata);
-  const etag = created.etag ?? head.value.etag;
-  onEtag?.(etag);
-  const goesOn = begun && writer === jobKey({ ...created, etag });
-  if (writer !== undefined && !goesOn) return "our own write-back";
-  if (!goesOn && etag !== head.value.etag) return "a newer upload has a notification of its own";
-  if (sidecar.status === "rejected") throw sidecar.reason;
-  const scan = sidecar.value;
-  const { options } = readAnnotations(scan, uri(created));
-  const unselected = settings.hookLabels !== undefined && !selects(scan.hookSelector, settings.hookLabels);
-  if (unselected || options.doNotImport) {
-    log.info(
-      unselected ? "the scan's hookSelector does not select this relay" : "the scan is annotated do-not-import",
-      { object: uri(created) },
-    );
-    metrics.add("JobsNotSelected");
-    return unselected ? "not selected" : "do-not-import";
-  }
-  const { bucket, key, versionId, sequencer } = created;
-  return { version: 1, kind: "import", bucket, key, etag, scan, ...dropUndefined({ versionId, sequencer }) };
-}
-
-/** Puts a job into the queue; the same upload's within five minutes is one message. */
-export async function enqueue(
-  job: Job,
-  { queue, log, metrics, onProgress }: Pick<IngestPorts, "queue" | keyof Observer>,
-): Promise<void> {
-  await queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: deduplicationId(job) });
-  log.info("a job is enqueued", { object: uri(job), jobKey: jobKey(job), scan: job.scan?.name });
-  metrics.add("JobsEnqueued");
-  onProgress?.({ state: "waiting", job });
 }
 
 /**

@@ -1,12 +1,13 @@
 import { RelayError } from "../errors.ts";
-import { afterConflict } from "../importer/conflict.ts";
 import { readAnnotations } from "../model/annotations.ts";
 import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { writtenBackBy } from "../model/receipt.ts";
 import type { Scan } from "../model/scan.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
-import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
+import type { JobOutcome } from "../progress.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
+import { afterConflict } from "./conflict.ts";
 import { syncTest } from "./sync-test.ts";
 
 /**
@@ -29,7 +30,9 @@ export async function resyncJob(
   }
   const { receipt } = stored;
   const imported = { ...job, kind: "import" as const, etag: receipt.etag };
-  if (writtenBackBy(job, head.metadata) !== receipt.jobKey || jobKey(imported) !== receipt.jobKey) {
+  const syncBack = receipt.outcome === "synced";
+  const ours = syncBack ? writtenBackBy(job, head.metadata) === receipt.jobKey : head.etag === receipt.etag;
+  if (!ours || jobKey(imported) !== receipt.jobKey) {
     return { outcome: "superseded", why: `${uri(job)} is no longer what was synced` };
   }
   const tests = await dojo.testsByBuildId(receipt.jobKey);
@@ -38,16 +41,14 @@ export async function resyncJob(
       object: uri(job),
     });
   }
+  if (job.look !== undefined && (await dojo.findingCount(receipt.test.id, true)) === receipt.duplicates)
+    return { outcome: "done-before", receipt };
   const { options } = readAnnotations(job.scan, uri(job));
   const sync = syncTest(
     {
       job: imported,
       options: { ...options, testTitle: receipt.test.name },
-      filed: {
-        productType: receipt.productType,
-        product: { ...receipt.product, productTypeId: receipt.productType.id },
-        engagement: { ...receipt.engagement, productId: receipt.product.id },
-      },
+      place: { productType: receipt.productType, product: receipt.product, engagement: receipt.engagement },
       testId: receipt.test.id,
       scanType: receipt.scanType,
       importedAs: receipt.importedAs,
@@ -57,12 +58,12 @@ export async function resyncJob(
       repairs: receipt.repairs,
       repairCount: receipt.repairCount,
       warnings: receipt.warnings,
-      current: { etag: head.etag, own: true },
+      current: { etag: head.etag, own: syncBack },
       startedAt,
       timings: {},
     },
     ports,
-    { ...settings, syncMode: receipt.syncMode },
+    { ...settings, syncBack, syncMode: receipt.syncMode },
   );
   return await sync.catch((error: unknown) => afterConflict(error, imported, head.etag, storage));
 }

@@ -1,15 +1,17 @@
-import type { ImportContext } from "../importer/import-context.ts";
 import { DOJO_SEVERITIES, type ImportOptions } from "../model/annotations.ts";
 import { jobKey, type ScanJob } from "../model/job.ts";
 import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
-import type { ImportStatistics } from "../ports/defectdojo.ts";
+import type { ImportStatistics, Named } from "../ports/defectdojo.ts";
 import { writeReceipt } from "../ports/receipt-store.ts";
+import type { Storage } from "../ports/storage.ts";
+import type { JobOutcome } from "../progress.ts";
+import type { ScanFinding } from "../report/findings-file.ts";
 import { streamFindings } from "../report/report.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
-import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
 import { mergeFindings } from "./merge.ts";
 import { type Counts, countsOf, tally } from "./tally.ts";
 import type { MappingContext } from "./to-synced-finding.ts";
@@ -19,7 +21,8 @@ import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
 export interface TestToSync {
   readonly job: ScanJob;
   readonly options: ImportOptions;
-  readonly filed: Pick<ImportContext, "productType" | "product" | "engagement">;
+  /** What the test belongs to. */
+  readonly place: { readonly productType: Named; readonly product: Named; readonly engagement: Named };
   readonly testId: number;
   readonly scanType: string;
   readonly importedAs: string;
@@ -45,7 +48,7 @@ export interface TestToSync {
  * @throws RelayError `storage-precondition` if somebody wrote findings.json meanwhile; it is theirs then
  */
 export async function syncTest(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
-  const { storage, dojo, clock, log } = ports;
+  const { storage, dojo, clock } = ports;
   const { job } = test;
   const syncMode = test.importedAs === GENERIC ? settings.syncMode : "replace";
   const started = clock.now();
@@ -53,7 +56,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     ? await writeBack(test, ports, { ...settings, syncMode })
     : countsOf(await dojo.countFindings(test.testId, test.statistics));
   const finished = clock.now();
-  const { productType, product, engagement } = test.filed;
+  const { productType, product, engagement } = test.place;
   const receipt: Receipt = {
     version: 1,
     jobKey: jobKey(job),
@@ -87,15 +90,14 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     if (head === undefined) return false;
     return writtenBackBy(job, head.metadata) === receipt.jobKey || (!settings.syncBack && head.etag === job.etag);
   };
-  if (!(await writeReceipt(storage, job, receipt, log, stillOurs))) {
+  if (!(await writeReceipt(ports, job, receipt, stillOurs))) {
     return { outcome: "superseded", why: `${uri(job)} is another's by now` };
   }
   return { outcome: receipt.outcome, receipt };
 }
 
 /** Writes today's findings over the scan's. @returns their counts */
-async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Counts> {
-  const { storage, dojo } = ports;
+async function writeBack(test: TestToSync, { storage, dojo }: FlowPorts, settings: FlowSettings): Promise<Counts> {
   const { job, current } = test;
   const mapping: MappingContext = {
     scan: job.scan,
@@ -105,24 +107,22 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   if (!current.own) await keepOriginal(storage, job);
   const counts = tally();
   const inDojo = replaced(dojo, test.testId, test.total, mapping);
-  const findings = settings.syncMode === "merge" ? await merged(test, inDojo, ports, settings, mapping) : inDojo;
-  await writeFindings(storage, job, findings, counts, current.etag);
+  const findings =
+    settings.syncMode === "merge"
+      ? mergeFindings(await uploaded(test, storage, settings), inDojo, isImported(test), mapping)
+      : inDojo;
+  await writeFindings({ storage, job, currentEtag: current.etag }, findings, counts);
   return counts.counts();
 }
 
-async function merged(
-  test: TestToSync,
-  inDojo: ReturnType<typeof replaced>,
-  { storage }: FlowPorts,
-  settings: FlowSettings,
-  mapping: MappingContext,
-) {
-  const original = originalOf(test.job);
-  const least = DOJO_SEVERITIES.indexOf(test.options.minimumSeverity);
-  return mergeFindings(
-    streamFindings(await storage.read(original), original, settings.limits),
-    inDojo,
-    (finding) => DOJO_SEVERITIES.indexOf(dojoSeverity(finding.severity) ?? "Info") <= least,
-    mapping,
-  );
+/** The findings as they were uploaded. */
+async function uploaded({ job }: TestToSync, storage: Storage, { limits }: FlowSettings) {
+  const original = originalOf(job);
+  return streamFindings(await storage.read(original), original, limits);
+}
+
+/** Whether a finding was severe enough to be imported. */
+function isImported({ options }: TestToSync): (finding: ScanFinding) => boolean {
+  const least = DOJO_SEVERITIES.indexOf(options.minimumSeverity);
+  return (finding) => DOJO_SEVERITIES.indexOf(dojoSeverity(finding.severity) ?? "Info") <= least;
 }

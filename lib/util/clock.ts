@@ -13,3 +13,6 @@ export const systemClock: Clock = {
     await timer(Math.max(0, ms));
   },
 };
+
+/** Seconds as milliseconds. */
+export const seconds = (value: number) => value * 1000;

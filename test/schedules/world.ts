@@ -1,10 +1,11 @@
-import { Deferral } from "../../lib/importer/deferral.ts";
-import { importRecord, type RecordSettings } from "../../lib/importer/process-message.ts";
+import { Deferral } from "../../lib/deferral.ts";
+import { importRecord } from "../../lib/importer/process-message.ts";
+import type { RecordSettings } from "../../lib/importer/settings.ts";
 import { ingest } from "../../lib/ingest/ingest.ts";
 import { jobKey } from "../../lib/model/job.ts";
 import { type ObjectRef, sibling, uri } from "../../lib/model/object-keys.ts";
 import type { Log } from "../../lib/observe.ts";
-import type { JobOutcome } from "../../lib/types.ts";
+import type { JobOutcome } from "../../lib/progress.ts";
 import { type Actor, newActor, type Service } from "./actor.ts";
 import { type MemoryDojo, memoryDojo } from "./memory-dojo.ts";
 import { type MemoryS3, memoryS3, type StoredObject } from "./memory-s3.ts";
@@ -286,6 +287,7 @@ function settingsOf({ syncBack, merge, lowPrivileged }: Schedule): RecordSetting
     maxFailures: MAX_FAILURES,
     // Real time: no sign of life is sent in a schedule. `expire` is what comes of that.
     heartbeatSeconds: VISIBILITY_SECONDS,
+    secondLookMs: 20_000,
     ingest: {
       sidecarName: "scan.json",
       maxSidecarBytes: 1_000_000,

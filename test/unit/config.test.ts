@@ -9,7 +9,8 @@ import {
   readResyncConfig,
   readServiceConfig,
 } from "../../lib/config.ts";
-import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+import { recordSettings } from "../../lib/importer/settings.ts";
+import { ingestSettings } from "../../lib/ingest/settings.ts";
 import { relayErrorBy } from "../helpers/thrown.ts";
 
 const QUEUES = {

@@ -19,13 +19,16 @@ const aLook = (number = 1, notBefore = new Date(NOW + DELAY).toISOString()): Job
   aJob({ kind: "resync", look: { number, notBefore } });
 
 describe("the look that is due after a job", () => {
-  it.each(["synced", "imported", "done-before"] as const)("that ended %s with an assumed receipt is the first", (outcome) => {
-    const { sequencer, ...job } = aJob({ sequencer: "1a" });
-    expect(nextLook({ ...job, sequencer: "1a" }, assumed(outcome), DELAY, NOW)).toEqual({
-      ...{ ...job, kind: "resync", sequencer },
-      look: { number: 1, notBefore: "2026-11-24T12:02:00.000Z" },
-    });
-  });
+  it.each(["synced", "imported", "done-before"] as const)(
+    "that ended %s with an assumed receipt is the first",
+    (outcome) => {
+      const { sequencer, ...job } = aJob({ sequencer: "1a" });
+      expect(nextLook({ ...job, sequencer: "1a" }, assumed(outcome), DELAY, NOW)).toEqual({
+        ...{ ...job, kind: "resync", sequencer },
+        look: { number: 1, notBefore: "2026-11-24T12:02:00.000Z" },
+      });
+    },
+  );
 
   it.each<[string, Job, Ended, number]>([
     ["with a confirmed receipt", aJob(), assumed("synced", { deduplication: "confirmed" }), DELAY],

@@ -50,7 +50,10 @@ async function relay(options: StandinOptions, env: Readonly<Record<string, strin
     const ref = { bucket: "securecodebox", key: `scan-${run}-${n}/findings.json` };
     const found = (i: number) => aFinding({ id: `${n}-${i}`, name: `Finding ${n} ${i}`, attributes: {} });
     const etag = storage.put(ref, JSON.stringify(Array.from({ length: EACH }, (_, i) => found(i))));
-    const annotations = { [`${ANNOTATION_PREFIX}product-name`]: "shop", [`${ANNOTATION_PREFIX}engagement-name`]: `${n}` };
+    const annotations = {
+      [`${ANNOTATION_PREFIX}product-name`]: "shop",
+      [`${ANNOTATION_PREFIX}engagement-name`]: `${n}`,
+    };
     return aJob({ ...ref, etag, scan: aGenericScan({ name: `scan-${run}-${n}`, annotations }) });
   };
   const scans = (run: number) => Array.from({ length: SCANS }, (_, n) => upload(run, n));

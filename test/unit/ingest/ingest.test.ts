@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { RelayError } from "../../../lib/errors.ts";
-import { type IngestPorts, type IngestSettings, ingest, makeJob } from "../../../lib/ingest/ingest.ts";
+import { type IngestPorts, ingest } from "../../../lib/ingest/ingest.ts";
+import { makeJob } from "../../../lib/ingest/make-job.ts";
 import { parseNotification } from "../../../lib/ingest/notifications.ts";
+import type { IngestSettings } from "../../../lib/ingest/settings.ts";
 import { decodeJob, encodeJob, jobKey, messageGroup } from "../../../lib/model/job.ts";
 import { type ObjectRef, sibling } from "../../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../../lib/model/receipt.ts";
@@ -472,7 +474,7 @@ describe("makeJob for a job that was put aside without its Scan", () => {
   it("reads the sidecar that is there now", async () => {
     const w = world();
     w.upload();
-    expect(await makeJob(created, w.ports, SETTINGS, true)).toMatchObject({
+    expect(await makeJob(created, w.ports, SETTINGS, { begun: true })).toMatchObject({
       etag: ETAG,
       scan: { name: "nmap-example" },
     });
@@ -482,7 +484,7 @@ describe("makeJob for a job that was put aside without its Scan", () => {
     const w = world();
     w.upload();
     w.storage.put(FINDINGS, "[1]", ownMetadata(aJob()));
-    expect(await makeJob(created, w.ports, SETTINGS, true)).toMatchObject({ etag: ETAG });
+    expect(await makeJob(created, w.ports, SETTINGS, { begun: true })).toMatchObject({ etag: ETAG });
     expect(await makeJob(created, w.ports, SETTINGS)).toBe("our own write-back");
   });
 
@@ -490,15 +492,17 @@ describe("makeJob for a job that was put aside without its Scan", () => {
     const w = world();
     w.upload();
     w.storage.put(FINDINGS, "[1]", ownMetadata(aJob({ etag: "other" })));
-    expect(await makeJob(created, w.ports, SETTINGS, true)).toBe("our own write-back");
+    expect(await makeJob(created, w.ports, SETTINGS, { begun: true })).toBe("our own write-back");
     w.storage.put(FINDINGS, "[2]");
-    expect(await makeJob(created, w.ports, SETTINGS, true)).toBe("a newer upload has a notification of its own");
+    expect(await makeJob(created, w.ports, SETTINGS, { begun: true })).toBe(
+      "a newer upload has a notification of its own",
+    );
   });
 
   it("is the message that a queue takes", async () => {
     const w = world();
     w.upload();
-    const job = await makeJob(created, w.ports, SETTINGS, true);
+    const job = await makeJob(created, w.ports, SETTINGS, { begun: true });
     if (typeof job === "string") throw new Error(job);
     expect(decodeJob(encodeJob(job), "message")).toEqual(job);
   });

@@ -4,24 +4,6 @@ import { isExactNumber, jacksonNumber } from "./exact-number.ts";
 export const LONGEST_TITLE = 511;
 
 /**
- * The text without what a database or parser refuses: control characters but tab and line breaks, and halves of surrogate pairs.
- * PostgreSQL refuses NUL in text.
- */
-export function cleanText(text: string): string {
-  return text.toWellFormed().replace(/[\p{Cc}--[\t\n\r\u0080-\u009f]]/gv, "");
-}
-
-/** At most `longest` characters, the last one `…` where some are cut; never half a surrogate pair. */
-export function cutText(text: string, longest: number): string {
-  return text.length <= longest
-    ? text
-    : `${text
-        .slice(0, longest - 1)
-        .toWellFormed()
-        .replace(/\ufffd$/, "")}…`;
-}
-
-/**
  * JSON as Jackson's DefaultPrettyPrinter lays it out (`{\n  "a" : 1,\n  "b" : [ 1, 2 ]\n}`). The reference hook appends attributes in this
  * form to a finding's description, which is part of DefectDojo's hash code: another layout would make every known finding new.
  * @param longest characters after which the rest is left out, so that it takes no memory; the text is a little longer then

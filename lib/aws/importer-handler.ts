@@ -1,28 +1,12 @@
 import { processPartialResponse, SqsFifoPartialProcessorAsync } from "@aws-lambda-powertools/batch";
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import { RelayError } from "../errors.ts";
-import { importRecord, type RecordPorts, type RecordSettings } from "../importer/process-message.ts";
-import { type IngestPorts, type IngestResult, type IngestSettings, ingest } from "../ingest/ingest.ts";
+import { importRecord } from "../importer/process-message.ts";
+import type { RecordSettings } from "../importer/settings.ts";
+import type { RecordPorts } from "../importer/settle-message.ts";
 
 /** What is read of Lambda's context; the embedded runtime passes its own. */
 export type RunContext = Pick<Context, "getRemainingTimeInMillis" | "awsRequestId">;
-
-export type IngestAnswer = IngestResult & SQSBatchResponse;
-
-/**
- * The ingest function. Notifications out of SQS fail one by one; any other event fails whole if a piece of it may still succeed, so that whoever sent
- * it sends it again: a piece that was enqueued then is the same message to the FIFO queue.
- * @throws RelayError the first failure that a retry may mend
- */
-export function ingestHandler(ports: IngestPorts, settings: IngestSettings) {
-  return async (event: unknown): Promise<IngestAnswer> => {
-    const result = await ingest(event, ports, settings);
-    const direct = result.failed.find(({ messageId }) => messageId === undefined);
-    if (direct !== undefined) throw direct.error;
-    const failed = new Set(result.failed.flatMap(({ messageId }) => messageId ?? []));
-    return { ...result, batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
-  };
-}
 
 /**
  * The importer function: jobs out of the FIFO queue, one after another. A job that fails holds back those of its product behind it, and no others.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { awaitDeduplication, type DeduplicationTiming, patient } from "../../../lib/importer/deduplication.ts";
-import { Deferral } from "../../../lib/importer/deferral.ts";
+import { Deferral } from "../../../lib/deferral.ts";
+import { patient, untilQuiet } from "../../../lib/importer/await-deduplication.ts";
+import type { DeduplicationTiming } from "../../../lib/types.ts";
 import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
 import { fakeDojo } from "../../helpers/fake-dojo.ts";
 import { relayErrorBy, thrownBy } from "../../helpers/thrown.ts";
@@ -19,7 +20,7 @@ function wait(at: (seconds: number) => number, timing: Partial<DeduplicationTimi
       return at((clock.now() - start) / 1000);
     },
   });
-  const done = awaitDeduplication(dojo, 7, clock, deliveryOf(clock, remainingMs), { ...TIMING, ...timing });
+  const done = untilQuiet({ dojo, clock, delivery: deliveryOf(clock, remainingMs) }, 7, { ...TIMING, ...timing });
   return { done, asked, clock, seconds: () => (clock.now() - start) / 1000 };
 }
 

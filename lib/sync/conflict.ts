@@ -1,10 +1,10 @@
+import { Deferral } from "../deferral.ts";
 import { type Reason, RelayError } from "../errors.ts";
 import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { writtenBackBy } from "../model/receipt.ts";
 import type { Storage } from "../ports/storage.ts";
-import type { JobOutcome } from "../types.ts";
-import { Deferral } from "./deferral.ts";
+import type { JobOutcome } from "../progress.ts";
 
 /** Time for another delivery of the job to come to its end, or to die. Seconds. */
 const OTHER_DELIVERY_SECONDS = 10;

@@ -1,8 +1,15 @@
 import type { Scan } from "../model/scan.ts";
 import type { TestChange } from "../ports/defectdojo.ts";
-import { cleanText, cutText } from "../report/text.ts";
+import { cleanText, cutText } from "../util/text.ts";
+import type { Imported } from "./attempt.ts";
 
 const LONGEST_PARAMETERS = 4_000;
+
+/** Writes into the test what people read of it. */
+export async function describeInDojo({ job, options, importedAs, testId, ports }: Imported): Promise<void> {
+  const now = new Date(ports.clock.now());
+  await ports.dojo.updateTest(testId, describeTest(job.scan, options.testTitle, importedAs, now));
+}
 
 /** What people read of a test: scan type, start, end and parameters, laid out as the reference hook does; and its dates. */
 export function describeTest(scan: Scan, title: string, importedAs: string, now: Date): TestChange {

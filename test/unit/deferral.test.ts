@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Deferral, MARGIN_MS, sleepOrDefer } from "../../../lib/importer/deferral.ts";
-import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
-import { thrownBy } from "../../helpers/thrown.ts";
+import { Deferral, MARGIN_MS, sleepOrDefer } from "../../lib/deferral.ts";
+import { deliveryOf, fakeClock } from "../helpers/fake-clock.ts";
+import { thrownBy } from "../helpers/thrown.ts";
 
 describe("sleepOrDefer", () => {
   it.each([

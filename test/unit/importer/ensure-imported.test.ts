@@ -1,19 +1,39 @@
 import { describe, expect, it } from "vitest";
+import { Deferral } from "../../../lib/deferral.ts";
 import { RelayError, type RelayErrorOptions } from "../../../lib/errors.ts";
-import type { Checkpoint } from "../../../lib/importer/checkpoint.ts";
-import { Deferral } from "../../../lib/importer/deferral.ts";
-import { ensureImported, type Imported, type LedgerTiming } from "../../../lib/importer/ledger.ts";
+import type { Imported } from "../../../lib/importer/attempt.ts";
+import { type Checkpoint, checkpointStore } from "../../../lib/importer/checkpoint.ts";
+import { ensureImported } from "../../../lib/importer/ensure-imported.ts";
+import { prepare } from "../../../lib/importer/prepare.ts";
+import { jobKey } from "../../../lib/model/job.ts";
+import { checkpointOf, sibling } from "../../../lib/model/object-keys.ts";
 import { GENERIC } from "../../../lib/model/scan-types.ts";
 import type { ImportAnswer, Test } from "../../../lib/ports/defectdojo.ts";
-import { aTest } from "../../helpers/factories.ts";
+import type { FlowSettings, ImportTiming } from "../../../lib/types.ts";
+import { aFinding, aJob, aTest, FINDINGS } from "../../helpers/factories.ts";
 import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
 import { fakeDojo } from "../../helpers/fake-dojo.ts";
+import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
 import { relayErrorBy, thrownBy } from "../../helpers/thrown.ts";
 
-const JOB = "job-key";
+const REPORT = [aFinding(), aFinding(), aFinding()];
+const ETAG = memoryStorage().put(FINDINGS, JSON.stringify(REPORT));
+const SCAN_JOB = aJob({ etag: ETAG });
+const JOB = jobKey(SCAN_JOB);
 const NATIVE = "Nmap Scan";
-const TIMING: LedgerTiming = { settleMs: 120_000, stalledMs: 300_000, pollMs: 2_000 };
+const TIMING: ImportTiming = { settleMs: 120_000, stalledMs: 300_000, pollMs: 2_000 };
+const SETTINGS: FlowSettings = {
+  lowPrivileged: false,
+  userId: undefined,
+  username: undefined,
+  syncBack: true,
+  syncMode: "replace",
+  scanTypeMap: {},
+  limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
+  ledger: TIMING,
+  deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
+};
 const POST = "POST /api/v2/import-scan/";
 
 const failure = (reason: RelayError["reason"], message: string, options: RelayErrorOptions = {}) =>
@@ -32,6 +52,7 @@ interface WorldTest extends Test {
   /** Findings at a time. */
   readonly findingsAt: (now: number) => number;
 }
+type Ensured = Pick<Imported, "testId" | "importedAs" | "fellBack" | "answer">;
 type World = ReturnType<typeof world>;
 
 interface WorldOptions {
@@ -47,11 +68,17 @@ interface WorldOptions {
 /** DefectDojo over virtual time, as far as the ledger sees it, and one job with its note. */
 function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 0 }: WorldOptions = {}) {
   const clock = fakeClock();
-  const { log, messages } = recorder();
+  const { log, metrics, messages } = recorder();
   const tests: WorldTest[] = [];
   const calls: string[] = [];
   const sent: string[] = [];
-  let note: Checkpoint = { version: 1, jobKey: JOB, refusals: 0 };
+  const storage = memoryStorage();
+  storage.put(FINDINGS, JSON.stringify(REPORT));
+  storage.put(sibling(FINDINGS, SCAN_JOB.scan.rawResultFile ?? ""), "<nmaprun/>");
+  const pending = checkpointOf(FINDINGS);
+  const note = () =>
+    JSON.parse(storage.text(pending) ?? JSON.stringify({ version: 1, jobKey: JOB, refusals: 0 })) as Checkpoint;
+  const setNote = (changes: Partial<Checkpoint>) => storage.put(pending, JSON.stringify({ ...note(), ...changes }));
   let nextId = 1;
   let [claims, looks, toClose] = [0, 0, open];
   const appear: { at: number; test: Partial<WorldTest> }[] = [];
@@ -81,7 +108,27 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
     if (old !== undefined && changes !== undefined) tests.splice(at, 0, { ...old, ...changes });
     return old;
   };
+  let parsed = true;
+  const write = storage.write;
+  storage.write = async (ref, body, options) => {
+    const isClaim = ref.key === pending.key && (JSON.parse(String(body)) as Checkpoint).postedAt !== undefined;
+    if (isClaim) clock.advance(noteMs[Math.min(claims++, noteMs.length - 1)] ?? 0);
+    return await write(ref, body, options);
+  };
   const dojo = fakeDojo({
+    user: async () => ({ id: 2, username: "token", superuser: true }),
+    productType: async () => ({ id: 1, name: "type" }),
+    product: async ({ name }) => ({ id: 12, name, productTypeId: 1 }),
+    engagement: async ({ name }) => ({ id: 5, name, productId: 12 }),
+    hasTestType: async () => parsed,
+    importScan: async ({ scanType }) => {
+      sent.push(scanType);
+      const fate = fates.shift();
+      if (fate === undefined) throw new Error("one import too many");
+      const outcome = fate(self, scanType);
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    },
     testsByBuildId: async (buildId) => {
       clock.advance(lookMs[Math.min(looks++, lookMs.length - 1)] ?? 0);
       pass();
@@ -117,10 +164,8 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
     claims: () => claims,
     messages,
     add,
-    note: () => note,
-    setNote: (changes: Partial<Checkpoint>) => {
-      note = { ...note, ...changes };
-    },
+    note,
+    setNote,
     /** A test that shows up some seconds from now. */
     later: (seconds: number, test: Partial<WorldTest> = {}) => {
       appear.push({ at: clock.now() + seconds * 1000, test });
@@ -128,34 +173,21 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
     in: (seconds: number) => clock.now() + seconds * 1000,
     complete: () => tests.filter((test) => test.buildId === JOB && test.completeAt <= clock.now()),
     left: () => tests.filter((test) => test.buildId === JOB),
-    deliver: (seconds = 900, fellBack?: string): Promise<Imported> =>
-      ensureImported({
-        dojo,
-        clock,
-        log,
+    deliver: async (seconds = 900, hasParser = true) => {
+      parsed = hasParser;
+      const attempt = {
+        job: SCAN_JOB,
+        key: JOB,
+        ports: { dojo, clock, storage, metrics, log, pending: checkpointStore(storage, log) },
+        settings: SETTINGS,
         delivery: deliveryOf(clock, seconds * 1000),
-        jobKey: JOB,
-        scanType: NATIVE,
-        note,
-        saveNote: async (changed) => {
-          if (changed.postedAt !== undefined) clock.advance(noteMs[Math.min(claims++, noteMs.length - 1)] ?? 0);
-          note = changed;
-        },
-        prepare: async (scanType) => ({
-          scanType: fellBack === undefined ? scanType : GENERIC,
-          fellBack,
-          expected: scanType === GENERIC ? 3 : undefined,
-          send: async () => {
-            sent.push(scanType);
-            const fate = fates.shift();
-            if (fate === undefined) throw new Error("one import too many");
-            const outcome = fate(self, scanType);
-            if (outcome instanceof Error) throw outcome;
-            return outcome;
-          },
-        }),
-        timing: TIMING,
-      }),
+        startedAt: clock.now(),
+        deliveryMs: seconds * 1000,
+        current: { etag: ETAG, own: false },
+      };
+      const { testId, importedAs, fellBack, answer } = await ensureImported(await prepare(attempt));
+      return { testId, importedAs, fellBack, answer };
+    },
   };
   return self;
 }
@@ -186,9 +218,10 @@ describe("a first import", () => {
 
   it("is sent as what could be made ready", async () => {
     const w = world({ fates: [imports] });
-    const imported = await w.deliver(900, "no such parser");
-    expect(imported).toMatchObject({ importedAs: GENERIC, fellBack: "no such parser" });
-    expect(w.note().fellBack).toBe("no such parser");
+    const imported = await w.deliver(900, false);
+    const fellBack = 'this DefectDojo has no parser "Nmap Scan"';
+    expect(imported).toMatchObject({ importedAs: GENERIC, fellBack });
+    expect(w.note().fellBack).toBe(fellBack);
   });
 });
 
@@ -443,7 +476,7 @@ describe("a report that the parser refuses", () => {
 
   it("remembers the first refusal over deliveries", async () => {
     const w = world({ fates: [half, half, imports] });
-    expect(await thrownBy(() => w.deliver(10))).toBeInstanceOf(Deferral);
+    expect(await thrownBy(() => w.deliver(11))).toBeInstanceOf(Deferral);
     expect(w.note()).toMatchObject({ refusals: 1 });
     expect(w.note().postedAt).toBeUndefined();
     expect(await w.deliver()).toMatchObject({ importedAs: GENERIC });
@@ -565,9 +598,9 @@ describe("what may not be deleted", () => {
       expect(await thrownBy(() => w.deliver())).toBeInstanceOf(Deferral);
       expect(w.note()).toMatchObject({ refusals: 1 });
       expect(w.note().postedAt).toBeUndefined();
-      const delivered = async (): Promise<Imported> => {
+      const delivered = async (): Promise<Ensured> => {
         const outcome = await w.deliver().catch((error: unknown) => error);
-        if (!(outcome instanceof Deferral)) return outcome as Imported;
+        if (!(outcome instanceof Deferral)) return outcome as Ensured;
         return await delivered();
       };
       const imported = await delivered();

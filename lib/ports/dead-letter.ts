@@ -4,7 +4,7 @@ import type { Queue } from "../ports/queue.ts";
 import { sha256 } from "../util/digest.ts";
 
 /** What is put aside: the message as it was, so that a redrive is the same again. */
-export interface Aside {
+export interface Undeliverable {
   readonly body: string;
   readonly group: string;
   /** How often it was tried. */
@@ -26,7 +26,7 @@ const LONGEST_MESSAGE = 1_000;
  */
 export async function deadLetter(
   dlq: Queue,
-  { body, group, attempts, subject, repeated = false }: Aside,
+  { body, group, attempts, subject, repeated = false }: Undeliverable,
   error: RelayError,
   now: Date,
 ): Promise<void> {

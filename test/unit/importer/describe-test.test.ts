@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { describeTest } from "../../../lib/importer/test-description.ts";
+import { describeTest } from "../../../lib/importer/describe-test.ts";
 import { aScan } from "../../helpers/factories.ts";
 
 const NOW = new Date("2026-11-24T12:00:00Z");

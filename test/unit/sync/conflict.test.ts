@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { Deferral } from "../../../lib/deferral.ts";
 import { RelayError } from "../../../lib/errors.ts";
-import { afterConflict } from "../../../lib/importer/conflict.ts";
-import { Deferral } from "../../../lib/importer/deferral.ts";
 import { ownMetadata } from "../../../lib/model/receipt.ts";
+import { afterConflict } from "../../../lib/sync/conflict.ts";
 import { aJob, FINDINGS } from "../../helpers/factories.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { relayErrorBy, thrownBy } from "../../helpers/thrown.ts";

@@ -1,8 +1,6 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
-import type { CommonConfig, Env, ImporterConfig } from "../config.ts";
-import { dojoPort } from "../defectdojo/dojo-port.ts";
-import type { RecordPorts } from "../importer/process-message.ts";
+import type { CommonConfig } from "../config.ts";
 import type { IngestPorts } from "../ingest/ingest.ts";
 import type { Observer } from "../observe.ts";
 import { systemClock } from "../util/clock.ts";
@@ -23,14 +21,4 @@ export function ingestPorts(config: CommonConfig, observer: Observer, { s3, sqs 
     dlq: sqsQueue(sqs, config.DLQ_URL),
     clock: systemClock,
   };
-}
-
-/** What the importer reaches the world through. */
-export function importerPorts(
-  config: ImporterConfig,
-  observer: Observer,
-  clients: Clients,
-  proxyEnv: Env,
-): RecordPorts {
-  return { ...ingestPorts(config, observer, clients), dojo: dojoPort(config, proxyEnv) };
 }

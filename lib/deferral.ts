@@ -1,4 +1,4 @@
-import type { Clock } from "../util/clock.ts";
+import type { Clock } from "./util/clock.ts";
 
 /**
  * Thrown when a job cannot go on within this delivery though nothing has failed: DefectDojo still imports, or an outcome has to settle.
@@ -19,6 +19,13 @@ export class Deferral extends Error {
 export interface Delivery {
   /** Milliseconds until the function is ended. */
   remainingMs(): number;
+  /** The queue's message, where the job came in one: the deliveries of it that failed are counted. */
+  readonly message?: {
+    readonly messageId: string;
+    /** Deliveries of the message, this one included. */
+    readonly receiveCount: number;
+    readonly maxFailures: number;
+  };
 }
 
 /** Time to put things in order before the function ends. */

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { type Aside, deadLetter } from "../../../lib/aws/dead-letter.ts";
 import { REASONS, type Reason, RelayError } from "../../../lib/errors.ts";
+import { deadLetter, type Undeliverable } from "../../../lib/ports/dead-letter.ts";
 import { memoryQueue } from "../../helpers/memory-queue.ts";
 import "../../helpers/no-network.ts";
 
 const NOW = new Date("2026-11-24T12:00:00Z");
 const aside = { body: '{"a":1}', group: "group", attempts: 3, subject: "security/nmap-example" };
 
-async function sent(error: RelayError, changes: Partial<Aside> = {}) {
+async function sent(error: RelayError, changes: Partial<Undeliverable> = {}) {
   const dlq = memoryQueue();
   await deadLetter(dlq, { ...aside, ...changes }, error, NOW);
   const [message] = dlq.sent;
@@ -42,7 +42,7 @@ describe("a message that is put aside", () => {
   it("is the same again where its sender repeats it, for the same reason", async () => {
     const error = new RelayError("internal", "x");
     const repeated = { repeated: true };
-    const idOf = async (of: RelayError, changes: Partial<Aside>) => (await sent(of, changes)).deduplicationId;
+    const idOf = async (of: RelayError, changes: Partial<Undeliverable>) => (await sent(of, changes)).deduplicationId;
     const first = await idOf(error, repeated);
     expect(first).toMatch(/^[\da-f]{64}$/);
     expect(await idOf(new RelayError("internal", "another message"), repeated)).toBe(first);

@@ -1,0 +1,75 @@
+import type { Delivery } from "../deferral.ts";
+import type { ImportOptions } from "../model/annotations.ts";
+import type { ScanJob } from "../model/job.ts";
+import type { Engagement, ImportAnswer, Named, Product, User } from "../ports/defectdojo.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
+import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
+import type { ImportLoad } from "./import-load.ts";
+
+export interface ImportPorts extends FlowPorts {
+  readonly pending: CheckpointStore;
+  /** The imports of this process; missing where there is only one. */
+  readonly load?: ImportLoad;
+}
+
+/** Where in DefectDojo a scan belongs. */
+export interface ImportContext {
+  readonly lead: User | { readonly id: number };
+  readonly productType: Named;
+  readonly product: Product;
+  readonly engagement: Engagement;
+  /** In DefectDojo's own spelling. */
+  readonly environment: string | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** One delivery's try of a job. Every step takes it as the step before left it, and returns it with what it found out. */
+export interface Attempt {
+  readonly job: ScanJob;
+  /** The job's key, DefectDojo's build id of the test. */
+  readonly key: string;
+  readonly ports: ImportPorts;
+  readonly settings: FlowSettings;
+  readonly delivery: Delivery;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** How long the whole delivery lasts. Milliseconds. */
+  readonly deliveryMs: number;
+}
+
+/** The job is this delivery's to do. */
+export interface Claimed extends Attempt {
+  /** ETag of findings.json now, and whether it is our own write-back already. */
+  readonly current: { readonly etag: string; readonly own: boolean };
+}
+
+/** What the Scan asks for, and what earlier deliveries left behind, is known. */
+export interface Prepared extends Claimed {
+  readonly options: ImportOptions;
+  readonly warnings: readonly string[];
+  /** DefectDojo's scan type for this kind of scan. */
+  readonly scanType: string;
+  readonly checkpoint: JobCheckpoint;
+}
+
+/** DefectDojo has exactly one complete test of this job. */
+export interface Imported extends Prepared {
+  readonly testId: number;
+  readonly importedAs: string;
+  readonly fellBack: string | undefined;
+  /** The answer, where this delivery made the import. */
+  readonly answer: ImportAnswer | undefined;
+  /** Where the report was sent to, where this delivery sent it. */
+  readonly context: ImportContext | undefined;
+}
+
+/** The test's place and number of findings are known, and its deduplication is over. */
+export interface Deduplicated extends Imported {
+  readonly context: ImportContext;
+  readonly total: number;
+  /** Whether its end is known, or the number of duplicates only stood still. */
+  readonly deduplication: "confirmed" | "assumed";
+  /** How many there are, where that was asked. */
+  readonly duplicates: number | undefined;
+  readonly importedAt: number;
+}

@@ -1,0 +1,45 @@
+import type { Delivery } from "../deferral.ts";
+import { RelayError } from "../errors.ts";
+import { type Job, jobKey } from "../model/job.ts";
+import { uri } from "../model/object-keys.ts";
+import { writtenBackBy } from "../model/receipt.ts";
+import { readReceipt } from "../ports/receipt-store.ts";
+import type { JobOutcome } from "../progress.ts";
+import type { Attempt, Claimed } from "./attempt.ts";
+import type { CheckpointStore } from "./checkpoint.ts";
+
+/**
+ * Whether this job still has something to do, and what findings.json is now. The ETag has the last word.
+ * @returns the outcome where nothing is left to do
+ * @throws RelayError `failures-exhausted`
+ */
+export async function claim(attempt: Attempt): Promise<Claimed | JobOutcome> {
+  const { job, key, settings, ports, delivery } = attempt;
+  const { storage, log } = ports;
+  const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
+  if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
+  const own = writtenBackBy(job, head.metadata) === key;
+  if (!own && head.etag !== job.etag) return { outcome: "superseded", why: `${uri(job)} is a newer upload now` };
+  const finished = stored?.receipt.jobKey === key && (own || !settings.syncBack);
+  if (finished) return { outcome: "done-before", receipt: stored.receipt };
+  await refuseAfterDeaths(job, delivery, ports.pending);
+  return { ...attempt, current: { etag: head.etag, own } };
+}
+
+/**
+ * A delivery in which the function died settled nothing, so that it is counted here: deliveries before this one, less waits. Asked only of a job
+ * that is not done: the checkpoint that counts the waits goes when a job ends, and the message may still come again.
+ * @throws RelayError `failures-exhausted`
+ */
+export async function refuseAfterDeaths(job: Job, { message }: Delivery, checkpoints: CheckpointStore): Promise<void> {
+  if (message === undefined || message.receiveCount - 1 < message.maxFailures) return;
+  const { waits, lastError } = await checkpoints.read(job, jobKey(job));
+  const failures = message.receiveCount - 1 - (waits?.messageId === message.messageId ? waits.count : 0);
+  if (failures < message.maxFailures) return;
+  const before = lastError === undefined ? "" : `; the last error before was: ${lastError.message}`;
+  throw new RelayError(
+    "failures-exhausted",
+    `${uri(job)}: ${failures} deliveries failed; in the last of them the importer died without a word${before}`,
+    { object: uri(job) },
+  );
+}
