@@ -10,11 +10,12 @@ import { importerHandler } from "../../lib/aws/importer-handler.ts";
 import { importerPorts } from "../../lib/aws/importer-ports.ts";
 import { ingestHandler } from "../../lib/aws/ingest-handler.ts";
 import { type Env, readImporterConfig, readServiceConfig, type ServiceConfig } from "../../lib/config.ts";
-import { RelayError } from "../../lib/errors.ts";
+import { describeError, RelayError } from "../../lib/errors.ts";
 import { recordSettings } from "../../lib/importer/settings.ts";
 import { ingestSettings } from "../../lib/ingest/settings.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { Progress } from "../../lib/progress.ts";
+import { rememberSecrets } from "../../lib/util/secrets.ts";
 import { fifo } from "../dlq/fifo.ts";
 import { redriveDeadLetters } from "../dlq/redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
@@ -79,6 +80,7 @@ async function start(
     );
   }
   const token = service.WEBHOOK_TOKEN ?? (await keptToken(service.DATA_DIR));
+  rememberSecrets([token]);
   const stores: EmbeddedStore[] = [];
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
@@ -101,7 +103,7 @@ async function start(
       return { status: 200, type: "application/json", body: `${JSON.stringify(taken)}\n` };
     } catch (error) {
       // Whoever sent it sends it again: this is only what a retry may mend.
-      return { status: 503, body: `${error instanceof Error ? error.message : String(error)}\n` };
+      return { status: 503, body: `${describeError(error)}\n` };
     }
   };
   const routes: Record<string, Route> = {

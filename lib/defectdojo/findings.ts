@@ -106,13 +106,15 @@ async function readPage(
     mode,
     [...originalIds].filter((id) => !ownById.has(id)),
   );
-  const all = [...own, ...elsewhere.findings];
+  // Of an original that is another test's the first location is enough.
+  const originalsElsewhere = elsewhere.findings.map((each) => ({ ...each, endpoints: each.endpoints?.slice(0, 1) }));
+  const all = [...own, ...originalsElsewhere];
   const locations =
     mode === "endpoints"
       ? locateEndpoints(all, { ...answer.prefetch?.endpoints, ...elsewhere.endpoints })
       : await locate(api, all, mode);
   const originals = all.filter(({ id }) => originalIds.has(id));
-  const convert = (finding: RawFinding) => toFinding(finding, locations.get(finding.id));
+  const convert = (finding: RawFinding) => toFinding(finding, locations.get(finding.id) ?? []);
   return {
     total: answer.count,
     findings: own.map(convert),
@@ -139,7 +141,7 @@ async function readByIds(api: DojoApi, mode: LocationMode, ids: Iterable<number>
 const alongside = (mode: LocationMode): Record<string, string> =>
   mode === "endpoints" ? { prefetch: "endpoints" } : {};
 
-function toFinding(raw: RawFinding, location: string | undefined): DojoFinding {
+function toFinding(raw: RawFinding, locations: readonly string[]): DojoFinding {
   return {
     id: raw.id,
     testId: raw.test,
@@ -150,6 +152,13 @@ function toFinding(raw: RawFinding, location: string | undefined): DojoFinding {
     references: raw.references,
     createdAt: raw.created,
     uniqueIdFromTool: raw.unique_id_from_tool || undefined,
+    vulnIdFromTool: raw.vuln_id_from_tool || undefined,
+    filePath: raw.file_path || undefined,
+    line: raw.line ?? undefined,
+    componentName: raw.component_name || undefined,
+    componentVersion: raw.component_version || undefined,
+    vulnerabilityIds: (raw.vulnerability_ids ?? []).map(({ vulnerability_id }) => vulnerability_id),
+    service: raw.service || undefined,
     duplicate: raw.duplicate,
     duplicateOf: raw.duplicate ? (raw.duplicate_finding ?? undefined) : undefined,
     falsePositive: raw.false_p,
@@ -158,6 +167,6 @@ function toFinding(raw: RawFinding, location: string | undefined): DojoFinding {
     mitigated: raw.is_mitigated ?? false,
     active: raw.active ?? false,
     verified: raw.verified ?? false,
-    location,
+    locations,
   };
 }

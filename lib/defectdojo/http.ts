@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RelayError, toRelayError } from "../errors.ts";
 import { backoff } from "../util/backoff.ts";
 import { readBytes } from "../util/read-bytes.ts";
+import { rememberSecrets } from "../util/secrets.ts";
 import { connectionError, statusError } from "./errors.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
@@ -85,6 +86,7 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
     const [body, key, forGate] = await sent.catch((error: unknown) => {
       throw toRelayError(error, what); // nothing was sent
     });
+    rememberSecrets([key, ...Object.values(forGate ?? {})]);
     const headers = { ...forGate, accept: "application/json", authorization: `Token ${key}`, ...body?.headers };
     try {
       const signal = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);

@@ -25,37 +25,58 @@ export async function detectLocationMode(api: DojoApi): Promise<LocationMode> {
 const LIMIT = 1_000;
 /** So few locations come along sooner than another request has its answer. */
 const FEW = 10;
+/** Locations of one finding that are read; a crawler's finding may have tens of thousands, of 2 ms each. */
+export const MOST_LOCATIONS = 250;
 
 /**
- * The first location of each finding as a URL, by the finding's id; findings without one are missing.
- * Two requests at most for a page of findings and their originals, whatever the length of ids and however many locations each finding has.
+ * The locations of each finding as URLs, {@link MOST_LOCATIONS} at most, by the finding's id; findings without one are missing.
+ * Two requests for a page of findings and their originals that have one location each, whatever the length of ids.
  */
 export async function locate(
   api: DojoApi,
   findings: readonly RawFinding[],
   mode: Exclude<LocationMode, "endpoints">,
-): Promise<Map<number, string>> {
-  const first = new Map<number, number>();
+): Promise<Map<number, string[]>> {
+  const linksOf = new Map<number, readonly number[]>();
   let all = 0;
   for (const { id, endpoints } of findings) {
     if (endpoints?.[0] === undefined) continue;
-    first.set(id, endpoints[0]);
+    linksOf.set(id, endpoints.slice(0, MOST_LOCATIONS));
     all += endpoints.length;
   }
-  const byLink = idGroups(new Set(first.values()));
-  const [filter, groups] = all <= LIMIT ? ["finding_includes", idGroups(first.keys())] : ["id_includes", byLink];
+  const wanted = new Set([...linksOf.values()].flat());
+  const byLink = idGroups(wanted);
+  const byFinding = idGroups(linksOf.keys());
+  const pages = Math.max(byFinding.length, Math.ceil(all / LIMIT));
+  const [filter, groups] = pages <= byLink.length ? ["finding_includes", byFinding] : ["id_includes", byLink];
   // A link takes 0.2 ms, and its location 1.6 ms more, or 3.5 ms where it comes along: that is only worth the requests it saves, of 20 ms each.
   // Ids of locations are about as long as those of links.
-  const together = mode === "linked-locations" || groups.length + byLink.length > 2 || first.size <= FEW;
+  const together =
+    mode === "linked-locations" ||
+    wanted.size <= FEW ||
+    (wanted.size === linksOf.size && groups.length + byLink.length > 2);
   const { links, urls } = await findLinks(api, filter, groups, together);
-  const wanted = [...first.values()].flatMap((link) => links.get(link) ?? []);
-  const unknown = mode === "locations" ? new Set(wanted.filter((location) => !urls.has(location))) : [];
+  const unknown =
+    mode === "locations" ? new Set([...wanted].flatMap((link) => links.get(link) ?? [])) : new Set<number>();
+  for (const known of urls.keys()) unknown.delete(known);
   for (const group of idGroups(unknown)) {
     for await (const { id, location_value } of api.list("location/", { id_includes: group }, location, LIMIT))
       urls.set(id, location_value);
   }
-  const located = [...first].map(([finding, link]) => [finding, urls.get(links.get(link) ?? 0)] as const);
-  return new Map(located.filter((pair): pair is readonly [number, string] => Boolean(pair[1])));
+  return located(linksOf, (link) => urls.get(links.get(link) ?? 0));
+}
+
+/** The URLs of each finding's links in their order; findings that have none are left out. */
+function located(
+  linksOf: ReadonlyMap<number, readonly number[]>,
+  urlOf: (link: number) => string | undefined,
+): Map<number, string[]> {
+  const found = new Map<number, string[]>();
+  for (const [finding, links] of linksOf) {
+    const urls = links.flatMap((link) => urlOf(link) || []);
+    if (urls.length > 0) found.set(finding, urls);
+  }
+  return found;
 }
 
 /** The links that the filter lets through: their locations by their ids, and the URLs of locations that came along. */
@@ -84,17 +105,16 @@ async function findLinks(api: DojoApi, filter: string, groups: readonly string[]
   return { links, urls };
 }
 
-/** The first endpoint of each finding as a URL, from the endpoints that came with the page. */
+/** The endpoints of each finding as URLs, {@link MOST_LOCATIONS} at most, from the endpoints that came with the page. */
 export function locateEndpoints(
   findings: readonly RawFinding[],
   endpoints: Readonly<Record<string, unknown>>,
-): Map<number, string> {
-  const located = new Map<number, string>();
-  for (const finding of findings) {
-    const parsed = endpoint.safeParse(endpoints[String(finding.endpoints?.[0])]);
-    if (parsed.success) located.set(finding.id, endpointUrl(parsed.data));
-  }
-  return located;
+): Map<number, string[]> {
+  const linksOf = new Map(findings.map(({ id, endpoints }) => [id, (endpoints ?? []).slice(0, MOST_LOCATIONS)]));
+  return located(linksOf, (link) => {
+    const parsed = endpoint.safeParse(endpoints[String(link)]);
+    return parsed.success ? endpointUrl(parsed.data) : undefined;
+  });
 }
 
 /** `protocol://host:port/path?query#fragment`; what is missing is left out, `//host` stays where there is no protocol. */

@@ -1,7 +1,7 @@
 import type { Delivery } from "../deferral.ts";
 import type { ImportOptions } from "../model/annotations.ts";
 import type { ScanJob } from "../model/job.ts";
-import type { Engagement, ImportAnswer, Named, Product, User } from "../ports/defectdojo.ts";
+import type { Engagement, ImportAnswer, ImportStatistics, Named, Product, User } from "../ports/defectdojo.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
 import type { ImportLoad } from "./import-load.ts";
@@ -69,7 +69,7 @@ export interface Deduplicated extends Imported {
   readonly total: number;
   /** Whether its end is known, or the number of duplicates only stood still. */
   readonly deduplication: "confirmed" | "assumed";
-  /** How many there are, where that was asked. */
-  readonly duplicates: number | undefined;
+  /** What the import's own answer counted, where there was one, its duplicates brought up to date. */
+  readonly statistics: ImportStatistics | undefined;
   readonly importedAt: number;
 }

@@ -31,12 +31,18 @@ export async function awaitDeduplication(attempt: Imported): Promise<Deduplicate
   if (attempt.fellBack !== undefined) ports.metrics.add("JobsFellBack");
   const context = attempt.context ?? (await withFreshIds(locate, attempt));
   const { total, warnings } = await countKept(attempt);
-  const end = await endOfDeduplication(attempt, total);
+  const { deduplication, duplicates } = await endOfDeduplication(attempt, total);
+  const counted = attempt.answer?.statistics;
+  const statistics = counted && { ...counted, duplicates: duplicates ?? counted.duplicates };
   const told = [...attempt.warnings, ...context.warnings, ...warnings, ...closingWarnings(attempt)];
-  return { ...attempt, ...end, context, total, importedAt, warnings: told };
+  return { ...attempt, context, total, deduplication, statistics, importedAt, warnings: told };
 }
 
-type End = Pick<Deduplicated, "deduplication" | "duplicates">;
+interface End {
+  readonly deduplication: Deduplicated["deduplication"];
+  /** How many there are, where that was asked. */
+  readonly duplicates: number | undefined;
+}
 
 /** Known at once where DefectDojo said so, where there is nothing to do, and where it was done within the import; else waited for. */
 async function endOfDeduplication(attempt: Imported, total: number): Promise<End> {

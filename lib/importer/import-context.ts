@@ -75,13 +75,13 @@ async function typeOf(dojo: DefectDojo, { productTypeId }: Product): Promise<Nam
   }
 }
 
-/** What DefectDojo says of an id that is gone; what it says of a name (`Environment named X does not exist.`) is the sidecar's fault. */
-const MISSING_ID = /^(?!.*\bnamed ).*(?:does not exist|not one of the available choices)/is;
-
 /** Whose DefectDojo remembers ids. */
 interface Remembering {
   readonly ports: Pick<FlowPorts, "dojo" | "log">;
 }
+
+/** What DefectDojo says of an id that is gone; what it says of a name (`Environment named X does not exist.`) is the sidecar's fault. */
+const MISSING_ID = /^(?!.*\bnamed ).*(?:does not exist|not one of the available choices)/is;
 
 /**
  * Takes a step, and once more with ids looked up afresh if DefectDojo says that one of the remembered objects is gone.

@@ -62,7 +62,6 @@ async function work(claimed: Claimed): Promise<JobOutcome> {
 async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
   const { ports, settings, checkpoint, importedAt, startedAt, context } = attempt;
   const { metrics, clock } = ports;
-  const counted = attempt.answer?.statistics;
   const { repairs = [], repairCount = 0 } = checkpoint.now;
   const outcome = await syncTest(
     {
@@ -74,7 +73,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       importedAs: attempt.importedAs,
       fellBack: attempt.fellBack,
       total: attempt.total,
-      statistics: counted && { ...counted, duplicates: attempt.duplicates ?? counted.duplicates },
+      statistics: attempt.statistics,
       deduplication: attempt.deduplication,
       repairs,
       repairCount,

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import { sha256 } from "../util/digest.ts";
 import { describeIssues } from "../util/issues.ts";
+import { headerText, usableText } from "../util/usable-text.ts";
 import { productName } from "./annotations.ts";
 import { folderOf, uri } from "./object-keys.ts";
 import { type Scan, scanSchema } from "./scan.ts";
@@ -16,11 +17,11 @@ export const jobSchema = z.object({
   version: z.literal(1),
   /** `import` is the whole flow; `resync` reads a finished test again and writes today's verdicts. */
   kind: z.enum(["import", "resync"]),
-  bucket: z.string().min(1),
+  bucket: usableText().min(1),
   /** Key of the findings, decoded. */
-  key: z.string().min(1),
+  key: usableText().min(1),
   /** ETag of the findings as uploaded, without quotes. */
-  etag: z.string().min(1),
+  etag: headerText().min(1),
   versionId: z.string().optional(),
   /** Hexadecimal; see {@link compareSequencers}. */
   sequencer: z.string().optional(),

@@ -175,6 +175,14 @@ export interface DojoFinding {
   /** ISO 8601 */
   readonly createdAt: string;
   readonly uniqueIdFromTool: string | undefined;
+  /** What the scanner calls this kind of finding, as far as DefectDojo's parser tells. */
+  readonly vulnIdFromTool: string | undefined;
+  readonly filePath: string | undefined;
+  readonly line: number | undefined;
+  readonly componentName: string | undefined;
+  readonly componentVersion: string | undefined;
+  readonly vulnerabilityIds: readonly string[];
+  readonly service: string | undefined;
   readonly duplicate: boolean;
   readonly duplicateOf: number | undefined;
   readonly falsePositive: boolean;
@@ -183,8 +191,8 @@ export interface DojoFinding {
   readonly mitigated: boolean;
   readonly active: boolean;
   readonly verified: boolean;
-  /** The first of its locations, as a URL. */
-  readonly location: string | undefined;
+  /** Its locations as URLs, in DefectDojo's order. */
+  readonly locations: readonly string[];
 }
 
 export interface FindingPage {

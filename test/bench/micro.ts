@@ -20,7 +20,7 @@ const FOR_MS = 1_000;
 export async function micro(): Promise<Speed[]> {
   const now = new Date();
   const finding = benchFinding(1, 0);
-  const dojoFinding = aDojoFinding({ description: finding.description ?? "", location: finding.location ?? "" });
+  const dojoFinding = aDojoFinding({ description: finding.description ?? "", locations: [finding.location ?? ""] });
   const duplicate = { ...dojoFinding, duplicate: true, duplicateOf: dojoFinding.id };
   const context = { scan: aJob().scan, now: now.toISOString(), url: (kind: string, id: number) => `${kind}/${id}` };
   const [minio, queued] = [minioEvent(), sqsEvent([{ body: JSON.stringify(minioEvent()) }])];

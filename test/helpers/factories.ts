@@ -88,6 +88,17 @@ export function aFinding(changes: Partial<ScanFinding> = {}): ScanFinding {
   };
 }
 
+/** What a finding of DefectDojo is known by, where its parser tells nothing. */
+export const NOTHING_KNOWN = {
+  vulnIdFromTool: undefined,
+  filePath: undefined,
+  line: undefined,
+  componentName: undefined,
+  componentVersion: undefined,
+  vulnerabilityIds: [],
+  service: undefined,
+};
+
 export function aDojoFinding(changes: Partial<DojoFinding> = {}): DojoFinding {
   return {
     id: 42,
@@ -99,6 +110,7 @@ export function aDojoFinding(changes: Partial<DojoFinding> = {}): DojoFinding {
     references: "",
     createdAt: "2026-11-24T17:59:30.906437Z",
     uniqueIdFromTool: undefined,
+    ...NOTHING_KNOWN,
     duplicate: false,
     duplicateOf: undefined,
     falsePositive: false,
@@ -107,7 +119,7 @@ export function aDojoFinding(changes: Partial<DojoFinding> = {}): DojoFinding {
     mitigated: false,
     active: true,
     verified: false,
-    location: "tcp://example.com:22",
+    locations: ["tcp://example.com:22"],
     ...changes,
   };
 }

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { DOJO_SEVERITIES, type DojoSeverity } from "../../lib/model/annotations.ts";
 import type { ImportAnswer, ImportRequest } from "../../lib/ports/defectdojo.ts";
 import type { Clock } from "../../lib/util/clock.ts";
+import { NOTHING_KNOWN } from "../helpers/factories.ts";
 import { type DojoTables, deduplicate, type FindingRow, refused, type TestRow } from "./memory-dojo-tables.ts";
 
 const POST = "POST /api/v2/import-scan/";
@@ -22,7 +23,7 @@ export interface Fate {
   readonly answers: boolean;
 }
 
-type Reported = Pick<FindingRow, "title" | "severity" | "description" | "location" | "uniqueIdFromTool">;
+type Reported = Pick<FindingRow, "title" | "severity" | "description" | "locations" | "uniqueIdFromTool">;
 
 /** import-scan, from the arrival of the report to the answer; it goes on whether somebody waits for that or not. */
 export async function runImport(
@@ -98,7 +99,7 @@ function parseGeneric(text: string): Reported[] {
     title: String(finding.title),
     severity: finding.severity as DojoSeverity,
     description: String(finding.description),
-    location: (finding.endpoints as string[] | undefined)?.[0],
+    locations: (finding.endpoints as string[] | undefined) ?? [],
     uniqueIdFromTool: finding.unique_id_from_tool as string | undefined,
   }));
 }
@@ -111,13 +112,14 @@ function parseNmap(text: string): Reported[] {
     title: `Open port: ${port}/${protocol}`,
     severity: "Info" as const,
     description: `${address}:${port}`,
-    location: `${protocol}://${address}:${port}`,
+    locations: [`${protocol}://${address}:${port}`],
     uniqueIdFromTool: undefined,
   }));
 }
 
 function toRow(tables: DojoTables, clock: Clock, test: TestRow, reported: Reported): FindingRow {
   return {
+    ...NOTHING_KNOWN,
     ...reported,
     id: tables.nextId(),
     testId: test.id,
@@ -132,6 +134,6 @@ function toRow(tables: DojoTables, clock: Clock, test: TestRow, reported: Report
     mitigated: false,
     active: true,
     verified: false,
-    hash: JSON.stringify([reported.title, reported.description, reported.location]).toLowerCase(),
+    hash: JSON.stringify([reported.title, reported.description, reported.locations]).toLowerCase(),
   };
 }

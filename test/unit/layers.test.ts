@@ -82,6 +82,9 @@ const PURE = [
   "util/first-bad.ts",
   "util/issues.ts",
   "util/text.ts",
+  "report/proto-field.ts",
+  "util/secrets.ts",
+  "util/usable-text.ts",
 ];
 const PURE_PACKAGES = new Set(["zod", "node:crypto", "node:net"]);
 const isPure = (file: string) => PURE.some((pure) => (pure.endsWith("/") ? file.startsWith(pure) : file === pure));

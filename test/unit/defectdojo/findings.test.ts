@@ -5,6 +5,7 @@ import { findingPages, PAGE_SIZE } from "../../../lib/defectdojo/findings.ts";
 import type { LocationMode } from "../../../lib/defectdojo/locations.ts";
 import { RelayError } from "../../../lib/errors.ts";
 import { collect } from "../../helpers/collect.ts";
+import { NOTHING_KNOWN } from "../../helpers/factories.ts";
 import { type Call, fakeTransport, pageOf, type Reply } from "../../helpers/fake-transport.ts";
 import { rawFinding } from "../../helpers/raw-dojo.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
@@ -247,6 +248,7 @@ describe("a finding", () => {
         references: "r",
         createdAt: "2026-11-24T17:59:30.906437Z",
         uniqueIdFromTool: "u-1",
+        ...NOTHING_KNOWN,
         duplicate: false,
         duplicateOf: undefined,
         falsePositive: true,
@@ -255,7 +257,7 @@ describe("a finding", () => {
         mitigated: true,
         active: true,
         verified: true,
-        location: "http://host-1",
+        locations: ["http://host-1"],
       },
       expect.objectContaining({ uniqueIdFromTool: undefined, mitigated: false, active: false, severity: "Info" }),
     ]);
@@ -273,7 +275,7 @@ describe("a finding", () => {
     const [page] = await read(transport);
     expect(page?.findings.map(({ duplicateOf }) => duplicateOf)).toEqual([900, 900, 901]);
     expect([...(page?.originals.keys() ?? [])]).toEqual([900]);
-    expect(page?.originals.get(900)).toMatchObject({ testId: 3, riskAccepted: true, location: "http://host-900" });
+    expect(page?.originals.get(900)).toMatchObject({ testId: 3, riskAccepted: true, locations: ["http://host-900"] });
     expect(transport.lines().filter((line) => line.includes("id=900"))).toEqual(["GET findings/?id=900,901&limit=2"]);
   });
 
@@ -330,8 +332,8 @@ describe("modes", () => {
       ];
     });
     const [page] = await read(transport, undefined, 4, "endpoints");
-    expect(page?.findings[0]?.location).toBe("http://a");
-    expect(page?.originals.get(900)?.location).toBe("http://b");
+    expect(page?.findings[0]?.locations).toEqual(["http://a"]);
+    expect(page?.originals.get(900)?.locations).toEqual(["http://b"]);
     for (const { query } of transport.calls) expect(query.prefetch).toBe("endpoints");
     expect(transport.calls).toHaveLength(2);
   });
@@ -356,7 +358,7 @@ describe("modes", () => {
           ],
     );
     const [page] = await read(transport, undefined, 4, "linked-locations");
-    expect(page?.findings[0]?.location).toBe("http://a");
+    expect(page?.findings[0]?.locations).toEqual(["http://a"]);
     expect(transport.lines()).toEqual([
       "GET findings/?test=7&o=id&limit=250",
       "GET location_findings/?finding_includes=1&limit=1000&prefetch=location",

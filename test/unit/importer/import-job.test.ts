@@ -357,7 +357,7 @@ describe("deduplication", () => {
         w.tests.push(aTest({ buildId, scanType }));
         return { testId: 7, total: 3, deduplicated };
       },
-      findingCount: async () => 3,
+      findingCount: async (_, duplicatesOnly) => (duplicatesOnly === true ? 1 : 3),
       findingPages: async function* () {
         yield { total: 3, findings: [1, 2, 3].map((id) => aDojoFinding({ id })), originals: new Map() };
       },

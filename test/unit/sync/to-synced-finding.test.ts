@@ -30,6 +30,7 @@ describe("a finding of DefectDojo", () => {
         "defectdojo.org/finding-url": "https://dojo.example.com/finding/42",
         "defectdojo.org/test-id": 7,
         "defectdojo.org/test-url": "https://dojo.example.com/test/7",
+        "defectdojo.org/locations": ["tcp://example.com:22"],
         duplicate: false,
         falsePositive: true,
         riskAccepted: false,
@@ -60,7 +61,7 @@ describe("a finding of DefectDojo", () => {
   });
 
   it("without a location has the one of the reference hook", () => {
-    expect(map({ location: undefined }).location).toBe("unknown");
+    expect(map({ locations: [] }).location).toBe("unknown");
   });
 
   it("of a Scan that does not say when it was created has the time of the import", () => {
@@ -139,7 +140,7 @@ describe("secureCodeBox's schema", () => {
     const findings = [
       map(),
       map({ duplicate: true, duplicateOf: 38 }, original),
-      map({ location: undefined, mitigation: "m", references: "a\nhttps://b\nCVE: c" }),
+      map({ locations: [], mitigation: "m", references: "a\nhttps://b\nCVE: c" }),
     ];
     expect(validate?.(findings), JSON.stringify(validate?.errors)).toBe(true);
   });

@@ -1,0 +1,133 @@
+import type { ScanFinding } from "../../report/findings-file.ts";
+import { uniqueIdOf } from "../../report/to-generic-finding.ts";
+import { attribute, attributeList, hostKey, key, placeOf, stated, titleKey, words } from "./keys.ts";
+import type { DojoFacts, MatchRow } from "./row.ts";
+
+/** Findings that the relay itself made the report of: their id, or their place where they have none, comes back. */
+export const generic: MatchRow = {
+  scanner: (finding, index) => ({ keys: [uniqueIdOf(finding, index)] }),
+  dojo: ({ uniqueIdFromTool }) => ({ keys: uniqueIdFromTool === undefined ? [] : [uniqueIdFromTool] }),
+};
+
+/**
+ * `dojo/tools/nmap/parser.py`: one finding an open port of all hosts and protocols, a description for each of them; hosts, other states and
+ * scripts are no findings there. `scanners/nmap/parser`: one an open or filtered port of a host, one a host, some for scripts.
+ * DefectDojo's host is the first name of type PTR, secureCodeBox's the first of any type, so that addresses are asked for too.
+ */
+export const nmap: MatchRow = {
+  severity: () => "Info",
+  scanner: (finding) => {
+    if (finding.category !== "Open Port" || attribute(finding, "state") !== "open") return undefined;
+    const [protocol, port] = [attribute(finding, "protocol"), attribute(finding, "port")];
+    const hosts = [...attributeList(finding, "ip_addresses"), attribute(finding, "hostname")];
+    return { keys: hosts.filter((host) => host !== "").map((host) => key(hostKey(host), protocol, port)) };
+  },
+  dojo: ({ title, description, locations }) => ({
+    keys: [
+      ...description.split("### Host\n").flatMap(nmapPortKeys),
+      // What the script vulners finds of a port has its location too.
+      ...(/^open port: /i.test(title) ? locations : []).flatMap((location) => {
+        const place = placeOf(location);
+        return place === undefined ? [] : key(place.host, place.scheme, place.port);
+      }),
+    ],
+  }),
+};
+
+/** The names and addresses of a host, and its port, of one part of a description. */
+function nmapPortKeys(part: string): string[] {
+  const head = /^([\s\S]*?)\*\*Port\/Protocol:\*\* (\d+)\/(\S+)/.exec(part);
+  if (head === null) return [];
+  const [, host = "", port, protocol] = head;
+  const names = host.matchAll(/^\*\*(?:IP Address|PTR|user):\*\* (\S+)$/gm);
+  return [...names].map(([, name = ""]) => key(hostKey(name), protocol, port));
+}
+
+/**
+ * `dojo/tools/trivy/parser.py`: one finding a vulnerability, misconfiguration, secret and licence of each target; `scanners/trivy/parser`: one a
+ * vulnerability, of a cluster's resource one a misconfiguration too. Both in the report's order; paths of a package are only in DefectDojo's.
+ */
+export const trivy: MatchRow = {
+  scanner: (finding) => {
+    const foundIn = attribute(finding, "foundIn");
+    const target = /^Target: '(.*?)'(?: \/ (?:Class|Type): '|$)/s.exec(foundIn)?.[1] ?? foundIn;
+    const id = attribute(finding, "vulnerabilityId") || attribute(finding, "id");
+    const hints = trivyResource(finding.location ?? "");
+    if (finding.category === "Misconfiguration") return { keys: [key("misconfiguration", words(id), target)], hints };
+    const [name, version] = [attribute(finding, "packageName"), attribute(finding, "installedVersion")];
+    // Before 2021 secureCodeBox did not say in which target.
+    if (target === "") return { keys: [key("anywhere", id, name, version)], hints };
+    return { keys: [key(id, name, version, target), key(words(`${id} ${name} ${version}`), target)], hints };
+  },
+  dojo: ({ title, description, componentName, componentVersion, vulnerabilityIds, service, filePath }) => {
+    const target = stated(description, "Target")[0] ?? filePath;
+    // An import may give all findings a service of its own: it tells them apart, but is no part of what they are.
+    const hints = service === undefined ? [] : [service];
+    if (componentName === undefined) {
+      const id = words(title.split(" - ", 1)[0] ?? "");
+      return { keys: [key("misconfiguration", id, target)], hints };
+    }
+    const ids = vulnerabilityIds.flatMap((id) => [
+      key(id, componentName, componentVersion, target),
+      key("anywhere", id, componentName, componentVersion),
+    ]);
+    return { keys: [...ids, key(words(title), target)], hints };
+  },
+};
+
+/** `scb://trivy/?ClusterName=…&Namespace=…&Kind=…&Name=…` as DefectDojo's service has it; nothing for what is in no cluster. */
+function trivyResource(location: string): string[] {
+  const query = location.split("?", 2)[1] ?? "";
+  const fields = new Map(query.split("&").map((field) => field.split("=", 2) as [string, string]));
+  const resource = ["Namespace", "Kind", "Name"].flatMap((name) => fields.get(name) || []).join(" / ");
+  return resource === "" ? [] : [resource];
+}
+
+/** `dojo/tools/gitleaks/parser.py`: one finding for title, secret and line; `scanners/gitleaks/parser`: one a leak. */
+export const gitleaks: MatchRow = {
+  severity: () => "High",
+  scanner: (finding) => {
+    const [file, line] = [attribute(finding, "file"), lineKey(attribute(finding, "line_number"))];
+    const title = titleKey(`Hard coded ${attribute(finding, "description")} found in ${file}`);
+    return {
+      keys: [key(title, file, line, attribute(finding, "offender").trim()), key(file, line, finding.name)],
+      hints: [attribute(finding, "commit").replace(/^.*\//, "")],
+    };
+  },
+  dojo: ({ title, description, filePath, line }) => ({
+    keys: [
+      key(titleKey(title), filePath, lineKey(line), gitleaksSecret(description)),
+      // Version 7 of gitleaks has a reason.
+      ...["Rule Id", "Reason"]
+        .flatMap((name) => stated(description, name))
+        .map((rule) => key(filePath, lineKey(line), rule)),
+    ],
+    hints: ["Commit hash", "Commit Hash"].flatMap((name) => stated(description, name)),
+  }),
+};
+
+const lineKey = (line: string | number | undefined) => (line === undefined || line === "" ? "0" : String(line));
+
+/** A secret may have lines of its own; what follows it in a description is one of these. */
+const AFTER_SECRET = /\n\*\*(?:Match|Commit message|Commit hash|Commit date|Rule Id):\*\*/;
+
+function gitleaksSecret(description: string): string {
+  const start = "**Secret:** ";
+  if (!description.startsWith(start)) return "";
+  return (description.slice(start.length).split(AFTER_SECRET, 1)[0] ?? "").trim();
+}
+
+/** `dojo/tools/semgrep/parser.py`: one finding for rule, file and line; `scanners/semgrep/parser`: one a result, `path:start-end`. */
+export const semgrep: MatchRow = {
+  scanner: ({ name, location }) => {
+    const [, path, line] = /^(.*):(\d+)-\d+$/s.exec(location ?? "") ?? [];
+    return { keys: [key(name, path, line)] };
+  },
+  dojo: ({ vulnIdFromTool, filePath, line }: DojoFacts) => ({ keys: [key(vulnIdFromTool, filePath, line)] }),
+};
+
+/** `dojo/tools/cyclonedx`: the vulnerabilities of a bill of materials; `scanners/trivy-sbom/parser`: the bill itself. */
+export const cyclonedx: MatchRow = {
+  scanner: (_finding: ScanFinding) => undefined,
+  dojo: () => ({ keys: [] }),
+};
