@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { gateHeaders } from "./defectdojo/headers.ts";
 import { RelayError } from "./errors.ts";
+import { gateHeaders } from "./model/gate-headers.ts";
 import { parseLabels } from "./model/hook-selector.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";

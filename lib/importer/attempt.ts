@@ -1,6 +1,7 @@
 import type { Delivery } from "../deferral.ts";
 import type { ImportOptions } from "../model/annotations.ts";
 import type { ScanJob } from "../model/job.ts";
+import type { Scan } from "../model/scan.ts";
 import type { Engagement, ImportAnswer, ImportStatistics, Named, Product, User } from "../ports/defectdojo.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
@@ -8,6 +9,10 @@ import type { ImportLoad } from "./import-load.ts";
 
 export interface ImportPorts extends FlowPorts {
   readonly pending: CheckpointStore;
+  /** The Scan that lies beside the findings now; undefined where nobody can read it. */
+  readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
+  /** Told the job with the key that it goes by, as soon as that is settled. */
+  readonly onKey?: ((job: ScanJob) => void) | undefined;
   /** The imports of this process; missing where there is only one. */
   readonly load?: ImportLoad;
 }
@@ -26,8 +31,6 @@ export interface ImportContext {
 /** One delivery's try of a job. Every step takes it as the step before left it, and returns it with what it found out. */
 export interface Attempt {
   readonly job: ScanJob;
-  /** The job's key, DefectDojo's build id of the test. */
-  readonly key: string;
   readonly ports: ImportPorts;
   readonly settings: FlowSettings;
   readonly delivery: Delivery;
@@ -39,8 +42,18 @@ export interface Attempt {
 
 /** The job is this delivery's to do. */
 export interface Claimed extends Attempt {
-  /** ETag of findings.json now, and whether it is our own write-back already. */
-  readonly current: { readonly etag: string; readonly own: boolean };
+  /** The key that the job goes by, DefectDojo's build id of the test. */
+  readonly key: string;
+  /** The job's upload where it can be read: findings.json, or the copy beside it once it was written over. */
+  readonly upload: ScanJob;
+  readonly current: {
+    /** ETag of findings.json now. */
+    readonly etag: string;
+    /** findings.json is this job's own write-back. */
+    readonly own: boolean;
+    /** findings.json is a write-back over this upload, by this job or by an earlier run's. */
+    readonly overwritten: boolean;
+  };
 }
 
 /** What the Scan asks for, and what earlier deliveries left behind, is known. */

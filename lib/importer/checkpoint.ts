@@ -86,6 +86,8 @@ export async function openCheckpoint(
 const MAX_BYTES = 1024 * 1024;
 
 export interface CheckpointStore {
+  /** The checkpoint as it is, whosever; undefined where there is none that can be read. */
+  peek(findings: ObjectRef): Promise<Checkpoint | undefined>;
   /** The checkpoint of this job; a new one where there is none, or another job's, or one that nobody can read. */
   read(findings: ObjectRef, jobKey: string): Promise<Checkpoint>;
   /**
@@ -147,6 +149,7 @@ function checkpointObjects(storage: Storage, log: Log) {
 export function checkpointStore(storage: Storage, log: Log): CheckpointStore {
   const { find, write, seenEtag } = checkpointObjects(storage, log);
   return {
+    peek: find,
     read: async (findings, jobKey) => {
       const checkpoint = await find(findings);
       return checkpoint?.jobKey === jobKey ? checkpoint : { version: 1, jobKey, refusals: 0 };

@@ -2,28 +2,24 @@ import type { Delivery } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
 import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
-import { writtenBackBy } from "../model/receipt.ts";
-import { readReceipt } from "../ports/receipt-store.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { Attempt, Claimed } from "./attempt.ts";
 import type { CheckpointStore } from "./checkpoint.ts";
+import { whoOwns } from "./who-owns.ts";
 
 /**
- * Whether this job still has something to do, and what findings.json is now. The ETag has the last word.
+ * Makes the job this delivery's, under the key that it goes by.
  * @returns the outcome where nothing is left to do
  * @throws RelayError `failures-exhausted`
  */
 export async function claim(attempt: Attempt): Promise<Claimed | JobOutcome> {
-  const { job, key, settings, ports, delivery } = attempt;
-  const { storage, log } = ports;
-  const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
-  if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
-  const own = writtenBackBy(job, head.metadata) === key;
-  if (!own && head.etag !== job.etag) return { outcome: "superseded", why: `${uri(job)} is a newer upload now` };
-  const finished = stored?.receipt.jobKey === key && (own || !settings.syncBack);
-  if (finished) return { outcome: "done-before", receipt: stored.receipt };
+  const { settings, ports, delivery } = attempt;
+  const owner = await whoOwns(attempt.job, ports, settings);
+  if ("outcome" in owner) return owner;
+  const { job, upload, etag, own, overwritten } = owner;
+  ports.onKey?.(job);
   await refuseAfterDeaths(job, delivery, ports.pending);
-  return { ...attempt, current: { etag: head.etag, own } };
+  return { ...attempt, job, key: jobKey(job), upload, current: { etag, own, overwritten } };
 }
 
 /**

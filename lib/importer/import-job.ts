@@ -1,5 +1,5 @@
 import type { Delivery } from "../deferral.ts";
-import { jobKey, type ScanJob } from "../model/job.ts";
+import type { ScanJob } from "../model/job.ts";
 import type { JobOutcome } from "../progress.ts";
 import { afterConflict } from "../sync/conflict.ts";
 import { syncTest } from "../sync/sync-test.ts";
@@ -40,13 +40,12 @@ async function importOnce(
   delivery: Delivery,
 ): Promise<JobOutcome> {
   const startedAt = ports.clock.now();
-  const deliveryMs = delivery.remainingMs();
-  const claimed = await claim({ job, key: jobKey(job), ports, settings, delivery, startedAt, deliveryMs });
+  const claimed = await claim({ job, ports, settings, delivery, startedAt, deliveryMs: delivery.remainingMs() });
   if ("outcome" in claimed) return claimed;
   try {
     return await work(claimed);
   } catch (error) {
-    return await afterConflict(error, job, claimed.current.etag, ports.storage);
+    return await afterConflict(error, claimed.job, claimed.current.etag, ports.storage);
   }
 }
 
@@ -60,7 +59,7 @@ async function work(claimed: Claimed): Promise<JobOutcome> {
 
 /** Brings the verdicts into the bucket; the receipt is written last. */
 async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
-  const { ports, settings, checkpoint, importedAt, startedAt, context } = attempt;
+  const { ports, settings, checkpoint, importedAt, startedAt, context, current } = attempt;
   const { metrics, clock } = ports;
   const { repairs = [], repairCount = 0 } = checkpoint.now;
   const outcome = await syncTest(
@@ -78,7 +77,8 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       repairs,
       repairCount,
       warnings: attempt.warnings,
-      current: attempt.current,
+      // An upload that was written over was kept before.
+      current: { etag: current.etag, own: current.overwritten },
       startedAt,
       timings: { importMs: importedAt - startedAt, deduplicationMs: clock.now() - importedAt },
     },

@@ -22,7 +22,7 @@ export interface MadeReport {
  * @param folder where its file is written
  */
 export async function makeReport(attempt: Prepared, wanted: string, folder: string): Promise<MadeReport> {
-  const { job, ports, settings, options } = attempt;
+  const { upload: job, ports, settings, options } = attempt;
   const { report, fellBack } = await nativeReport(attempt, wanted, folder);
   if (report !== undefined) {
     return { report, scanType: wanted, fellBack, expected: undefined, repairs: undefined, repairCount: undefined };
@@ -47,7 +47,7 @@ export async function makeReport(attempt: Prepared, wanted: string, folder: stri
  * @returns no report where the findings have to be imported instead, and why
  */
 async function nativeReport(
-  { job, ports: { storage, dojo, log }, settings: { limits } }: Prepared,
+  { upload: job, ports: { storage, dojo, log }, settings: { limits } }: Prepared,
   scanType: string,
   folder: string,
 ): Promise<{ report?: Report; fellBack?: string }> {

@@ -1,5 +1,5 @@
 import type { Delivery } from "../deferral.ts";
-import { toRelayError } from "../errors.ts";
+import { RelayError, toRelayError } from "../errors.ts";
 import { makeJob } from "../ingest/make-job.ts";
 import { readSidecar } from "../ingest/sidecar.ts";
 import { decodeJob, type Job, jobKey, type ScanJob } from "../model/job.ts";
@@ -34,7 +34,7 @@ export async function importRecord(
     tried.job = job;
     if (job.look === undefined) ports.onProgress?.({ state: "running", job });
     const outcome = await workOn(job, tried, delivery);
-    ports.onProgress?.({ state: "done", job, outcome });
+    ports.onProgress?.({ state: "done", job: tried.job, outcome });
     return { settled: true, outcome };
   } catch (error) {
     await stopHeartbeat();
@@ -51,20 +51,29 @@ export async function importRecord(
 }
 
 /** Does the job, removes its checkpoint and counts it. */
-async function workOn(job: Job, { message, ports, settings, checkpoints }: Tried, delivery: Delivery) {
+async function workOn(begun: Job, tried: Tried, delivery: Delivery) {
+  const { message, ports, settings, checkpoints } = tried;
   const { clock, metrics, log } = ports;
   const { messageId, receiveCount } = message;
-  refuseEarlyLook(job, clock, settings.secondLookMs, ports.load);
+  refuseEarlyLook(begun, clock, settings.secondLookMs, ports.load);
   const started = clock.now();
   const outcome = await runJob(
-    job,
-    { ...ports, log: withFields(log, { object: uri(job), jobKey: jobKey(job) }), pending: checkpoints },
+    begun,
+    {
+      ...ports,
+      log: withFields(log, { object: uri(begun), jobKey: jobKey(begun) }),
+      pending: checkpoints,
+      onKey: (keyed) => {
+        tried.job = keyed;
+      },
+    },
     settings,
     {
       remainingMs: () => delivery.remainingMs(),
       message: { messageId, receiveCount, maxFailures: settings.maxFailures },
     },
   );
+  const job = tried.job ?? begun;
   // A look has none, and the one that it finds is another delivery's.
   if (job.look === undefined) await checkpoints.remove(job, jobKey(job));
   await enqueueLook(nextLook(job, outcome, settings.secondLookMs, clock.now()), { ...ports, log });
@@ -89,12 +98,21 @@ async function runJob(
     const scan = job.scan ?? (await readSidecar(ports.storage, job, settings.ingest));
     return await resyncJob({ ...job, scan }, ports, settings.flow);
   }
-  if (hasScan(job)) return await importJob(job, ports, settings.flow, delivery);
+  const currentScan = () => readSidecar(ports.storage, job, settings.ingest).catch(unreadable);
+  if (hasScan(job)) return await importJob(job, { ...ports, currentScan }, settings.flow, delivery);
+  // Its key is settled once the sidecar is read.
   const { bucket, key, etag, versionId, sequencer } = job;
   const created = { bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined };
   const made = await makeJob(created, ports, settings.ingest, { begun: true });
   if (typeof made === "string") return { outcome: "superseded", why: made };
-  return await importJob(made, ports, settings.flow, delivery);
+  ports.onKey?.(made);
+  return await importJob(made, { ...ports, currentScan }, settings.flow, delivery);
+}
+
+/** A sidecar that nobody can read says nothing of the run; a store that is away is an error. */
+function unreadable(error: unknown): undefined {
+  if (error instanceof RelayError && error.reason.startsWith("sidecar-")) return undefined;
+  throw error;
 }
 
 const hasScan = (job: Job): job is ScanJob => job.scan !== undefined;

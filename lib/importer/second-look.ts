@@ -3,6 +3,7 @@ import type { RelayError } from "../errors.ts";
 import { deduplicationId, encodeJob, type Job, messageGroup } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import type { Receipt } from "../model/receipt.ts";
+import { dropUndefined } from "../model/scan.ts";
 import type { Log } from "../observe.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Clock } from "../util/clock.ts";
@@ -30,14 +31,13 @@ export function nextLook(job: Job, { outcome, receipt }: Ended, delayMs: number,
   const isFirst = job.kind === "import";
   const foundMore = job.look !== undefined && outcome !== "done-before" && number <= MOST_LOOKS;
   if (!isFirst && !foundMore) return undefined;
-  const { bucket, key, scan, sequencer } = job;
+  const { bucket, key, scan, sequencer, keyedBy } = job;
   const notBefore = new Date(now + delayMs * 2 ** (number - 1)).toISOString();
   return {
     version: 1,
     kind: "resync",
     ...{ bucket, key, etag: receipt.etag, look: { number, notBefore } },
-    ...(scan === undefined ? {} : { scan }),
-    ...(sequencer === undefined ? {} : { sequencer }),
+    ...dropUndefined({ scan, sequencer, keyedBy }),
   };
 }
 

@@ -2,7 +2,7 @@ import { Deferral, MARGIN_MS } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
 import type { Test } from "../ports/defectdojo.ts";
 import { cutText } from "../util/text.ts";
-import type { Attempt } from "./attempt.ts";
+import type { Claimed } from "./attempt.ts";
 import { isComplete } from "./decide.ts";
 
 /** DefectDojo's column for the title of a test. */
@@ -12,7 +12,7 @@ const LONGEST_TEST_TITLE = 255;
  * Takes a stale or surplus test out of the way: deleted, or where the token may not, its findings closed and out of deduplication, and the
  * test retitled without the job's build id, so that nobody mistakes it. Safe to be cut off at any point: the build id goes last.
  */
-export async function discard(attempt: Attempt, test: Test): Promise<void> {
+export async function discard(attempt: Claimed, test: Test): Promise<void> {
   const { dojo, log } = attempt.ports;
   if (await dojo.deleteTest(test.id)) {
     log.info("a stale test was removed from DefectDojo", { testId: test.id });
@@ -27,7 +27,7 @@ export async function discard(attempt: Attempt, test: Test): Promise<void> {
 }
 
 /** A request for each finding may take longer than the delivery lasts: the next one continues with those that are left. */
-async function closeOrDefer({ ports, delivery }: Attempt, testId: number): Promise<void> {
+async function closeOrDefer({ ports, delivery }: Claimed, testId: number): Promise<void> {
   if (await ports.dojo.closeFindings(testId, () => delivery.remainingMs() > MARGIN_MS)) return;
   throw new Deferral(`the findings of test ${testId}, which may not be deleted, are still being closed`, 0);
 }
@@ -36,7 +36,7 @@ async function closeOrDefer({ ports, delivery }: Attempt, testId: number): Promi
  * Another delivery of this job took our test out of the way while its import ran.
  * @throws RelayError `read-unstable` where there is no complete test at all then
  */
-export async function dropOwn(attempt: Attempt, testId: number): Promise<void> {
+export async function dropOwn(attempt: Claimed, testId: number): Promise<void> {
   const { dojo } = attempt.ports;
   if (!(await dojo.deleteTest(testId))) await closeOrDefer(attempt, testId);
   const tests = await dojo.testsByBuildId(attempt.key);

@@ -155,12 +155,12 @@ function mayStillCome(
 
 /**
  * The job without its Scan that a notification's object makes, where enough is known of it.
- * @param found the ETag that the object has, for a source that does not say it
+ * @param found the ETag that the object was found to have, or its upload
  */
 function unreadJob(notification: Notification, found: string | undefined): Job | undefined {
   if (!("created" in notification)) return undefined;
   const { bucket, key, versionId, sequencer } = notification.created;
-  const etag = notification.created.etag ?? found;
+  const etag = found ?? notification.created.etag;
   if (etag === undefined) return undefined;
   return { version: 1, kind: "import", bucket, key, etag, ...dropUndefined({ versionId, sequencer }) };
 }

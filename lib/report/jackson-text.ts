@@ -1,4 +1,4 @@
-import { isExactNumber, jacksonNumber } from "./exact-number.ts";
+import { isExactNumber, jacksonNumber } from "../util/exact-number.ts";
 
 /** Longest title that DefectDojo keeps (`Finding.title`); it cuts longer ones itself (recorded, 3.2). */
 export const LONGEST_TITLE = 511;

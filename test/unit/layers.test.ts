@@ -69,7 +69,7 @@ function mayImport(file: string, to: string): boolean {
 const PURE = [
   "model/",
   "errors.ts",
-  "report/exact-number.ts",
+  "util/exact-number.ts",
   "report/jackson-text.ts",
   "report/to-generic-finding.ts",
   "ingest/notifications.ts",

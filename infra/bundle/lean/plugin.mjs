@@ -27,6 +27,7 @@ const EDITS = [
   { file: /[\\/]defectdojo[\\/]api-key\.ts$/, loader: "ts", edit: importStatically },
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
+  { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
     file: /[\\/]zod[\\/]v4[\\/]core[\\/](json-schema-processors|to-json-schema)\.js$/,
@@ -99,6 +100,14 @@ function makeSchemasPure(source) {
   return source
     .replace(/\[(_\w+)\]:/g, (whole, name) => (keys.has(name) ? `${keys.get(name)}:` : whole))
     .replace(/^n0_registry\.registerError\(.*\);$/gm, "");
+}
+
+/**
+ * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer, of which only the reader is used.
+ * @param {string} source
+ */
+function markPure(source) {
+  return source.replace(/^((?:var|const|let) \w+ = )(?=(?:new )?[\w.]+\()/gm, "$1/* @__PURE__ */ ");
 }
 
 /**

@@ -183,7 +183,8 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
         delivery: deliveryOf(clock, seconds * 1000),
         startedAt: clock.now(),
         deliveryMs: seconds * 1000,
-        current: { etag: ETAG, own: false },
+        upload: SCAN_JOB,
+        current: { etag: ETAG, own: false, overwritten: false },
       };
       const { testId, importedAs, fellBack, answer } = await ensureImported(await prepare(attempt));
       return { testId, importedAs, fellBack, answer };
