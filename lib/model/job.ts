@@ -32,7 +32,7 @@ export const jobSchema = z.object({
       /** From 1. */
       number: z.number().int().min(1),
       /** ISO 8601; it stays in the queue until then. */
-      notBefore: z.iso.datetime(),
+      notBefore: z.string(),
     })
     .optional(),
   /** Missing in what ingest could not read and put aside: the importer reads the sidecar then, so that a redrive mends it. */
