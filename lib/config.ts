@@ -43,6 +43,17 @@ const hostNames = z
   );
 const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
 
+/** A name, or a pattern with one `*`. Companions are named by the word `findings` (lib/model/object-keys.ts). */
+const findingsName = objectName.refine(isUsablePattern, {
+  error: "may hold one * beside the word findings, as in *-findings.json, and no other wildcard",
+});
+
+function isUsablePattern(name: string): boolean {
+  if (/[?[\]{}]/.test(name)) return false;
+  const parts = name.split("*");
+  return parts.length === 1 || (parts.length === 2 && parts.some((part) => part.includes("findings")));
+}
+
 /** What both functions read. */
 const common = z.object({
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
@@ -51,7 +62,7 @@ const common = z.object({
   QUEUE_URL: httpUrl,
   DLQ_URL: httpUrl,
   SIDECAR_NAME: objectName.default("scan.json"),
-  FINDINGS_NAME: objectName.default("findings.json"),
+  FINDINGS_NAME: findingsName.default("findings.json"),
   MAX_SIDECAR_BYTES: int(1 * MiB, 1),
   SIDECAR_GRACE_SECONDS: int(30),
   DEFECTDOJO_HOOK_LABELS: labels.optional(),

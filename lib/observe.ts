@@ -15,6 +15,7 @@ export const METRICS = {
   NotificationsReceived: "Count",
   NotificationsIgnored: "Count",
   NotificationsFailed: "Count",
+  FindingsUnrecognised: "Count",
   JobsEnqueued: "Count",
   JobsFinished: "Count",
   JobsFellBack: "Count",

@@ -13,6 +13,7 @@ import { type Env, readImporterConfig, readServiceConfig, type ServiceConfig } f
 import { describeError, RelayError } from "../../lib/errors.ts";
 import { recordSettings } from "../../lib/importer/settings.ts";
 import { ingestSettings } from "../../lib/ingest/settings.ts";
+import { findingsSuffix } from "../../lib/model/object-keys.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { rememberSecrets } from "../../lib/util/secrets.ts";
@@ -175,7 +176,12 @@ async function start(
     const config = readImporterConfig({ ...env, ...aws, QUEUE_URL: queues.queueUrl, DLQ_URL: queues.dlqUrl });
     if (service.AWS_ENDPOINT_URL_S3 === undefined) {
       await ensureBucket(s3, service.BUCKET);
-      await ensureNotification(s3, service.BUCKET, `arn:minio:sqs::${TARGET}:webhook`, config.FINDINGS_NAME);
+      await ensureNotification(
+        s3,
+        service.BUCKET,
+        `arn:minio:sqs::${TARGET}:webhook`,
+        findingsSuffix(config.FINDINGS_NAME),
+      );
     }
 
     const watched = (progress: Progress) => {

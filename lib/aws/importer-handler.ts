@@ -4,9 +4,13 @@ import { RelayError } from "../errors.ts";
 import { importRecord } from "../importer/process-message.ts";
 import type { RecordSettings } from "../importer/settings.ts";
 import type { RecordPorts } from "../importer/settle-message.ts";
+import { until } from "../util/until.ts";
 
 /** What is read of Lambda's context; the embedded runtime passes its own. */
-export type RunContext = Pick<Context, "getRemainingTimeInMillis" | "awsRequestId">;
+export type RunContext = Pick<Context, "getRemainingTimeInMillis" | "awsRequestId"> & {
+  /** Says when the call was given up; whatever it does ends then. */
+  readonly end?: AbortSignal;
+};
 
 /**
  * The importer function: jobs out of the FIFO queue, one after another. A job that fails holds back those of its product behind it, and no others.
@@ -18,13 +22,12 @@ export function importerHandler(ports: RecordPorts, settings: RecordSettings) {
     const tried = new Set<string>();
     const work = async (record: SQSRecord) => {
       tried.add(record.messageId);
-      const outcome = await importRecord(toMessage(record), ports, settings, {
-        remainingMs: () => context.getRemainingTimeInMillis(),
-      });
+      const delivery = { remainingMs: () => context.getRemainingTimeInMillis() };
+      const outcome = await until(context.end, () => importRecord(toMessage(record), ports, settings, delivery));
       if (!outcome.settled) throw outcome.error;
     };
     const response = await processPartialResponse(event, work, processor, {
-      context: context as Context,
+      context: context as unknown as Context,
       skipGroupOnError: true,
       throwOnFullBatchFailure: false,
     });

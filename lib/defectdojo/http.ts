@@ -5,11 +5,12 @@ import http from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { RelayError, toRelayError } from "../errors.ts";
 import { backoff } from "../util/backoff.ts";
+import { systemClock } from "../util/clock.ts";
 import { readBytes } from "../util/read-bytes.ts";
 import { rememberSecrets } from "../util/secrets.ts";
+import { endOfWork } from "../util/until.ts";
 import { connectionError, statusError } from "./errors.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
@@ -89,7 +90,7 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
     rememberSecrets([key, ...Object.values(forGate ?? {})]);
     const headers = { ...forGate, accept: "application/json", authorization: `Token ${key}`, ...body?.headers };
     try {
-      const signal = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);
+      const signal = within(options.timeoutMs ?? timeoutMs);
       const agent = REPEATABLE.has(method) ? kept : fresh;
       const { response, text } = await exchange(client, url, { method, headers, agent, signal }, body?.stream, what);
       const status = response.statusCode ?? 0;
@@ -113,11 +114,18 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
         } catch (error) {
           const wait = REPEATABLE.has(method) && attempt < TRIES ? retryWait(error, attempt) : undefined;
           if (wait === undefined) throw error;
-          await sleep(wait);
+          await systemClock.sleep(wait);
         }
       }
     },
   };
+}
+
+/** The time that an answer may take, which ends with the work that wants it. */
+function within(milliseconds: number): AbortSignal {
+  const late = AbortSignal.timeout(milliseconds);
+  const end = endOfWork();
+  return end === undefined ? late : AbortSignal.any([late, end]);
 }
 
 /** An expected status counts if the API itself gives it. DefectDojo answers a path that it does not have with a page: 404 counts always. */

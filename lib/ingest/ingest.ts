@@ -1,6 +1,6 @@
 import { type RelayError, toRelayError } from "../errors.ts";
 import { compareSequencers, encodeJob, type Job, jobKey, messageGroup } from "../model/job.ts";
-import { nameOf, uri } from "../model/object-keys.ts";
+import { isFindingsName, nameOf, uri } from "../model/object-keys.ts";
 import { writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { deadLetter } from "../ports/dead-letter.ts";
@@ -10,6 +10,7 @@ import { enqueue, type MakeJobPorts, makeJob } from "./make-job.ts";
 import { type Notification, parseNotification } from "./notifications.ts";
 import { pack, rawAside, rawText, splitTooMany } from "./raw-notifications.ts";
 import type { IngestSettings } from "./settings.ts";
+import { tellUnrecognised } from "./unrecognised.ts";
 
 export interface IngestPorts extends MakeJobPorts {
   readonly queue: Queue;
@@ -82,7 +83,8 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
 
 /** Whether more is to be done about it than a look at what it says. */
 const takesRequests = (notification: Notification, { findingsName }: IngestSettings) =>
-  "error" in notification || ("created" in notification && nameOf(notification.created.key) === findingsName);
+  "error" in notification ||
+  ("created" in notification && isFindingsName(findingsName, nameOf(notification.created.key)));
 
 /** @returns the job's key, or undefined where there is nothing to do */
 async function ingestOne(
@@ -105,7 +107,11 @@ async function ingestOne(
     ports.log.warn(`a notification is ignored: only the bucket ${settings.bucket} is served`, { object: uri(created) });
     return undefined;
   }
-  if (nameOf(created.key) !== settings.findingsName) return ignore(`no ${settings.findingsName}`);
+  if (!isFindingsName(settings.findingsName, nameOf(created.key))) {
+    if (!tellUnrecognised(created, ports, settings.findingsName))
+      ports.log.debug(`a notification is ignored: no ${settings.findingsName}`, { object: uri(created) });
+    return undefined;
+  }
   if (writtenBackBy(created, created.metadata) !== undefined) return ignore("our own write-back");
   const job = await makeJob(created, ports, settings, { onEtag });
   if (typeof job === "string") return ignore(job);

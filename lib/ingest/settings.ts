@@ -5,8 +5,6 @@ import type { SidecarSettings } from "./sidecar.ts";
 export interface IngestSettings extends SidecarSettings {
   /** The only bucket that is served; any where none is named. */
   readonly bucket?: string | undefined;
-  /** `findings.json`, or what FINDINGS_NAME says. */
-  readonly findingsName: string;
   /** Labels that a Scan's hookSelector is held against; without them every scan is selected. */
   readonly hookLabels: Readonly<Record<string, string>> | undefined;
   /** How long after the notification a missing sidecar may still come. Milliseconds. */

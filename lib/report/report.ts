@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { RelayError } from "../errors.ts";
 import { DOJO_SEVERITIES, type DojoSeverity } from "../model/annotations.ts";
 import type { ScanJob } from "../model/job.ts";
-import { type ObjectRef, sibling, uri } from "../model/object-keys.ts";
+import { type ObjectRef, rawResultsOf, sibling, uri } from "../model/object-keys.ts";
 import { LONGEST_REPAIR, MOST_REPAIRS } from "../model/receipt.ts";
 import { reportFileName } from "../model/scan-types.ts";
 import type { ObjectHead, Storage } from "../ports/storage.ts";
@@ -87,8 +87,15 @@ export async function writeGenericReport(
 export async function fetchRawResult({ storage, job, limits }: Upload, folder: string): Promise<Report> {
   const { rawResultFile } = job.scan;
   if (rawResultFile === undefined) throw new Error("the scan names no raw result");
-  const ref = sibling(job, rawResultFile);
-  const found = await storage.read(ref);
+  const refs = rawResultsOf(job, rawResultFile);
+  let ref = refs[0] ?? sibling(job, rawResultFile);
+  let found: Awaited<ReturnType<Storage["read"]>>;
+  for (const one of refs) {
+    found = await storage.read(one);
+    if (found === undefined) continue;
+    ref = one;
+    break;
+  }
   if (found === undefined) {
     throw new RelayError("raw-result-missing", `${uri(ref)} is not there: status.rawResultFile names it`, {
       object: uri(ref),

@@ -23,7 +23,11 @@ export function resyncSettings(config: ResyncConfig): Omit<ResyncSettings, "sinc
     bucket: config.BUCKET,
     prefix: config.RESYNC_PREFIX,
     findingsName: config.FINDINGS_NAME,
-    sidecar: { sidecarName: config.SIDECAR_NAME, maxSidecarBytes: config.MAX_SIDECAR_BYTES },
+    sidecar: {
+      sidecarName: config.SIDECAR_NAME,
+      findingsName: config.FINDINGS_NAME,
+      maxSidecarBytes: config.MAX_SIDECAR_BYTES,
+    },
     flow: flowSettings(config),
     concurrency: 4,
   };

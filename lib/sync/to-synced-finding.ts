@@ -6,7 +6,7 @@ import type { DojoFinding } from "../ports/defectdojo.ts";
 /** Category of every finding that comes from DefectDojo, as the reference hook sets it. */
 export const IMPORTED_CATEGORY = "DefectDojo Imported Finding";
 
-export type ScanSeverity = "HIGH" | "MEDIUM" | "LOW" | "INFORMATIONAL";
+type ScanSeverity = "HIGH" | "MEDIUM" | "LOW" | "INFORMATIONAL";
 
 const SEVERITIES: Readonly<Record<DojoSeverity, ScanSeverity>> = {
   Critical: "HIGH",

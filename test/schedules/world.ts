@@ -30,12 +30,12 @@ export type LastWord =
   | { readonly by: "rival"; readonly bytes: Buffer }
   | { readonly by: "delete" };
 
-export interface End {
+interface End {
   readonly jobKey: string;
   readonly outcome: JobOutcome["outcome"] | "put aside";
 }
 
-export interface Hit {
+interface Hit {
   readonly kind: Fault["kind"];
   readonly what: string;
 }

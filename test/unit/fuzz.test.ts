@@ -151,7 +151,11 @@ describe("sidecars", () => {
         const storage = memoryStorage();
         storage.put(sibling(FINDINGS, name), content);
         await onlyRelayErrors(() =>
-          readSidecar(storage, FINDINGS, { sidecarName: "scan.json", maxSidecarBytes: 10_000 }),
+          readSidecar(storage, FINDINGS, {
+            sidecarName: "scan.json",
+            findingsName: "findings.json",
+            maxSidecarBytes: 10_000,
+          }),
         );
       }),
       { numRuns: 500 },

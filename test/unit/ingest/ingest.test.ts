@@ -164,6 +164,32 @@ describe("another run with the findings that were written over", () => {
   });
 });
 
+describe("flat keys", () => {
+  it("are scans where FINDINGS_NAME is a pattern, each with a sidecar of its own", async () => {
+    const w = world({ findingsName: "*-findings.json" });
+    const refs = ["x", "y"].map((stem) => ({ ...FINDINGS, key: `${stem}-findings.json` }));
+    for (const ref of refs) {
+      w.storage.put(ref, "[]");
+      const uid = ref.key;
+      w.storage.put(
+        { ...ref, key: ref.key.replace("findings", "scan") },
+        JSON.stringify(aSidecar({ metadata: { uid } })),
+      );
+    }
+    for (const { key } of refs) await w.ingest(s3Event({ ...MINE, key }));
+    expect(w.jobs().map(({ scan }) => scan?.uid)).toEqual(["x-findings.json", "y-findings.json"]);
+  });
+
+  it("are warned of once a prefix and counted where it is none", async () => {
+    const w = world();
+    for (const key of ["x-findings.json", "y-findings.json", "a/x-findings.json", "a/findings.original.json"])
+      await w.ingest(s3Event({ key }));
+    expect(w.messages("warn")).toHaveLength(2);
+    expect(w.counts.get("FindingsUnrecognised")).toBe(3);
+    expect(w.storage.calls).toEqual([]);
+  });
+});
+
 describe("what is ignored", () => {
   it.each([
     "scan-abc/scan.json",
