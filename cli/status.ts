@@ -17,7 +17,7 @@ interface Options {
 
 export interface Status {
   readonly scans: Readonly<Record<ScanState["state"], number>>;
-  /** Jobs in the queue, in somebody's hands, and put aside; missing where the queues are not to be had. */
+  /** Jobs waiting, in flight and dead-lettered; missing if the queues are unavailable. */
   readonly queue?: { readonly waiting: number; readonly running: number; readonly failed: number };
   readonly findings: Readonly<Record<(typeof COUNTED)[number], number>>;
   /** Scans that are not done, at most {@link MOST_OPEN}. */
@@ -63,7 +63,7 @@ async function lookUp(
 ): Promise<Status> {
   const notes: string[] = [];
   const queue = await queueCounts({ config, sqs }).catch((error: unknown) => {
-    notes.push(`the queues are not to be had: ${error instanceof Error ? error.message : String(error)}`);
+    notes.push(`the queues are unavailable: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;
   });
   const scans = { done: 0, running: 0, waiting: 0 };

@@ -222,7 +222,7 @@ function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   rememberSecretVariables(env);
   const parsed = schema.safeParse(set);
   if (!parsed.success) {
-    throw new RelayError("config-invalid", `The configuration is not right: ${describeIssues(parsed.error)}`, {
+    throw new RelayError("config-invalid", `Invalid configuration: ${describeIssues(parsed.error)}`, {
       object: "environment",
     });
   }

@@ -232,7 +232,7 @@ async function start(
 /** 127.0.0.0/8, ::1 and localhost. */
 const isLoopback = (host: string) => /^(?:127(?:\.\d+){3}|::1|localhost)$/i.test(host);
 
-/** What is no JSON stays text: ingest puts it aside. */
+/** Invalid JSON stays text: ingest dead-letters it. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

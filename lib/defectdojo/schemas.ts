@@ -104,7 +104,7 @@ export const finding = z.object({
 });
 export type RawFinding = z.infer<typeof finding>;
 
-/** `related_fields=true` of a finding: where it is filed. */
+/** `related_fields=true` of a finding: the objects above it. */
 export const relatedProduct = z.object({
   related_fields: z.object({
     test: z.object({

@@ -35,7 +35,7 @@ export async function refuseAfterDeaths(job: Job, { message }: Delivery, checkpo
   const before = lastError === undefined ? "" : `; the last error before was: ${lastError.message}`;
   throw new RelayError(
     "failures-exhausted",
-    `${uri(job)}: ${failures} deliveries failed; in the last of them the importer died without a word${before}`,
+    `${uri(job)}: ${failures} deliveries failed; in the last one the importer died without an error${before}`,
     { object: uri(job) },
   );
 }

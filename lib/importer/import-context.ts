@@ -31,6 +31,7 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
     return username === undefined || lowPrivileged ? await dojo.user() : await dojo.userNamed(username);
   };
   // Before anything is made: an unknown one is refused by the import only, and on 2.34 as a server error.
+  await dojo.checkParameters(options);
   const environment = options.environment === undefined ? undefined : await dojo.environment(options.environment);
   const [lead, wantedType] = await Promise.all([
     findLead(),

@@ -5,7 +5,7 @@ import { ANNOTATION_PREFIX, type Scan } from "./scan.ts";
 export const DOJO_SEVERITIES = ["Critical", "High", "Medium", "Low", "Info"] as const;
 export type DojoSeverity = (typeof DOJO_SEVERITIES)[number];
 
-/** How the scan's results are to be filed in DefectDojo. */
+/** How to import the scan's results into DefectDojo. */
 export interface ImportOptions {
   readonly productTypeName?: string;
   readonly productName: string;

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { type Job, jobKey, jobRun, keyOf } from "./job.ts";
 import type { ObjectRef } from "./object-keys.ts";
 
-const filed = z.object({ id: z.number(), name: z.string(), url: z.string() });
+const dojoObject = z.object({ id: z.number(), name: z.string(), url: z.string() });
 const count = z.number().int();
 
 /**
@@ -27,10 +27,10 @@ export const receiptSchema = z.object({
   /** Why the two differ. */
   fellBack: z.string().optional(),
   syncMode: z.enum(["replace", "merge"]),
-  productType: filed,
-  product: filed,
-  engagement: filed,
-  test: filed,
+  productType: dojoObject,
+  product: dojoObject,
+  engagement: dojoObject,
+  test: dojoObject,
   /**
    * Whether DefectDojo said that deduplication was done before the findings were read (`confirmed`), or the number of duplicates only stood still
    * (`assumed`; a resync later mends what was missed). Missing in receipts of earlier versions.

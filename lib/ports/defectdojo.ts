@@ -24,6 +24,8 @@ export interface DefectDojo {
    * @throws RelayError `sidecar-invalid`, with the annotation and the choices
    */
   environment(name: string): Promise<string>;
+  /** Checks options that not every version takes. @throws RelayError `sidecar-invalid`, with the annotation and the version */
+  checkParameters(options: LimitedOptions): Promise<void>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
   /** All tests of a build id, oldest first. */
@@ -45,11 +47,16 @@ export interface DefectDojo {
   /**
    * Takes the test's findings out of sight of reports and deduplication, where the test cannot be deleted.
    * @param mayGoOn asked before each of them
-   * @returns whether all are; else the next call goes on from there
+   * @returns whether all are; else the next call continues from there
    */
   closeFindings(testId: number, mayGoOn: () => boolean): Promise<boolean>;
   /** Addresses for people. */
   url(kind: "product" | "engagement" | "test" | "finding" | "product/type", id: number): string;
+}
+
+/** Options of an import that some versions refuse. */
+export interface LimitedOptions {
+  readonly groupBy?: string;
 }
 
 export interface Named {

@@ -26,7 +26,6 @@ export interface WrongReceipts {
   readonly wrongAfterLooks: number;
   readonly importsMs: number;
   readonly looksMs: number;
-  readonly requestsEachLook: number;
 }
 
 /** Scans that are all duplicates, through the service, before a DefectDojo that does not say when deduplication is done (before 3.1). */
@@ -71,14 +70,12 @@ export async function wrongReceipts(options: DeduplicationOptions): Promise<Wron
     await done(count);
     const imported = Date.now();
     const wrongAtFirst = await countWrong(servers, again, options.findingsEach);
-    const before = await servers.requests();
     await done(2 * count);
     return {
       ...{ scans: count, concurrency, behindMs, wrongAtFirst },
       wrongAfterLooks: await countWrong(servers, again, options.findingsEach),
       importsMs: imported - begun,
       looksMs: Date.now() - imported,
-      requestsEachLook: Math.round(((await servers.requests()) - before) / count),
     };
   } finally {
     await service.call.close();

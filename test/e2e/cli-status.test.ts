@@ -54,7 +54,7 @@ describe("status", { timeout: 120_000 }, () => {
     expect(stdout).toContain("dojo-relay dlq list");
     const alone = await cli(["status"], { ...env, AWS_ENDPOINT_URL_SQS: "http://127.0.0.1:1" });
     expect(alone.code).toBe(0);
-    expect(alone.stdout).toMatch(/2 done[\s\S]*the queues are not to be had/);
+    expect(alone.stdout).toMatch(/2 done[\s\S]*the queues are unavailable/);
   });
 
   it("finds the service's own store and queue by their ports, and so does upload", async () => {
