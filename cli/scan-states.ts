@@ -1,4 +1,5 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
+import { isOfUnknownAnnotation } from "../lib/model/annotations.ts";
 import type { ObjectRef } from "../lib/model/object-keys.ts";
 import type { Receipt } from "../lib/model/receipt.ts";
 import type { Log } from "../lib/observe.ts";
@@ -15,6 +16,8 @@ type Done = Pick<
 > & {
   readonly findings: number;
   readonly testUrl: string;
+  /** Annotations of the Scan that are not known. */
+  readonly unknownAnnotations: number;
 };
 
 /** How far a scan is. */
@@ -76,6 +79,7 @@ async function finished(
   const done = {
     ...{ importedAs, findings: counts.count, new: stored.receipt.new, duplicates, falsePositives },
     ...{ riskAccepted, outOfScope, mitigated, testUrl: stored.receipt.test.url },
+    unknownAnnotations: stored.receipt.warnings.filter(isOfUnknownAnnotation).length,
   };
   known.set(findings.key, { etag: version, done });
   return done;

@@ -22,6 +22,8 @@ export interface Status {
   readonly findings: Readonly<Record<(typeof COUNTED)[number], number>>;
   /** Scans that are not done, at most {@link MOST_OPEN}. */
   readonly open: readonly ScanState[];
+  /** Of all finished scans, each counted where it stands. */
+  readonly unknownAnnotations: number;
   readonly notes: readonly string[];
 }
 
@@ -69,17 +71,22 @@ async function lookUp(
   const scans = { done: 0, running: 0, waiting: 0 };
   const findings = Object.fromEntries(COUNTED.map((name) => [name, 0])) as Record<(typeof COUNTED)[number], number>;
   const open: ScanState[] = [];
+  let unknownAnnotations = 0;
   const line = progressLine();
   const where = { bucket: config.BUCKET, prefix, findingsName: config.FINDINGS_NAME, log: commandLog() };
   for await (const scan of scanStates(storage, where, known)) {
     if (signal.aborted) break;
     scans[scan.state]++;
-    if (scan.state === "done") for (const name of COUNTED) findings[name] += scan[name];
-    else if (open.length < MOST_OPEN) open.push(scan);
+    if (scan.state === "done") {
+      for (const name of COUNTED) findings[name] += scan[name];
+      unknownAnnotations += scan.unknownAnnotations;
+    } else if (open.length < MOST_OPEN) open.push(scan);
     line.update(() => `${scans.done + scans.running + scans.waiting} scans looked at, at ${scan.key}`);
   }
   line.clear();
-  return { scans, ...(queue === undefined ? {} : { queue }), findings, open, notes };
+  if (unknownAnnotations > 0)
+    notes.push(`${unknownAnnotations} annotations are not known and were ignored: each receipt's warnings name them`);
+  return { scans, ...(queue === undefined ? {} : { queue }), findings, open, unknownAnnotations, notes };
 }
 
 async function queueCounts({ config, sqs }: Pick<Operator, "config" | "sqs">) {

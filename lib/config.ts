@@ -86,6 +86,8 @@ const dojo = z.object({
   DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),
   DEFECTDOJO_SYNC_FINDINGS_BACK: bool(true),
   SYNC_MODE: z.enum(["replace", "merge"]).default("replace"),
+  DEFAULT_PRODUCT_TYPE_NAME: z.string().trim().min(1).max(255).optional(),
+  DEFAULT_ENGAGEMENT_NAME: z.string().trim().min(1).max(300).optional(),
   SCAN_TYPE_MAP: jsonText(scanTypeMapSchema).optional(),
   READ_CONCURRENCY: int(4, 1, 32),
   DEFECTDOJO_TIMEOUT_SECONDS: int(60, 1, 900),

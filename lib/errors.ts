@@ -118,6 +118,10 @@ export const REASONS = {
     "Check SCAN_NAME, NAMESPACE and the service account's permissions: get scans, patch scans/status.",
   ],
   "cluster-unavailable": ["transient", "The Kubernetes API failed; the request is retried automatically."],
+  "waits-exhausted": [
+    "transient",
+    "DefectDojo has not finished in all that time: see its Celery worker, then redrive; the job continues from what DefectDojo has.",
+  ],
   "failures-exhausted": ["permanent", "Fix the last error in the logs, then run `dojo-relay dlq redrive`."],
   "config-invalid": ["permanent", "Correct the named environment variables (`dojo-relay doctor` checks them all)."],
   "data-directory-unusable": [

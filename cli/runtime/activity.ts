@@ -1,4 +1,5 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
+import { isOfUnknownAnnotation } from "../../lib/model/annotations.ts";
 import type { Progress } from "../../lib/progress.ts";
 
 /** A scan as people see it on the page. */
@@ -17,6 +18,8 @@ export interface SeenScan {
   readonly duplicates?: number;
   readonly falsePositives?: number;
   readonly testUrl?: string;
+  /** Annotations of the Scan that are not known; missing where there are none. */
+  readonly unknownAnnotations?: number;
   /** Why it waits, failed or was superseded, and what to do. */
   readonly why?: string;
   readonly advice?: string;
@@ -82,6 +85,12 @@ function toSeen(progress: Progress, now: Date): SeenScan {
     duplicates: receipt.duplicates,
     falsePositives: receipt.falsePositives,
     testUrl: receipt.test.url,
+    ...unknownIn(receipt.warnings),
     ...(receipt.fellBack === undefined ? {} : { why: receipt.fellBack }),
   };
+}
+
+function unknownIn(warnings: readonly string[]): { unknownAnnotations?: number } {
+  const unknownAnnotations = warnings.filter(isOfUnknownAnnotation).length;
+  return unknownAnnotations === 0 ? {} : { unknownAnnotations };
 }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { RelayError } from "../errors.ts";
+import { dropUndefined } from "../model/scan.ts";
 import type {
   Engagement,
   EngagementWanted,
@@ -96,7 +97,7 @@ function missingProductType(which: string, why: string, cause?: unknown): RelayE
  */
 async function findProduct(
   api: DojoApi,
-  { name, description, tags, productTypeId }: ProductWanted,
+  { name, description, tags, productTypeId, businessCriticality }: ProductWanted,
   made: Set<number>,
 ): Promise<Product> {
   const query = { product_name: name, related_fields: true, limit: 1, o: "id" };
@@ -105,7 +106,14 @@ async function findProduct(
   const found = related.success ? related.data.related_fields.test.engagement.product : undefined;
   if (found?.name === name) return { id: found.id, name, productTypeId: found.prod_type.id };
   const create = async () => {
-    const created = await api.post("products/", { name, description, prod_type: productTypeId, tags }, product);
+    const created = await api.post(
+      "products/",
+      {
+        ...{ name, description, prod_type: productTypeId, tags },
+        ...dropUndefined({ business_criticality: businessCriticality }),
+      },
+      product,
+    );
     made.add(created.id);
     return toProduct(created);
   };
@@ -150,7 +158,7 @@ async function findEngagement(
   if (first.id < created.id) {
     await api.transport.request("DELETE", `engagements/${created.id}/`, { expect: [403, 404] });
   }
-  return toEngagement(first);
+  return { ...toEngagement(first), isNew: first.id === created.id };
 }
 
 /** As secureCodeBox's Java hook makes them: it finds only those that none of the four checklists is for. */
@@ -171,6 +179,7 @@ const engagementRow = (wanted: EngagementWanted) => ({
   threat_model: false,
   api_test: false,
   check_list: false,
+  ...dropUndefined({ source_code_management_uri: wanted.sourceCodeManagementUri }),
 });
 
 const toUser = (raw: z.output<typeof user>): User => ({

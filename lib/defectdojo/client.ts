@@ -56,7 +56,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
  * (https://github.com/DefectDojo/django-DefectDojo/issues/5312).
  */
 async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportAnswer> {
-  const flags = { active: request.active, verified: request.verified };
+  const flags = { active: request.active, verified: request.verified, ...request.flags };
   const fields: (readonly [string, string])[] = [
     ["scan_type", request.scanType],
     ["engagement", String(request.engagementId)],

@@ -207,6 +207,10 @@ function toFinding(raw: RawFinding, locations: readonly string[]): DojoFinding {
     mitigated: raw.is_mitigated ?? false,
     active: raw.active ?? false,
     verified: raw.verified ?? false,
+    underReview: raw.under_review ?? false,
+    mitigatedBy: raw.mitigated_by ?? undefined,
+    lastReviewedAt: raw.last_reviewed || undefined,
+    lastReviewedBy: raw.last_reviewed_by ?? undefined,
     locations,
   };
 }

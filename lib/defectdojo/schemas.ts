@@ -100,6 +100,10 @@ export const finding = z.object({
   is_mitigated: z.boolean().nullish(),
   active: z.boolean().nullish(),
   verified: z.boolean().nullish(),
+  under_review: z.boolean().nullish(),
+  mitigated_by: id.nullish(),
+  last_reviewed: text,
+  last_reviewed_by: id.nullish(),
   endpoints: z.array(id).nullish(),
 });
 export type RawFinding = z.infer<typeof finding>;

@@ -93,12 +93,13 @@ async function runJob(
   settings: RecordSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
+  const currentScan = () => readSidecar(ports.storage, job, settings.ingest).catch(unreadable);
   if (job.kind === "resync") {
     if (job.look === undefined) await refuseAfterDeaths(job, delivery, ports.pending);
+    // `follow` knows the test and its scan's place, not the Scan.
     const scan = job.scan ?? (await readSidecar(ports.storage, job, settings.ingest));
     return await resyncJob({ ...job, scan }, ports, settings.flow);
   }
-  const currentScan = () => readSidecar(ports.storage, job, settings.ingest).catch(unreadable);
   if (hasScan(job)) return await importJob(job, { ...ports, currentScan }, settings.flow, delivery);
   // Its key is settled once the sidecar is read.
   const { bucket, key, etag, versionId, sequencer } = job;

@@ -49,6 +49,14 @@ export const receiptSchema = z.object({
   riskAccepted: count,
   outOfScope: count,
   mitigated: count,
+  /**
+   * Verdicts that the last sync which wrote anything found changed, at most {@link MOST_CHANGES} of them, in words (`active`, `falsePositive`, …); no
+   * words where the finding was or is not there. `by` is the id of DefectDojo's user, where it tells. Missing before the first resync that wrote.
+   */
+  changed: z
+    .array(z.object({ findingId: count, from: z.array(z.string()), to: z.array(z.string()), by: count.optional() }))
+    .optional(),
+  changedCount: count.optional(),
   /** What had to be repaired so that DefectDojo takes it, at most {@link MOST_REPAIRS} of them. */
   repairs: z.array(z.string()),
   repairCount: count,
@@ -62,6 +70,7 @@ export const receiptSchema = z.object({
 
 export type Receipt = z.infer<typeof receiptSchema>;
 export const MOST_REPAIRS = 100;
+export const MOST_CHANGES = 100;
 /** Characters. */
 export const LONGEST_REPAIR = 1_000;
 
@@ -69,6 +78,19 @@ export const LONGEST_REPAIR = 1_000;
 const JOB_METADATA = "dojo-relay-job";
 const ETAG_METADATA = "dojo-relay-etag";
 const RUN_METADATA = "dojo-relay-run";
+/** On what a resync wrote: how many verdicts it found changed, and when it was begun, which its receipt says too. */
+const CHANGED_METADATA = "dojo-relay-changed";
+const SYNCED_METADATA = "dojo-relay-synced";
+
+export function changesMetadata(startedAt: string, changedCount: number): Record<string, string> {
+  return { [CHANGED_METADATA]: String(changedCount), [SYNCED_METADATA]: startedAt };
+}
+
+/** What a resync wrote into the metadata of findings.json; undefined where none did. */
+export function readChangesMetadata(metadata: Readonly<Record<string, string>>) {
+  const [startedAt, changed] = [metadata[SYNCED_METADATA], Number(metadata[CHANGED_METADATA])];
+  return startedAt === undefined || !Number.isInteger(changed) ? undefined : { startedAt, changedCount: changed };
+}
 
 export function ownMetadata(job: Job): Record<string, string> {
   const run = jobRun(job);

@@ -79,6 +79,7 @@ export interface ProductWanted {
   readonly description: string;
   readonly tags: readonly string[];
   readonly productTypeId: number;
+  readonly businessCriticality?: string;
 }
 
 export interface EngagementWanted {
@@ -95,10 +96,13 @@ export interface EngagementWanted {
   readonly end: string;
   /** Link the engagement to secureCodeBox as its orchestration engine; needs rights that a low-privileged token lacks. */
   readonly orchestrated: boolean;
+  readonly sourceCodeManagementUri?: string;
 }
 
 export interface Engagement extends Named {
   readonly productId: number;
+  /** It was made right now. */
+  readonly isNew?: boolean;
 }
 
 export interface Test {
@@ -141,6 +145,8 @@ export interface ImportRequest {
   readonly branchTag?: string;
   readonly commitHash?: string;
   readonly groupBy?: string;
+  /** Further fields of import-scan, by the API's names. */
+  readonly flags?: Readonly<Record<string, boolean>>;
   /** Milliseconds to wait for the answer; the import itself goes on behind it. */
   readonly timeoutMs: number;
 }
@@ -200,6 +206,12 @@ export interface DojoFinding {
   readonly mitigated: boolean;
   readonly active: boolean;
   readonly verified: boolean;
+  readonly underReview: boolean;
+  /** Id of the user who closed it, where it is closed. */
+  readonly mitigatedBy: number | undefined;
+  /** The last review: by the import, and in DefectDojo's pages; ISO 8601. */
+  readonly lastReviewedAt: string | undefined;
+  readonly lastReviewedBy: number | undefined;
   /** Its locations as URLs, in DefectDojo's order. */
   readonly locations: readonly string[];
 }

@@ -12,7 +12,9 @@ import type { ScanFinding } from "../report/findings-file.ts";
 import { streamFindings } from "../report/report.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
+import { readLastWriteBack } from "./last-write-back.ts";
 import { mergeFindings } from "./merge.ts";
+import { type Rewritten, rewriteFindings, saysTheSame } from "./rewrite.ts";
 import { type Counts, countsOf, tally } from "./tally.ts";
 import type { MappingContext } from "./to-synced-finding.ts";
 import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
@@ -38,6 +40,8 @@ export interface TestToSync {
   readonly warnings: readonly string[];
   /** ETag that findings.json has now, and whether that is our own write-back. */
   readonly current: { readonly etag: string; readonly own: boolean };
+  /** Of a resync: the receipt of the last sync. Only what differs is written. */
+  readonly last?: Receipt | undefined;
   readonly startedAt: number;
   readonly timings: Record<string, number>;
 }
@@ -52,9 +56,9 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   const { job } = test;
   const syncMode = test.importedAs === GENERIC ? settings.syncMode : "replace";
   const started = clock.now();
-  const counts = settings.syncBack
+  const { counts, changes, same }: Synced = settings.syncBack
     ? await writeBack(test, ports, { ...settings, syncMode })
-    : countsOf(await dojo.countFindings(test.testId, test.statistics));
+    : { counts: countsOf(await dojo.countFindings(test.testId, test.statistics)) };
   const finished = clock.now();
   const { productType, product, engagement } = test.place;
   const receipt: Receipt = {
@@ -83,6 +87,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     engagement: { id: engagement.id, name: engagement.name, url: dojo.url("engagement", engagement.id) },
     test: { id: test.testId, name: test.options.testTitle, url: dojo.url("test", test.testId) },
     ...counts,
+    ...changes,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
     warnings: [...test.warnings],
@@ -90,6 +95,9 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     finishedAt: new Date(finished).toISOString(),
     timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
   };
+  if (same && test.last !== undefined && saysTheSame(test.last, receipt)) {
+    return { outcome: "synced", receipt: test.last, why: "nothing changed, nothing was written" };
+  }
   const stillOurs = async () => {
     const head = await storage.head(job);
     if (head === undefined) return false;
@@ -101,12 +109,20 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   return { outcome: receipt.outcome, receipt };
 }
 
-/** Writes today's findings over the scan's. @returns their counts */
-async function writeBack(test: TestToSync, { storage, dojo }: FlowPorts, settings: FlowSettings): Promise<Counts> {
-  const { job, current } = test;
+/** What became of findings.json, and its counts. */
+interface Synced extends Partial<Rewritten> {
+  readonly counts: Counts;
+}
+
+/** Writes today's findings over the scan's; a resync only where they differ. */
+async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
+  const { storage, dojo, log } = ports;
+  const { job, current, last } = test;
+  const lastWriteBack = last && (await readLastWriteBack(storage, job, current.etag, log));
+  const startedAt = new Date(test.startedAt).toISOString();
   const mapping: MappingContext = {
     scan: job.scan,
-    now: new Date(test.startedAt).toISOString(),
+    now: lastWriteBack?.scanCreatedAt ?? startedAt,
     url: (kind, id) => dojo.url(kind, id),
   };
   if (!current.own) await keepOriginal(storage, job);
@@ -116,8 +132,13 @@ async function writeBack(test: TestToSync, { storage, dojo }: FlowPorts, setting
     settings.syncMode === "merge"
       ? mergeFindings(await uploaded(test, storage, settings), inDojo, isImported(test), mapping)
       : inDojo;
-  await writeFindings({ storage, job, currentEtag: current.etag }, findings, counts);
-  return counts.counts();
+  const place = { storage, job, currentEtag: current.etag };
+  if (last === undefined || lastWriteBack === undefined) {
+    await writeFindings(place, findings, counts);
+    return { counts: counts.counts() };
+  }
+  const rewritten = await rewriteFindings({ ...place, lastWriteBack, last, startedAt }, findings, counts);
+  return { counts: counts.counts(), ...rewritten };
 }
 
 /** The findings as they were uploaded. */

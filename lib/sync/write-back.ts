@@ -41,7 +41,7 @@ export async function keepOriginal(storage: Storage, job: ScanJob): Promise<void
 }
 
 /** The findings that are written over. */
-interface Place {
+export interface Place {
   readonly storage: Storage;
   readonly job: ScanJob;
   /** ETag that they have now. */
@@ -53,20 +53,26 @@ interface Place {
  * @returns the new ETag
  * @throws RelayError `storage-precondition` if somebody did; the bucket holds what they wrote
  */
-export async function writeFindings(
-  { storage, job, currentEtag }: Place,
-  findings: AsyncIterable<Written>,
-  tally: Tally,
-): Promise<string> {
+export async function writeFindings(place: Place, findings: AsyncIterable<Written>, tally: Tally): Promise<string> {
   const body = Readable.from(batched(encode(findings, tally)), { objectMode: false });
+  return await putFindings(place, body);
+}
+
+/** Puts a body over the findings, marked as ours; errors as {@link writeFindings}. */
+export async function putFindings(
+  { storage, job, currentEtag }: Place,
+  body: Readable,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<string> {
   return await storage.write(job, body, {
     contentType: JSON_TYPE,
-    metadata: ownMetadata(job),
+    metadata: { ...ownMetadata(job), ...metadata },
     condition: { ifMatch: currentEtag },
   });
 }
 
-async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
+/** The text of findings.json, finding by finding, counted as they pass. */
+export async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
   let first = true;
   for await (const { finding, original, written } of findings) {
     tally.add(finding, original, written);

@@ -33,6 +33,7 @@ describe("status", { timeout: 120_000 }, () => {
       scans: { done: 2, running: 1, waiting: 3 },
       queue: { waiting: 0, running: 0, failed: 1 },
       findings: { findings: 6, new: 3, duplicates: 3, falsePositives: 0 },
+      unknownAnnotations: 0,
       notes: [],
     });
     expect(status.open.map(({ key, state }) => `${state} ${key}`)).toEqual([
@@ -120,6 +121,12 @@ it("a long list of open scans is cut, and says so", () => {
     outOfScope: 0,
     mitigated: 0,
   };
-  const text = toText({ scans: { done: 0, running: 0, waiting: 30 }, findings, open, notes: [] });
+  const text = toText({
+    scans: { done: 0, running: 0, waiting: 30 },
+    findings,
+    open,
+    unknownAnnotations: 0,
+    notes: [],
+  });
   expect(text).toMatch(/k19 +waiting\nand 10 more$/);
 });
