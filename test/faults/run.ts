@@ -33,6 +33,7 @@ const QUICK = {
   POLL_SECONDS: "0.05",
   IMPORT_SETTLE_SECONDS: "1",
   IMPORT_STALLED_SECONDS: "1",
+  IMPORT_REFUSAL_SECONDS: "0",
   DEDUPLICATION_QUIET_SECONDS: "0",
   // A message that no run waits for; the random schedules have them.
   SECOND_LOOK_SECONDS: "0",
