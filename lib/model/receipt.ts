@@ -31,6 +31,8 @@ export const receiptSchema = z.object({
   product: dojoObject,
   engagement: dojoObject,
   test: dojoObject,
+  /** How many findings the import kept in DefectDojo; missing in receipts of earlier versions. */
+  kept: count.optional(),
   /**
    * Whether DefectDojo said that deduplication was done before the findings were read (`confirmed`), or the number of duplicates only stood still
    * (`assumed`; a resync later mends what was missed). Missing in receipts of earlier versions.

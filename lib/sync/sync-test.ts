@@ -12,6 +12,7 @@ import type { ScanFinding } from "../report/findings-file.ts";
 import { streamFindings } from "../report/report.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
+import { withFewerFindings } from "./fewer-findings.ts";
 import { readLastWriteBack } from "./last-write-back.ts";
 import { mergeFindings } from "./merge.ts";
 import { type Rewritten, rewriteFindings, saysTheSame } from "./rewrite.ts";
@@ -33,6 +34,8 @@ export interface TestToSync {
   readonly total: number | undefined;
   /** What the import's own answer counted, where there was one: in read-only mode it is not asked for again. */
   readonly statistics?: ImportStatistics | undefined;
+  /** How many findings the import kept, where that is known. */
+  readonly kept?: number | undefined;
   /** What was known of its deduplication after the import, where that is known. */
   readonly deduplication: Receipt["deduplication"];
   readonly repairs: readonly string[];
@@ -59,6 +62,11 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   const { counts, changes, same }: Synced = settings.syncBack
     ? await writeBack(test, ports, { ...settings, syncMode })
     : { counts: countsOf(await dojo.countFindings(test.testId, test.statistics)) };
+  const { warnings, missing } = withFewerFindings(test.warnings, test.kept, counts.findings.count);
+  if (missing > 0) {
+    ports.log.warn("findings of the import are no longer in DefectDojo", { object: uri(job), missing });
+    ports.metrics.add("FindingsMissing", missing);
+  }
   const finished = clock.now();
   const { productType, product, engagement } = test.place;
   const receipt: Receipt = {
@@ -79,6 +87,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
       run: jobRun(job),
       sequencer: job.sequencer,
       fellBack: test.fellBack,
+      kept: test.kept,
       deduplication: test.deduplication,
     }),
     syncMode,
@@ -90,7 +99,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     ...changes,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
-    warnings: [...test.warnings],
+    warnings,
     startedAt: new Date(test.startedAt).toISOString(),
     finishedAt: new Date(finished).toISOString(),
     timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
