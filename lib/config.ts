@@ -4,6 +4,7 @@ import { gateHeaders } from "./model/gate-headers.ts";
 import { parseLabels } from "./model/hook-selector.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
+import { apiKeyIn, dojoUrlIn } from "./model/typos.ts";
 import { describeIssues } from "./util/issues.ts";
 import { jsonText } from "./util/json-text.ts";
 import { rememberSecretVariables } from "./util/secret-variables.ts";
@@ -56,6 +57,8 @@ function isUsablePattern(name: string): boolean {
 
 /** What both functions read. */
 const common = z.object({
+  /** Of both services that have none of their own; see {@link read}. */
+  AWS_ENDPOINT_URL: httpUrl.optional(),
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
   AWS_ENDPOINT_URL_SQS: httpUrl.optional(),
   AWS_REGION: z.string().default("us-east-1"),
@@ -75,8 +78,8 @@ const common = z.object({
 
 /** What reaching DefectDojo takes. Durations in seconds. */
 const dojo = z.object({
-  DEFECTDOJO_URL: httpUrl,
-  DEFECTDOJO_APIKEY: z.string().trim().min(1).optional(),
+  DEFECTDOJO_URL: z.string().transform(dojoUrlIn).pipe(httpUrl),
+  DEFECTDOJO_APIKEY: z.string().transform(apiKeyIn).pipe(z.string().min(1)).optional(),
   DEFECTDOJO_APIKEY_SECRET: z.string().min(1).optional(),
   DEFECTDOJO_APIKEY_PARAMETER: z.string().min(1).optional(),
   /** Sent with every request to DefectDojo, for a gate before it: `{"NAME": "VALUE"}`. */
@@ -223,7 +226,9 @@ function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
     Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value?.trim() === "" ? undefined : value])),
   );
   rememberSecretVariables(env);
-  const parsed = schema.safeParse(set);
+  const { AWS_ENDPOINT_URL: endpoint } = set;
+  const endpoints = endpoint === undefined ? {} : { AWS_ENDPOINT_URL_S3: endpoint, AWS_ENDPOINT_URL_SQS: endpoint };
+  const parsed = schema.safeParse({ ...endpoints, ...set });
   if (!parsed.success) {
     throw new RelayError("config-invalid", `Invalid configuration: ${describeIssues(parsed.error)}`, {
       object: "environment",
