@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { readStoreConfig } from "../lib/config.ts";
 import { describeError } from "../lib/errors.ts";
+import { lossOf } from "../lib/model/receipt.ts";
 import type { Progress } from "../lib/observe.ts";
 import { print } from "./options.ts";
 import { type Service, startService } from "./runtime/service.ts";
@@ -21,6 +22,8 @@ interface Row {
   readonly scan: string;
   readonly scanType: string;
   readonly importedAs: string;
+  /** What the scanner found, before what is written. */
+  readonly uploaded: number;
   readonly findings: number;
   readonly new: number;
   readonly duplicates: number;
@@ -28,6 +31,8 @@ interface Row {
   readonly testUrl: string;
   readonly syncedKey: string;
   readonly outcome: string;
+  /** Where DefectDojo keeps less than was uploaded. */
+  readonly loss: string;
 }
 
 /** The main job on the embedded default: the sample scans through the runtime into a stand-in DefectDojo and back. */
@@ -98,12 +103,14 @@ async function startSampleDojo() {
 
 const NOTHING = {
   importedAs: "",
+  uploaded: 0,
   findings: 0,
   new: 0,
   duplicates: 0,
   falsePositives: 0,
   testUrl: "",
   syncedKey: "",
+  loss: "",
 };
 
 function toRow(progress: Progress): Row | undefined {
@@ -121,6 +128,7 @@ function toRow(progress: Progress): Row | undefined {
     scan,
     scanType,
     importedAs: receipt.importedAs,
+    uploaded: receipt.uploaded?.count ?? 0,
     findings: receipt.findings.count,
     new: receipt.new,
     duplicates: receipt.duplicates,
@@ -128,6 +136,7 @@ function toRow(progress: Progress): Row | undefined {
     testUrl: receipt.test.url,
     syncedKey: job.key,
     outcome,
+    loss: lossOf(receipt) ?? "",
   };
 }
 

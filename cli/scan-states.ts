@@ -1,7 +1,7 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
 import { jobKey } from "../lib/model/job.ts";
 import { CHECKPOINT_NAME, type ObjectRef, RECEIPT_NAME } from "../lib/model/object-keys.ts";
-import type { Receipt } from "../lib/model/receipt.ts";
+import { lossOf, type Receipt } from "../lib/model/receipt.ts";
 import type { Log } from "../lib/observe.ts";
 import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, Storage } from "../lib/ports/storage.ts";
@@ -16,6 +16,10 @@ type Done = Pick<
 > & {
   readonly findings: number;
   readonly testUrl: string;
+  /** Findings of the scanner that nothing in DefectDojo stands for; 0 where that is not known. */
+  readonly onlyInScan: number;
+  /** That DefectDojo keeps less than was uploaded. */
+  readonly loss: string | undefined;
 };
 
 /** How far a scan is. */
@@ -92,6 +96,8 @@ async function finished(
   const done = {
     ...{ importedAs, findings: counts.count, new: stored.receipt.new, duplicates, falsePositives },
     ...{ riskAccepted, outOfScope, mitigated, testUrl: stored.receipt.test.url },
+    onlyInScan: stored.receipt.onlyInScan ?? 0,
+    loss: lossOf(stored.receipt),
   };
   known.set(findings.key, { etag: version, done });
   return done;

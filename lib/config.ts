@@ -2,6 +2,7 @@ import * as z from "zod";
 import { gateHeaders } from "./defectdojo/headers.ts";
 import { RelayError } from "./errors.ts";
 import { parseLabels } from "./model/hook-selector.ts";
+import { SYNC_MODES } from "./model/receipt.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
 import { describeIssues } from "./util/issues.ts";
@@ -73,7 +74,7 @@ const dojo = z.object({
   DEFECTDOJO_USER_ID: z.coerce.number().int().positive().optional(),
   DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),
   DEFECTDOJO_SYNC_FINDINGS_BACK: bool(true),
-  SYNC_MODE: z.enum(["replace", "merge"]).default("replace"),
+  SYNC_MODE: z.enum(SYNC_MODES).default("replace"),
   SCAN_TYPE_MAP: jsonText(scanTypeMapSchema).optional(),
   READ_CONCURRENCY: int(4, 1, 32),
   DEFECTDOJO_TIMEOUT_SECONDS: int(60, 1, 900),

@@ -32,6 +32,7 @@ export const METRICS = {
   FollowLag: "Milliseconds",
   FindingsImported: "Count",
   FindingsNew: "Count",
+  FindingsOnlyInScan: "Count",
   JobDuration: "Milliseconds",
   ImportDuration: "Milliseconds",
 } as const;

@@ -1,6 +1,6 @@
 import type { DeduplicationTiming } from "./importer/deduplication.ts";
 import type { LedgerTiming } from "./importer/ledger.ts";
-import type { Receipt } from "./model/receipt.ts";
+import type { Receipt, SyncMode } from "./model/receipt.ts";
 import type { ScanTypeMap } from "./model/scan-types.ts";
 import type { Observer } from "./observe.ts";
 import type { DefectDojo } from "./ports/defectdojo.ts";
@@ -22,7 +22,7 @@ export interface FlowSettings {
   readonly username: string | undefined;
   /** False: import only, findings.json is not touched. */
   readonly syncBack: boolean;
-  readonly syncMode: "replace" | "merge";
+  readonly syncMode: SyncMode;
   readonly scanTypeMap: ScanTypeMap;
   readonly limits: ReportLimits;
   readonly ledger: LedgerTiming;

@@ -1,4 +1,5 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
+import { lossOf } from "../../lib/model/receipt.ts";
 import type { Progress } from "../../lib/observe.ts";
 
 /** A scan as people see it on the page. */
@@ -82,6 +83,12 @@ function toSeen(progress: Progress, now: Date): SeenScan {
     duplicates: receipt.duplicates,
     falsePositives: receipt.falsePositives,
     testUrl: receipt.test.url,
-    ...(receipt.fellBack === undefined ? {} : { why: receipt.fellBack }),
+    ...told([receipt.fellBack, lossOf(receipt)]),
   };
+}
+
+/** What a reader should know of a scan that is done. */
+function told(parts: readonly (string | undefined)[]): { why?: string } {
+  const why = parts.filter((part) => part !== undefined).join("; ");
+  return why === "" ? {} : { why };
 }

@@ -174,8 +174,9 @@ async function run(
     settings,
   );
   metrics.add("ImportDuration", importedAt - startedAt);
-  metrics.add("FindingsImported", outcome.receipt?.findings.count ?? 0);
+  metrics.add("FindingsImported", outcome.receipt?.kept?.count ?? 0);
   metrics.add("FindingsNew", outcome.receipt?.new ?? 0);
+  metrics.add("FindingsOnlyInScan", outcome.receipt?.onlyInScan ?? 0);
   return outcome;
 }
 

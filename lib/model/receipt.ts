@@ -5,6 +5,12 @@ import type { ObjectRef } from "./object-keys.ts";
 const filed = z.object({ id: z.number(), name: z.string(), url: z.string() });
 const count = z.number().int();
 
+/** How DefectDojo's findings and the scanner's become one findings.json. */
+export const SYNC_MODES = ["replace", "merge", "complete"] as const;
+export type SyncMode = (typeof SYNC_MODES)[number];
+
+const severities = z.object({ informational: count, low: count, medium: count, high: count });
+
 /**
  * The receipt, `defectdojo.json` beside the findings. It is written last: its landing is the event for everything that wants only
  * what is new and real.
@@ -24,7 +30,7 @@ export const receiptSchema = z.object({
   importedAs: z.string(),
   /** Why the two differ. */
   fellBack: z.string().optional(),
-  syncMode: z.enum(["replace", "merge"]),
+  syncMode: z.enum(SYNC_MODES),
   productType: filed,
   product: filed,
   engagement: filed,
@@ -37,9 +43,19 @@ export const receiptSchema = z.object({
   /** In the shape of `Scan.status.findings`. */
   findings: z.object({
     count,
-    severities: z.object({ informational: count, low: count, medium: count, high: count }),
+    severities,
     categories: z.record(z.string(), count),
   }),
+  /** What the scanner found, and what DefectDojo made of it. Missing in receipts of earlier versions. */
+  uploaded: z.object({ count, severities }).optional(),
+  kept: z.object({ count, severities }).optional(),
+  /**
+   * Findings of the scanner that one or more of DefectDojo's stand for, those that none does, and DefectDojo's that stand for none. Missing where
+   * DefectDojo's findings were not read (read-only mode), and in receipts of earlier versions.
+   */
+  matched: count.optional(),
+  onlyInScan: count.optional(),
+  onlyInDojo: count.optional(),
   /** Neither duplicate nor false positive, risk accepted, out of scope or mitigated, by itself or by its original. */
   new: count,
   duplicates: count,
@@ -59,6 +75,14 @@ export const receiptSchema = z.object({
 });
 
 export type Receipt = z.infer<typeof receiptSchema>;
+
+/** How the warning begins that DefectDojo has fewer or less severe findings than were uploaded. */
+export const KEEPS_LESS = "DefectDojo keeps less than the scanner found: ";
+
+/** That warning, where the import has it. */
+export const lossOf = ({ warnings }: Pick<Receipt, "warnings">): string | undefined =>
+  warnings.find((warning) => warning.startsWith(KEEPS_LESS));
+
 export const MOST_REPAIRS = 100;
 /** Characters. */
 export const LONGEST_REPAIR = 1_000;

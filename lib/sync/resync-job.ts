@@ -58,6 +58,7 @@ export async function resyncJob(
       repairCount: receipt.repairCount,
       warnings: receipt.warnings,
       current: { etag: head.etag, own: true },
+      resync: true,
       startedAt,
       timings: {},
     },

@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { ImportContext } from "../importer/import-context.ts";
-import { DOJO_SEVERITIES, type ImportOptions } from "../model/annotations.ts";
+import type { ImportOptions } from "../model/annotations.ts";
 import { jobKey, type ScanJob } from "../model/job.ts";
 import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
@@ -8,11 +11,20 @@ import { GENERIC } from "../model/scan-types.ts";
 import type { ImportStatistics } from "../ports/defectdojo.ts";
 import { writeReceipt } from "../ports/receipt-store.ts";
 import { streamFindings } from "../report/report.ts";
-import { dojoSeverity } from "../report/to-generic-finding.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
-import { mergeFindings } from "./merge.ts";
+import {
+  compared,
+  counting,
+  countSeverity,
+  fewerWarning,
+  type SeverityCounts,
+  severityCounts,
+  type UploadedCounts,
+} from "./comparison.ts";
+import { type Match, matchRow, relate } from "./match/match.ts";
+import { MODES } from "./merge.ts";
+import type { MergeContext } from "./merged-finding.ts";
 import { type Counts, countsOf, tally } from "./tally.ts";
-import type { MappingContext } from "./to-synced-finding.ts";
 import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
 
 /** A complete test in DefectDojo, to be brought back into the bucket. */
@@ -35,6 +47,8 @@ export interface TestToSync {
   readonly warnings: readonly string[];
   /** ETag that findings.json has now, and whether that is our own write-back. */
   readonly current: { readonly etag: string; readonly own: boolean };
+  /** True for a test that was brought back before. */
+  readonly resync?: boolean;
   readonly startedAt: number;
   readonly timings: Record<string, number>;
 }
@@ -47,11 +61,13 @@ export interface TestToSync {
 export async function syncTest(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
   const { storage, dojo, clock, log } = ports;
   const { job } = test;
-  const syncMode = test.importedAs === GENERIC ? settings.syncMode : "replace";
+  const { syncMode } = settings;
   const started = clock.now();
-  const counts = settings.syncBack
-    ? await writeBack(test, ports, { ...settings, syncMode })
-    : countsOf(await dojo.countFindings(test.testId, test.statistics));
+  const { imported, ...counts } = await (settings.syncBack ? writeBack : countOnly)(test, ports, settings);
+  // What people deleted or changed since the import is no loss, and of a generic import every finding was counted already.
+  const comparable = imported !== undefined && test.resync !== true && test.importedAs !== GENERIC;
+  const fewer = comparable ? fewerWarning(imported, counts.kept) : undefined;
+  if (fewer !== undefined) log.warn(fewer, { object: uri(job), testId: test.testId });
   const finished = clock.now();
   const { productType, product, engagement } = test.filed;
   const receipt: Receipt = {
@@ -77,7 +93,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     ...counts,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
-    warnings: [...test.warnings],
+    warnings: [...test.warnings, ...(fewer === undefined ? [] : [fewer])],
     startedAt: new Date(test.startedAt).toISOString(),
     finishedAt: new Date(finished).toISOString(),
     timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
@@ -93,36 +109,73 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   return { outcome: receipt.outcome, receipt };
 }
 
-/** Writes today's findings over the scan's. @returns their counts */
-async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Counts> {
+/** What the receipt tells of findings. */
+type Found = Counts &
+  Pick<Receipt, "uploaded" | "matched" | "onlyInScan" | "onlyInDojo"> & {
+    readonly kept: SeverityCounts;
+    /** Of what was uploaded what the minimum severity lets through, where the upload is there. */
+    readonly imported: SeverityCounts | undefined;
+  };
+
+/** Counts the findings on both sides without reading DefectDojo's (read-only mode). */
+async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limits }: FlowSettings): Promise<Found> {
+  const { job, options } = test;
+  const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
+  const upload = streamFindings(await storage.read(job, job.etag), job, limits);
+  for await (const _ of counting(upload, uploaded, options.minimumSeverity));
+  const counts = countsOf(await dojo.countFindings(test.testId, test.statistics));
+  const { count, severities } = counts.findings;
+  const kept = { count, severities: { ...severities } };
+  return { ...counts, uploaded: uploaded.all, imported: uploaded.imported, kept };
+}
+
+/** Writes today's findings over the scan's. */
+async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Found> {
   const { storage, dojo } = ports;
-  const { job, current } = test;
-  const mapping: MappingContext = {
+  const { job, current, options, testId } = test;
+  if (!current.own) await keepOriginal(storage, job);
+  const original = originalOf(job);
+  // Our own write-back has taken the upload's place.
+  const upload = current.own ? await storage.read(original) : await storage.read(job, job.etag);
+  const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
+  const relation = relate(matchRow(test.importedAs), options.minimumSeverity);
+  if (upload !== undefined) {
+    const findings = counting(streamFindings(upload, job, settings.limits), uploaded, options.minimumSeverity);
+    for await (const finding of findings) relation.addScanner(finding);
+  }
+  const kept = severityCounts();
+  const context: MergeContext = {
     scan: job.scan,
     now: new Date(test.startedAt).toISOString(),
     url: (kind, id) => dojo.url(kind, id),
+    testId,
+    generic: test.importedAs === GENERIC,
   };
-  if (!current.own) await keepOriginal(storage, job);
+  const inDojo = replaced(dojo, testId, test.total, context, (finding) => {
+    relation.addDojo(finding);
+    countSeverity(kept, finding.severity);
+  });
+  let matches: readonly Match[] | undefined;
+  const resolved = () => {
+    matches ??= relation.resolve();
+    return matches;
+  };
   const counts = tally();
-  const inDojo = replaced(dojo, test.testId, test.total, mapping);
-  const findings = settings.syncMode === "merge" ? await merged(test, inDojo, ports, settings, mapping) : inDojo;
-  await writeFindings(storage, job, findings, counts, current.etag);
-  return counts.counts();
-}
-
-async function merged(
-  test: TestToSync,
-  inDojo: ReturnType<typeof replaced>,
-  { storage }: FlowPorts,
-  settings: FlowSettings,
-  mapping: MappingContext,
-) {
-  const original = originalOf(test.job);
-  const least = DOJO_SEVERITIES.indexOf(test.options.minimumSeverity);
-  return mergeFindings(
-    streamFindings(await storage.read(original), original, settings.limits),
-    inDojo,
-    (finding) => DOJO_SEVERITIES.indexOf(dojoSeverity(finding.severity) ?? "Info") <= least,
-    mapping,
-  );
+  const folder = await mkdtemp(join(tmpdir(), "dojo-relay-sync-"));
+  try {
+    const findings = MODES[settings.syncMode]({
+      inDojo,
+      uploaded: async () => streamFindings(await storage.read(original), original, settings.limits),
+      matches: resolved,
+      folder,
+      context,
+    });
+    await writeFindings(storage, job, findings, counts, current.etag);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  // Whoever removed the kept upload of an earlier import has nothing left to compare with.
+  if (upload === undefined) return { ...counts.counts(), kept, imported: undefined };
+  const { all, imported } = uploaded;
+  return { ...counts.counts(), uploaded: all, imported, kept, ...compared(resolved(), kept.count) };
 }
