@@ -1,9 +1,9 @@
 import { type RelayError, toRelayError } from "../lib/errors.ts";
 import { type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest/ingest.ts";
 import { readSidecar } from "../lib/ingest/sidecar.ts";
-import { encodeJob, jobKey, messageGroup, type ScanJob } from "../lib/model/job.ts";
+import { encodeJob, messageGroup, type ScanJob } from "../lib/model/job.ts";
 import { nameOf, type ObjectRef, uri } from "../lib/model/object-keys.ts";
-import { type Receipt, uploadedEtag, writtenBackBy } from "../lib/model/receipt.ts";
+import { isReceiptOf, type Receipt, uploadedEtag, writtenBackBy } from "../lib/model/receipt.ts";
 import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, ObjectHead } from "../lib/ports/storage.ts";
 import { mapInOrder } from "../lib/util/concurrency.ts";
@@ -70,7 +70,7 @@ export function importNeeded(
   head: ObjectHead,
   stored: Receipt | undefined,
 ): { etag: string; why: string } | undefined {
-  const receipt = stored?.jobKey === jobKey({ ...ref, etag: stored?.etag ?? "" }) ? stored : undefined;
+  const receipt = stored !== undefined && isReceiptOf(ref, stored) ? stored : undefined;
   const uploaded = uploadedEtag(ref, head.metadata);
   if (uploaded !== undefined) {
     const done = receipt?.jobKey === writtenBackBy(ref, head.metadata);

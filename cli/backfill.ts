@@ -3,12 +3,13 @@ import { sqsQueue } from "../lib/aws/sqs-queue.ts";
 import { describeError } from "../lib/errors.ts";
 import { ingestSettings } from "../lib/settings.ts";
 import { systemClock } from "../lib/util/clock.ts";
+import { redactAll } from "../lib/util/secrets.ts";
 import { type Backfilled, type BackfillOptions, backfillScans } from "./backfill-scans.ts";
 import { commandLog, NO_METRICS } from "./command-log.ts";
 import { findQueues, operator } from "./operator.ts";
 import { parseRate, parseSince } from "./options.ts";
 import { interruptible } from "./terminal/interruption.ts";
-import { printableLine, shellWord } from "./terminal/printable.ts";
+import { printableJson, printableLine, shellWord } from "./terminal/printable.ts";
 import { progressLine } from "./terminal/progress.ts";
 
 interface Options {
@@ -116,11 +117,11 @@ function jsonOutput(): Output {
         result.outcome === "failed"
           ? { why: describeError(result.error), reason: result.error.reason, advice: result.error.advice }
           : { why: result.why };
-      process.stdout.write(`${first ? "" : ","}\n ${JSON.stringify({ key, outcome, ...why })}`);
+      process.stdout.write(`${first ? "" : ","}\n ${printableJson({ key, outcome, ...redactAll(why) })}`);
       first = false;
     },
     end: ({ enqueued, done, "not-selected": notSelected, failed }, lastKey) => {
-      const rest = JSON.stringify({ enqueued, done, notSelected, failed, lastKey: lastKey ?? null });
+      const rest = printableJson({ enqueued, done, notSelected, failed, lastKey: lastKey ?? null });
       process.stdout.write(`\n], ${rest.slice(1, -1)} }\n`);
     },
   };

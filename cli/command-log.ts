@@ -1,5 +1,6 @@
 import { describeError } from "../lib/errors.ts";
 import type { Fields, Log, Metrics } from "../lib/observe.ts";
+import { redact } from "../lib/util/secrets.ts";
 import { printableLine } from "./terminal/printable.ts";
 
 const nothing = () => undefined;
@@ -13,7 +14,9 @@ export function commandLog(write: (line: string) => unknown = (line) => process.
         ...(object === undefined ? [] : [String(object)]),
         ...(error === undefined ? [] : [describeError(error, 300)]),
       ];
-      write(`${level}: ${printableLine(`${message}${details.length === 0 ? "" : ` (${details.join(": ")})`}`)}\n`);
+      write(
+        `${level}: ${printableLine(redact(`${message}${details.length === 0 ? "" : ` (${details.join(": ")})`}`))}\n`,
+      );
     };
   return { debug: nothing, info: nothing, warn: at("warning"), error: at("error") };
 }

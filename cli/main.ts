@@ -2,6 +2,7 @@ import "../lib/util/memory.ts";
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { describeError, RelayError } from "../lib/errors.ts";
+import { redact } from "../lib/util/secrets.ts";
 import { backfillCommand } from "./backfill.ts";
 import { CommandError } from "./command-error.ts";
 import { completionCommand } from "./completion.ts";
@@ -56,7 +57,7 @@ export async function run(argv: readonly string[]): Promise<void> {
       process.stderr.write(`dojo-relay: ${printable(describeError(error))}\n${error.advice}\n`);
     } else
       process.stderr.write(
-        `dojo-relay: ${printable(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
+        `dojo-relay: ${printable(redact(error instanceof Error ? (error.stack ?? error.message) : String(error)))}\n`,
       );
   }
 }

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
+import { redact, redactAll } from "../lib/util/secrets.ts";
 import { parseDuration } from "./terminal/durations.ts";
-import { printable } from "./terminal/printable.ts";
+import { printable, printableJson } from "./terminal/printable.ts";
 
 /** For `--rate`. */
 export function parseRate(text: string): number {
@@ -21,5 +22,5 @@ export function parseSince(text: string): Date {
 
 /** The answer of a command on stdout. */
 export function print(answer: unknown, json: boolean | undefined, text: () => string): void {
-  process.stdout.write(`${json ? JSON.stringify(answer, undefined, 1) : printable(text())}\n`);
+  process.stdout.write(`${json ? printableJson(redactAll(answer), 1) : printable(redact(text()))}\n`);
 }

@@ -1,5 +1,4 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
-import { jobKey } from "../lib/model/job.ts";
 import { CHECKPOINT_NAME, type ObjectRef, RECEIPT_NAME } from "../lib/model/object-keys.ts";
 import { lossOf, type Receipt } from "../lib/model/receipt.ts";
 import type { Log } from "../lib/observe.ts";
@@ -47,8 +46,8 @@ export function scanStates(
     const done = receipt === undefined ? undefined : await finished(storage, findings, receipt, log, known);
     if (done !== undefined) return { key, state: "done", ...done };
     if (pending === undefined) return { key, state: "waiting", what: "" };
-    const note = await checkpointStore(storage, log).read(findings, jobKey(findings));
-    return { key, state: "running", what: howFar(note, now) };
+    const note = await checkpointStore(storage, log).peek(findings);
+    return { key, state: "running", what: note === undefined ? "begun" : howFar(note, now) };
   });
 }
 

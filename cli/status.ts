@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
+import { redactAll } from "../lib/util/secrets.ts";
 import { commandLog } from "./command-log.ts";
 import { fifo } from "./dlq/fifo.ts";
 import { findQueues, type Operator, operator } from "./operator.ts";
 import { type KnownReceipts, type ScanState, scanStates } from "./scan-states.ts";
 import { interruptible } from "./terminal/interruption.ts";
-import { printable, printableLine } from "./terminal/printable.ts";
+import { printable, printableJson, printableLine } from "./terminal/printable.ts";
 import { progressLine } from "./terminal/progress.ts";
 import { table } from "./terminal/table.ts";
 
@@ -97,7 +98,7 @@ async function queueCounts({ config, sqs }: Pick<Operator, "config" | "sqs">) {
 }
 
 function show(status: Status, json: boolean, again: boolean): void {
-  const text = json ? JSON.stringify(status, undefined, again ? 0 : 1) : printable(describe(status));
+  const text = json ? printableJson(redactAll(status), again ? 0 : 1) : printable(describe(status));
   // A terminal is drawn anew, from its top left corner.
   const clear = again && !json && process.stdout.isTTY ? "\u001b[H\u001b[2J\u001b[3J" : "";
   const time = again && !json ? `${new Date().toISOString()}\n` : "";

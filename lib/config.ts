@@ -7,6 +7,7 @@ import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
 import { describeIssues } from "./util/issues.ts";
 import { jsonText } from "./util/json-text.ts";
+import { rememberSecretVariables } from "./util/secret-variables.ts";
 
 /** The environment: the only reader of `process.env`; everything else is handed its part. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -207,6 +208,7 @@ function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   const set = dropUndefined(
     Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value?.trim() === "" ? undefined : value])),
   );
+  rememberSecretVariables(env);
   const parsed = schema.safeParse(set);
   if (!parsed.success) {
     throw new RelayError("config-invalid", `The configuration is not right: ${describeIssues(parsed.error)}`, {

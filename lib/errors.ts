@@ -1,3 +1,5 @@
+import { redact } from "./util/secrets.ts";
+
 /**
  * The one family of errors of the relay, in three classes:
  * - `permanent`: no retry mends it; the message goes to the dead-letter queue after this try.
@@ -155,7 +157,7 @@ export class RelayError extends Error {
   readonly status: number | undefined;
 
   constructor(reason: Reason, message: string, options: RelayErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(redact(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.reason = reason;
     this.object = options.object;
     this.retryAfterSeconds = options.retryAfterSeconds;
@@ -179,7 +181,7 @@ export function toRelayError(error: unknown, object?: string): RelayError {
   return new RelayError("internal", messageOf(error), { cause: error, ...(object === undefined ? {} : { object }) });
 }
 
-/** The error, its causes and codes in one line, for logs and message attributes. Never longer than `limit` characters. */
+/** The error, its causes and codes in one line without secrets, for logs and message attributes. Never longer than `limit` characters. */
 export function describeError(error: unknown, limit = 1_000): string {
   const parts: string[] = [];
   for (let e: unknown = error, depth = 0; e !== undefined && depth < 5; depth++) {
@@ -187,7 +189,7 @@ export function describeError(error: unknown, limit = 1_000): string {
     parts.push(`${messageOf(e)}${code}`);
     e = e instanceof Error ? e.cause : undefined;
   }
-  const line = parts.join(": ").replace(/\s+/g, " ");
+  const line = redact(redact(parts.join(": ")).replace(/\s+/g, " "));
   return line.length > limit ? `${line.slice(0, limit - 1)}…` : line;
 }
 

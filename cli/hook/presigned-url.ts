@@ -1,5 +1,7 @@
 import { RelayError } from "../../lib/errors.ts";
+
 import { nameOf, type ObjectRef } from "../../lib/model/object-keys.ts";
+import { rememberSecrets } from "../../lib/util/secrets.ts";
 
 /** An address of one object, with its permission in the query. The query is a secret: only {@link PresignedUrl.where} is ever shown. */
 export interface PresignedUrl {
@@ -13,6 +15,9 @@ export interface PresignedUrl {
   readonly expiresAt: Date | undefined;
 }
 
+/** What gives the right: of signature version 4, of Google, of version 2. */
+const SECRET_PARAMETERS = ["X-Amz-Signature", "X-Amz-Security-Token", "X-Goog-Signature", "Signature"];
+
 /**
  * @param what which of the addresses it is, for the error
  * @throws RelayError `config-invalid`
@@ -22,6 +27,7 @@ export function parsePresignedUrl(text: string, what: string): PresignedUrl {
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new RelayError("config-invalid", `${what} is not an http(s) address`, { object: what });
   }
+  rememberSecrets(SECRET_PARAMETERS.map((name) => url.searchParams.get(name) ?? undefined));
   const key = decode(url.pathname.slice(1));
   return {
     url,

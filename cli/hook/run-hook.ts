@@ -112,7 +112,13 @@ async function importScan(
     };
     const delivery = { remainingMs: () => deadline - clock.now() };
     return await persist(
-      () => importJob({ version: 1, kind: "import", ...job, scan }, ports, { ...settings, syncBack }, delivery),
+      () =>
+        importJob(
+          { version: 1, kind: "import", ...job, scan, keyedBy: "upload" },
+          ports,
+          { ...settings, syncBack },
+          delivery,
+        ),
       patience,
     );
   } finally {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { jsonText } from "../../lib/util/json-text.ts";
+import { redactAll } from "../../lib/util/secrets.ts";
 import type { Activity } from "./activity.ts";
 import type { Reply, Route } from "./receiver.ts";
 
@@ -49,7 +50,8 @@ export function pageRoutes({ activity, redrive, dojoUrl }: PageOptions): Record<
         if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
         else response.write(text);
       };
-      const send = (event: string, data: unknown) => write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+      const send = (event: string, data: unknown) =>
+        write(`event: ${event}\ndata: ${JSON.stringify(redactAll(data))}\n\n`);
       send("all", { dojoUrl: dojoUrl(), scans: activity.scans() });
       const stop = activity.watch((scan) => send("scan", scan));
       const beat = setInterval(() => write(": still here\n\n"), HEARTBEAT_MS);

@@ -9,9 +9,10 @@ import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
 import { importerHandler, ingestHandler } from "../../lib/aws/handlers.ts";
 import { importerPorts } from "../../lib/aws/ports.ts";
 import { type Env, readImporterConfig, readServiceConfig, type ServiceConfig } from "../../lib/config.ts";
-import { RelayError } from "../../lib/errors.ts";
+import { describeError, RelayError } from "../../lib/errors.ts";
 import type { Log, Progress } from "../../lib/observe.ts";
 import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+import { rememberSecrets } from "../../lib/util/secrets.ts";
 import { fifo } from "../dlq/fifo.ts";
 import { redriveDeadLetters } from "../dlq/redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
@@ -76,6 +77,7 @@ async function start(
     );
   }
   const token = service.WEBHOOK_TOKEN ?? (await keptToken(service.DATA_DIR));
+  rememberSecrets([token]);
   const stores: EmbeddedStore[] = [];
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
@@ -98,7 +100,7 @@ async function start(
       return { status: 200, type: "application/json", body: `${JSON.stringify(taken)}\n` };
     } catch (error) {
       // Whoever sent it sends it again: this is only what a retry may mend.
-      return { status: 503, body: `${error instanceof Error ? error.message : String(error)}\n` };
+      return { status: 503, body: `${describeError(error)}\n` };
     }
   };
   const routes: Record<string, Route> = {

@@ -9,6 +9,11 @@ export function printable(text: string): string {
   );
 }
 
+/** A value as JSON for a terminal: the same characters as JSON's own escapes, so that it says the same. */
+export function printableJson(value: unknown, indent?: number): string {
+  return printable(JSON.stringify(value, undefined, indent));
+}
+
 /** The same for what has to stay in its line. */
 export function printableLine(text: string): string {
   return printable(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");

@@ -3,6 +3,7 @@ import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { CommonConfig } from "../config.ts";
 import { describeError, RelayError } from "../errors.ts";
 import { type Fields, METRICS, type Observer } from "../observe.ts";
+import { redact, redactAll } from "../util/secrets.ts";
 
 const UNITS = { Count: MetricUnit.Count, Milliseconds: MetricUnit.Milliseconds } as const;
 
@@ -15,10 +16,10 @@ export function powertoolsObserver(
   const metrics = new Metrics({ namespace: "DojoRelay", serviceName: service });
   return {
     log: {
-      debug: (message, fields) => logger.debug(message, readable(fields)),
-      info: (message, fields) => logger.info(message, readable(fields)),
-      warn: (message, fields) => logger.warn(message, readable(fields)),
-      error: (message, fields) => logger.error(message, readable(fields)),
+      debug: (message, fields) => logger.debug(redact(message), readable(fields)),
+      info: (message, fields) => logger.info(redact(message), readable(fields)),
+      warn: (message, fields) => logger.warn(redact(message), readable(fields)),
+      error: (message, fields) => logger.error(redact(message), readable(fields)),
     },
     metrics: { add: (name, value = 1) => metrics.addMetric(name, UNITS[METRICS[name]], value) },
     // Nothing is returned: middy would take it for the function's answer.
@@ -28,11 +29,11 @@ export function powertoolsObserver(
   };
 }
 
-/** Errors in one line with their reason and advice: a stack of ours says less than its causes. */
+/** Errors in one line with their reason and advice: a stack of ours says less than its causes. Without secrets. */
 export function readable(fields: Fields = {}): Record<string, unknown> {
   const { error, ...others } = fields;
-  if (error === undefined) return others;
+  if (error === undefined) return redactAll(others);
   const sorted =
     error instanceof RelayError ? { reason: error.reason, errorClass: error.errorClass, advice: error.advice } : {};
-  return { ...others, ...sorted, error: describeError(error) };
+  return redactAll({ ...others, ...sorted, error: describeError(error) });
 }

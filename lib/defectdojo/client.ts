@@ -141,5 +141,6 @@ function toTest(raw: ReturnType<(typeof test)["parse"]>): Test {
     engagementId: raw.engagement,
     buildId: raw.build_id,
     percentComplete: raw.percent_complete,
+    ...dropUndefined({ createdAt: raw.created ?? undefined }),
   };
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { describeError, type Reason, RelayError } from "../errors.ts";
+import { redact } from "../util/secrets.ts";
 
 interface Refusal {
   /** `METHOD /path`: never a header, so never the key. */
@@ -128,7 +129,7 @@ function redirectTarget(location: string): string {
  * What DefectDojo says of a refusal: `field: message; …`, or its message. The advertisement and the repr in `message` are left out.
  */
 export function describeAnswer(body: unknown, levels = 5): string {
-  if (typeof body === "string") return body.slice(0, 500);
+  if (typeof body === "string") return redact(body).slice(0, 500);
   if (typeof body !== "object" || body === null) return "";
   if (levels === 0) return "…";
   const inner = (value: unknown) => describeAnswer(value, levels - 1);
@@ -136,6 +137,6 @@ export function describeAnswer(body: unknown, levels = 5): string {
   const fields = Object.entries(body).filter(([name]) => !["message", "pro", "detail"].includes(name));
   const parts = fields.map(([name, value]) => `${name}: ${inner(value)}`);
   const message = "detail" in body ? body.detail : "message" in body ? body.message : undefined;
-  if (parts.length === 0 && typeof message === "string") return message.slice(0, 500);
-  return parts.join("; ").slice(0, 500);
+  if (parts.length === 0 && typeof message === "string") return redact(message).slice(0, 500);
+  return redact(parts.join("; ")).slice(0, 500);
 }

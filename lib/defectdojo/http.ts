@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RelayError, toRelayError } from "../errors.ts";
+import { rememberSecrets } from "../util/secrets.ts";
 import { connectionError, statusError } from "./errors.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
@@ -82,6 +83,7 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
     const [body, key, forGate] = await sent.catch((error: unknown) => {
       throw toRelayError(error, what); // nothing was sent
     });
+    rememberSecrets([key, ...Object.values(forGate ?? {})]);
     const headers = { ...forGate, accept: "application/json", authorization: `Token ${key}`, ...body?.headers };
     try {
       const signal = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);

@@ -38,6 +38,7 @@ export const test = z.object({
     .number()
     .nullish()
     .transform((value) => value ?? 0),
+  created: z.string().nullish(),
 });
 
 const number = z.number().int();

@@ -43,6 +43,8 @@ export type Checkpoint = z.infer<typeof noteSchema>;
 const MAX_BYTES = 1024 * 1024;
 
 export interface CheckpointStore {
+  /** The note as it is, whosever; undefined where there is none that can be read. */
+  peek(findings: ObjectRef): Promise<Checkpoint | undefined>;
   /** The note of this job; a new one where there is none, or another job's, or one that nobody can read. */
   read(findings: ObjectRef, jobKey: string): Promise<Checkpoint>;
   /**
@@ -98,6 +100,7 @@ export function checkpointStore(storage: Storage, log: Log): CheckpointStore {
   };
 
   return {
+    peek: find,
     read: async (findings, jobKey) => {
       const note = await find(findings);
       return note?.jobKey === jobKey ? note : { version: 1, jobKey, refusals: 0 };

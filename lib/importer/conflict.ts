@@ -1,7 +1,7 @@
 import { type Reason, RelayError } from "../errors.ts";
 import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
-import { writtenBackBy } from "../model/receipt.ts";
+import { uploadedEtag, writtenBackBy } from "../model/receipt.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { JobOutcome } from "../types.ts";
 import { Deferral } from "./deferral.ts";
@@ -28,7 +28,10 @@ export async function afterConflict(error: unknown, job: Job, etag: string, stor
     const message = `${uri(job)}: the store refused a condition that holds`;
     throw new RelayError("storage-unavailable", message, { object: uri(job), cause: error });
   }
-  if (writtenBackBy(job, head.metadata) === jobKey(job))
-    throw new Deferral(`${uri(job)} was written back by another delivery of this job`, OTHER_DELIVERY_SECONDS);
+  if (uploadedEtag(job, head.metadata) === job.etag) {
+    const by =
+      writtenBackBy(job, head.metadata) === jobKey(job) ? "delivery of this job" : "run with the same findings";
+    throw new Deferral(`${uri(job)} was written back by another ${by}`, OTHER_DELIVERY_SECONDS);
+  }
   return { outcome: "superseded", why: `${uri(job)} was written by another` };
 }

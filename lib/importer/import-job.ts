@@ -5,11 +5,9 @@ import { RelayError } from "../errors.ts";
 import { type ImportOptions, readAnnotations } from "../model/annotations.ts";
 import { jobKey, type ScanJob } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
-import { writtenBackBy } from "../model/receipt.ts";
-import { dropUndefined } from "../model/scan.ts";
+import { dropUndefined, type Scan } from "../model/scan.ts";
 import { dojoScanType, GENERIC } from "../model/scan-types.ts";
 import type { ImportAnswer } from "../ports/defectdojo.ts";
-import { readReceipt } from "../ports/receipt-store.ts";
 import { checkFindings, fetchRawResult, isBlank, type Report, writeGenericReport } from "../report/report.ts";
 import { syncTest } from "../sync/sync-test.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
@@ -20,9 +18,14 @@ import { Deferral, type Delivery, MARGIN_MS } from "./deferral.ts";
 import { day, type ImportContext, resolveImportContext, withFreshIds } from "./import-context.ts";
 import { ensureImported, type Imported } from "./ledger.ts";
 import { describeTest } from "./test-description.ts";
+import { type Claim, whoOwns } from "./who-owns.ts";
 
 export interface ImportPorts extends FlowPorts {
   readonly pending: CheckpointStore;
+  /** The Scan that lies beside the findings now; undefined where nobody can read it. */
+  readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
+  /** Told the job with the key that it goes by, as soon as that is settled. */
+  readonly onKey?: ((job: ScanJob) => void) | undefined;
   /** Called where there is something to do; what it throws is thrown. */
   readonly beforeWork?: (() => Promise<void>) | undefined;
 }
@@ -34,57 +37,36 @@ export interface ImportPorts extends FlowPorts {
  * @throws Deferral where the next delivery has to go on
  */
 export async function importJob(
-  job: ScanJob,
+  given: ScanJob,
   ports: ImportPorts,
   settings: FlowSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
-  const key = jobKey(job);
-  const owner = await whoOwns(job, key, ports, settings);
-  if ("outcome" in owner) return owner;
+  const claim = await whoOwns(given, ports, settings);
+  if ("outcome" in claim) return claim;
+  const { job } = claim;
+  ports.onKey?.(job);
   await ports.beforeWork?.();
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-"));
   try {
-    return await run(job, key, owner, folder, ports, settings, delivery);
+    return await run(claim, folder, ports, settings, delivery);
   } catch (error) {
-    return await afterConflict(error, job, owner.etag, ports.storage);
+    return await afterConflict(error, job, claim.etag, ports.storage);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-interface Current {
-  readonly etag: string;
-  readonly own: boolean;
-}
-
-/** Whether this job still has something to do, and what findings.json is now. The ETag has the last word. */
-async function whoOwns(
-  job: ScanJob,
-  key: string,
-  ports: FlowPorts,
-  settings: FlowSettings,
-): Promise<Current | JobOutcome> {
-  const { storage, log } = ports;
-  const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
-  if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
-  const own = writtenBackBy(job, head.metadata) === key;
-  if (!own && head.etag !== job.etag) return { outcome: "superseded", why: `${uri(job)} is a newer upload now` };
-  const finished = stored?.receipt.jobKey === key && (own || !settings.syncBack);
-  if (finished) return { outcome: "done-before", receipt: stored.receipt };
-  return { etag: head.etag, own };
-}
-
 async function run(
-  job: ScanJob,
-  key: string,
-  current: Current,
+  claim: Claim,
   folder: string,
   ports: ImportPorts,
   settings: FlowSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
   const { storage, dojo, clock, log, metrics, pending } = ports;
+  const { job, upload, own } = claim;
+  const key = jobKey(job);
   const startedAt = clock.now();
   const deliveryMs = delivery.remainingMs();
   const { options, warnings } = readAnnotations(job.scan, uri(job));
@@ -102,10 +84,10 @@ async function run(
   /** The report for a scan type: the raw result, or the findings where no parser of DefectDojo takes that. */
   const prepare = async (wanted: string) => {
     const now = new Date(clock.now());
-    const native = await nativeReport(wanted, job, folder, ports, settings);
+    const native = await nativeReport(wanted, upload, folder, ports, settings);
     let report = native.report;
     if (report === undefined) {
-      const generic = await writeGenericReport(storage, job, settings.limits, options.minimumSeverity, folder, now);
+      const generic = await writeGenericReport(storage, upload, settings.limits, options.minimumSeverity, folder, now);
       const { repairs, repairCount, expected } = generic;
       reported = { expected, ...(repairCount > 0 ? { repairs: [...repairs], repairCount } : {}) };
       report = generic;
@@ -142,7 +124,7 @@ async function run(
   let duplicates: number | undefined;
   if (said !== true && total > 0) {
     // Our own write-back was made after such a wait.
-    const behind = said === false || (imported.answer === undefined && !current.own);
+    const behind = said === false || (imported.answer === undefined && !own);
     const timing = behind ? patient(settings.deduplication, deliveryMs) : settings.deduplication;
     duplicates = await awaitDeduplication(dojo, imported.testId, clock, delivery, timing);
   }
@@ -166,7 +148,8 @@ async function run(
       repairs: reported.repairs ?? [],
       repairCount: reported.repairCount ?? 0,
       warnings: [...warnings, ...filed.warnings, ...tolerated],
-      current,
+      // An upload that was written over was kept before.
+      current: { etag: claim.etag, own: claim.overwritten },
       startedAt,
       timings: { importMs: importedAt - startedAt, deduplicationMs: clock.now() - importedAt },
     },

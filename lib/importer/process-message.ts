@@ -1,6 +1,7 @@
 import { deadLetter } from "../aws/dead-letter.ts";
 import { describeError, RelayError, toRelayError } from "../errors.ts";
 import { type IngestSettings, makeJob } from "../ingest/ingest.ts";
+import { readSidecar } from "../ingest/sidecar.ts";
 import { decodeJob, type Job, jobKey, type ScanJob } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { type Log, withFields } from "../observe.ts";
@@ -64,14 +65,17 @@ export async function importRecord(
   try {
     job = decodeJob(message.body, `message ${message.messageId}`);
     ports.onProgress?.({ state: "running", job });
-    const begun = job;
+    const begun = () => job ?? decodeJob(message.body, `message ${message.messageId}`);
     const outcome = await runJob(
       job,
       {
         ...ports,
         log: withFields(log, { object: uri(job), jobKey: jobKey(job) }),
         pending: notes,
-        beforeWork: () => refuseAfterDeaths(message, begun, notes, settings),
+        onKey: (keyed) => {
+          job = keyed;
+        },
+        beforeWork: () => refuseAfterDeaths(message, begun(), notes, settings),
       },
       settings,
       delivery,
@@ -106,16 +110,25 @@ async function runJob(
   settings: RecordSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
+  const currentScan = () => readSidecar(ports.storage, job, settings.ingest).catch(unreadable);
   if (hasScan(job)) {
-    if (job.kind === "import") return await importJob(job, ports, settings.flow, delivery);
+    if (job.kind === "import") return await importJob(job, { ...ports, currentScan }, settings.flow, delivery);
     await ports.beforeWork?.();
     return await resyncJob(job, ports, settings.flow);
   }
+  // Its key is settled once the sidecar is read.
   const { bucket, key, etag, versionId, sequencer } = job;
   const created = { bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined };
   const made = await makeJob(created, ports, settings.ingest, true);
   if (typeof made === "string") return { outcome: "superseded", why: made };
-  return await importJob(made, ports, settings.flow, delivery);
+  ports.onKey?.(made);
+  return await importJob(made, { ...ports, currentScan }, settings.flow, delivery);
+}
+
+/** A sidecar that nobody can read says nothing of the run; a store that is away is an error. */
+function unreadable(error: unknown): undefined {
+  if (error instanceof RelayError && error.reason.startsWith("sidecar-")) return undefined;
+  throw error;
 }
 
 const hasScan = (job: Job): job is ScanJob => job.scan !== undefined;

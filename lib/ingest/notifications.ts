@@ -2,6 +2,7 @@ import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import { recordOf } from "../util/first-bad.ts";
 import { describeIssues } from "../util/issues.ts";
+import { headerText, isUsable, usableText } from "../util/usable-text.ts";
 
 /** An object that was created, whatever told of it. */
 export interface ObjectCreated {
@@ -33,10 +34,10 @@ const s3Record = z.object({
   eventName: z.string(),
   eventTime: z.string().optional(),
   s3: z.object({
-    bucket: z.object({ name: z.string().min(1) }),
+    bucket: z.object({ name: usableText().min(1) }),
     object: z.object({
-      key: z.string().min(1),
-      eTag: z.string().optional(),
+      key: usableText().min(1),
+      eTag: headerText().optional(),
       versionId: z.string().optional(),
       sequencer: z.string().optional(),
       userMetadata: recordOf(z.string()).optional(),
@@ -49,10 +50,10 @@ const eventBridge = z.object({
   "detail-type": z.string(),
   time: z.string().optional(),
   detail: z.object({
-    bucket: z.object({ name: z.string().min(1) }),
+    bucket: z.object({ name: usableText().min(1) }),
     object: z.object({
-      key: z.string().min(1),
-      etag: z.string().optional(),
+      key: usableText().min(1),
+      etag: headerText().optional(),
       "version-id": z.string().optional(),
       sequencer: z.string().optional(),
     }),
@@ -177,7 +178,8 @@ function fromEventBridge(raw: Json): Notification {
 /** Keys are form-encoded: `+` is a space, the rest percent-encoded; MinIO encodes `/` too. */
 function decodeKey(key: string): string | undefined {
   try {
-    return decodeURIComponent(key.replaceAll("+", " "));
+    const decoded = decodeURIComponent(key.replaceAll("+", " "));
+    return isUsable(decoded) ? decoded : undefined;
   } catch {
     return undefined;
   }

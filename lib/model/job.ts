@@ -2,8 +2,10 @@ import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import { sha256 } from "../util/digest.ts";
 import { describeIssues } from "../util/issues.ts";
+import { headerText, usableText } from "../util/usable-text.ts";
 import { productName } from "./annotations.ts";
-import { folderOf, uri } from "./object-keys.ts";
+import { folderOf, type ObjectRef, uri } from "./object-keys.ts";
+import { runOf } from "./run.ts";
 import { type Scan, scanSchema } from "./scan.ts";
 
 /**
@@ -16,31 +18,49 @@ export const jobSchema = z.object({
   version: z.literal(1),
   /** `import` is the whole flow; `resync` reads a finished test again and writes today's verdicts. */
   kind: z.enum(["import", "resync"]),
-  bucket: z.string().min(1),
+  bucket: usableText().min(1),
   /** Key of the findings, decoded. */
-  key: z.string().min(1),
+  key: usableText().min(1),
   /** ETag of the findings as uploaded, without quotes. */
-  etag: z.string().min(1),
+  etag: headerText().min(1),
   versionId: z.string().optional(),
   /** Hexadecimal; see {@link compareSequencers}. */
   sequencer: z.string().optional(),
   /** Missing in what ingest could not read and put aside: the importer reads the sidecar then, so that a redrive mends it. */
   scan: scanSchema.optional(),
+  /**
+   * `upload`: the key leaves the run out. So it is in jobs that an earlier version began, and in the hook, whose ETag names the run itself.
+   */
+  keyedBy: z.literal("upload").optional(),
 });
 
 /** What ingest enqueues and the importer works on. */
 export type Job = z.infer<typeof jobSchema>;
 
+/** What a job's key is made of. */
+export type KeyParts = Pick<Job, "bucket" | "key" | "etag" | "scan" | "keyedBy">;
+
 /**
- * The job's key: a SHA-256 over bucket, key and ETag of the findings as uploaded, 64 hexadecimal digits.
- * It is DefectDojo's `build_id` of the test, so that bucket and DefectDojo are the ledger.
+ * The job's key: a SHA-256 over bucket, key and ETag of the findings as uploaded and the run of the scan, 64 hexadecimal digits.
+ * It is DefectDojo's `build_id` of the test, so that bucket and DefectDojo are the ledger. Without the run the same findings of a later run would be
+ * this job (docs/adr/0010-a-job-is-a-run.md).
  */
-export function jobKey(job: { bucket: string; key: string; etag: string }): string {
-  return sha256(JSON.stringify([job.bucket, job.key, job.etag]));
+export function jobKey(job: KeyParts): string {
+  return keyOf(job, job.etag, jobRun(job));
+}
+
+/** The run that the job's key names, or undefined for a key of the upload alone. */
+export function jobRun({ scan, keyedBy }: Pick<Job, "scan" | "keyedBy">): string | undefined {
+  return scan === undefined || keyedBy === "upload" ? undefined : runOf(scan);
+}
+
+/** The key of a job by its parts, where there is no job: what receipts and metadata are checked against. */
+export function keyOf({ bucket, key }: ObjectRef, etag: string, run: string | undefined): string {
+  return sha256(JSON.stringify([bucket, key, etag, ...(run === undefined ? [] : [run])]));
 }
 
 /**
- * The queue's deduplication id: the same for every notification of one upload, and another for the same content uploaded again, which has to be synced
+ * The queue's deduplication id: the same for every notification of one upload of a run, and another for the same content uploaded again, which has to be synced
  * again and would be dropped for five minutes. 64 hexadecimal digits.
  */
 export function deduplicationId(job: Job): string {

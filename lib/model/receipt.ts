@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type Job, jobKey } from "./job.ts";
+import { type Job, jobKey, jobRun, keyOf } from "./job.ts";
 import type { ObjectRef } from "./object-keys.ts";
 
 const filed = z.object({ id: z.number(), name: z.string(), url: z.string() });
@@ -18,6 +18,8 @@ const severities = z.object({ informational: count, low: count, medium: count, h
 export const receiptSchema = z.object({
   version: z.literal(1),
   jobKey: z.string(),
+  /** The run that the key names; missing where the key names the upload alone, as in earlier versions and in the hook. */
+  run: z.string().optional(),
   /** `synced`: findings.json holds DefectDojo's verdicts. `imported`: read-only mode, findings.json was not touched. */
   outcome: z.enum(["synced", "imported"]),
   findingsKey: z.string(),
@@ -90,9 +92,15 @@ export const LONGEST_REPAIR = 1_000;
 /** Metadata by which our own write-back is known; S3 gives names back in lower case. */
 const JOB_METADATA = "dojo-relay-job";
 const ETAG_METADATA = "dojo-relay-etag";
+const RUN_METADATA = "dojo-relay-run";
 
 export function ownMetadata(job: Job): Record<string, string> {
-  return { [JOB_METADATA]: jobKey(job), [ETAG_METADATA]: job.etag };
+  const run = jobRun(job);
+  return {
+    [JOB_METADATA]: jobKey(job),
+    [ETAG_METADATA]: job.etag,
+    ...(run === undefined ? {} : { [RUN_METADATA]: run }),
+  };
 }
 
 /**
@@ -100,11 +108,19 @@ export function ownMetadata(job: Job): Record<string, string> {
  * file to another place is an upload there.
  */
 export function writtenBackBy(ref: ObjectRef, metadata: Readonly<Record<string, string>>): string | undefined {
-  const [key, etag] = [metadata[JOB_METADATA], metadata[ETAG_METADATA]];
-  return key !== undefined && etag !== undefined && key === jobKey({ ...ref, etag }) ? key : undefined;
+  const { [JOB_METADATA]: key, [ETAG_METADATA]: etag, [RUN_METADATA]: run } = metadata;
+  return key !== undefined && etag !== undefined && key === keyOf(ref, etag, run) ? key : undefined;
 }
 
 /** ETag of the upload that this object was written over, or undefined for an upload. */
 export function uploadedEtag(ref: ObjectRef, metadata: Readonly<Record<string, string>>): string | undefined {
   return writtenBackBy(ref, metadata) === undefined ? undefined : metadata[ETAG_METADATA];
+}
+
+/** ETag of the upload that this object is the kept copy of; a store may give a copy another. */
+export const keptFrom = (metadata: Readonly<Record<string, string>>): string | undefined => metadata[ETAG_METADATA];
+
+/** Whether the receipt was written for findings at this place: a folder that was copied brings another's along. */
+export function isReceiptOf(ref: ObjectRef, { jobKey: key, etag, run }: Receipt): boolean {
+  return key === keyOf(ref, etag, run);
 }

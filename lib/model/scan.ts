@@ -2,26 +2,26 @@ import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import { arrayOf, recordOf } from "../util/first-bad.ts";
 import { describeIssues } from "../util/issues.ts";
+import { isUsable, UNUSABLE, usableText } from "../util/usable-text.ts";
 
 /** secureCodeBox's annotation prefix for this integration. */
 export const ANNOTATION_PREFIX = "defectdojo.securecodebox.io/";
 
 const matchExpression = z.object({
-  key: z.string().min(1),
+  key: usableText().min(1),
   operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]),
-  values: arrayOf(z.string()).nullish(),
+  values: arrayOf(usableText()).nullish(),
 });
 
 const hookSelector = z.object({
-  matchLabels: recordOf(z.string()).nullish(),
+  matchLabels: recordOf(usableText()).nullish(),
   matchExpressions: arrayOf(matchExpression).nullish(),
 });
 
 /**
  * A file of the scan's own folder: neither a path nor anything that a header or query could be made of.
  */
-const fileName = z
-  .string()
+const fileName = usableText()
   .min(1)
   .max(255)
   .refine((name) => !/[\/\\[\p{Cc}--[\u0080-\u009f]]]/v.test(name) && name !== "." && name !== "..", {
@@ -34,43 +34,46 @@ const fileName = z
  */
 const sidecarSchema = z.object({
   metadata: z.object({
-    name: z.string().min(1).max(253),
-    namespace: z.string().min(1).max(253).default("default"),
-    uid: z.string().max(64).nullish(),
+    name: usableText().min(1).max(253),
+    namespace: usableText().min(1).max(253).default("default"),
+    uid: usableText().max(64).nullish(),
     creationTimestamp: z.iso.datetime({ offset: true }).nullish(),
     annotations: recordOf(z.string()).nullish(),
-    ownerReferences: arrayOf(z.object({ kind: z.string(), name: z.string().min(1) })).nullish(),
+    ownerReferences: arrayOf(z.object({ kind: z.string(), name: usableText().min(1) })).nullish(),
   }),
   spec: z.object({
-    scanType: z.string().min(1).max(200),
-    parameters: arrayOf(z.string()).nullish(),
+    scanType: usableText().min(1).max(200),
+    parameters: arrayOf(usableText()).nullish(),
     hookSelector: hookSelector.nullish(),
   }),
   status: z
     .object({
-      rawResultType: z.string().max(200).nullish(),
+      rawResultType: usableText().max(200).nullish(),
       rawResultFile: fileName.nullish(),
       finishedAt: z.iso.datetime({ offset: true }).nullish(),
     })
     .nullish(),
 });
 
+/** Without their prefix. Others' annotations are not looked at. */
+const ownAnnotationsSchema = recordOf(usableText()).refine((all) => Object.keys(all).every(isUsable), UNUSABLE);
+
 /** What of the Scan travels in the job: flat, and without what the importer does not need. */
 export const scanSchema = z.object({
-  name: z.string().min(1),
-  namespace: z.string().min(1),
-  uid: z.string().optional(),
-  scanType: z.string().min(1),
-  parameters: arrayOf(z.string()),
+  name: usableText().min(1),
+  namespace: usableText().min(1),
+  uid: usableText().optional(),
+  scanType: usableText().min(1),
+  parameters: arrayOf(usableText()),
   /** Annotations of {@link ANNOTATION_PREFIX}, without the prefix. */
-  annotations: recordOf(z.string()),
+  annotations: ownAnnotationsSchema,
   /** Name of the ScheduledScan that made this scan. */
-  scheduledBy: z.string().optional(),
+  scheduledBy: usableText().optional(),
   /** ISO 8601 */
   createdAt: z.string().optional(),
   /** ISO 8601 */
   finishedAt: z.string().optional(),
-  rawResultType: z.string().optional(),
+  rawResultType: usableText().optional(),
   rawResultFile: fileName.optional(),
   hookSelector: hookSelector.optional(),
 });
@@ -90,6 +93,11 @@ export function parseSidecar(content: unknown, object: string): Scan {
     throw new RelayError("sidecar-invalid", `${object} is not a Scan: ${describeIssues(parsed.error)}`, { object });
   }
   const { metadata, spec, status } = parsed.data;
+  const annotations = ownAnnotationsSchema.safeParse(ownAnnotations(metadata.annotations ?? {}));
+  if (!annotations.success) {
+    const issues = describeIssues(annotations.error, "metadata.annotations");
+    throw new RelayError("sidecar-invalid", `${object} is not a Scan: ${issues}`, { object });
+  }
   const scheduledBy = metadata.ownerReferences?.find((owner) => owner.kind === "ScheduledScan")?.name;
   return dropUndefined({
     name: metadata.name,
@@ -97,7 +105,7 @@ export function parseSidecar(content: unknown, object: string): Scan {
     uid: metadata.uid ?? undefined,
     scanType: spec.scanType,
     parameters: spec.parameters ?? [],
-    annotations: ownAnnotations(metadata.annotations ?? {}),
+    annotations: annotations.data,
     scheduledBy,
     createdAt: metadata.creationTimestamp ?? undefined,
     finishedAt: status?.finishedAt ?? undefined,

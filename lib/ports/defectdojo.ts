@@ -97,6 +97,8 @@ export interface Test {
   readonly buildId: string;
   /** 100 when the import is done, 50 while it runs or after it died. */
   readonly percentComplete: number;
+  /** ISO 8601 */
+  readonly createdAt?: string;
 }
 
 export interface TestChange {

@@ -7,6 +7,7 @@ import { RelayError, toRelayError } from "../errors.ts";
 import { arrayOf } from "../util/first-bad.ts";
 import { describeIssues } from "../util/issues.ts";
 import { exactNumber } from "./exact-number.ts";
+import { hidden, shown } from "./proto-field.ts";
 
 const text = z.string().nullish();
 
@@ -56,7 +57,7 @@ export async function* readFindings(body: Readable, object: string): AsyncGenera
     for await (const { key, value } of items) {
       const parsed = findingSchema.safeParse(value);
       if (!parsed.success) throw invalid(`finding ${describeIssues(parsed.error, `[${key}]`)}`);
-      yield parsed.data;
+      yield guard.hides() ? (shown(parsed.data) as ScanFinding) : parsed.data;
     }
   } catch (error) {
     if (error instanceof RelayError) throw error;
@@ -84,6 +85,8 @@ function guardTokens(invalid: (what: string) => RelayError) {
   let started = false;
   /** Bytes that no token has come of yet: the parser holds them. */
   let pending = 0;
+  /** Whether a field goes by another name, in this finding or one before it. */
+  let hides = false;
   const tooLarge = () => invalid(`finding [${Math.max(0, index)}] has more than ${LARGEST_FINDING} characters`);
   const chunk = (bytes: Buffer | string): Buffer | string => {
     pending += bytes.length;
@@ -106,10 +109,16 @@ function guardTokens(invalid: (what: string) => RelayError) {
       if (depth > DEEPEST) throw invalid(`finding [${index}] is nested deeper than ${DEEPEST} levels`);
     } else if (next.name.startsWith("end")) depth--;
     if (size > LARGEST_FINDING) throw tooLarge();
+    if (next.name === "keyValue") {
+      const name = String(next.value);
+      if (hidden(name) === name) return next;
+      hides = true;
+      return { name: "keyValue", value: hidden(name) };
+    }
     // As a text's token the assembler keeps the value as it is; a number's it would make a double.
     return next.name === "numberValue" ? { name: "stringValue", value: exactNumber(String(next.value)) } : next;
   };
-  return { chunk, token, findings: () => index + 1 };
+  return { chunk, token, findings: () => index + 1, hides: () => hides };
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

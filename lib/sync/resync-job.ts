@@ -1,10 +1,9 @@
 import { RelayError } from "../errors.ts";
 import { afterConflict } from "../importer/conflict.ts";
 import { readAnnotations } from "../model/annotations.ts";
-import { type Job, jobKey } from "../model/job.ts";
+import { jobKey, type ScanJob } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
-import { writtenBackBy } from "../model/receipt.ts";
-import type { Scan } from "../model/scan.ts";
+import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
 import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
 import { syncTest } from "./sync-test.ts";
@@ -13,11 +12,7 @@ import { syncTest } from "./sync-test.ts";
  * Reads the test of a finished job again and writes today's verdicts over findings.json, if that is still our own write-back. Imports nothing.
  * @throws RelayError `job-invalid` where there is no receipt to start from, `dojo-not-found` where the test was deleted
  */
-export async function resyncJob(
-  job: Job & { readonly scan: Scan },
-  ports: FlowPorts,
-  settings: FlowSettings,
-): Promise<JobOutcome> {
+export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
   const { storage, dojo, clock, log } = ports;
   const startedAt = clock.now();
   const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
@@ -28,7 +23,7 @@ export async function resyncJob(
     });
   }
   const { receipt } = stored;
-  const imported = { ...job, kind: "import" as const, etag: receipt.etag };
+  const imported = asImported(job, receipt);
   if (writtenBackBy(job, head.metadata) !== receipt.jobKey || jobKey(imported) !== receipt.jobKey) {
     return { outcome: "superseded", why: `${uri(job)} is no longer what was synced` };
   }
@@ -66,4 +61,9 @@ export async function resyncJob(
     { ...settings, syncMode: receipt.syncMode },
   );
   return await sync.catch((error: unknown) => afterConflict(error, imported, head.etag, storage));
+}
+
+/** The job that wrote the receipt, with the key that it had: a receipt without a run is one of an earlier version. */
+function asImported(job: ScanJob, { etag, run }: Receipt): ScanJob {
+  return { ...job, kind: "import", etag, ...(run === undefined ? { keyedBy: "upload" } : {}) };
 }

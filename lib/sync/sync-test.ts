@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ImportContext } from "../importer/import-context.ts";
 import type { ImportOptions } from "../model/annotations.ts";
-import { jobKey, type ScanJob } from "../model/job.ts";
+import { jobKey, jobRun, type ScanJob } from "../model/job.ts";
 import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
@@ -84,7 +84,12 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     }),
     scanType: test.scanType,
     importedAs: test.importedAs,
-    ...dropUndefined({ sequencer: job.sequencer, fellBack: test.fellBack, deduplication: test.deduplication }),
+    ...dropUndefined({
+      run: jobRun(job),
+      sequencer: job.sequencer,
+      fellBack: test.fellBack,
+      deduplication: test.deduplication,
+    }),
     syncMode,
     productType: { id: productType.id, name: productType.name, url: dojo.url("product/type", productType.id) },
     product: { id: product.id, name: product.name, url: dojo.url("product", product.id) },

@@ -13,9 +13,15 @@ export const arrayOf = <T extends z.ZodType>(element: T) =>
     return check(element, items.entries(), context, (_, value) => good.push(value)) ? good : z.NEVER;
   });
 
+/** Any object but an array. Not `z.record`, which drops a field named `__proto__`. */
+const anyRecord = z.custom<Record<string, unknown>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  "Invalid input: expected record",
+);
+
 /** `z.record(z.string(), value)` that looks no further after {@link MOST} bad values. */
 export const recordOf = <T extends z.ZodType>(value: T) =>
-  z.record(z.string(), z.unknown()).transform((items, context): Record<string, z.output<T>> => {
+  anyRecord.transform((items, context): Record<string, z.output<T>> => {
     const good: [string, z.output<T>][] = [];
     const fine = check(value, Object.entries(items), context, (name, one) => good.push([name, one]));
     return fine ? Object.fromEntries(good) : z.NEVER;

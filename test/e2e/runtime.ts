@@ -8,7 +8,7 @@ import { uploadScan } from "../../cli/scan-folder.ts";
 import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
 import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
-import type { Progress } from "../../lib/observe.ts";
+import type { Log, Progress } from "../../lib/observe.ts";
 
 /** Waits of the relay, short enough for tests. */
 export const QUICK = {
@@ -36,16 +36,21 @@ export interface Runtime {
   stop(): Promise<void>;
 }
 
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
 /** The embedded runtime and a stand-in DefectDojo, in this process and a temporary folder. */
-export async function startRuntime(env: Record<string, string> = {}, options: StandinOptions = {}): Promise<Runtime> {
+export async function startRuntime(
+  env: Record<string, string> = {},
+  options: StandinOptions = {},
+  { log = SILENT }: { log?: Log } = {},
+): Promise<Runtime> {
   const standin = await startStandin(options);
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-e2e-"));
   const progress: Progress[] = [];
   const waiting = new Set<() => void>();
-  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const service = await startService(
     { ...QUICK, PORT: "0", DATA_DIR: dataDir, DEFECTDOJO_URL: standin.url, DEFECTDOJO_APIKEY: standin.apiKey, ...env },
-    silent,
+    log,
     (event) => {
       progress.push(event);
       for (const wake of waiting) wake();

@@ -1,8 +1,8 @@
 import "./no-network.ts";
-import { jobKey, type ScanJob } from "../../lib/model/job.ts";
+import { jobKey, jobRun, type ScanJob } from "../../lib/model/job.ts";
 import type { ObjectRef } from "../../lib/model/object-keys.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
-import { ANNOTATION_PREFIX, type Scan } from "../../lib/model/scan.ts";
+import { ANNOTATION_PREFIX, dropUndefined, type Scan } from "../../lib/model/scan.ts";
 import type { DojoFinding, Test } from "../../lib/ports/defectdojo.ts";
 import type { ScanFinding } from "../../lib/report/findings-file.ts";
 
@@ -141,6 +141,7 @@ export function aReceipt(job: ScanJob = aJob(), changes: Partial<Receipt> = {}):
   return {
     version: 1,
     jobKey: jobKey(job),
+    ...dropUndefined({ run: jobRun(job) }),
     outcome: "synced",
     findingsKey: job.key,
     etag: job.etag,

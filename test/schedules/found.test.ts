@@ -2,7 +2,7 @@ import { describe, it } from "vitest";
 import { play, useTemporaryFolder } from "./play.ts";
 import type { Schedule, UploadPlan } from "./schedule.ts";
 
-const UPLOAD: UploadPlan = { at: 0, folder: 0, kind: "generic", content: 0, product: 0, notices: 1 };
+const UPLOAD: UploadPlan = { at: 0, folder: 0, kind: "generic", content: 0, run: 0, product: 0, notices: 1 };
 const SCHEDULE: Schedule = {
   ...{ seed: 1, uploads: [UPLOAD], faults: [], syncBack: true, merge: false, lowPrivileged: false, asyncWait: true },
   ...{ eventMetadata: false, deliverySeconds: 900, msPerFinding: 10 },
@@ -12,6 +12,13 @@ const SCHEDULE: Schedule = {
 const FOUND: Readonly<Record<string, Partial<Schedule>>> = {
   "the same content uploaded again within five minutes is synced again": {
     uploads: [UPLOAD, { ...UPLOAD, at: 30 }],
+  },
+  "a later run with the same findings, uploaded before the first was imported, is imported too": {
+    eventMetadata: true,
+    uploads: [UPLOAD, { ...UPLOAD, at: 2, run: 1 }],
+  },
+  "a third run with the first's findings is imported, and the first's test left alone": {
+    uploads: [UPLOAD, { ...UPLOAD, at: 600, content: 1, run: 1 }, { ...UPLOAD, at: 1_200, run: 2 }],
   },
   "a job that waited often and whose message could not be deleted is done, not failed": {
     asyncWait: false,

@@ -39,7 +39,7 @@ export async function runImport(
   // The generic parser names its test, so that the report is read before the test is made; others leave a test behind.
   let reported: Reported[] | undefined;
   if (request.scanType === GENERIC) reported = parseGeneric(report);
-  const test = addTest(tables, request);
+  const test = addTest(tables, request, clock);
   reported ??= parseNmap(report);
   tables.importing.add(test.id);
   try {
@@ -79,10 +79,11 @@ async function store(
   return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
 }
 
-function addTest(tables: DojoTables, request: ImportRequest): TestRow {
+function addTest(tables: DojoTables, request: ImportRequest, clock: Clock): TestRow {
+  const createdAt = new Date(clock.now()).toISOString();
   const id = tables.nextId();
   const { title, scanType, engagementId, buildId } = request;
-  const test: TestRow = { id, title, scanType, engagementId, buildId, percentComplete: 50, findings: [] };
+  const test: TestRow = { id, title, scanType, engagementId, buildId, percentComplete: 50, createdAt, findings: [] };
   tables.tests.set(id, test);
   return test;
 }

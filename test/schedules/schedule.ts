@@ -45,8 +45,10 @@ export interface UploadPlan {
   /** Uploads of one folder race for its key. */
   readonly folder: number;
   readonly kind: "generic" | "native" | "unreadable";
-  /** The same content twice is the same job. */
+  /** The same content of the same run twice is the same job. */
   readonly content: number;
+  /** Which execution of the Scan it is of. */
+  readonly run: number;
   /** Jobs of different products run side by side. */
   readonly product: number;
   /** How often the bucket tells of it. */
@@ -91,6 +93,7 @@ export function schedules(mostFaults: number): fc.Arbitrary<Schedule> {
     folder: fc.nat({ max: 1 }),
     kind: fc.constantFrom("generic", "native", "unreadable"),
     content: fc.nat({ max: 2 }),
+    run: fc.nat({ max: 1 }),
     product: fc.nat({ max: 1 }),
     notices: fc.integer({ min: 1, max: 3 }),
   });

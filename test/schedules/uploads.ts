@@ -27,12 +27,13 @@ export function idsOf(content: number): string[] {
 /** Each content has a raw result of its own, so that a test's findings tell which upload they came from. */
 export const rawName = ({ kind, content }: Pick<UploadPlan, "kind" | "content">) => `nmap-${kind}-${content}.xml`;
 
-/** The findings differ with the kind and product too: the same findings are the same job. */
-export function filesOf({ folder, kind, content, product }: UploadPlan): ScanFiles {
+/** The findings differ with the kind and product too: the same findings of the same run are the same job. */
+export function filesOf({ folder, kind, content, run, product }: UploadPlan): ScanFiles {
   const native = kind !== "generic";
   const sidecar = {
     metadata: {
       name: `scan-${folder}`,
+      uid: `uid-${run}`,
       creationTimestamp: "2026-11-24T11:00:00Z",
       annotations: { [`${ANNOTATION_PREFIX}product-name`]: `product ${product}` },
     },

@@ -1,8 +1,9 @@
 import { Deferral } from "../../lib/importer/deferral.ts";
 import { importRecord, type RecordSettings } from "../../lib/importer/process-message.ts";
 import { ingest } from "../../lib/ingest/ingest.ts";
-import { jobKey } from "../../lib/model/job.ts";
+import { type Job, jobKey } from "../../lib/model/job.ts";
 import { type ObjectRef, sibling, uri } from "../../lib/model/object-keys.ts";
+import { parseSidecar } from "../../lib/model/scan.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { JobOutcome } from "../../lib/types.ts";
 import { type Actor, newActor, type Service } from "./actor.ts";
@@ -135,8 +136,11 @@ export function createWorld(schedule: Schedule): World {
     time.at(time.now() + 500, () => {
       const bytes = Buffer.from(files.findings);
       const stored = write(ref, bytes, true);
-      const key = jobKey({ ...ref, etag: stored.etag });
-      tell(`UPLOAD ${uri(ref)} ${plan.kind} content ${plan.content} product ${plan.product}: job ${key.slice(0, 8)}`);
+      const scan = parseSidecar(JSON.parse(files.sidecar), uri(ref));
+      const key = jobKey({ ...ref, etag: stored.etag, scan });
+      tell(
+        `UPLOAD ${uri(ref)} ${plan.kind} content ${plan.content} run ${plan.run} product ${plan.product}: job ${key.slice(0, 8)}`,
+      );
       lastWords.set(plan.folder, { by: "upload", plan, bytes, jobKey: key, again: jobKeys.has(key) });
       jobKeys.add(key);
       notify(ref, stored, plan.notices);
@@ -165,7 +169,15 @@ export function createWorld(schedule: Schedule): World {
     }
     if (fault.kind === "upload") {
       const kind = (["generic", "native", "unreadable"] as const)[fault.call % 3] ?? "generic";
-      upload({ at: 0, folder, kind, content: fault.seconds % 3, product: fault.call % 2, notices: 1 });
+      upload({
+        at: 0,
+        folder,
+        kind,
+        content: fault.seconds % 3,
+        run: fault.call % 2,
+        product: fault.call % 2,
+        notices: 1,
+      });
     }
   };
 
@@ -222,7 +234,7 @@ export function createWorld(schedule: Schedule): World {
   }
 
   async function deliver({ messageId, body, group, receiveCount, receiptHandle }: QueuedMessage): Promise<void> {
-    const job = JSON.parse(body) as { bucket: string; key: string; etag: string };
+    const job = JSON.parse(body) as Job;
     const key = jobKey(job);
     const actor = newActor(`importer-${++actors}`, { bucket: job.bucket, key: job.key }, receiptHandle);
     tell(`${actor.name} takes ${receiptHandle}: ${job.key} job ${key.slice(0, 8)}`);

@@ -20,6 +20,9 @@ const PURE = [
   "util/digest.ts",
   "util/first-bad.ts",
   "util/issues.ts",
+  "report/proto-field.ts",
+  "util/secrets.ts",
+  "util/usable-text.ts",
 ];
 const PURE_PACKAGES = new Set(["zod", "node:crypto", "node:net"]);
 const isPure = (file: string) => PURE.some((pure) => (pure.endsWith("/") ? file.startsWith(pure) : file === pure));

@@ -202,7 +202,7 @@ describe("the importer function", () => {
 });
 
 describe("the ingest function", () => {
-  const key = jobKey({ ...FINDINGS, etag: ETAG });
+  const key = jobKey(aJob());
 
   it("says what became of an event", async () => {
     const w = world();

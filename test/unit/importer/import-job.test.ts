@@ -11,7 +11,16 @@ import type { Scan } from "../../../lib/model/scan.ts";
 import { GENERIC } from "../../../lib/model/scan-types.ts";
 import type { DefectDojo, DojoFinding, ImportRequest, Test, TestChange } from "../../../lib/ports/defectdojo.ts";
 import type { FlowSettings } from "../../../lib/types.ts";
-import { aDojoFinding, aFinding, aGenericScan, aJob, aScan, aTest, FINDINGS } from "../../helpers/factories.ts";
+import {
+  aDojoFinding,
+  aFinding,
+  aGenericScan,
+  aJob,
+  aReceipt,
+  aScan,
+  aTest,
+  FINDINGS,
+} from "../../helpers/factories.ts";
 import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
 import { fakeDojo } from "../../helpers/fake-dojo.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
@@ -40,6 +49,7 @@ function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {},
   const tests: Test[] = [];
   const sent: { request: ImportRequest; report: string }[] = [];
   const changes: TestChange[] = [];
+  const changed: number[] = [];
   let findings: DojoFinding[] = [];
   const dojo = fakeDojo({
     user: async () => ({ id: 2, username: "token", superuser: true }),
@@ -66,6 +76,7 @@ function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {},
     },
     updateTest: async (id, change) => {
       changes.push(change);
+      changed.push(id);
       return aTest({ id });
     },
     ...methods,
@@ -81,10 +92,14 @@ function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {},
     clock,
     written: () => JSON.parse(storage.text(FINDINGS) ?? "null"),
     receipt: () => JSON.parse(storage.text(receiptOf(FINDINGS)) ?? "null"),
-    run: (settings: Partial<FlowSettings> = {}, remainingMs = 900_000) =>
+    changed,
+    run: (settings: Partial<FlowSettings> = {}, remainingMs = 900_000, current: Scan = scan) =>
       importJob(
         job,
-        { storage, dojo, clock, log, metrics, pending: checkpointStore(storage, log) },
+        {
+          ...{ storage, dojo, clock, log, metrics, pending: checkpointStore(storage, log) },
+          currentScan: async () => current,
+        },
         { ...SETTINGS, ...settings },
         deliveryOf(clock, remainingMs),
       ),
@@ -439,5 +454,47 @@ describe("a delivery", () => {
     });
     expect(await w.run()).toMatchObject({ outcome: "synced", receipt: { engagement: { id: 6 } } });
     expect(forgot).toBe(1);
+  });
+});
+
+describe("another run with the same findings", () => {
+  const first = aGenericScan({ uid: "run-1" });
+
+  it("has a test of its own, and leaves the first run's as it is", async () => {
+    const w = world(aGenericScan({ uid: "run-3" }), three);
+    const test = aTest({ id: 1, buildId: jobKey({ ...w.job, scan: first }), scanType: GENERIC });
+    w.tests.push(
+      test,
+      aTest({ id: 2, buildId: jobKey({ ...w.job, keyedBy: "upload" }), createdAt: "2026-11-01T00:00:00Z" }),
+    );
+    expect(await w.run()).toMatchObject({ outcome: "synced", receipt: { test: { id: 7 } } });
+    expect(w.sent).toHaveLength(1);
+    expect(w.tests[0]).toBe(test);
+    expect(w.changed).toEqual([7]);
+  });
+
+  it("is imported from the kept upload where the first run's write-back took its place", async () => {
+    const w = world(aGenericScan({ uid: "run-3" }), three);
+    w.storage.put(originalOf(FINDINGS), JSON.stringify(three), ownMetadata({ ...w.job, scan: first }));
+    w.storage.put(FINDINGS, "[]", ownMetadata({ ...w.job, scan: first }));
+    expect(await w.run()).toMatchObject({ outcome: "synced", receipt: { findings: { count: 3 } } });
+    expect(JSON.parse(w.sent[0]?.report ?? "").findings).toHaveLength(3);
+    expect(w.storage.objects.get("s3://securecodebox/scan-abc/findings.json")?.metadata).toEqual(ownMetadata(w.job));
+    expect(JSON.parse(w.storage.text(originalOf(FINDINGS)) ?? "")).toEqual(three);
+  });
+
+  it("is superseded where the Scan beside the findings is a later one's", async () => {
+    const w = world(first, three);
+    w.storage.put(FINDINGS, "[]", ownMetadata({ ...w.job, scan: aGenericScan({ uid: "run-3" }) }));
+    expect(await w.run({}, 900_000, aGenericScan({ uid: "run-3" }))).toMatchObject({ outcome: "superseded" });
+    expect(w.sent).toEqual([]);
+  });
+
+  it("a job that an earlier version finished is done, under its key", async () => {
+    const w = world(first, three);
+    const earlier = { ...w.job, keyedBy: "upload" as const };
+    w.storage.put(FINDINGS, "[]", ownMetadata(earlier));
+    w.storage.put(receiptOf(FINDINGS), JSON.stringify(aReceipt(earlier)));
+    expect(await w.run()).toMatchObject({ outcome: "done-before" });
   });
 });

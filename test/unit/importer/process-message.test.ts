@@ -7,9 +7,10 @@ import {
   type JobMessage,
   type RecordSettings,
 } from "../../../lib/importer/process-message.ts";
-import { encodeJob, type Job, jobKey } from "../../../lib/model/job.ts";
+import { encodeJob, type Job, jobKey, keyOf } from "../../../lib/model/job.ts";
 import { checkpointOf, receiptOf, sibling } from "../../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../../lib/model/receipt.ts";
+import { runOf } from "../../../lib/model/run.ts";
 import type { DefectDojo, Test } from "../../../lib/ports/defectdojo.ts";
 import {
   aGenericScan,
@@ -341,7 +342,7 @@ describe("a long import", () => {
     w.putNote({ waits: { messageId: "m-1", count: 3 } });
     let reads = 0;
     w.storage.before = (call, { key }) => {
-      if (call === "read" && key === PENDING.key && ++reads === 2)
+      if (call === "read" && key === PENDING.key && ++reads === 3)
         throw new RelayError("storage-unavailable", "down", { object: "s3://x" });
     };
     expect(await w.deliver({ receiveCount: 4 }, { remainingMs: 60_000 })).toMatchObject({
@@ -559,6 +560,6 @@ describe("backoffSeconds", () => {
   });
 });
 
-it("has a job's ETag in its key", () => {
-  expect(KEY).toBe(jobKey({ ...FINDINGS, etag: ETAG }));
+it("has a job's ETag and run in its key", () => {
+  expect(KEY).toBe(keyOf(FINDINGS, ETAG, runOf(JOB.scan)));
 });

@@ -5,16 +5,39 @@ import {
   deduplicationId,
   encodeJob,
   jobKey,
+  keyOf,
   MAX_JOB_BYTES,
   messageGroup,
 } from "../../../lib/model/job.ts";
-import { aJob, aScan, ETAG } from "../../helpers/factories.ts";
+import type { Scan } from "../../../lib/model/scan.ts";
+import { aJob, aScan, ETAG, FINDINGS } from "../../helpers/factories.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 
 describe("the job's key", () => {
   it("is 64 hexadecimal digits, the same for the same upload", () => {
     expect(jobKey(aJob())).toMatch(/^[\da-f]{64}$/);
     expect(jobKey(aJob({ sequencer: "1", versionId: "v", scan: aScan({ name: "other" }) }))).toBe(jobKey(aJob()));
+  });
+
+  it("names the run: the uid, else the creation or finish time", () => {
+    const none = { uid: undefined, createdAt: undefined, finishedAt: undefined };
+    const of = (scan: object) => jobKey(aJob({ scan: { ...aScan(), ...none, ...scan } as Scan }));
+    const at = "2026-11-20T10:00:00Z";
+    const keys = [
+      of({}),
+      of({ uid: "a" }),
+      of({ uid: "b" }),
+      of({ createdAt: at }),
+      of({ finishedAt: "2026-11-21T10:00:00Z" }),
+    ];
+    expect(new Set(keys).size).toBe(5);
+    expect(of({ uid: "a", createdAt: at })).toBe(of({ uid: "a" }));
+    expect(of({ uid: "", createdAt: at })).toBe(of({ createdAt: at, finishedAt: at }));
+  });
+
+  it("leaves the run out where an earlier version began the job, or nothing is known of the run", () => {
+    expect(jobKey(aJob({ keyedBy: "upload" }))).toBe(keyOf(FINDINGS, ETAG, undefined));
+    expect(jobKey({ ...FINDINGS, etag: ETAG })).toBe(keyOf(FINDINGS, ETAG, undefined));
   });
 
   it("is known: ledgers of earlier versions hold it", () => {
@@ -90,10 +113,10 @@ describe("a job as a message", () => {
   });
 
   it("holds only characters that SQS takes", () => {
-    const job = aJob({ scan: aScan({ parameters: ["\uffff\ufffe\u0000\ud800"] }) });
+    const job = aJob({ scan: aScan({ parameters: ["\uffff\ufffe\u0001"] }) });
     const body = encodeJob(job);
     expect(body).toMatch(/^[\t\n\r\u0020-\ud7ff\ue000-\ufffd]*$/);
-    expect(decodeJob(body, "message").scan?.parameters).toEqual(["\uffff\ufffe\u0000\ud800"]);
+    expect(decodeJob(body, "message").scan?.parameters).toEqual(["\uffff\ufffe\u0001"]);
   });
 
   it.each([

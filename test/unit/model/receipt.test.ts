@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { RelayError } from "../../../lib/errors.ts";
 import { jobKey } from "../../../lib/model/job.ts";
 import { receiptOf } from "../../../lib/model/object-keys.ts";
-import { ownMetadata, uploadedEtag, writtenBackBy } from "../../../lib/model/receipt.ts";
+import { isReceiptOf, ownMetadata, uploadedEtag, writtenBackBy } from "../../../lib/model/receipt.ts";
 import { readReceipt, writeReceipt } from "../../../lib/ports/receipt-store.ts";
 import { aJob, aReceipt, FINDINGS } from "../../helpers/factories.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
@@ -150,6 +150,14 @@ describe("our own write-back", () => {
   it("is known by its metadata", () => {
     expect(writtenBackBy(FINDINGS, ownMetadata(job))).toBe(jobKey(job));
     expect(uploadedEtag(FINDINGS, ownMetadata(job))).toBe(job.etag);
+  });
+
+  it("is known of a version whose keys left the run out, and of the hook", () => {
+    const earlier = aJob({ keyedBy: "upload" });
+    expect(ownMetadata(earlier)).toEqual({ "dojo-relay-job": jobKey(earlier), "dojo-relay-etag": earlier.etag });
+    expect(writtenBackBy(FINDINGS, ownMetadata(earlier))).toBe(jobKey(earlier));
+    expect(isReceiptOf(FINDINGS, aReceipt(earlier))).toBe(true);
+    expect(isReceiptOf({ ...FINDINGS, key: "copy/findings.json" }, aReceipt())).toBe(false);
   });
 
   it.each([

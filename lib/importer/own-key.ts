@@ -1,0 +1,55 @@
+import { jobKey, type ScanJob } from "../model/job.ts";
+import { type Receipt, writtenBackBy } from "../model/receipt.ts";
+import { canBeOfRun } from "../model/run.ts";
+import type { DefectDojo } from "../ports/defectdojo.ts";
+import type { ObjectHead } from "../ports/storage.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+
+/** What bucket and DefectDojo know of a job before it starts. */
+export interface Traces {
+  readonly head: ObjectHead;
+  readonly receipt: Receipt | undefined;
+  /** The checkpoint beside the findings, whosever it is. */
+  readonly checkpoint: () => Promise<Checkpoint | undefined>;
+  readonly dojo: Pick<DefectDojo, "testsByBuildId">;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** An upload younger than this that an earlier version imported has a receipt, or a checkpoint: DefectDojo need not be asked. Milliseconds. */
+const FRESH_MS = 10 * 60_000;
+
+/**
+ * The job with the key that it goes by: its run's, unless an earlier version (whose keys named the upload alone) began or finished it. It ends under the
+ * key that it was begun with then, so that an upgrade imports nothing twice. What was done before the scan was created was done for another run with the
+ * same findings, and is left alone.
+ */
+export async function withOwnKey(job: ScanJob, traces: Traces): Promise<ScanJob> {
+  const earlier: ScanJob = { ...job, keyedBy: "upload" };
+  if (jobKey(job) === jobKey(earlier)) return job;
+  const begun = await begunEarlier(job, jobKey(earlier), traces);
+  return begun ? earlier : job;
+}
+
+async function begunEarlier(
+  job: ScanJob,
+  earlierKey: string,
+  { head, receipt, checkpoint, dojo, now }: Traces,
+): Promise<boolean> {
+  const writer = writtenBackBy(job, head.metadata);
+  if (writer === jobKey(job) || receipt?.jobKey === jobKey(job)) return false;
+  if (receipt?.jobKey === earlierKey) return isOfRun(receipt, job);
+  if (writer === earlierKey) return true;
+  const noted = await checkpoint();
+  if (noted?.jobKey === jobKey(job)) return false;
+  if (noted?.jobKey === earlierKey && canBeOfRun(job.scan, noted.postedAt)) return true;
+  if (head.lastModified === undefined || now - head.lastModified.getTime() < FRESH_MS) return false;
+  const tests = await dojo.testsByBuildId(earlierKey);
+  return tests.some(({ createdAt }) => canBeOfRun(job.scan, createdAt));
+}
+
+/** Receipts name the Scan's uid; without one its time tells, where it says one. */
+function isOfRun({ scan: { uid }, startedAt }: Receipt, { scan }: ScanJob): boolean {
+  if (uid !== undefined && scan.uid) return uid === scan.uid;
+  return (scan.createdAt ?? scan.finishedAt) === undefined || canBeOfRun(scan, startedAt);
+}

@@ -1,0 +1,98 @@
+import { jobKey, type ScanJob } from "../model/job.ts";
+import { originalOf, uri } from "../model/object-keys.ts";
+import { keptFrom, type Receipt, uploadedEtag, writtenBackBy } from "../model/receipt.ts";
+import { runOf } from "../model/run.ts";
+import type { Scan } from "../model/scan.ts";
+import type { Log } from "../observe.ts";
+import type { DefectDojo } from "../ports/defectdojo.ts";
+import { readReceipt } from "../ports/receipt-store.ts";
+import type { Storage } from "../ports/storage.ts";
+import type { FlowSettings, JobOutcome } from "../types.ts";
+import type { Clock } from "../util/clock.ts";
+import type { CheckpointStore } from "./checkpoint.ts";
+import { withOwnKey } from "./own-key.ts";
+
+/** What a job has to do with the findings as they are now. */
+export interface Claim {
+  /** The job with the key that it goes by. */
+  readonly job: ScanJob;
+  /** ETag of findings.json now. */
+  readonly etag: string;
+  /** findings.json is this job's own write-back. */
+  readonly own: boolean;
+  /** findings.json is a write-back over this upload, by this job or by an earlier run's. */
+  readonly overwritten: boolean;
+  /** The job's upload where it can be read: findings.json, or the copy beside it once it was written over. */
+  readonly upload: ScanJob;
+}
+
+export interface ClaimPorts {
+  readonly storage: Storage;
+  readonly dojo: DefectDojo;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly pending: CheckpointStore;
+  /** The Scan that lies beside the findings now; undefined where nobody can read it. */
+  readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
+}
+
+/**
+ * Whether this job still has something to do, and under which key. The ETag has the last word; between runs with the same findings the Scan beside them.
+ */
+export async function whoOwns(
+  given: ScanJob,
+  ports: ClaimPorts,
+  { syncBack }: Pick<FlowSettings, "syncBack">,
+): Promise<Claim | JobOutcome> {
+  const { storage, log, dojo, pending, clock } = ports;
+  const [stored, head] = await Promise.all([readReceipt(storage, given, log), storage.head(given)]);
+  if (head === undefined) return { outcome: "superseded", why: `${uri(given)} was deleted` };
+  const receipt = stored?.receipt;
+  const overwritten = uploadedEtag(given, head.metadata) === given.etag;
+  if (!overwritten && head.etag !== given.etag) {
+    return { outcome: "superseded", why: `${uri(given)} is a newer upload now` };
+  }
+  const job = await withOwnKey(given, {
+    ...{ head, receipt, dojo, now: clock.now() },
+    checkpoint: () => pending.peek(given),
+  });
+  const key = jobKey(job);
+  const own = writtenBackBy(job, head.metadata) === key;
+  if (receipt?.jobKey === key && (own || !syncBack)) return { outcome: "done-before", receipt };
+  if (ofAnotherRun(key, own, overwritten, receipt, job) && !(await isCurrentRun(job, ports))) {
+    return { outcome: "superseded", why: `${uri(job)} is of a later run with the same findings now` };
+  }
+  if (!overwritten) return { job, etag: head.etag, own, overwritten, upload: job };
+  const upload = await keptUpload(job, storage);
+  if (upload === undefined && !own) {
+    return { outcome: "superseded", why: `${uri(job)} was written over, and its upload was not kept` };
+  }
+  return { job, etag: head.etag, own, overwritten, upload: upload ?? job };
+}
+
+/** Whether another run's job was at work on the same findings. */
+function ofAnotherRun(
+  key: string,
+  own: boolean,
+  overwritten: boolean,
+  receipt: Receipt | undefined,
+  job: ScanJob,
+): boolean {
+  return (
+    (overwritten && !own) || (receipt !== undefined && receipt.jobKey !== key && receipt.etag === job.etag && !own)
+  );
+}
+
+async function isCurrentRun(job: ScanJob, { currentScan }: ClaimPorts): Promise<boolean> {
+  const scan = await currentScan?.();
+  return scan === undefined || runOf(scan) === runOf(job.scan);
+}
+
+/** The copy of the upload that a write-back keeps, as a job reads its findings. */
+async function keptUpload(job: ScanJob, storage: Storage): Promise<ScanJob | undefined> {
+  const ref = originalOf(job);
+  const head = await storage.head(ref);
+  if (head === undefined) return undefined;
+  const isUpload = head.etag === job.etag || keptFrom(head.metadata) === job.etag;
+  return isUpload ? { ...job, ...ref, etag: head.etag } : undefined;
+}

@@ -1,0 +1,44 @@
+import { rememberSecrets } from "./secrets.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** One row a variable that holds secrets: where in it they are. */
+const SECRETS_IN: Readonly<Record<string, (value: string) => string[]>> = {
+  DEFECTDOJO_APIKEY: whole,
+  DEFECTDOJO_HEADERS: jsonTexts,
+  WEBHOOK_TOKEN: whole,
+  AWS_SECRET_ACCESS_KEY: whole,
+  AWS_SESSION_TOKEN: whole,
+  HTTPS_PROXY: userinfo,
+  HTTP_PROXY: userinfo,
+  https_proxy: userinfo,
+  http_proxy: userinfo,
+};
+
+/** Remembers the secrets of an environment, so that they are never shown. */
+export function rememberSecretVariables(env: Env): void {
+  for (const [name, secretsIn] of Object.entries(SECRETS_IN)) {
+    const value = env[name];
+    if (value !== undefined && value !== "") rememberSecrets(secretsIn(value));
+  }
+}
+
+function whole(value: string): string[] {
+  return [value];
+}
+
+/** The values of a JSON object; all of what is none. */
+function jsonTexts(value: string): string[] {
+  try {
+    return Object.values(JSON.parse(value) as object).map(String);
+  } catch {
+    return [value];
+  }
+}
+
+/** The password of an address, and what goes into Proxy-Authorization. */
+function userinfo(value: string): string[] {
+  const url = URL.parse(value);
+  if (url === null || url.password === "") return [];
+  return [url.password, `${url.username}:${url.password}`];
+}
