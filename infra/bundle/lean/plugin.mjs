@@ -16,6 +16,7 @@ const STAND_INS = [
   { module: /^@aws-sdk\/credential-provider-node$/, file: "credentials.ts" },
   { module: /^@smithy\/core\/event-streams$/, file: "event-streams.ts" },
   { module: /^stream-chain\/web$/, file: "web-streams.ts" },
+  { module: /^\.\/asWebStream\.js$/, file: "web-streams.ts" },
   { module: /^@aws-sdk\/lib-storage$/, file: "no-upload.ts", only: "ingest" },
 ];
 
@@ -33,10 +34,25 @@ const EDITS = [
     loader: "js",
     edit: emptyFunctions,
   },
+  // Hashes of the SDK's own, for a Node without OpenSSL.
+  { file: /[\\/](Sha256|Sha1|Md5)Js\.js$/, loader: "js", edit: emptyFunctions },
+  // Bodies as a browser has them.
+  {
+    file: /[\\/]util-stream[\\/](.*[\\/])?(sdk-stream-mixin|createChecksumStream|getAwsChunkedEncodingStream|headStream|splitStream)\.browser\.js$/,
+    loader: "js",
+    edit: emptyFunctions,
+  },
+  { file: /[\\/]js-yaml[\\/]dist[\\/]js-yaml\.mjs$/, loader: "js", edit: makeTagsPure },
 ];
 
 /** Packages that do nothing when they are imported, but do not say so in their package.json. */
 const PURE_PACKAGES = /^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
+/** Packages that bring the same version of another each: the first one's is everybody's. */
+const ONE_COMMONS = {
+  module: /^@aws-lambda-powertools\/commons(\/|$)/,
+  of: "logger",
+  others: /[\\/](metrics|tracer)[\\/]lib[\\/]/,
+};
 /** The same of modules of lib/ that others of lib/ import. A bare `import "./x.ts"` there ends the build: see `logOverride`. */
 const PURE_MODULES = /^\.\.?\/.*\.ts$/;
 
@@ -53,6 +69,11 @@ export const leanPlugin = {
       build.onLoad({ filter: file }, async ({ path }) => ({ contents: edit(await readFile(path, "utf8")), loader }));
     }
     const pure = { sideEffects: false };
+    build.onResolve({ filter: ONE_COMMONS.module }, async ({ path, importer, kind, resolveDir }) => {
+      if (!ONE_COMMONS.others.test(importer)) return undefined;
+      const firsts = resolveDir.replace(/[\\/](metrics|tracer)[\\/]lib[\\/]/, `/${ONE_COMMONS.of}/lib/`);
+      return { ...(await build.resolve(path, { kind, resolveDir: firsts })), ...pure };
+    });
     for (const [filter, importer] of /** @type {const} */ ([
       [PURE_PACKAGES, /./],
       [PURE_MODULES, /[\\/]lib[\\/]/],
@@ -102,6 +123,15 @@ function makeSchemasPure(source) {
 }
 
 /**
+ * js-yaml's tags and schemas, so that those of YAML 1.1 and of dumping can be left out: making one has no effect.
+ * @param {string} source
+ */
+function makeTagsPure(source) {
+  const making = /^(var [\w$]+ = )(define\w+Tag\(|new (?:Schema|RegExp)\(|\w+\.withTags\()/gm;
+  return source.replace(making, "$1/* @__PURE__ */ $2");
+}
+
+/**
  * The SDK reads its own version, for the user agent.
  * @param {string} source
  */
@@ -111,7 +141,7 @@ function keepVersion(source) {
 }
 
 /**
- * zod's schemas know how to describe themselves as JSON schema; nothing asks them.
+ * What nothing asks for at run time, as functions that do nothing: how zod's schemas describe themselves as JSON schema, stand-ins for what Node has.
  * @param {string} source
  */
 function emptyFunctions(source) {
