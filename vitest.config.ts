@@ -4,6 +4,13 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // Just under what the unit tests cover: what runs in processes of its own (CLI, service) is covered by the other projects.
+    coverage: {
+      provider: "v8",
+      include: ["lib/**/*.ts", "functions/*.ts"],
+      reporter: ["text-summary"],
+      thresholds: { lines: 60, branches: 55, functions: 60, statements: 60 },
+    },
     projects: [
       { extends: true, test: { name: "unit", include: ["test/{unit,hardened}/**/*.test.ts"] } },
       { extends: true, test: { name: "contract", include: ["test/contract/**/*.test.ts"] } },

@@ -1,8 +1,10 @@
 import { type RelayError, toRelayError } from "../lib/errors.ts";
-import { type IngestPorts, type IngestSettings, makeJob } from "../lib/ingest/ingest.ts";
+import type { IngestPorts } from "../lib/ingest/ingest.ts";
+import { makeJob } from "../lib/ingest/make-job.ts";
+import type { IngestSettings } from "../lib/ingest/settings.ts";
 import { readSidecar } from "../lib/ingest/sidecar.ts";
 import { encodeJob, messageGroup, type ScanJob } from "../lib/model/job.ts";
-import { nameOf, type ObjectRef, uri } from "../lib/model/object-keys.ts";
+import { isFindingsName, nameOf, type ObjectRef, uri } from "../lib/model/object-keys.ts";
 import { isReceiptOf, type Receipt, uploadedEtag, writtenBackBy } from "../lib/model/receipt.ts";
 import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, ObjectHead } from "../lib/ports/storage.ts";
@@ -126,7 +128,7 @@ async function* wanted(
 ): AsyncGenerator<ListedObject> {
   for await (const object of listing) {
     if (signal.aborted) return;
-    if (nameOf(object.key) !== findingsName) continue;
+    if (!isFindingsName(findingsName, nameOf(object.key))) continue;
     if (since === undefined || object.lastModified === undefined || object.lastModified >= since) yield object;
   }
 }

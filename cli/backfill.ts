@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { sqsQueue } from "../lib/aws/sqs-queue.ts";
 import { describeError } from "../lib/errors.ts";
-import { ingestSettings } from "../lib/settings.ts";
+import { ingestSettings } from "../lib/ingest/settings.ts";
 import { systemClock } from "../lib/util/clock.ts";
 import { redactAll } from "../lib/util/secrets.ts";
 import { type Backfilled, type BackfillOptions, backfillScans } from "./backfill-scans.ts";

@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { readStoreConfig } from "../lib/config.ts";
 import { describeError } from "../lib/errors.ts";
 import { lossOf } from "../lib/model/receipt.ts";
-import type { Progress } from "../lib/observe.ts";
+import type { Progress } from "../lib/progress.ts";
 import { print } from "./options.ts";
 import { type Service, startService } from "./runtime/service.ts";
 import { serviceLog } from "./runtime/service-log.ts";

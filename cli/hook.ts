@@ -39,7 +39,7 @@ async function run(urls: readonly string[], scan: string | undefined): Promise<H
 }
 
 /** One line for the log of the hook's pod. */
-export function summary({ scan, outcome, receipt, patched }: HookResult): string {
+function summary({ scan, outcome, receipt, patched }: HookResult): string {
   const name = `${scan.namespace}/${scan.name}`;
   if (outcome === "superseded") return `${name}: superseded; findings.json left as somebody else changed it meanwhile`;
   if (receipt === undefined) return `${name}: nothing imported (${outcome})`;

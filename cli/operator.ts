@@ -81,6 +81,6 @@ export async function ask<T>(what: string, request: Promise<T>): Promise<T> {
 }
 
 /** SQS and what speaks its protocol have two names for it. */
-export function noSuchQueue(error: unknown): boolean {
+function noSuchQueue(error: unknown): boolean {
   return error instanceof Error && /NonExistentQueue|QueueDoesNotExist/.test(error.name);
 }

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { s3Storage } from "../lib/aws/s3-storage.ts";
 import { RelayError } from "../lib/errors.ts";
+import { isFindingsName } from "../lib/model/object-keys.ts";
 
 export interface UploadSettings {
   readonly bucket: string;
@@ -36,12 +37,13 @@ export async function uploadScan(
   const names = (await readdir(directory, { withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => entry.name);
-  if (!names.includes(findingsName)) {
+  const findings = names.find((name) => isFindingsName(findingsName, name));
+  if (findings === undefined) {
     throw new RelayError("findings-missing", `${directory} holds no ${findingsName}`, { object: directory });
   }
   const scan = basename(directory);
   const storage = s3Storage(s3);
-  const ordered = [...names.filter((name) => name !== findingsName).sort(), findingsName];
+  const ordered = [...names.filter((name) => name !== findings).sort(), findings];
   for (const name of ordered) {
     const path = join(directory, name);
     const contentType = TYPES[name.slice(name.lastIndexOf(".") + 1).toLowerCase()] ?? "application/octet-stream";
@@ -49,7 +51,7 @@ export async function uploadScan(
     const body = size === 0 ? new Uint8Array() : createReadStream(path);
     await storage.write({ bucket, key: `${prefix}${scan}/${name}` }, body, { contentType });
   }
-  return { scan, findingsKey: `${prefix}${scan}/${findingsName}` };
+  return { scan, findingsKey: `${prefix}${scan}/${findings}` };
 }
 
 /** Scan folders below the given ones: those that hold findings themselves, else their subfolders that do. */
@@ -57,13 +59,13 @@ export async function findScanFolders(directories: readonly string[], findingsNa
   const found: string[] = [];
   for (const directory of directories) {
     const entries = await readdir(directory, { withFileTypes: true });
-    if (entries.some((entry) => entry.isFile() && entry.name === findingsName)) {
+    if (entries.some((entry) => entry.isFile() && isFindingsName(findingsName, entry.name))) {
       found.push(directory);
       continue;
     }
     const subfolders = entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name));
     for (const subfolder of subfolders.sort()) {
-      if ((await readdir(subfolder)).includes(findingsName)) found.push(subfolder);
+      if ((await readdir(subfolder)).some((name) => isFindingsName(findingsName, name))) found.push(subfolder);
     }
   }
   if (found.length === 0) {

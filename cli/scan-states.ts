@@ -1,10 +1,10 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
-import { CHECKPOINT_NAME, type ObjectRef, RECEIPT_NAME } from "../lib/model/object-keys.ts";
+import type { ObjectRef } from "../lib/model/object-keys.ts";
 import { lossOf, type Receipt } from "../lib/model/receipt.ts";
 import type { Log } from "../lib/observe.ts";
 import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, Storage } from "../lib/ports/storage.ts";
-import { type ScanFolder, scanFolders } from "../lib/sync/scan-folders.ts";
+import { listedScans } from "../lib/sync/scan-folders.ts";
 import { mapInOrder } from "../lib/util/concurrency.ts";
 import { importNeeded } from "./backfill-scans.ts";
 import { formatDuration } from "./terminal/durations.ts";
@@ -39,30 +39,15 @@ export function scanStates(
   known: KnownReceipts = new Map(),
   now = Date.now(),
 ): AsyncIterable<ScanState> {
-  const names = new Set([findingsName, RECEIPT_NAME, CHECKPOINT_NAME]);
-  const scans = withFindings(scanFolders(storage.list(bucket, prefix), names), findingsName);
-  return mapInOrder(scans, CONCURRENCY, async ({ findings, receipt, pending }): Promise<ScanState> => {
+  const scans = listedScans(storage.list(bucket, prefix), findingsName);
+  return mapInOrder(scans, CONCURRENCY, async ({ findings, receipt, checkpoint }): Promise<ScanState> => {
     const { key } = findings;
     const done = receipt === undefined ? undefined : await finished(storage, findings, receipt, log, known);
     if (done !== undefined) return { key, state: "done", ...done };
-    if (pending === undefined) return { key, state: "waiting", what: "" };
+    if (checkpoint === undefined) return { key, state: "waiting", what: "" };
     const note = await checkpointStore(storage, log).peek(findings);
     return { key, state: "running", what: note === undefined ? "begun" : howFar(note, now) };
   });
-}
-
-interface Found {
-  readonly findings: ListedObject;
-  readonly receipt: ListedObject | undefined;
-  readonly pending: ListedObject | undefined;
-}
-
-async function* withFindings(folders: AsyncIterable<ScanFolder>, findingsName: string): AsyncGenerator<Found> {
-  for await (const { objects } of folders) {
-    const findings = objects.get(findingsName);
-    if (findings !== undefined)
-      yield { findings, receipt: objects.get(RECEIPT_NAME), pending: objects.get(CHECKPOINT_NAME) };
-  }
 }
 
 /** What the receipt says, if it is that of the findings as they are now. It is written last, so an older one has to be held against them. */

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Env } from "../lib/config.ts";
 import { describeError } from "../lib/errors.ts";
+import { findingsSuffix } from "../lib/model/object-keys.ts";
 import { CommandError } from "./command-error.ts";
 import { ask, type Operator, operator, ownQueue, queueNames } from "./operator.ts";
 import { print } from "./options.ts";
@@ -35,11 +36,7 @@ export function setupCommand(): Command {
 }
 
 /** @throws CommandError where a server refuses */
-export async function setup(
-  env: Env,
-  target: string,
-  tell: (change: Change) => void = () => undefined,
-): Promise<SetupResult> {
+async function setup(env: Env, target: string, tell: (change: Change) => void = () => undefined): Promise<SetupResult> {
   const { config, s3, sqs } = operator(env);
   const changes: Change[] = [];
   const made = (change: Change) => {
@@ -69,7 +66,7 @@ export async function setup(
 
 async function notify({ config, s3 }: Pick<Operator, "config" | "s3">, target: string): Promise<Change> {
   try {
-    return await ensureNotification(s3, config.BUCKET, target, config.FINDINGS_NAME);
+    return await ensureNotification(s3, config.BUCKET, target, findingsSuffix(config.FINDINGS_NAME));
   } catch (error) {
     if (error instanceof Error && error.name === "InvalidArgument" && isMinio(target)) {
       throw new CommandError(

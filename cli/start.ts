@@ -46,7 +46,7 @@ async function end(service: Service, log: Log): Promise<never> {
   process.exit();
 }
 
-export function describe({ url, s3Endpoint, sqsEndpoint, bucket, dojoUrl }: Service) {
+function describe({ url, s3Endpoint, sqsEndpoint, bucket, dojoUrl }: Service) {
   return { receiver: `${url}/events`, s3: s3Endpoint, sqs: sqsEndpoint, bucket, defectdojo: dojoUrl };
 }
 

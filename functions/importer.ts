@@ -1,11 +1,11 @@
 import "../lib/util/memory.ts";
 import middy from "@middy/core";
 import { s3Client, sqsClient } from "../lib/aws/clients.ts";
-import { importerHandler } from "../lib/aws/handlers.ts";
-import { importerPorts } from "../lib/aws/ports.ts";
+import { importerHandler } from "../lib/aws/importer-handler.ts";
+import { importerPorts } from "../lib/aws/importer-ports.ts";
 import { powertoolsObserver } from "../lib/aws/powertools.ts";
 import { readImporterConfig } from "../lib/config.ts";
-import { recordSettings } from "../lib/settings.ts";
+import { recordSettings } from "../lib/importer/settings.ts";
 
 const config = readImporterConfig(process.env);
 const observer = powertoolsObserver("importer", config);

@@ -1,10 +1,10 @@
 import middy from "@middy/core";
 import { s3Client, sqsClient } from "../lib/aws/clients.ts";
-import { ingestHandler } from "../lib/aws/handlers.ts";
-import { ingestPorts } from "../lib/aws/ports.ts";
+import { ingestHandler } from "../lib/aws/ingest-handler.ts";
+import { ingestPorts } from "../lib/aws/ingest-ports.ts";
 import { powertoolsObserver } from "../lib/aws/powertools.ts";
 import { readCommonConfig } from "../lib/config.ts";
-import { ingestSettings } from "../lib/settings.ts";
+import { ingestSettings } from "../lib/ingest/settings.ts";
 
 const config = readCommonConfig(process.env);
 const observer = powertoolsObserver("ingest", config);

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { gateHeaders } from "./defectdojo/headers.ts";
 import { RelayError } from "./errors.ts";
+import { gateHeaders } from "./model/gate-headers.ts";
 import { parseLabels } from "./model/hook-selector.ts";
 import { SYNC_MODES } from "./model/receipt.ts";
 import { dropUndefined } from "./model/scan.ts";
@@ -44,6 +44,17 @@ const hostNames = z
   );
 const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
 
+/** A name, or a pattern with one `*`. Companions are named by the word `findings` (lib/model/object-keys.ts). */
+const findingsName = objectName.refine(isUsablePattern, {
+  error: "may hold one * beside the word findings, as in *-findings.json, and no other wildcard",
+});
+
+function isUsablePattern(name: string): boolean {
+  if (/[?[\]{}]/.test(name)) return false;
+  const parts = name.split("*");
+  return parts.length === 1 || (parts.length === 2 && parts.some((part) => part.includes("findings")));
+}
+
 /** What both functions read. */
 const common = z.object({
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
@@ -52,7 +63,7 @@ const common = z.object({
   QUEUE_URL: httpUrl,
   DLQ_URL: httpUrl,
   SIDECAR_NAME: objectName.default("scan.json"),
-  FINDINGS_NAME: objectName.default("findings.json"),
+  FINDINGS_NAME: findingsName.default("findings.json"),
   MAX_SIDECAR_BYTES: int(1 * MiB, 1),
   SIDECAR_GRACE_SECONDS: int(30),
   DEFECTDOJO_HOOK_LABELS: labels.optional(),

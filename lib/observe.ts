@@ -1,6 +1,4 @@
-import type { RelayError } from "./errors.ts";
-import type { Job } from "./model/job.ts";
-import type { JobOutcome } from "./types.ts";
+import type { Progress } from "./progress.ts";
 
 /** What the flows say of themselves. Lambda logs and counts with powertools, the service with its own adapters. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -17,6 +15,7 @@ export const METRICS = {
   NotificationsReceived: "Count",
   NotificationsIgnored: "Count",
   NotificationsFailed: "Count",
+  FindingsUnrecognised: "Count",
   JobsEnqueued: "Count",
   JobsFinished: "Count",
   JobsFellBack: "Count",
@@ -42,14 +41,6 @@ export type MetricName = keyof typeof METRICS;
 export interface Metrics {
   add(name: MetricName, value?: number): void;
 }
-
-/** A job's way, for those who watch. */
-export type Progress =
-  | { readonly state: "waiting"; readonly job: Job }
-  | { readonly state: "running"; readonly job: Job }
-  | { readonly state: "done"; readonly job: Job; readonly outcome: JobOutcome }
-  | { readonly state: "again"; readonly job: Job; readonly error: Error; readonly seconds: number }
-  | { readonly state: "failed"; readonly job: Job; readonly error: RelayError };
 
 export interface Observer {
   readonly log: Log;

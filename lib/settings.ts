@@ -1,28 +1,8 @@
-import type { CommonConfig, DojoConfig, ImporterConfig, ResyncConfig } from "./config.ts";
-import type { RecordSettings } from "./importer/process-message.ts";
-import type { IngestSettings } from "./ingest/ingest.ts";
-import type { ResyncSettings } from "./sync/resync-scans.ts";
+import type { DojoConfig } from "./config.ts";
 import type { FlowSettings } from "./types.ts";
+import { seconds } from "./util/clock.ts";
 
-const seconds = (value: number) => value * 1000;
-
-type IngestConfig = Pick<
-  CommonConfig,
-  "SIDECAR_NAME" | "FINDINGS_NAME" | "MAX_SIDECAR_BYTES" | "DEFECTDOJO_HOOK_LABELS" | "SIDECAR_GRACE_SECONDS"
->;
-
-/** What ingest needs, of the configuration. */
-export function ingestSettings(config: IngestConfig): IngestSettings {
-  return {
-    sidecarName: config.SIDECAR_NAME,
-    findingsName: config.FINDINGS_NAME,
-    maxSidecarBytes: config.MAX_SIDECAR_BYTES,
-    hookLabels: config.DEFECTDOJO_HOOK_LABELS,
-    sidecarGraceMs: seconds(config.SIDECAR_GRACE_SECONDS),
-  };
-}
-
-/** What the flow of an import needs, of the configuration. */
+/** What the flow of a job needs, of the configuration. */
 export function flowSettings(config: DojoConfig): FlowSettings {
   return {
     lowPrivileged: config.DEFECTDOJO_LOW_PRIVILEGED_MODE,
@@ -42,27 +22,5 @@ export function flowSettings(config: DojoConfig): FlowSettings {
       quietMs: seconds(config.DEDUPLICATION_QUIET_SECONDS),
       pollMs: seconds(config.POLL_SECONDS),
     },
-  };
-}
-
-/** What the importer needs, of the configuration. */
-export function recordSettings(config: ImporterConfig): RecordSettings {
-  return {
-    maxFailures: config.MAX_FAILURES,
-    heartbeatSeconds: config.HEARTBEAT_SECONDS,
-    ingest: ingestSettings(config),
-    flow: flowSettings(config),
-  };
-}
-
-/** What a resync needs, of the configuration. */
-export function resyncSettings(config: ResyncConfig): Omit<ResyncSettings, "since" | "stop"> {
-  return {
-    bucket: config.BUCKET,
-    prefix: config.RESYNC_PREFIX,
-    findingsName: config.FINDINGS_NAME,
-    sidecar: { sidecarName: config.SIDECAR_NAME, maxSidecarBytes: config.MAX_SIDECAR_BYTES },
-    flow: flowSettings(config),
-    concurrency: 4,
   };
 }

@@ -1,11 +1,8 @@
-import type { DeduplicationTiming } from "./importer/deduplication.ts";
-import type { LedgerTiming } from "./importer/ledger.ts";
-import type { Receipt, SyncMode } from "./model/receipt.ts";
+import type { SyncMode } from "./model/receipt.ts";
 import type { ScanTypeMap } from "./model/scan-types.ts";
 import type { Observer } from "./observe.ts";
 import type { DefectDojo } from "./ports/defectdojo.ts";
 import type { Storage } from "./ports/storage.ts";
-import type { ReportLimits } from "./report/report.ts";
 import type { Clock } from "./util/clock.ts";
 
 /** What the flows reach the world through. */
@@ -13,6 +10,29 @@ export interface FlowPorts extends Observer {
   readonly storage: Storage;
   readonly dojo: DefectDojo;
   readonly clock: Clock;
+}
+
+/** How an import is waited for. Milliseconds. */
+export interface ImportTiming {
+  /** How long an import without an answer may take to show up in DefectDojo. */
+  readonly settleMs: number;
+  /** How long a running import may stand still before it is taken for dead. */
+  readonly stalledMs: number;
+  readonly pollMs: number;
+}
+
+/** How deduplication is waited for. Milliseconds. */
+export interface DeduplicationTiming {
+  readonly timeoutMs: number;
+  /** How long the number of duplicates must stay the same to be taken for final. */
+  readonly quietMs: number;
+  readonly pollMs: number;
+}
+
+/** The largest files that are read of a scan's folder. */
+export interface ReportLimits {
+  readonly maxFindingsBytes: number;
+  readonly maxRawResultBytes: number;
 }
 
 export interface FlowSettings {
@@ -25,18 +45,6 @@ export interface FlowSettings {
   readonly syncMode: SyncMode;
   readonly scanTypeMap: ScanTypeMap;
   readonly limits: ReportLimits;
-  readonly ledger: LedgerTiming;
+  readonly ledger: ImportTiming;
   readonly deduplication: DeduplicationTiming;
-}
-
-/**
- * How a job ended:
- * - `synced`, `imported`: done, with a receipt (`imported`: read-only mode).
- * - `done-before`: an earlier delivery had finished it.
- * - `superseded`: a newer upload or another writer owns the findings; nothing was written.
- */
-export interface JobOutcome {
-  readonly outcome: "synced" | "imported" | "done-before" | "superseded";
-  readonly receipt?: Receipt;
-  readonly why?: string;
 }

@@ -1,52 +1,84 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { styleText } from "node:util";
 
-/** One row a step of `npm test`, in order. `report` is where a step leaves counts of its own. */
+/** One row per step of `npm test`, in order. */
 interface Step {
   readonly name: string;
   readonly command: readonly string[];
-  readonly countsOwn?: boolean;
+  /** Where Vitest writes its counts; a step without it counts as one test. */
+  readonly report?: string;
 }
 
 const folder = mkdtempSync(join(tmpdir(), "dojo-relay-test-"));
-const report = join(folder, "vitest.json");
+const coverage = join(folder, "coverage");
 const only = process.argv.slice(2);
 
 const STEPS: readonly Step[] = [
   { name: "format and lint", command: ["biome", "check", "--error-on-warnings", "."] },
   { name: "floating promises", command: ["oxlint", "--type-aware", "--deny-warnings"] },
   { name: "types", command: ["tsc", "--noEmit"] },
-  {
-    name: "tests",
-    command: ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
-    countsOwn: true,
-  },
+  { name: "spelling", command: ["cspell", "--no-progress", "--no-summary", "."] },
+  { name: "unused code", command: ["knip", "--no-progress"] },
+  vitestStep("unit tests", [
+    "--project=unit",
+    "--coverage",
+    "--coverage.reporter=json-summary",
+    `--coverage.reportsDirectory=${coverage}`,
+  ]),
+  vitestStep(
+    "tests",
+    ["contract", "e2e", "live", "faults"].map((project) => `--project=${project}`),
+  ),
 ];
 
 /** Runs every step, whatever the others did, and says what passed: a test each, a step without tests as one. */
 function main(): void {
   let [passed, failed] = [0, 0];
-  for (const { name, command, countsOwn } of STEPS) {
+  for (const { name, command, report } of STEPS) {
     if (only.length > 0 && !only.includes(name)) continue;
     process.stdout.write(`\n${styleText("bold", `▶ ${name}`)}\n`);
     const [program = "", ...args] = command;
     const { status } = spawnSync(program, args, { stdio: "inherit" });
-    const counts = countsOwn
-      ? vitestCounts(status === 0)
-      : { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+    const ok = status === 0;
+    const counts = report === undefined ? { passed: ok ? 1 : 0, failed: ok ? 0 : 1 } : vitestCounts(report, ok);
     passed += counts.passed;
     failed += counts.failed;
   }
+  process.stdout.write(`\n${coverageLine()}${leftOut()}`);
   rmSync(folder, { recursive: true, force: true });
   process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
+function vitestStep(name: string, args: readonly string[]): Step {
+  const report = join(folder, `${name}.json`);
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  return { name, command: ["vitest", "run", ...args, ...reporters], report };
+}
+
+/** What the unit tests cover, in one line; empty if they did not run. The thresholds are in `vitest.config.ts`. */
+function coverageLine(): string {
+  try {
+    const summary = readFileSync(join(coverage, "coverage-summary.json"), "utf8");
+    const { total } = JSON.parse(summary) as { total: Record<string, { pct: number }> };
+    const figures = ["lines", "branches", "functions"].map((what) => `${total[what]?.pct} % of ${what}`);
+    return `Coverage of lib/ and functions/ by unit tests: ${figures.join(", ")}\n`;
+  } catch {
+    return "";
+  }
+}
+
+/** Says that recordings of real servers, which lie beside the repository, were not there to test against. */
+function leftOut(): string {
+  if (existsSync(new URL("../../shared", import.meta.url))) return "";
+  return "*** LEFT OUT: ../shared does not exist, so nothing was held to the recordings of real servers in it. ***\n";
+}
+
 /** A run that failed without a failed test (a file that cannot be read, an error outside of tests) counts as one. */
-function vitestCounts(ok: boolean): { passed: number; failed: number } {
+function vitestCounts(report: string, ok: boolean): { passed: number; failed: number } {
   try {
     const counts = JSON.parse(readFileSync(report, "utf8")) as { numPassedTests: number; numFailedTests: number };
     return { passed: counts.numPassedTests, failed: Math.max(counts.numFailedTests, ok ? 0 : 1) };

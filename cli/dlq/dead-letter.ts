@@ -31,7 +31,7 @@ export interface DeadLetter {
 }
 
 /** Attributes of a message that was turned over, so that it is still known for what it was. */
-export const ID_ATTRIBUTE = "deadLetterId";
+const ID_ATTRIBUTE = "deadLetterId";
 
 export function toDeadLetter(message: Message): DeadLetter {
   const { MessageId = "", Body: body = "", Attributes: system = {}, MessageAttributes = {} } = message;

@@ -10,7 +10,7 @@ import {
 import { withServerDate } from "../http-date.ts";
 import { ask } from "../operator.ts";
 
-export interface QueueCounts {
+interface QueueCounts {
   /** Messages that could be received, as far as their groups let them. */
   readonly waiting: number;
   /** Messages that somebody has received. */

@@ -11,7 +11,8 @@ import {
 import { s3Storage } from "../../lib/aws/s3-storage.ts";
 import type { StoreConfig } from "../../lib/config.ts";
 import { RelayError } from "../../lib/errors.ts";
-import { type ObjectRef, uri } from "../../lib/model/object-keys.ts";
+import { looksLikeFindings } from "../../lib/ingest/unrecognised.ts";
+import { findingsSuffix, folderOf, nameOf, type ObjectRef, uri } from "../../lib/model/object-keys.ts";
 import type { Condition, Storage } from "../../lib/ports/storage.ts";
 import { storageError } from "../../lib/ports/storage-error.ts";
 import { withServerDate } from "../http-date.ts";
@@ -39,7 +40,9 @@ export async function checkBucket(s3: S3Client, config: StoreConfig): Promise<Di
   const scratch = { bucket, key: `${SCRATCH}${randomUUID()}` };
   const written = await examine("bucket rights", () => readAndWrite(s3Storage(s3), scratch));
   const inParts = await examine("conditional uploads in parts", () => uploadInParts(s3, s3Storage(s3), scratch));
-  return [...reached, ...written, ...inParts, ...(await examine("notification", () => notification(s3, config)))];
+  const told = await examine("notification", () => notification(s3, config));
+  const named = await examine("names of findings", () => unrecognised(s3Storage(s3), config));
+  return [...reached, ...written, ...inParts, ...told, ...named];
 }
 
 async function readAndWrite(storage: Storage, scratch: ObjectRef): Promise<Diagnosis[]> {
@@ -100,6 +103,27 @@ async function uploadInParts(s3: S3Client, storage: Storage, scratch: ObjectRef)
   }
 }
 
+/** Objects of the bucket that are looked at for their names: a hundred listings. */
+const MOST_LISTED = 100_000;
+
+/** Findings under other names than FINDINGS_NAME: nothing ever imports them. */
+async function unrecognised(
+  storage: Storage,
+  { BUCKET: bucket, FINDINGS_NAME: name }: StoreConfig,
+): Promise<Diagnosis> {
+  const check = "names of findings";
+  const prefixes = new Map<string, string>();
+  let listed = 0;
+  for await (const { key } of storage.list(bucket, "")) {
+    if (looksLikeFindings(name, nameOf(key)) && prefixes.size < 5) prefixes.set(folderOf(key), key);
+    if (++listed >= MOST_LISTED) break;
+  }
+  if (prefixes.size === 0) return ok(check, `nothing in ${listed} objects ends like findings and is none`);
+  const examples = [...prefixes.values()].join(", ");
+  const remedy = "Set FINDINGS_NAME to a pattern where keys are flat, such as *-findings.json (docs/configuration.md).";
+  return warn(check, `not imported, as they are not named ${name}: ${examples}`, remedy);
+}
+
 async function notification(s3: S3Client, { BUCKET: bucket, FINDINGS_NAME: name }: StoreConfig): Promise<Diagnosis> {
   const told = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket: bucket }));
   if (told.EventBridgeConfiguration !== undefined) {
@@ -112,7 +136,7 @@ async function notification(s3: S3Client, { BUCKET: bucket, FINDINGS_NAME: name 
   ];
   const fitting = targets.find(({ Filter, Events }) => {
     const suffix = Filter?.Key?.FilterRules?.find((rule) => rule.Name?.toLowerCase() === "suffix")?.Value ?? "";
-    return name.endsWith(suffix) && Events?.some((event) => event.startsWith("s3:ObjectCreated:"));
+    return findingsSuffix(name).endsWith(suffix) && Events?.some((event) => event.startsWith("s3:ObjectCreated:"));
   });
   if (fitting === undefined) {
     const remedy = "Run `dojo-relay setup`, or configure the bucket notification (docs/self-hosted.md, docs/aws.md).";

@@ -1,7 +1,7 @@
+import { Deferral } from "../../lib/deferral.ts";
 import { RelayError, toRelayError } from "../../lib/errors.ts";
-import { Deferral } from "../../lib/importer/deferral.ts";
-import { backoffSeconds } from "../../lib/importer/process-message.ts";
 import type { Log } from "../../lib/observe.ts";
+import { backoffSeconds } from "../../lib/util/backoff.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 
 export interface Patience {

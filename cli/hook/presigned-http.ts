@@ -5,6 +5,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { describeError, type Reason, RelayError } from "../../lib/errors.ts";
 import type { ObjectHead } from "../../lib/ports/storage.ts";
+import { backoff } from "../../lib/util/backoff.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import type { PresignedUrl } from "./presigned-url.ts";
 
@@ -23,7 +24,7 @@ export interface PresignedHttpOptions {
 }
 
 const TRIES = 3;
-const FIRST_WAIT_MS = 300;
+const FIRST_WAIT_MS = 900;
 /** Without a byte for so long a connection is given up. */
 const IDLE_MS = 60_000;
 /** Of a refusal, as much is read. */
@@ -73,7 +74,7 @@ export function presignedHttp({ clock, proxyEnv }: PresignedHttpOptions): Presig
         } catch (error) {
           const again = error instanceof RelayError && error.errorClass === "transient" && attempt < TRIES;
           if (!again || error.retryAfterSeconds !== undefined) throw error;
-          await clock.sleep(FIRST_WAIT_MS * 2 ** attempt * (0.5 + Math.random()));
+          await clock.sleep(backoff(FIRST_WAIT_MS, attempt));
         }
       }
     },

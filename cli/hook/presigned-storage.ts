@@ -10,6 +10,7 @@ import { type ObjectRef, originalOf, sibling, uri } from "../../lib/model/object
 import type { Log } from "../../lib/observe.ts";
 import type { Condition, ObjectHead, Storage, WriteOptions } from "../../lib/ports/storage.ts";
 import { storageError } from "../../lib/ports/storage-error.ts";
+import { backoff } from "../../lib/util/backoff.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import { sha256 } from "../../lib/util/digest.ts";
 import type { PresignedHttp } from "./presigned-http.ts";
@@ -43,7 +44,7 @@ export interface PresignedScan {
 }
 
 const PUT_TRIES = 4;
-const FIRST_WAIT_MS = 500;
+const FIRST_WAIT_MS = 1_500;
 
 /**
  * The storage port over presigned addresses: findings and raw result lie behind them; what else the flow writes is kept in memory, as there is nowhere
@@ -166,7 +167,7 @@ async function putIfUnchanged(
       if (!(error instanceof RelayError && error.errorClass === "transient") || attempt === PUT_TRIES) throw error;
       log.warn("the upload of the findings failed and is tried again", { object: writeAt.where, error });
       const asked = (error.retryAfterSeconds ?? 0) * 1000;
-      await clock.sleep(Math.max(asked, FIRST_WAIT_MS * 2 ** attempt * (0.5 + Math.random())));
+      await clock.sleep(Math.max(asked, backoff(FIRST_WAIT_MS, attempt)));
     }
   }
 }

@@ -1,6 +1,6 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
 import { lossOf } from "../../lib/model/receipt.ts";
-import type { Progress } from "../../lib/observe.ts";
+import type { Progress } from "../../lib/progress.ts";
 
 /** A scan as people see it on the page. */
 export interface SeenScan {

@@ -8,7 +8,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
-import type { RunContext } from "../../lib/aws/handlers.ts";
+import type { RunContext } from "../../lib/aws/importer-handler.ts";
 import type { Log, Metrics } from "../../lib/observe.ts";
 
 export interface PollerOptions {
@@ -34,8 +34,7 @@ export interface Poller {
   /** Messages under way. */
   busy(): number;
   /**
-   * Takes no more messages, lets the handlers finish for `graceMs`, and hands back what they could not. These handlers are still under way then: what
-   * they wait for is not broken off.
+   * Takes no more messages, lets the handlers finish for `graceMs`, ends those that have not, and hands back their messages.
    */
   stop(graceMs: number): Promise<void>;
 }
@@ -55,17 +54,19 @@ export function startPoller(options: PollerOptions): Poller {
   const { sqs, queueUrl, handler, concurrency, timeoutMs, breaksOffPolls = false, log, metrics } = options;
   const stopping = new AbortController();
   const polling = new AbortController();
-  const inFlight = new Set<Message>();
+  const inFlight = new Map<Message, AbortController>();
   let deadline: number | undefined;
   let lastAnswer = 0;
 
   const work = async (message: Message) => {
     const end = Date.now() + timeoutMs;
+    const over = new AbortController();
     const context = {
+      end: over.signal,
       awsRequestId: randomUUID(),
       getRemainingTimeInMillis: () => Math.min(end, deadline ?? end) - Date.now(),
     };
-    inFlight.add(message);
+    inFlight.set(message, over);
     try {
       const answer = handler({ Records: [toRecord(message, queueUrl)] }, context);
       const { batchItemFailures } = await within(timeoutMs + GIVE_UP_MS, answer);
@@ -78,6 +79,8 @@ export function startPoller(options: PollerOptions): Poller {
       });
       metrics.add("JobsRetried");
     } finally {
+      // What it has begun and nobody waits for any more ends here, too.
+      over.abort(new Error("the delivery is over"));
       inFlight.delete(message);
     }
   };
@@ -137,12 +140,14 @@ export function startPoller(options: PollerOptions): Poller {
       if (await Promise.race([finished, sleep(graceMs, false, { ref: false })])) return;
       polling.abort();
       log.warn("messages are handed back unfinished", { messages: inFlight.size });
-      await deferral(inFlight);
+      const unfinished = [...inFlight.keys()];
+      for (const over of inFlight.values()) over.abort(new Error("the service ends"));
+      await deferral(unfinished);
     },
   };
 }
 
-/** @throws Error when the work takes longer: it goes on then, and how it ends matters to nobody */
+/** @throws Error when the work takes longer: how it ends matters to nobody then */
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const ended = new AbortController();
   const late = sleep(ms, undefined, { signal: ended.signal }).then(() => {

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { refusal } from "../../infra/local/http-guard.ts";
 import { describeError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/observe.ts";
+import { readBytes } from "../../lib/util/read-bytes.ts";
 
 export interface Reply {
   readonly status: number;
@@ -13,7 +14,7 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface RouteRequest {
+interface RouteRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly url: URL;
@@ -85,7 +86,12 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
         body: "the Authorization header does not carry WEBHOOK_TOKEN as a Bearer token\n",
       });
     }
-    const given = await route({ request, response, url, body: () => readBody(request) });
+    const given = await route({
+      request,
+      response,
+      url,
+      body: () => readBytes(request, MAX_BODY, () => new TooLarge()),
+    });
     if (given !== undefined) reply(response, given);
   };
 
@@ -119,17 +125,6 @@ function reply(
     "cache-control": "no-store",
   });
   response.end(body);
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY) throw new TooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** `Bearer TOKEN`; a token of two words is sent as it is by MinIO. Compared in constant time. */

@@ -6,12 +6,16 @@ import type { EmbeddedStore } from "../../infra/local/http-listener.ts";
 import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
 import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
-import { importerHandler, ingestHandler } from "../../lib/aws/handlers.ts";
-import { importerPorts } from "../../lib/aws/ports.ts";
+import { importerHandler } from "../../lib/aws/importer-handler.ts";
+import { importerPorts } from "../../lib/aws/importer-ports.ts";
+import { ingestHandler } from "../../lib/aws/ingest-handler.ts";
 import { type Env, readImporterConfig, readServiceConfig, type ServiceConfig } from "../../lib/config.ts";
 import { describeError, RelayError } from "../../lib/errors.ts";
-import type { Log, Progress } from "../../lib/observe.ts";
-import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+import { recordSettings } from "../../lib/importer/settings.ts";
+import { ingestSettings } from "../../lib/ingest/settings.ts";
+import { findingsSuffix } from "../../lib/model/object-keys.ts";
+import type { Log } from "../../lib/observe.ts";
+import type { Progress } from "../../lib/progress.ts";
 import { rememberSecrets } from "../../lib/util/secrets.ts";
 import { fifo } from "../dlq/fifo.ts";
 import { redriveDeadLetters } from "../dlq/redrive.ts";
@@ -172,7 +176,12 @@ async function start(
     const config = readImporterConfig({ ...env, ...aws, QUEUE_URL: queues.queueUrl, DLQ_URL: queues.dlqUrl });
     if (service.AWS_ENDPOINT_URL_S3 === undefined) {
       await ensureBucket(s3, service.BUCKET);
-      await ensureNotification(s3, service.BUCKET, `arn:minio:sqs::${TARGET}:webhook`, config.FINDINGS_NAME);
+      await ensureNotification(
+        s3,
+        service.BUCKET,
+        `arn:minio:sqs::${TARGET}:webhook`,
+        findingsSuffix(config.FINDINGS_NAME),
+      );
     }
 
     const watched = (progress: Progress) => {

@@ -9,7 +9,7 @@ export class DataDirectoryError extends Error {
 }
 
 /** What is the relay's own: results of scans and a token, for nobody else on the machine. */
-export const PRIVATE_DIRECTORY = 0o700;
+const PRIVATE_DIRECTORY = 0o700;
 export const PRIVATE_FILE = 0o600;
 
 /** A network file system that has gone away blocks every call on it. */

@@ -3,6 +3,7 @@ import https from "node:https";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { CommonConfig, Env } from "../config.ts";
+import { endOfWork } from "../util/until.ts";
 
 /** What the embedded stores take, as they take anything. */
 const ANY_CREDENTIALS = { accessKeyId: "embedded", secretAccessKey: "embedded" };
@@ -25,22 +26,45 @@ function requestHandler(proxyEnv: Env) {
 /** Path style where an endpoint is given: MinIO and the like have no names for buckets. */
 export function s3Client(config: AwsConfig, env: Env): S3Client {
   const { AWS_REGION: region, AWS_ENDPOINT_URL_S3: endpoint } = config;
-  return new S3Client({
-    region,
-    requestHandler: requestHandler(env),
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    ...localCredentials(endpoint, env),
-  });
+  return endingWithWork(
+    new S3Client({
+      region,
+      requestHandler: requestHandler(env),
+      ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+      ...localCredentials(endpoint, env),
+    }),
+  );
 }
 
 export function sqsClient(config: AwsConfig, env: Env): SQSClient {
   const { AWS_REGION: region, AWS_ENDPOINT_URL_SQS: endpoint } = config;
-  return new SQSClient({
-    region,
-    requestHandler: requestHandler(env),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...localCredentials(endpoint, env),
-  });
+  return endingWithWork(
+    new SQSClient({
+      region,
+      requestHandler: requestHandler(env),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...localCredentials(endpoint, env),
+    }),
+  );
+}
+
+type Send = (args: unknown) => Promise<unknown>;
+/** Of the SDK's middleware stack what both clients have in common. */
+interface Stack {
+  add(middleware: (next: Send) => Send, options: { step: string; priority: string; name: string }): void;
+}
+
+/** Sends nothing more for work whose time is over: neither a request nor the retry of one. */
+function endingWithWork<T extends S3Client | SQSClient>(client: T): T {
+  const stack = client.middlewareStack as unknown as Stack;
+  stack.add(
+    (next) => async (args) => {
+      endOfWork();
+      return await next(args);
+    },
+    { step: "finalizeRequest", priority: "low", name: "endingWithWork" },
+  );
+  return client;
 }
 
 /** An endpoint on this machine needs none to be set up; the usual ways to credentials are left alone everywhere else. */

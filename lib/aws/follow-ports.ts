@@ -8,7 +8,7 @@ import { followStateKey } from "../model/state-keys.ts";
 import type { Observer } from "../observe.ts";
 import { testIndex } from "../ports/test-index.ts";
 import { systemClock } from "../util/clock.ts";
-import type { Clients } from "./ports.ts";
+import type { Clients } from "./ingest-ports.ts";
 import { s3Storage } from "./s3-storage.ts";
 import { sqsQueue } from "./sqs-queue.ts";
 

@@ -43,6 +43,14 @@ export function s3Storage(client: S3Client): Storage {
         return notFoundOr(error, ref);
       }
     },
+    ...s3Writes(client),
+    list: (bucket, prefix, startAfter) => listPages(client, bucket, prefix, startAfter),
+  };
+}
+
+/** What changes objects. */
+function s3Writes(client: S3Client): Pick<Storage, "write" | "copy" | "remove"> {
+  return {
     write: async (ref, body, { contentType, metadata, condition }) => {
       const params = {
         Bucket: ref.bucket,
@@ -89,7 +97,6 @@ export function s3Storage(client: S3Client): Storage {
         else notFoundOr(error, ref);
       }
     },
-    list: (bucket, prefix, startAfter) => listPages(client, bucket, prefix, startAfter),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { DojoConfig } from "../config.ts";
 import { RelayError } from "../errors.ts";
+import { gateHeaders } from "../model/gate-headers.ts";
 import { describeIssues } from "../util/issues.ts";
-import { gateHeaders } from "./headers.ts";
 import type { ApiKeySource, HeaderSource } from "./http.ts";
 
 type KeyConfig = Pick<DojoConfig, "DEFECTDOJO_APIKEY" | "DEFECTDOJO_APIKEY_SECRET" | "DEFECTDOJO_APIKEY_PARAMETER">;

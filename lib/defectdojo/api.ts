@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { RelayError } from "../errors.ts";
 import type { Method, RequestOptions, Transport } from "./http.ts";
+import { listGuard } from "./list-guard.ts";
 import { counted, page, parseAnswer } from "./schemas.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean>>;
@@ -25,15 +26,17 @@ export function dojoApi(transport: Transport) {
     patch: <T extends z.ZodType>(path: string, json: unknown, schema: T) => call("PATCH", path, schema, { json }),
     call,
     count: async (path: string, query: Query) => (await get(path, { ...query, limit: 1 }, counted)).count,
-    /** Every item of a list, page by page, until the count that the list itself gives. */
+    /** Every item of a list, page by page, until the count that the list itself gives, within {@link listGuard}'s bounds. */
     list: async function* <T extends z.ZodType>(
       path: string,
       query: Query,
       item: T,
       limit = 100,
     ): AsyncGenerator<z.output<T>> {
+      const check = listGuard(path, limit);
       for (let offset = 0, count = 1; offset < count; ) {
         const answer = await get(path, { ...query, limit, ...(offset === 0 ? {} : { offset }) }, page(item));
+        check(answer);
         yield* answer.results;
         count = answer.count;
         offset += answer.results.length;

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { RelayError } from "../errors.ts";
+import { systemClock } from "../util/clock.ts";
 
 const TRIES = 3;
 /** Milliseconds before the second try, with jitter; doubled before each further one. */
@@ -18,7 +18,7 @@ export async function createOrFind<T>(create: () => Promise<T>, find: () => Prom
       const found = reason === "dojo-rejected" || reason === "dojo-conflict" ? await find() : undefined;
       if (found !== undefined) return found;
       if (reason !== "dojo-conflict" || attempt === TRIES) throw error;
-      await sleep(PAUSE * 2 ** (attempt - 1) * (0.5 + Math.random()));
+      await systemClock.sleep(PAUSE * 2 ** (attempt - 1) * (0.5 + Math.random()));
     }
   }
 }

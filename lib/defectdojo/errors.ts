@@ -128,7 +128,7 @@ function redirectTarget(location: string): string {
 /**
  * What DefectDojo says of a refusal: `field: message; …`, or its message. The advertisement and the repr in `message` are left out.
  */
-export function describeAnswer(body: unknown, levels = 5): string {
+function describeAnswer(body: unknown, levels = 5): string {
   if (typeof body === "string") return redact(body).slice(0, 500);
   if (typeof body !== "object" || body === null) return "";
   if (levels === 0) return "…";

@@ -1,11 +1,15 @@
 import { RelayError } from "../errors.ts";
 import type { DojoFinding, FindingPage } from "../ports/defectdojo.ts";
 import { type DojoApi, idGroups } from "./api.ts";
+import { listGuard } from "./list-guard.ts";
 import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
 import { findingsPage, type RawFinding } from "./schemas.ts";
 
 /** Findings a page: DefectDojo 3.2 gives 250 in some 0.6 s and gains nothing by larger pages. */
 export const PAGE_SIZE = 250;
+
+/** More than any report makes in one test, and than a findings.json of that many could be written. */
+const MOST_FINDINGS = 5_000_000;
 
 /** Findings of a test by their places in the order of ids. */
 interface Part {
@@ -27,6 +31,7 @@ export async function* findingPages(
   expected: number | undefined,
 ): AsyncGenerator<FindingPage> {
   const under: { part: Part; page: Promise<FindingPage> }[] = [];
+  const inOrder = idsInOrder(testId);
   let total = expected;
   let offset = 0;
   const read = (part: Part) => readPage(api, mode, testId, part);
@@ -47,6 +52,7 @@ export async function* findingPages(
     if (page !== undefined) {
       total ??= page.total;
       checkPage(testId, part, page, total);
+      inOrder(page);
       yield page;
       return;
     }
@@ -77,9 +83,27 @@ function tooLarge(testId: number, place: number, cause: unknown): RelayError {
   return new RelayError("dojo-answer-too-large", message, { object: `test ${testId}`, cause });
 }
 
+/** Refuses a page that gives findings again: they come in the order of their ids. @throws RelayError `read-unstable` */
+function idsInOrder(testId: number): (page: FindingPage) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return ({ findings }) => {
+    for (const { id } of findings) {
+      if (id <= last) {
+        const message = `test ${testId}: finding ${id} comes after ${last}, in a list in the order of ids`;
+        throw new RelayError("read-unstable", message, { object: `test ${testId}` });
+      }
+      last = id;
+    }
+  };
+}
+
 /** @throws RelayError `read-unstable` where a page has not what it should have of so many findings */
 function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, total: number): void {
   const read = page.findings.length;
+  if (total > MOST_FINDINGS) {
+    const message = `test ${testId}: ${total} findings are announced, more than ${MOST_FINDINGS}`;
+    throw new RelayError("dojo-answer-invalid", message, { object: `test ${testId}` });
+  }
   if (page.total === total && read === Math.min(limit, total - offset)) return;
   const message = `test ${testId}: ${total} findings expected, ${page.total} announced, ${offset + read} read`;
   throw new RelayError("read-unstable", message, { object: `test ${testId}` });
@@ -132,6 +156,7 @@ async function readByIds(api: DojoApi, mode: LocationMode, ids: Iterable<number>
       { id: group, limit: group.split(",").length, ...alongside(mode) },
       findingsPage,
     );
+    listGuard("findings/", group.split(",").length)(answer);
     findings.push(...answer.results);
     Object.assign(endpoints, answer.prefetch?.endpoints);
   }

@@ -5,9 +5,12 @@ import http from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { RelayError, toRelayError } from "../errors.ts";
+import { backoff } from "../util/backoff.ts";
+import { systemClock } from "../util/clock.ts";
+import { readBytes } from "../util/read-bytes.ts";
 import { rememberSecrets } from "../util/secrets.ts";
+import { endOfWork } from "../util/until.ts";
 import { connectionError, statusError } from "./errors.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
@@ -58,6 +61,7 @@ export type HeaderSource = () => Promise<Readonly<Record<string, string>>>;
 /** Requests that change nothing when they are sent twice. */
 const REPEATABLE = new Set<Method>(["GET", "PATCH"]);
 const TRIES = 3;
+const FIRST_WAIT_MS = 600;
 const LONGEST_WAIT_MS = 10_000;
 /** An answer is held whole, several of them at once; pages of findings are far smaller, unless their texts are of any length. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
@@ -86,7 +90,7 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
     rememberSecrets([key, ...Object.values(forGate ?? {})]);
     const headers = { ...forGate, accept: "application/json", authorization: `Token ${key}`, ...body?.headers };
     try {
-      const signal = AbortSignal.timeout(options.timeoutMs ?? timeoutMs);
+      const signal = within(options.timeoutMs ?? timeoutMs);
       const agent = REPEATABLE.has(method) ? kept : fresh;
       const { response, text } = await exchange(client, url, { method, headers, agent, signal }, body?.stream, what);
       const status = response.statusCode ?? 0;
@@ -110,11 +114,18 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
         } catch (error) {
           const wait = REPEATABLE.has(method) && attempt < TRIES ? retryWait(error, attempt) : undefined;
           if (wait === undefined) throw error;
-          await sleep(wait);
+          await systemClock.sleep(wait);
         }
       }
     },
   };
+}
+
+/** The time that an answer may take, which ends with the work that wants it. */
+function within(milliseconds: number): AbortSignal {
+  const late = AbortSignal.timeout(milliseconds);
+  const end = endOfWork();
+  return end === undefined ? late : AbortSignal.any([late, end]);
 }
 
 /** An expected status counts if the API itself gives it. DefectDojo answers a path that it does not have with a page: 404 counts always. */
@@ -137,7 +148,7 @@ function retryWait(error: unknown, attempt: number): number | undefined {
   const failure = connectionError("", error);
   if (failure.errorClass !== "transient") return undefined;
   const asked = failure.retryAfterSeconds;
-  const wait = asked === undefined ? 200 * 2 ** attempt * (0.5 + Math.random()) : asked * 1000;
+  const wait = asked === undefined ? backoff(FIRST_WAIT_MS, attempt) : asked * 1000;
   return wait <= LONGEST_WAIT_MS ? wait : undefined;
 }
 
@@ -172,21 +183,13 @@ async function exchange(
 
 /** @throws RelayError `dojo-answer-too-large`, before anything is read where the answer tells its length */
 async function readText(response: http.IncomingMessage, what: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const limit = (length: number) => {
-    if (length <= LARGEST_ANSWER) return;
+  const tooLarge = () => {
     response.destroy();
     const message = `${what}: the answer has more than ${LARGEST_ANSWER} bytes`;
-    throw new RelayError("dojo-answer-too-large", message, { object: what });
+    return new RelayError("dojo-answer-too-large", message, { object: what });
   };
-  limit(Number(response.headers["content-length"] ?? 0));
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    limit(size);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+  if (Number(response.headers["content-length"] ?? 0) > LARGEST_ANSWER) throw tooLarge();
+  return (await readBytes(response, LARGEST_ANSWER, tooLarge)).toString("utf8");
 }
 
 interface Body {

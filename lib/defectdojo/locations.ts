@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { type DojoApi, endedEarly, idGroups } from "./api.ts";
+import { listGuard } from "./list-guard.ts";
 import { endpoint, linksPage, location, type RawFinding } from "./schemas.ts";
 
 /**
@@ -26,7 +27,7 @@ const LIMIT = 1_000;
 /** So few locations come along sooner than another request has its answer. */
 const FEW = 10;
 /** Locations of one finding that are read; a crawler's finding may have tens of thousands, of 2 ms each. */
-export const MOST_LOCATIONS = 250;
+const MOST_LOCATIONS = 250;
 
 /**
  * The locations of each finding as URLs, {@link MOST_LOCATIONS} at most, by the finding's id; findings without one are missing.
@@ -84,6 +85,7 @@ async function findLinks(api: DojoApi, filter: string, groups: readonly string[]
   const links = new Map<number, number>();
   const urls = new Map<number, string>();
   for (const ids of groups) {
+    const check = listGuard("location_findings/", LIMIT);
     for (let offset = 0, count = 1; offset < count; ) {
       const answer = await api.get(
         "location_findings/",
@@ -95,6 +97,7 @@ async function findLinks(api: DojoApi, filter: string, groups: readonly string[]
         },
         linksPage,
       );
+      check(answer);
       for (const { id, location } of answer.results) links.set(id, location);
       for (const { id, location_value } of Object.values(answer.prefetch?.location ?? {})) urls.set(id, location_value);
       count = answer.count;

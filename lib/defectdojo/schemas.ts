@@ -121,7 +121,7 @@ export const endpoint = z.object({
 });
 
 /** 3.x: the link between a finding and a location, whose id `finding.endpoints` holds. */
-export const locationFinding = z.object({ id, location: id });
+const locationFinding = z.object({ id, location: id });
 export const location = z.object({ id, location_type: text, location_value: text });
 
 export const counted = z.object({ count: z.number().int() });

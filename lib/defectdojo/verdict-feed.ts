@@ -1,11 +1,14 @@
 import * as z from "zod";
 import type { FindingRef, StatusChange, VerdictFeed } from "../ports/verdict-feed.ts";
 import type { DojoApi } from "./api.ts";
+import { listGuard } from "./list-guard.ts";
 import { page } from "./schemas.ts";
 
 /** One page is enough for an idle round; a burst of changes is read in larger ones. */
 const FIRST_PAGE = 10;
 const LATER_PAGES = 250;
+/** The feed is of all findings that the server has; whoever reads it stops where they are known. */
+const MOST_CHANGES = 100_000_000;
 
 const moved = z.object({
   id: z.number().int(),
@@ -29,9 +32,11 @@ export function verdictFeed(api: DojoApi): VerdictFeed {
 }
 
 async function* statusChanges(api: DojoApi): AsyncGenerator<readonly StatusChange[]> {
+  const check = listGuard("findings/", LATER_PAGES, MOST_CHANGES);
   for (let offset = 0, limit = FIRST_PAGE; ; limit = LATER_PAGES) {
     const query = { o: "-last_status_update", limit, ...(offset === 0 ? {} : { offset }) };
     const { count, results } = await api.get("findings/", query, page(moved));
+    check({ count, results });
     yield results.map((raw) => ({
       findingId: raw.id,
       testId: raw.test,

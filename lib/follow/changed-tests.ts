@@ -5,7 +5,7 @@ import type { FollowState } from "./follow-state.ts";
  * Transactions commit late: for this long after the watermark moved, as much before it is looked at again. Milliseconds.
  * Afterwards an idle round reads one small page, however many findings changed last.
  */
-export const MARGIN_MS = 60_000;
+const MARGIN_MS = 60_000;
 /** A finding that was created and changed within this is new, not judged. Milliseconds. */
 const NEW_MS = 1_000;
 

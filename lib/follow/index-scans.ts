@@ -1,6 +1,6 @@
 import { type RelayError, toRelayError } from "../errors.ts";
 import { productGroup } from "../model/job.ts";
-import { nameOf, RECEIPT_NAME, receiptOf, sibling, uri } from "../model/object-keys.ts";
+import { findingsOfReceipt, uri } from "../model/object-keys.ts";
 import type { Receipt } from "../model/receipt.ts";
 import type { Log } from "../observe.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
@@ -24,7 +24,7 @@ export type Indexed = { readonly key: string } & (
 const CONCURRENCY = 16;
 
 /** What the index holds of a finished scan. */
-export function entryOf(receipt: Receipt) {
+function entryOf(receipt: Receipt) {
   const { findingsKey: key, etag, jobKey, product, finishedAt } = receipt;
   return { version: 1, key, etag, jobKey, group: productGroup(product.name), importedAt: finishedAt } as const;
 }
@@ -38,7 +38,7 @@ export async function* indexScans(
   yield* mapInOrder(receipts, CONCURRENCY, async ({ key }): Promise<Indexed> => {
     const receiptRef = { bucket, key };
     try {
-      const stored = await readReceipt(storage, sibling(receiptRef, nameOf(receiptOf(receiptRef).key)), log);
+      const stored = await readReceipt(storage, findingsOfReceipt(receiptRef) ?? receiptRef, log);
       if (stored === undefined) throw new Error(`${uri(receiptRef)} cannot be read`);
       const { receipt } = stored;
       await index.put(receipt.test.id, entryOf(receipt));
@@ -52,6 +52,6 @@ export async function* indexScans(
 async function* onlyReceipts(listing: AsyncIterable<ListedObject>, signal: AbortSignal): AsyncGenerator<ListedObject> {
   for await (const object of listing) {
     if (signal.aborted) return;
-    if (nameOf(object.key) === RECEIPT_NAME) yield object;
+    if (findingsOfReceipt(object) !== undefined) yield object;
   }
 }

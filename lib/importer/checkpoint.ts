@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
+import { Deferral } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
 import { checkpointOf, type ObjectRef, uri } from "../model/object-keys.ts";
 import type { Log } from "../observe.ts";
 import { readSmall } from "../ports/read-small.ts";
 import type { Condition, Storage } from "../ports/storage.ts";
-import { Deferral } from "./deferral.ts";
 
 /**
  * What has to be known of a job between its deliveries and is neither in DefectDojo nor in the findings: `defectdojo.pending.json`
  * beside them, there only while a job is under way.
  */
-const noteSchema = z.object({
+const checkpointSchema = z.object({
   version: z.literal(1),
   jobKey: z.string(),
   /** ISO 8601; an import was sent then, and its outcome is not known. */
@@ -37,34 +37,77 @@ const noteSchema = z.object({
   lastError: z.object({ reason: z.string(), message: z.string(), at: z.string() }).optional(),
 });
 
-export type Checkpoint = z.infer<typeof noteSchema>;
+export type Checkpoint = z.infer<typeof checkpointSchema>;
+
+/** No import is under way that is not to be seen in DefectDojo. */
+export const UNSENT = { postedAt: undefined, lostAt: undefined, unanswered: undefined } as const;
+
+/** The checkpoint of one job in one delivery: its only owner. */
+export interface JobCheckpoint {
+  /** As it is known now. */
+  readonly now: Checkpoint;
+  /** Changes what is known without writing it. */
+  remember(change: Partial<Checkpoint>): void;
+  /** Changes and writes it. @throws Deferral where another delivery wrote it since */
+  save(change: Partial<Checkpoint>): Promise<void>;
+  /** Writes what was remembered, if anything was. */
+  keep(): Promise<void>;
+}
+
+/** Reads the job's checkpoint, or begins one. */
+export async function openCheckpoint(
+  store: CheckpointStore,
+  findings: ObjectRef,
+  jobKey: string,
+): Promise<JobCheckpoint> {
+  let now = await store.read(findings, jobKey);
+  let remembered = false;
+  const save = async (change: Partial<Checkpoint>) => {
+    now = { ...now, ...change };
+    await store.write(findings, now);
+    remembered = false;
+  };
+  return {
+    get now() {
+      return now;
+    },
+    remember: (change) => {
+      now = { ...now, ...change };
+      remembered = true;
+    },
+    save,
+    keep: async () => {
+      if (remembered) await save({});
+    },
+  };
+}
 
 /** More than its repairs take: a hundred lines of at most a thousand characters (MOST_REPAIRS, LONGEST_REPAIR). */
 const MAX_BYTES = 1024 * 1024;
 
 export interface CheckpointStore {
-  /** The note as it is, whosever; undefined where there is none that can be read. */
+  /** The checkpoint as it is, whosever; undefined where there is none that can be read. */
   peek(findings: ObjectRef): Promise<Checkpoint | undefined>;
-  /** The note of this job; a new one where there is none, or another job's, or one that nobody can read. */
+  /** The checkpoint of this job; a new one where there is none, or another job's, or one that nobody can read. */
   read(findings: ObjectRef, jobKey: string): Promise<Checkpoint>;
   /**
    * Takes the place of what was read before, also of another job's.
    * @throws Deferral where another delivery wrote it since
    */
-  write(findings: ObjectRef, note: Checkpoint): Promise<void>;
-  /** Changes the note as it is now, and makes one where there is none if it must; another job's is left alone. */
+  write(findings: ObjectRef, checkpoint: Checkpoint): Promise<void>;
+  /** Changes the checkpoint as it is now, and makes one where there is none if it must; another job's is left alone. */
   amend(findings: ObjectRef, jobKey: string, change: Partial<Checkpoint>, must: boolean): Promise<void>;
-  /** Removes the note if it is this job's. */
+  /** Removes the checkpoint if it is this job's. */
   remove(findings: ObjectRef, jobKey: string): Promise<void>;
 }
 
 /** Time for another delivery to come to its end, or to die. Seconds. */
 const OTHER_DELIVERY_SECONDS = 10;
 
-/** The notes as one delivery reads and writes them: every write is conditional on what it read, so that of two deliveries at once one sends an import. */
-export function checkpointStore(storage: Storage, log: Log): CheckpointStore {
+/** The objects behind the checkpoints: every write is conditional on what was read, so that of two deliveries at once one sends an import. */
+function checkpointObjects(storage: Storage, log: Log) {
   const writer = randomUUID();
-  /** ETags by address, undefined where there was no note. */
+  /** ETags by address, undefined where there was no checkpoint. */
   const seen = new Map<string, string | undefined>();
 
   const find = async (findings: ObjectRef): Promise<Checkpoint | undefined> => {
@@ -73,17 +116,17 @@ export function checkpointStore(storage: Storage, log: Log): CheckpointStore {
     try {
       const found = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
       seen.set(uri(ref), found?.head.etag);
-      return found === undefined ? undefined : noteSchema.parse(JSON.parse(found.bytes.toString("utf8")));
+      return found === undefined ? undefined : checkpointSchema.parse(JSON.parse(found.bytes.toString("utf8")));
     } catch (error) {
       if (error instanceof RelayError && error.reason !== "job-invalid") throw error;
-      log.warn("the pending note cannot be read and is made anew", { object: uri(ref), error });
+      log.warn("the checkpoint cannot be read and is made anew", { object: uri(ref), error });
       return undefined;
     }
   };
 
-  const write = async (findings: ObjectRef, note: Checkpoint): Promise<void> => {
+  const write = async (findings: ObjectRef, checkpoint: Checkpoint): Promise<void> => {
     const ref = checkpointOf(findings);
-    const body = JSON.stringify({ ...note, writer });
+    const body = JSON.stringify({ ...checkpoint, writer });
     const etag = seen.get(uri(ref));
     const condition: Condition = etag === undefined ? { ifNoneMatch: "*" } : { ifMatch: etag };
     const options = { contentType: "application/json", ...(seen.has(uri(ref)) ? { condition } : {}) };
@@ -99,19 +142,25 @@ export function checkpointStore(storage: Storage, log: Log): CheckpointStore {
     }
   };
 
+  return { find, write, seenEtag: (ref: ObjectRef) => seen.get(uri(ref)) };
+}
+
+/** The checkpoints as one delivery reads and writes them. */
+export function checkpointStore(storage: Storage, log: Log): CheckpointStore {
+  const { find, write, seenEtag } = checkpointObjects(storage, log);
   return {
     peek: find,
     read: async (findings, jobKey) => {
-      const note = await find(findings);
-      return note?.jobKey === jobKey ? note : { version: 1, jobKey, refusals: 0 };
+      const checkpoint = await find(findings);
+      return checkpoint?.jobKey === jobKey ? checkpoint : { version: 1, jobKey, refusals: 0 };
     },
     write,
     amend: async (findings, jobKey, change, must) => {
       for (let attempt = 1; ; attempt++) {
-        const note = (await find(findings)) ?? (must ? { version: 1, jobKey, refusals: 0 } : undefined);
-        if (note?.jobKey !== jobKey) return;
+        const checkpoint = (await find(findings)) ?? (must ? { version: 1, jobKey, refusals: 0 } : undefined);
+        if (checkpoint?.jobKey !== jobKey) return;
         try {
-          return await write(findings, { ...note, ...change });
+          return await write(findings, { ...checkpoint, ...change });
         } catch (error) {
           if (!(error instanceof Deferral) || attempt === 3) throw error;
         }
@@ -121,7 +170,7 @@ export function checkpointStore(storage: Storage, log: Log): CheckpointStore {
       const ref = checkpointOf(findings);
       if ((await find(findings))?.jobKey !== jobKey) return;
       try {
-        await storage.remove(ref, seen.get(uri(ref)));
+        await storage.remove(ref, seenEtag(ref));
       } catch (error) {
         if (!isConflict(error)) throw error;
       }

@@ -1,32 +1,30 @@
 import { RelayError } from "../errors.ts";
 import type { ImportOptions } from "../model/annotations.ts";
 import type { Scan } from "../model/scan.ts";
-import type { Log } from "../observe.ts";
-import type { DefectDojo, Engagement, Named, Product, User } from "../ports/defectdojo.ts";
-import type { FlowSettings } from "../types.ts";
+import type { DefectDojo, Named, Product } from "../ports/defectdojo.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
+import type { ImportContext, Prepared } from "./attempt.ts";
 
 /** The id of DefectDojo's first product type, "Research and Development": the default, as the reference hook has it. */
 const DEFAULT_PRODUCT_TYPE = 1;
 
-/** Where in DefectDojo a scan is filed. */
-export interface ImportContext {
-  readonly lead: User | { readonly id: number };
-  readonly productType: Named;
-  readonly product: Product;
-  readonly engagement: Engagement;
-  /** In DefectDojo's own spelling. */
-  readonly environment: string | undefined;
-  readonly warnings: readonly string[];
+/** What the place of a scan is made of. */
+export interface Wanted {
+  readonly dojo: DefectDojo;
+  readonly scan: Scan;
+  readonly options: ImportOptions;
+  readonly settings: Pick<FlowSettings, "lowPrivileged" | "userId" | "username">;
+  readonly now: Date;
 }
 
-/** Finds or creates everything that a test is filed under. */
-export async function resolveImportContext(
-  dojo: DefectDojo,
-  scan: Scan,
-  options: ImportOptions,
-  settings: FlowSettings,
-  now: Date,
-): Promise<ImportContext> {
+/** Finds or creates what an attempt's test belongs to. */
+export async function locate({ ports, job, options, settings }: Prepared): Promise<ImportContext> {
+  const now = new Date(ports.clock.now());
+  return await resolveImportContext({ dojo: ports.dojo, scan: job.scan, options, settings, now });
+}
+
+/** Finds or creates everything that a test belongs to. */
+export async function resolveImportContext({ dojo, scan, options, settings, now }: Wanted): Promise<ImportContext> {
   const { lowPrivileged, userId, username } = settings;
   const findLead = async () => {
     if (userId !== undefined) return { id: userId };
@@ -77,22 +75,28 @@ async function typeOf(dojo: DefectDojo, { productTypeId }: Product): Promise<Nam
   }
 }
 
+/** Whose DefectDojo remembers ids. */
+interface Remembering {
+  readonly ports: Pick<FlowPorts, "dojo" | "log">;
+}
+
 /** What DefectDojo says of an id that is gone; what it says of a name (`Environment named X does not exist.`) is the sidecar's fault. */
 const MISSING_ID = /^(?!.*\bnamed ).*(?:does not exist|not one of the available choices)/is;
 
 /**
- * Runs, and once more with ids looked up afresh if DefectDojo says that one of the remembered objects is gone.
+ * Takes a step, and once more with ids looked up afresh if DefectDojo says that one of the remembered objects is gone.
  */
-export async function withFreshIds<T>(dojo: DefectDojo, log: Log, run: () => Promise<T>): Promise<T> {
+export async function withFreshIds<A extends Remembering, T>(step: (attempt: A) => Promise<T>, attempt: A): Promise<T> {
+  const { dojo, log } = attempt.ports;
   try {
-    return await run();
+    return await step(attempt);
   } catch (error) {
     if (!(error instanceof RelayError && (error.reason === "dojo-rejected" || error.reason === "dojo-not-found")))
       throw error;
     if (!MISSING_ID.test(error.message)) throw error;
     log.warn("something was deleted in DefectDojo meanwhile; ids are looked up afresh", { error });
     dojo.forget();
-    return await run();
+    return await step(attempt);
   }
 }
 

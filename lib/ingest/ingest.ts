@@ -1,44 +1,21 @@
-import { deadLetter } from "../aws/dead-letter.ts";
-import { RelayError, toRelayError } from "../errors.ts";
-import { readAnnotations } from "../model/annotations.ts";
-import { selects } from "../model/hook-selector.ts";
-import {
-  compareSequencers,
-  deduplicationId,
-  encodeJob,
-  type Job,
-  jobKey,
-  messageGroup,
-  type ScanJob,
-} from "../model/job.ts";
-import { nameOf, uri } from "../model/object-keys.ts";
-import { uploadedEtag, writtenBackBy } from "../model/receipt.ts";
-import { dropUndefined, type Scan } from "../model/scan.ts";
-import type { Log, Observer } from "../observe.ts";
+import { type RelayError, toRelayError } from "../errors.ts";
+import { compareSequencers, encodeJob, type Job, jobKey, messageGroup } from "../model/job.ts";
+import { isFindingsName, nameOf, uri } from "../model/object-keys.ts";
+import { writtenBackBy } from "../model/receipt.ts";
+import { dropUndefined } from "../model/scan.ts";
+import { deadLetter } from "../ports/dead-letter.ts";
 import type { Queue } from "../ports/queue.ts";
-import { readReceipt } from "../ports/receipt-store.ts";
-import type { ObjectHead, Storage } from "../ports/storage.ts";
 import type { Clock } from "../util/clock.ts";
-import { type Notification, type ObjectCreated, parseNotification } from "./notifications.ts";
+import { enqueue, type MakeJobPorts, makeJob } from "./make-job.ts";
+import { type Notification, parseNotification } from "./notifications.ts";
 import { pack, rawAside, rawText, splitTooMany } from "./raw-notifications.ts";
-import { readSidecar, type SidecarSettings } from "./sidecar.ts";
+import type { IngestSettings } from "./settings.ts";
+import { tellUnrecognised } from "./unrecognised.ts";
 
-export interface IngestPorts extends Observer {
-  readonly storage: Storage;
+export interface IngestPorts extends MakeJobPorts {
   readonly queue: Queue;
   readonly dlq: Queue;
   readonly clock: Clock;
-}
-
-export interface IngestSettings extends SidecarSettings {
-  /** The only bucket that is served; any where none is named. */
-  readonly bucket?: string | undefined;
-  /** `findings.json`, or what FINDINGS_NAME says. */
-  readonly findingsName: string;
-  /** Labels that a Scan's hookSelector is held against; without them every scan is selected. */
-  readonly hookLabels: Readonly<Record<string, string>> | undefined;
-  /** How long after the notification a missing sidecar may still come. Milliseconds. */
-  readonly sidecarGraceMs: number;
 }
 
 export interface IngestResult {
@@ -65,7 +42,7 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
   for (const { messageId, pieces, error } of tooMany) {
     try {
       for (const body of pack(pieces)) await deadLetter(ports.dlq, rawAside(body), error, new Date(ports.clock.now()));
-      log.error("pieces of a notification are put aside in the dead-letter queue", { pieces: pieces.length, error });
+      log.error("pieces of a notification are sent to the dead-letter queue", { pieces: pieces.length, error });
       metrics.add("JobsDeadLettered", pieces.length);
       aside += pieces.length;
     } catch (cause) {
@@ -90,7 +67,7 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
       }
       try {
         await deadLetter(ports.dlq, asideOf(notification, etag), failure, new Date(ports.clock.now()));
-        log.error("a notification is put aside in the dead-letter queue", { object: failure.object, error: failure });
+        log.error("a notification is sent to the dead-letter queue", { object: failure.object, error: failure });
         metrics.add("JobsDeadLettered");
         const job = unreadJob(notification, etag);
         if (job !== undefined) ports.onProgress?.({ state: "failed", job, error: failure });
@@ -106,7 +83,8 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
 
 /** Whether more is to be done about it than a look at what it says. */
 const takesRequests = (notification: Notification, { findingsName }: IngestSettings) =>
-  "error" in notification || ("created" in notification && nameOf(notification.created.key) === findingsName);
+  "error" in notification ||
+  ("created" in notification && isFindingsName(findingsName, nameOf(notification.created.key)));
 
 /** @returns the job's key, or undefined where there is nothing to do */
 async function ingestOne(
@@ -129,118 +107,16 @@ async function ingestOne(
     ports.log.warn(`a notification is ignored: only the bucket ${settings.bucket} is served`, { object: uri(created) });
     return undefined;
   }
-  if (nameOf(created.key) !== settings.findingsName) return ignore(`no ${settings.findingsName}`);
+  if (!isFindingsName(settings.findingsName, nameOf(created.key))) {
+    if (!tellUnrecognised(created, ports, settings.findingsName))
+      ports.log.debug(`a notification is ignored: no ${settings.findingsName}`, { object: uri(created) });
+    return undefined;
+  }
   if (writtenBackBy(created, created.metadata) !== undefined) return ignore("our own write-back");
-  const job = await makeJob(created, ports, settings, false, onEtag);
+  const job = await makeJob(created, ports, settings, { onEtag });
   if (typeof job === "string") return ignore(job);
   await enqueue(job, ports);
   return jobKey(job);
-}
-
-/**
- * The job for findings that were created, or why there is nothing to do.
- * @param begun that job may have written them back already, and is to be gone on with
- * @param onEtag is told the findings' ETag as soon as it is known, whatever becomes of them
- * @throws RelayError `sidecar-…`, `storage-…`
- */
-export async function makeJob(
-  created: ObjectCreated,
-  ports: Pick<IngestPorts, "storage" | "log" | "metrics">,
-  settings: IngestSettings,
-  begun = false,
-  onEtag?: (etag: string) => void,
-): Promise<ScanJob | string> {
-  const { storage, log, metrics } = ports;
-  const [head, sidecar] = await Promise.allSettled([storage.head(created), readSidecar(storage, created, settings)]);
-  if (head.status === "rejected") throw head.reason;
-  if (head.value === undefined) return "the findings were deleted meanwhile";
-  const present = { created, head: head.value, begun, log };
-  const etag = uploadOf(present);
-  if (etag === undefined) {
-    const own = writtenBackBy(created, head.value.metadata) !== undefined;
-    return own ? "our own write-back" : "a newer upload has a notification of its own";
-  }
-  onEtag?.(etag);
-  const overwritten = etag !== head.value.etag;
-  if (sidecar.status === "rejected") {
-    if (overwritten && !begun && isSidecarError(sidecar.reason)) return "our own write-back";
-    throw sidecar.reason;
-  }
-  const scan = sidecar.value;
-  if (overwritten && !begun && !(await isOtherRun(present, scan, etag, storage))) return "our own write-back";
-  const { options } = readAnnotations(scan, uri(created));
-  const unselected = settings.hookLabels !== undefined && !selects(scan.hookSelector, settings.hookLabels);
-  if (unselected || options.doNotImport) {
-    log.info(
-      unselected ? "the scan's hookSelector does not select this relay" : "the scan is annotated do-not-import",
-      { object: uri(created) },
-    );
-    metrics.add("JobsNotSelected");
-    return unselected ? "not selected" : "do-not-import";
-  }
-  const { bucket, key, versionId, sequencer } = created;
-  return { version: 1, kind: "import", bucket, key, etag, scan, ...dropUndefined({ versionId, sequencer }) };
-}
-
-interface Present {
-  readonly created: ObjectCreated;
-  readonly head: ObjectHead;
-  readonly begun: boolean;
-  readonly log: Log;
-}
-
-/**
- * ETag of the upload that is to be imported, or undefined where there is none: the object is our own write-back and nothing else, or, for a job that has
- * begun, a newer upload than that.
- */
-function uploadOf({ created, head, begun, log }: Present): string | undefined {
-  const uploaded = uploadedEtag(created, head.metadata);
-  // Its bytes were written over since: by its own job, or by that of an earlier run with the same findings.
-  if (uploaded !== undefined) return created.etag === uploaded ? uploaded : undefined;
-  if (created.etag === undefined || created.etag === head.etag) return head.etag;
-  if (begun) return undefined;
-  // Overwritten meanwhile, or a source that cuts ETags, or gives those of another encoding. The job's key makes a second notification harmless.
-  log.warn("the notification's ETag is not the object's: the object's own counts", {
-    object: uri(created),
-    eventEtag: created.etag,
-    etag: head.etag,
-  });
-  return head.etag;
-}
-
-/**
- * Whether a notification of findings that were written back is of another run than that write-back's: a later one with the same findings, which the
- * earlier run's job took for its own.
- */
-async function isOtherRun(
-  { created, head, log }: Present,
-  scan: Scan,
-  etag: string,
-  storage: Storage,
-): Promise<boolean> {
-  const { bucket, key } = created;
-  const writer = writtenBackBy(created, head.metadata);
-  if (writer === jobKey({ bucket, key, etag, scan })) return false;
-  const stored = await readReceipt(storage, created, log);
-  // The same notification once more, and not that of the later run.
-  const late = stored?.receipt.jobKey === writer && isNotLater(created.sequencer, stored?.receipt.sequencer);
-  return !late;
-}
-
-const isSidecarError = (error: unknown) => error instanceof RelayError && error.reason.startsWith("sidecar-");
-
-const isNotLater = (sequencer: string | undefined, than: string | undefined) =>
-  sequencer !== undefined && (sequencer === than || compareSequencers(sequencer, than) < 0);
-
-/** Puts a job into the queue; the same upload's within five minutes is one message. */
-export async function enqueue(
-  job: Job,
-  { queue, log, metrics, onProgress }: Pick<IngestPorts, "queue" | keyof Observer>,
-): Promise<void> {
-  await queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: deduplicationId(job) });
-  log.info("a job is enqueued", { object: uri(job), jobKey: jobKey(job), scan: job.scan?.name });
-  metrics.add("JobsEnqueued");
-  onProgress?.({ state: "waiting", job });
 }
 
 /**

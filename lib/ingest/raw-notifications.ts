@@ -1,7 +1,7 @@
-import type { Aside } from "../aws/dead-letter.ts";
 import { RelayError } from "../errors.ts";
 import { MAX_JOB_BYTES, messageText } from "../model/job.ts";
-import { cutText } from "../report/text.ts";
+import type { Undeliverable } from "../ports/dead-letter.ts";
+import { cutText } from "../util/text.ts";
 import type { Notification } from "./notifications.ts";
 
 /**
@@ -11,7 +11,7 @@ import type { Notification } from "./notifications.ts";
 export const MOST_PIECES = 1_000;
 
 /** What is put aside of a notification that makes no job: as it came, once for each five minutes in which its sender repeats it. */
-export const rawAside = (body: string): Aside => ({
+export const rawAside = (body: string): Undeliverable => ({
   body,
   group: "notifications",
   attempts: 1,

@@ -1,6 +1,6 @@
 import { load as parseYaml } from "js-yaml";
 import { RelayError } from "../errors.ts";
-import { type ObjectRef, sibling, uri } from "../model/object-keys.ts";
+import { companionOf, type ObjectRef, sibling, uri } from "../model/object-keys.ts";
 import { parseSidecar, type Scan } from "../model/scan.ts";
 import { readSmall } from "../ports/read-small.ts";
 import type { Storage } from "../ports/storage.ts";
@@ -8,6 +8,8 @@ import type { Storage } from "../ports/storage.ts";
 export interface SidecarSettings {
   /** `scan.json`, or what SIDECAR_NAME says. */
   readonly sidecarName: string;
+  /** `findings.json`, or what FINDINGS_NAME says. */
+  readonly findingsName: string;
   readonly maxSidecarBytes: number;
 }
 
@@ -19,14 +21,17 @@ const YAML_SIDECAR = "scan.yaml";
  * @throws RelayError `sidecar-missing` (it may still come), `sidecar-invalid`, `sidecar-too-large`
  */
 export async function readSidecar(storage: Storage, findings: ObjectRef, settings: SidecarSettings): Promise<Scan> {
-  const { sidecarName, maxSidecarBytes } = settings;
+  const { sidecarName, findingsName, maxSidecarBytes } = settings;
   const names = sidecarName === "scan.json" ? [sidecarName, YAML_SIDECAR] : [sidecarName];
-  for (const name of names) {
-    const ref = sibling(findings, name);
+  const own = names.map((name) => companionOf(findings, name));
+  // One name for all findings: a folder a scan, in which earlier versions looked for the sidecar's own name alone.
+  const plain = findingsName.includes("*") ? [] : names.map((name) => sibling(findings, name));
+  const refs = new Map([...own, ...plain].map((ref) => [ref.key, ref]));
+  for (const ref of refs.values()) {
     const found = await readSmall(storage, ref, maxSidecarBytes, "sidecar-too-large");
     if (found !== undefined) return parseSidecar(parseText(found.bytes.toString("utf8"), ref), uri(ref));
   }
-  const ref = sibling(findings, sidecarName);
+  const ref = findingsName.includes("*") ? companionOf(findings, sidecarName) : sibling(findings, sidecarName);
   throw new RelayError("sidecar-missing", `${uri(ref)} is not there: the Scan belongs beside ${uri(findings)}`, {
     object: uri(ref),
   });

@@ -14,7 +14,7 @@ import { type Scan, scanSchema } from "./scan.ts";
  */
 export const MAX_JOB_BYTES = 240 * 1024;
 
-export const jobSchema = z.object({
+const jobSchema = z.object({
   version: z.literal(1),
   /** `import` is the whole flow; `resync` reads a finished test again and writes today's verdicts. */
   kind: z.enum(["import", "resync"]),

@@ -31,6 +31,47 @@ export function sibling(ref: ObjectRef, name: string): ObjectRef {
   return { bucket: ref.bucket, key: folderOf(ref.key) + name };
 }
 
+/** The word that a findings' name shares with none of its companions. */
+const WORD = "findings";
+
+/**
+ * Whether an object of this name holds findings.
+ * @param pattern FINDINGS_NAME: a name, or one with a `*` for any text (`*-findings.json`)
+ */
+export function isFindingsName(pattern: string, name: string): boolean {
+  const [before = "", after] = pattern.split("*");
+  if (after === undefined) return name === pattern;
+  const fits = name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after);
+  return fits && !/\.original(\.[^.]*)?$/.test(name);
+}
+
+/** What every findings' name ends in: the suffix that a bucket notification filters by. */
+export function findingsSuffix(pattern: string): string {
+  return pattern.slice(pattern.indexOf("*") + 1);
+}
+
+/**
+ * An object that belongs to these findings: in their name, `findings` becomes the companion's name up to its first dot, the extension the rest.
+ * Of `x-findings.json` the sidecar `scan.json` is `x-scan.json`; of a name without that word, the companion keeps its own name.
+ */
+export function companionOf(findings: ObjectRef, companion: string): ObjectRef {
+  const name = nameOf(findings.key);
+  const at = name.lastIndexOf(WORD);
+  if (at < 0) return sibling(findings, companion);
+  const after = name.slice(at + WORD.length);
+  const tail = after.includes(".") ? after.slice(0, after.lastIndexOf(".")) : after;
+  const dot = companion.indexOf(".") > 0 ? companion.indexOf(".") : companion.length;
+  return sibling(findings, name.slice(0, at) + companion.slice(0, dot) + tail + companion.slice(dot));
+}
+
+/** Where the raw result may lie: what the operator's URL template puts before `findings` is before its name too; else its name alone. */
+export function rawResultsOf(findings: ObjectRef, rawResultFile: string): ObjectRef[] {
+  const name = nameOf(findings.key);
+  const before = name.slice(0, Math.max(0, name.lastIndexOf(WORD)));
+  const names = before === "" ? [rawResultFile] : [before + rawResultFile, rawResultFile];
+  return names.map((one) => sibling(findings, one));
+}
+
 /** The findings as uploaded: `findings.json` is kept as `findings.original.json`. */
 export function originalOf(findings: ObjectRef): ObjectRef {
   const name = nameOf(findings.key);
@@ -40,9 +81,18 @@ export function originalOf(findings: ObjectRef): ObjectRef {
 }
 
 export function receiptOf(findings: ObjectRef): ObjectRef {
-  return sibling(findings, RECEIPT_NAME);
+  return companionOf(findings, RECEIPT_NAME);
 }
 
 export function checkpointOf(findings: ObjectRef): ObjectRef {
-  return sibling(findings, CHECKPOINT_NAME);
+  return companionOf(findings, CHECKPOINT_NAME);
+}
+
+/** The findings that a receipt lies beside, or undefined where the object is no receipt by its name. */
+export function findingsOfReceipt(receipt: ObjectRef): ObjectRef | undefined {
+  const [base = "", extension = ""] = RECEIPT_NAME.split(".");
+  const name = nameOf(receipt.key);
+  const at = name.lastIndexOf(base);
+  if (at < 0 || !name.endsWith(`.${extension}`) || name.endsWith(`.pending.${extension}`)) return undefined;
+  return sibling(receipt, name.slice(0, at) + WORD + name.slice(at + base.length));
 }

@@ -1,7 +1,7 @@
 import { sha256 } from "../util/digest.ts";
 
 /** Folder in the bucket for what the relay keeps apart from scans. */
-export const STATE_FOLDER = ".dojo-relay/";
+const STATE_FOLDER = ".dojo-relay/";
 
 /**
  * Key of the index entry of a test. Sharded by a hash, so that no folder grows without bounds and none is ever listed; the test's URL is

@@ -1,5 +1,6 @@
 import { type Reason, RelayError } from "../errors.ts";
 import { type ObjectRef, uri } from "../model/object-keys.ts";
+import { readBytes } from "../util/read-bytes.ts";
 import type { ObjectHead, Storage } from "./storage.ts";
 import { storageError } from "./storage-error.ts";
 
@@ -21,16 +22,10 @@ export async function readSmall(
     return new RelayError(tooLarge, `${uri(ref)} has ${size} bytes, more than ${maxBytes}`, { object: uri(ref) });
   };
   if (found.head.size > maxBytes) throw refuse(found.head.size);
-  const chunks: Buffer[] = [];
-  let size = 0;
   try {
-    for await (const chunk of found.body as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size > maxBytes) throw refuse(`${size} or more`);
-    }
+    const bytes = await readBytes(found.body, maxBytes, (size) => refuse(`${size} or more`));
+    return { head: found.head, bytes };
   } catch (error) {
     throw storageError(error, ref);
   }
-  return { head: found.head, bytes: Buffer.concat(chunks) };
 }

@@ -34,10 +34,9 @@ export async function readReceipt(storage: Storage, findings: ObjectRef, log: Lo
  * @returns whether it was written
  */
 export async function writeReceipt(
-  storage: Storage,
+  { storage, log }: { readonly storage: Storage; readonly log: Log },
   findings: ObjectRef,
   receipt: Receipt,
-  log: Log,
   stillOurs?: () => Promise<boolean>,
 ): Promise<boolean> {
   const ref = receiptOf(findings);

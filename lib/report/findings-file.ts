@@ -4,9 +4,9 @@ import { parser } from "stream-json";
 import { streamArray } from "stream-json/streamers/stream-array.js";
 import * as z from "zod";
 import { RelayError, toRelayError } from "../errors.ts";
+import { exactNumber } from "../util/exact-number.ts";
 import { arrayOf } from "../util/first-bad.ts";
 import { describeIssues } from "../util/issues.ts";
-import { exactNumber } from "./exact-number.ts";
 import { hidden, shown } from "./proto-field.ts";
 
 const text = z.string().nullish();

@@ -6,13 +6,14 @@ import { pipeline } from "node:stream/promises";
 import { RelayError } from "../errors.ts";
 import { DOJO_SEVERITIES, type DojoSeverity } from "../model/annotations.ts";
 import type { ScanJob } from "../model/job.ts";
-import { type ObjectRef, sibling, uri } from "../model/object-keys.ts";
+import { type ObjectRef, rawResultsOf, sibling, uri } from "../model/object-keys.ts";
 import { LONGEST_REPAIR, MOST_REPAIRS } from "../model/receipt.ts";
 import { reportFileName } from "../model/scan-types.ts";
 import type { ObjectHead, Storage } from "../ports/storage.ts";
 import { storageError } from "../ports/storage-error.ts";
+import type { ReportLimits } from "../types.ts";
+import { cutText } from "../util/text.ts";
 import { readFindings, type ScanFinding } from "./findings-file.ts";
-import { cutText } from "./text.ts";
 import { toGenericFinding } from "./to-generic-finding.ts";
 
 /** A report in the temporary folder, as it is sent to DefectDojo: with a known length, and as often as it takes. */
@@ -28,9 +29,11 @@ export interface GenericReport extends Report {
   readonly repairCount: number;
 }
 
-export interface ReportLimits {
-  readonly maxFindingsBytes: number;
-  readonly maxRawResultBytes: number;
+/** The folder of one scan, as reports are made of it. */
+export interface Upload {
+  readonly storage: Storage;
+  readonly job: ScanJob;
+  readonly limits: ReportLimits;
 }
 
 /**
@@ -38,9 +41,9 @@ export interface ReportLimits {
  * @returns how many there are
  * @throws RelayError `findings-invalid`, `findings-too-large`, `storage-precondition` if another upload took its place
  */
-export async function checkFindings(storage: Storage, job: ScanJob, limits: ReportLimits): Promise<number> {
+export async function checkFindings(upload: Upload): Promise<number> {
   let count = 0;
-  for await (const _ of openFindings(storage, job, limits)) count++;
+  for await (const _ of openFindings(upload)) count++;
   return count;
 }
 
@@ -49,9 +52,7 @@ export async function checkFindings(storage: Storage, job: ScanJob, limits: Repo
  * @throws RelayError as {@link checkFindings}
  */
 export async function writeGenericReport(
-  storage: Storage,
-  job: ScanJob,
-  limits: ReportLimits,
+  upload: Upload,
   minimumSeverity: DojoSeverity,
   folder: string,
   now: Date,
@@ -62,7 +63,7 @@ export async function writeGenericReport(
   let [expected, repairCount, index] = [0, 0, 0];
   const lines = async function* () {
     yield '{"findings":[';
-    for await (const finding of openFindings(storage, job, limits)) {
+    for await (const finding of openFindings(upload)) {
       const mapped = toGenericFinding(finding, index, now);
       for (const repair of mapped.repairs) {
         repairCount++;
@@ -83,22 +84,24 @@ export async function writeGenericReport(
  * The raw result as it is, in `folder`; nothing decodes it.
  * @throws RelayError `raw-result-missing`, `raw-result-too-large`
  */
-export async function fetchRawResult(
-  storage: Storage,
-  job: ScanJob,
-  limits: ReportLimits,
-  folder: string,
-): Promise<Report> {
+export async function fetchRawResult({ storage, job, limits }: Upload, folder: string): Promise<Report> {
   const { rawResultFile } = job.scan;
   if (rawResultFile === undefined) throw new Error("the scan names no raw result");
-  const ref = sibling(job, rawResultFile);
-  const found = await storage.read(ref);
+  const refs = rawResultsOf(job, rawResultFile);
+  let ref = refs[0] ?? sibling(job, rawResultFile);
+  let found: Awaited<ReturnType<Storage["read"]>>;
+  for (const one of refs) {
+    found = await storage.read(one);
+    if (found === undefined) continue;
+    ref = one;
+    break;
+  }
   if (found === undefined) {
     throw new RelayError("raw-result-missing", `${uri(ref)} is not there: status.rawResultFile names it`, {
       object: uri(ref),
     });
   }
-  limitSize(ref, found.head.size, limits.maxRawResultBytes, "raw-result-too-large", found.body);
+  limitSize(found, ref, limits.maxRawResultBytes, "raw-result-too-large");
   const path = join(folder, "raw-result");
   await rm(path, { force: true });
   try {
@@ -117,7 +120,7 @@ export async function isBlank({ path }: Report): Promise<boolean> {
 }
 
 /** The uploaded findings one after another, if findings.json is still the job's. */
-async function* openFindings(storage: Storage, job: ScanJob, limits: ReportLimits) {
+async function* openFindings({ storage, job, limits }: Upload) {
   yield* streamFindings(await storage.read(job, job.etag), job, limits);
 }
 
@@ -131,8 +134,8 @@ export async function* streamFindings(
   { maxFindingsBytes }: Pick<ReportLimits, "maxFindingsBytes">,
 ): AsyncGenerator<ScanFinding> {
   if (found === undefined) throw new RelayError("findings-missing", `${uri(ref)} is gone`, { object: uri(ref) });
-  const { head, body } = found;
-  limitSize(ref, head.size, maxFindingsBytes, "findings-too-large", body);
+  const { body } = found;
+  limitSize(found, ref, maxFindingsBytes, "findings-too-large");
   // An error of the connection is no error of the file: it is made ours before the parser can see it.
   const guarded = new Transform({ transform: (chunk, _, done) => done(null, chunk) });
   guarded.on("error", () => undefined); // the parser has gone where nobody reads on
@@ -147,15 +150,14 @@ export async function* streamFindings(
 }
 
 function limitSize(
+  { head, body }: { readonly head: ObjectHead; readonly body: Readable },
   ref: ObjectRef,
-  size: number,
   most: number,
   reason: "findings-too-large" | "raw-result-too-large",
-  body: Readable,
 ) {
-  if (size <= most) return;
+  if (head.size <= most) return;
   body.destroy();
-  throw new RelayError(reason, `${uri(ref)} has ${size} bytes, more than ${most}`, { object: uri(ref) });
+  throw new RelayError(reason, `${uri(ref)} has ${head.size} bytes, more than ${most}`, { object: uri(ref) });
 }
 
 const FIRST_BYTES = 256;

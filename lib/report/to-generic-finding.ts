@@ -1,7 +1,8 @@
 import { isIPv6 } from "node:net";
 import type { DojoSeverity } from "../model/annotations.ts";
+import { cleanText, cutText } from "../util/text.ts";
 import type { ScanFinding } from "./findings-file.ts";
-import { cleanText, cutText, jacksonJson, LONGEST_TITLE } from "./text.ts";
+import { jacksonJson, LONGEST_TITLE } from "./jackson-text.ts";
 
 /** A finding as DefectDojo's Generic Findings Import takes it. https://docs.defectdojo.com/supported_tools/parsers/generic_findings_import/ */
 export interface GenericFinding {

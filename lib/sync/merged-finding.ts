@@ -1,7 +1,7 @@
 import type { DojoSeverity } from "../model/annotations.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
-import { cutText } from "../report/text.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
+import { cutText } from "../util/text.ts";
 import type { UnmatchedReason } from "./match/match.ts";
 import type { Verdicts } from "./tally.ts";
 import {

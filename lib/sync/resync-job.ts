@@ -1,11 +1,12 @@
 import { RelayError } from "../errors.ts";
-import { afterConflict } from "../importer/conflict.ts";
 import { readAnnotations } from "../model/annotations.ts";
 import { jobKey, type ScanJob } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
-import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
+import type { JobOutcome } from "../progress.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
+import { afterConflict } from "./conflict.ts";
 import { syncTest } from "./sync-test.ts";
 
 /**
@@ -38,11 +39,7 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
     {
       job: imported,
       options: { ...options, testTitle: receipt.test.name },
-      filed: {
-        productType: receipt.productType,
-        product: { ...receipt.product, productTypeId: receipt.productType.id },
-        engagement: { ...receipt.engagement, productId: receipt.product.id },
-      },
+      place: { productType: receipt.productType, product: receipt.product, engagement: receipt.engagement },
       testId: receipt.test.id,
       scanType: receipt.scanType,
       importedAs: receipt.importedAs,

@@ -1,27 +1,14 @@
 import { type RelayError, toRelayError } from "../errors.ts";
-import { readSidecar, type SidecarSettings } from "../ingest/sidecar.ts";
-import { type ObjectRef, originalOf, RECEIPT_NAME, uri } from "../model/object-keys.ts";
+import { readSidecar } from "../ingest/sidecar.ts";
+import { type ObjectRef, uri } from "../model/object-keys.ts";
 import type { Receipt } from "../model/receipt.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
 import type { ListedObject } from "../ports/storage.ts";
-import type { FlowPorts, FlowSettings } from "../types.ts";
+import type { FlowPorts } from "../types.ts";
 import { mapInOrder } from "../util/concurrency.ts";
 import { resyncJob } from "./resync-job.ts";
-import { scanFolders } from "./scan-folders.ts";
-
-export interface ResyncSettings {
-  readonly bucket: string;
-  readonly prefix: string;
-  /** Only scans that were imported since. */
-  readonly since: Date | undefined;
-  readonly findingsName: string;
-  readonly sidecar: SidecarSettings;
-  readonly flow: FlowSettings;
-  /** Scans at once. */
-  readonly concurrency: number;
-  /** True as soon as no further scan is to be begun. */
-  readonly stop: () => boolean;
-}
+import { listedScans } from "./scan-folders.ts";
+import type { ResyncSettings } from "./settings.ts";
 
 /** How a scan's resync ended: `skipped` is one that has nothing to sync, or is no longer ours. */
 export type Resynced = { readonly key: string } & (
@@ -46,15 +33,10 @@ export function resyncScans(ports: FlowPorts, settings: ResyncSettings): AsyncGe
 
 async function* finishedScans({ storage }: FlowPorts, settings: ResyncSettings): AsyncGenerator<ObjectRef> {
   const { bucket, prefix, since, findingsName, stop } = settings;
-  const originalName = originalOf({ bucket, key: findingsName }).key;
-  const names = new Set([findingsName, originalName, RECEIPT_NAME]);
-  for await (const { objects } of scanFolders(storage.list(bucket, prefix), names)) {
+  for await (const { findings, original, receipt } of listedScans(storage.list(bucket, prefix), findingsName)) {
     if (stop()) return;
-    const [findings, receipt] = [objects.get(findingsName), objects.get(RECEIPT_NAME)];
     // Every resync writes the receipt anew; the original is written once, at the import.
-    if (findings !== undefined && receipt !== undefined && isSince(objects.get(originalName) ?? receipt, since)) {
-      yield { bucket, key: findings.key };
-    }
+    if (receipt !== undefined && isSince(original ?? receipt, since)) yield { bucket, key: findings.key };
   }
 }
 

@@ -1,4 +1,4 @@
-import { folderOf, nameOf } from "../model/object-keys.ts";
+import { checkpointOf, folderOf, isFindingsName, nameOf, originalOf, receiptOf } from "../model/object-keys.ts";
 import type { ListedObject } from "../ports/storage.ts";
 
 /** What a listing shows of one folder, of the names that were asked for. */
@@ -9,12 +9,12 @@ export interface ScanFolder {
 }
 
 /**
- * The folders of a listing in key order that hold any of `names`. Only those that the listing is inside of are held in memory: a folder's objects may
+ * The folders of a listing in key order that hold any wanted name. Only those that the listing is inside of are held in memory: a folder's objects may
  * have those of its subfolders between them.
  */
 export async function* scanFolders(
   listing: AsyncIterable<ListedObject>,
-  names: ReadonlySet<string>,
+  isWanted: (name: string) => boolean,
 ): AsyncGenerator<ScanFolder> {
   const open: { folder: string; objects: Map<string, ListedObject> }[] = [];
   for await (const object of listing) {
@@ -22,7 +22,7 @@ export async function* scanFolders(
       yield last;
       open.pop();
     }
-    if (!names.has(nameOf(object.key))) continue;
+    if (!isWanted(nameOf(object.key))) continue;
     const folder = folderOf(object.key);
     let current = open.at(-1);
     if (current?.folder !== folder) {
@@ -32,4 +32,27 @@ export async function* scanFolders(
     current.objects.set(nameOf(object.key), object);
   }
   yield* open.toReversed();
+}
+
+/** The findings of one scan in a listing, and what the relay keeps beside them. */
+export interface ListedScan {
+  readonly findings: ListedObject;
+  readonly original: ListedObject | undefined;
+  readonly receipt: ListedObject | undefined;
+  readonly checkpoint: ListedObject | undefined;
+}
+
+/** The scans of a listing. A folder with many of them (flat keys) is held whole while the listing is inside of it. */
+export async function* listedScans(
+  listing: AsyncIterable<ListedObject>,
+  findingsName: string,
+): AsyncGenerator<ListedScan> {
+  const isWanted = (name: string) => isFindingsName(findingsName, name) || /findings|defectdojo|\.original/.test(name);
+  for await (const { objects } of scanFolders(listing, isWanted)) {
+    for (const [name, findings] of objects) {
+      if (!isFindingsName(findingsName, name)) continue;
+      const beside = (of: typeof receiptOf) => objects.get(nameOf(of(findings).key));
+      yield { findings, original: beside(originalOf), receipt: beside(receiptOf), checkpoint: beside(checkpointOf) };
+    }
+  }
 }

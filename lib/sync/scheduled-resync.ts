@@ -1,6 +1,7 @@
 import { uri } from "../model/object-keys.ts";
 import type { FlowPorts } from "../types.ts";
-import { type ResyncSettings, resyncScans } from "./resync-scans.ts";
+import { resyncScans } from "./resync-scans.ts";
+import type { ResyncSettings } from "./settings.ts";
 
 export interface ResyncAnswer {
   readonly synced: number;

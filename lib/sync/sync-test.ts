@@ -1,17 +1,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ImportContext } from "../importer/import-context.ts";
 import type { ImportOptions } from "../model/annotations.ts";
 import { jobKey, jobRun, type ScanJob } from "../model/job.ts";
 import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
-import type { ImportStatistics } from "../ports/defectdojo.ts";
+import type { ImportStatistics, Named } from "../ports/defectdojo.ts";
 import { writeReceipt } from "../ports/receipt-store.ts";
+import type { JobOutcome } from "../progress.ts";
 import { streamFindings } from "../report/report.ts";
-import type { FlowPorts, FlowSettings, JobOutcome } from "../types.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
 import {
   compared,
   counting,
@@ -31,7 +31,8 @@ import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
 export interface TestToSync {
   readonly job: ScanJob;
   readonly options: ImportOptions;
-  readonly filed: Pick<ImportContext, "productType" | "product" | "engagement">;
+  /** What the test belongs to. */
+  readonly place: { readonly productType: Named; readonly product: Named; readonly engagement: Named };
   readonly testId: number;
   readonly scanType: string;
   readonly importedAs: string;
@@ -69,7 +70,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   const fewer = comparable ? fewerWarning(imported, counts.kept) : undefined;
   if (fewer !== undefined) log.warn(fewer, { object: uri(job), testId: test.testId });
   const finished = clock.now();
-  const { productType, product, engagement } = test.filed;
+  const { productType, product, engagement } = test.place;
   const receipt: Receipt = {
     version: 1,
     jobKey: jobKey(job),
@@ -108,7 +109,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     if (head === undefined) return false;
     return writtenBackBy(job, head.metadata) === receipt.jobKey || (!settings.syncBack && head.etag === job.etag);
   };
-  if (!(await writeReceipt(storage, job, receipt, log, stillOurs))) {
+  if (!(await writeReceipt(ports, job, receipt, stillOurs))) {
     return { outcome: "superseded", why: `${uri(job)} is another's by now` };
   }
   return { outcome: receipt.outcome, receipt };
@@ -175,7 +176,7 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
       folder,
       context,
     });
-    await writeFindings(storage, job, findings, counts, current.etag);
+    await writeFindings({ storage, job, currentEtag: current.etag }, findings, counts);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -40,17 +40,23 @@ export async function keepOriginal(storage: Storage, job: ScanJob): Promise<void
   await storage.copy(job, originalOf(job), job.etag, { contentType: JSON_TYPE, metadata: ownMetadata(job) });
 }
 
+/** The findings that are written over. */
+interface Place {
+  readonly storage: Storage;
+  readonly job: ScanJob;
+  /** ETag that they have now. */
+  readonly currentEtag: string;
+}
+
 /**
  * Streams the findings over those in the bucket, if nobody wrote there since `currentEtag`.
  * @returns the new ETag
  * @throws RelayError `storage-precondition` if somebody did; the bucket holds what they wrote
  */
 export async function writeFindings(
-  storage: Storage,
-  job: ScanJob,
+  { storage, job, currentEtag }: Place,
   findings: AsyncIterable<Written>,
   tally: Tally,
-  currentEtag: string,
 ): Promise<string> {
   const body = Readable.from(batched(encode(findings, tally)), { objectMode: false });
   return await storage.write(job, body, {

@@ -6,7 +6,7 @@ const secrets = new Set<string>();
 
 /** Shorter ones are no secrets, and would be found in every text. */
 const SHORTEST = 8;
-export const REDACTED = "[secret]";
+const REDACTED = "[secret]";
 
 /** Remembers values that must not be shown, in each form that a text may have them in. */
 export function rememberSecrets(values: Iterable<string | undefined>): void {

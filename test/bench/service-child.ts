@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Service, startService } from "../../cli/runtime/service.ts";
 import { serviceLog } from "../../cli/runtime/service-log.ts";
-import type { Progress } from "../../lib/observe.ts";
+import type { Progress } from "../../lib/progress.ts";
 import { offer } from "./rpc.ts";
 
 /** The service as `dojo-relay start` runs it; it remembers when each job began and ended. */

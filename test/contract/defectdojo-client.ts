@@ -9,7 +9,7 @@ export type Server = {
   waits: boolean;
 };
 
-export type Answer = {
+type Answer = {
   status: number;
   headers: Headers;
   text: string;
@@ -31,7 +31,7 @@ export type Client = {
 };
 
 export type Report = { name: string; content: string };
-export type UploadOptions = { path?: string; as?: Who; signal?: AbortSignal };
+type UploadOptions = { path?: string; as?: Who; signal?: AbortSignal };
 
 export function createClient(server: Server): Client {
   const authorization = (who: Who): Record<string, string> => {
@@ -70,11 +70,22 @@ function parsed(text: string): unknown {
   }
 }
 
+/** The versions that were measured; what is between them is taken for the older one. */
+export type Version = "2.34" | "2.58" | "3.x";
+
+/** By the fields of `user_profile/` (recorded): `date_joined` came after 2.34, `is_staff` with 3.x. */
+async function versionOf(client: Client): Promise<Version> {
+  const { user } = (await client.request("GET", "/user_profile/")).body;
+  if ("is_staff" in user) return "3.x";
+  return "date_joined" in user ? "2.58" : "2.34";
+}
+
 /** What the tests of a run work on, under names of its own. */
 export type World = {
   client: Client;
   run: string;
   mode: "locations" | "endpoints";
+  version: Version;
   productType: number;
   product: number;
   engagement: number;
@@ -83,7 +94,8 @@ export type World = {
 };
 
 export async function createWorld(server: Server): Promise<World> {
-  const client = createClient(server);
+  const version = await versionOf(createClient(server));
+  const client = createClient({ ...server, waits: server.waits && version === "3.x" });
   const run = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 6)}`;
   const create = async (path: string, body: object, as: Who = "admin"): Promise<number> => {
     const answer = await client.request("POST", path, body, as);
@@ -105,7 +117,7 @@ export async function createWorld(server: Server): Promise<World> {
     const ownEngagement = await create("/engagements/", engagementOf(ownProduct), "low-privileged");
     own = { productType: type, product: ownProduct, engagement: ownEngagement };
   }
-  return { client, run, mode, productType, product, engagement, own };
+  return { client, run, mode, version, productType, product, engagement, own };
 }
 
 export async function newEngagement(world: World, more: object = {}): Promise<number> {

@@ -36,10 +36,14 @@ export function feedContract(server: () => Promise<Server>): void {
         return await world.client.request("POST", "/risk_acceptance/", body);
       },
     ],
-  ])("%s moves a finding to the front", async (_, judge) => {
+  ])("%s moves a finding to the front", async (what, judge) => {
     const { id, test } = await newFinding();
     const before = await clockOf(id);
     expect((await judge(id)).status).toBeLessThan(300);
+    if (what === "risk accepted" && world.version === "2.34") {
+      expect(await clockOf(id)).toBe(before); // 2.34's API marks nothing
+      return;
+    }
     const feed = await get("/findings/?o=-last_status_update&limit=10");
     expect(feed.results.map((row: { id: number }) => row.id)).toContain(id);
     expect(feed.results.find((row: { id: number }) => row.id === id)).toMatchObject({ test, duplicate: false });

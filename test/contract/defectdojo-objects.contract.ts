@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from "vitest";
 import { createWorld, type Server, type World } from "./defectdojo-client.ts";
-import { checkRow, page, type Row } from "./defectdojo-row.ts";
+import { checkRow, NOT_THERE, on2x, page, type Row } from "./defectdojo-row.ts";
 
 const missing = (name: string) => ({ [name]: ["This field is required."] });
 const ROWS: Row[] = [
@@ -54,6 +54,7 @@ const ROWS: Row[] = [
     ask: (w) => ["GET", `/product_types/${w.productType}/`],
     status: 200,
     answer: (w) => ({ id: w.productType, authorized_users: [] }),
+    other: on2x({ status: 200, answer: (w) => ({ id: w.productType, authorization_groups: [] }) }),
   },
   {
     it: "refuses a product type twice",
@@ -72,6 +73,7 @@ const ROWS: Row[] = [
     ask: () => ["GET", "/product_types/99999999/"],
     status: 404,
     answer: () => ({ detail: "No Product_Type matches the given query." }),
+    other: { "2.34": { status: 404, answer: () => ({ message: "No Product_Type matches the given query." }) } },
   },
 
   {
@@ -124,6 +126,7 @@ const ROWS: Row[] = [
     ask: (w) => ["POST", "/products/", { name: `P ${w.run}`, description: "x", prod_type: 99_999_999 }],
     status: 404,
     answer: () => ({ detail: "No Product_Type matches the given query." }),
+    other: { "2.34": { status: 404, answer: () => ({ message: "No Product_Type matches the given query." }) } },
   },
   {
     it: "refuses a name that is too long",
@@ -167,18 +170,21 @@ const ROWS: Row[] = [
     ask: (w) => ["POST", "/cicd_infrastructure/", { name: `CI ${w.run}`, infrastructure_type: "orchestration" }],
     status: 201,
     answer: () => ({ id: expect.any(Number), url: "", description: "" }),
+    other: NOT_THERE,
   },
   {
     it: "refuses CI/CD infrastructure twice",
     ask: (w) => ["POST", "/cicd_infrastructure/", { name: `CI ${w.run}`, infrastructure_type: "orchestration" }],
     status: 400,
     answer: () => ({ non_field_errors: ["The fields name, infrastructure_type must make a unique set."] }),
+    other: NOT_THERE,
   },
   {
     it: "finds CI/CD infrastructure by name",
     ask: (w) => ["GET", `/cicd_infrastructure/?name=CI%20${w.run}`],
     status: 200,
     answer: (w) => page(1, [{ name: `CI ${w.run}` }]),
+    other: NOT_THERE,
   },
   {
     it: "finds no tool types by a made-up name",

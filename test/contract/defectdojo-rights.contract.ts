@@ -1,6 +1,6 @@
 import { beforeAll, it } from "vitest";
 import { createWorld, engagementOf, type Server, type World } from "./defectdojo-client.ts";
-import { checkRow, page, type Row } from "./defectdojo-row.ts";
+import { checkRow, NOT_THERE, page, type Row } from "./defectdojo-row.ts";
 
 const noPermission = () => ({ detail: "You do not have permission to perform this action." });
 
@@ -20,12 +20,18 @@ const ROWS: Row[] = [
     status: 403,
     answer: noPermission,
   },
-  { it: "may see CI/CD infrastructure", ask: () => ["GET", "/cicd_infrastructure/?name=x"], status: 200 },
+  {
+    it: "may see CI/CD infrastructure",
+    ask: () => ["GET", "/cicd_infrastructure/?name=x"],
+    status: 200,
+    other: NOT_THERE,
+  },
   {
     it: "may not create CI/CD infrastructure",
     ask: (w) => ["POST", "/cicd_infrastructure/", { name: `L ${w.run}`, infrastructure_type: "orchestration" }],
     status: 403,
     answer: noPermission,
+    other: NOT_THERE,
   },
   {
     it: "may see test types",

@@ -1,34 +1,43 @@
-import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PROFILES, type Profile } from "../../infra/local/defectdojo/profiles.ts";
 import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
+import { sharedUrl } from "../helpers/shared.ts";
 import { defectDojoContract } from "./defectdojo.contract.ts";
-import { createReplay, type Exchange, readRecording } from "./replay.ts";
+import { RECORDINGS } from "./recordings.ts";
+import { createReplay, type Replay, readRecording } from "./replay.ts";
 
-for (const mode of ["locations", "endpoints"] as const) {
-  const file = new URL(`../../../shared/defectdojo/recorded-3.2-${mode}.json`, import.meta.url);
-  describe.skipIf(!existsSync(file))(`the stand-in answers as DefectDojo 3.2 was recorded, ${mode} mode`, () => {
-    const recording = existsSync(file) ? readRecording(file) : [];
+for (const { file, profile, at, prepare } of RECORDINGS) {
+  const path = sharedUrl(`defectdojo/${file}`);
+  describe.skipIf(path === undefined)(`the stand-in, profile ${profile}, answers as in ${file}`, () => {
+    const recording = path === undefined ? [] : readRecording(path);
     let standin: Standin;
-    let replay: (exchange: Exchange) => Promise<string[]>;
+    let replay: Replay;
 
     beforeAll(async () => {
-      standin = await startStandin({ mode, now: () => new Date("2026-11-24T16:56:00Z") });
+      // Each look at the clock is a moment later: what moved last is told by it.
+      let moment = Date.parse(at);
+      standin = await startStandin({ profile, now: () => new Date(moment++) });
       replay = createReplay(standin.url, { admin: standin.apiKey, "low-privileged": standin.lowPrivilegedApiKey });
     });
     afterAll(() => standin.close());
 
     it.each(recording.map((exchange, index) => ({ index, ...exchange })))("$index: $step", async (exchange) => {
-      expect(await replay(exchange)).toEqual([]);
+      const before = recording.slice(0, exchange.index);
+      await prepare?.({ server: { ...standin, waits: false }, bind: replay.bind }, exchange, before);
+      expect(await replay.play(exchange)).toEqual([]);
     });
   });
+}
 
-  describe(`the stand-in, ${mode} mode`, () => {
+for (const profile of Object.keys(PROFILES)) {
+  describe(`the stand-in, profile ${profile}`, () => {
     let standin: Standin;
     beforeAll(async () => {
-      standin = await startStandin({ mode });
+      standin = await startStandin({ profile });
     });
     afterAll(() => standin.close());
-    defectDojoContract("keeps the contract", async () => ({ ...standin, waits: true }), true);
+    const { asyncWait: waits } = PROFILES[profile] as Profile;
+    defectDojoContract("keeps the contract", async () => ({ ...standin, waits }), true);
   });
 }
 

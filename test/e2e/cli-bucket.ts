@@ -14,7 +14,7 @@ import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 export const BUCKET = "securecodebox";
 
 /** A Scan whose findings only a generic import reads. */
-export function aSidecar(name: string, annotations: Readonly<Record<string, string>> = {}): string {
+function aSidecar(name: string, annotations: Readonly<Record<string, string>> = {}): string {
   const own = Object.entries(annotations).map(([key, value]) => [`${ANNOTATION_PREFIX}${key}`, value]);
   return JSON.stringify({
     metadata: { name, namespace: "default", annotations: Object.fromEntries(own) },

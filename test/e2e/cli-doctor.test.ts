@@ -41,6 +41,7 @@ describe("doctor", () => {
           "conditional writes",
           "conditional uploads in parts",
           "notification",
+          "names of findings",
           "job queue",
           "dead-letter queue",
           "redrive policy",

@@ -13,10 +13,10 @@ import {
 import { ensureQueues, type Queues } from "../../cli/resources.ts";
 import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
 import { sqsClient } from "../../lib/aws/clients.ts";
-import { deadLetter } from "../../lib/aws/dead-letter.ts";
 import { sqsQueue } from "../../lib/aws/sqs-queue.ts";
 import { type Reason, RelayError } from "../../lib/errors.ts";
 import { encodeJob, type Job, messageGroup } from "../../lib/model/job.ts";
+import { deadLetter } from "../../lib/ports/dead-letter.ts";
 
 export interface TestQueues extends Queues {
   readonly sqs: SQSClient;

@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 
-export interface StoredObject {
+interface StoredObject {
   body: Buffer;
   contentType: string | undefined;
 }
 
-export interface ObjectRequest {
+interface ObjectRequest {
   readonly method: string;
   readonly path: string;
   readonly query: string;
@@ -16,7 +16,7 @@ export interface ObjectRequest {
 }
 
 /** What a request gets instead of its answer: a status with a body, or the answer not sent though the request was done. */
-export type Fault = { status: number; body?: string; headers?: Record<string, string> } | "lose-answer" | "hang-up";
+type Fault = { status: number; body?: string; headers?: Record<string, string> } | "lose-answer" | "hang-up";
 
 /** A store behind presigned addresses: a signature is for one method, there is no HEAD. */
 export interface PresignedServer {
@@ -72,7 +72,7 @@ export async function startPresignedServer(): Promise<PresignedServer> {
   return self;
 }
 
-export interface KubeRequest {
+interface KubeRequest {
   readonly method: string;
   readonly path: string;
   readonly contentType: string | undefined;

@@ -108,15 +108,15 @@ it("a browser that does not read is let go, and not written to for ever", async 
 });
 
 describe("the receiver's address", () => {
-  const MINIO = { AWS_ENDPOINT_URL_S3: "http://127.0.0.1:1", QUEUE_URL: "http://127.0.0.1:1/q" };
+  const MINIO = { PORT: "0", AWS_ENDPOINT_URL_S3: "http://127.0.0.1:1", QUEUE_URL: "http://127.0.0.1:1/q" };
 
-  it.each(["0.0.0.0", "::", "relay.example", "10.0.0.1"])("%s takes a token", async (HOST) => {
+  it.each(["0.0.0.0", "::", "relay.example", "10.0.0.1"])("%s requires a token", async (HOST) => {
     await expect(startService({ ...MINIO, HOST }, recorder().log)).rejects.toMatchObject({
       reason: "config-invalid",
       message: expect.stringContaining("WEBHOOK_TOKEN must be set"),
     });
   });
-  it.each(["127.0.0.1", "::1", "localhost"])("%s takes none", async (HOST) => {
+  it.each(["127.0.0.1", "::1", "localhost"])("%s requires none", async (HOST) => {
     await expect(startService({ ...MINIO, HOST }, recorder().log)).rejects.toMatchObject({
       message: expect.stringContaining("QUEUE_URL and DLQ_URL"),
     });

@@ -8,7 +8,8 @@ import { uploadScan } from "../../cli/scan-folder.ts";
 import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
 import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
-import type { Log, Progress } from "../../lib/observe.ts";
+import type { Log } from "../../lib/observe.ts";
+import type { Progress } from "../../lib/progress.ts";
 
 /** Waits of the relay, short enough for tests. */
 export const QUICK = {

@@ -1,28 +1,19 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Ajv } from "ajv";
-import addFormats from "ajv-formats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findingsValidator, sharedUrl } from "../helpers/shared.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 import { syncedFindings } from "./schema.ts";
 
 const SAMPLES = fileURLToPath(new URL("../../infra/local/scans", import.meta.url));
-const SHARED = fileURLToPath(new URL("../../../shared", import.meta.url));
-const folders = [SAMPLES, join(SHARED, "scans")]
-  .filter(existsSync)
-  .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+const SCANS = sharedUrl("scans");
+const folders = [SAMPLES, ...(SCANS === undefined ? [] : [fileURLToPath(SCANS)])].flatMap((folder) =>
+  readdirSync(folder).map((name) => join(folder, name)),
+);
 
 /** secureCodeBox's own schema, where it can be read. */
-const schemaFile = join(SHARED, "findings-schema.json");
-const bySchema = existsSync(schemaFile) ? compile(JSON.parse(readFileSync(schemaFile, "utf8")) as object) : undefined;
-
-function compile({ ...schema }: { $schema?: string }) {
-  delete schema.$schema; // draft 04, which ajv does not know by name; nothing of it is used that differs
-  const ajv = new Ajv({ strict: false });
-  addFormats.default(ajv);
-  return ajv.compile(schema);
-}
+const bySchema = findingsValidator();
 
 for (const mode of ["locations", "endpoints"] as const) {
   describe(`every scan goes the whole way and comes out right (DefectDojo in ${mode} mode)`, () => {

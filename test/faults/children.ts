@@ -24,7 +24,7 @@ const LONGEST_STOP_MS = 20_000;
 const LOG_LINES = 60;
 const CHILD = fileURLToPath(new URL("importer-child.ts", import.meta.url));
 
-export function startChild(): Child {
+function startChild(): Child {
   const child = fork(CHILD, [], {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     env: {

@@ -2,10 +2,12 @@ import type { SQSEvent } from "aws-lambda";
 import { type Poller, startPoller } from "../../cli/runtime/poller.ts";
 import { serviceLog } from "../../cli/runtime/service-log.ts";
 import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
-import { importerHandler, ingestHandler, type RunContext } from "../../lib/aws/handlers.ts";
-import { importerPorts } from "../../lib/aws/ports.ts";
+import { importerHandler, type RunContext } from "../../lib/aws/importer-handler.ts";
+import { importerPorts } from "../../lib/aws/importer-ports.ts";
+import { ingestHandler } from "../../lib/aws/ingest-handler.ts";
 import { readImporterConfig } from "../../lib/config.ts";
-import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+import { recordSettings } from "../../lib/importer/settings.ts";
+import { ingestSettings } from "../../lib/ingest/settings.ts";
 
 /**
  * The process that is killed: the importer's handler over a poller, or the ingest handler for one notification, as the service runs them.

@@ -41,7 +41,7 @@ export interface Lane {
 }
 
 /** A queue from its other side, and not through the proxy. */
-export interface LaneQueue {
+interface LaneQueue {
   send(body: string, group: string, deduplicationId: string): Promise<void>;
   /** Messages in it, in flight or not. */
   size(): Promise<number>;

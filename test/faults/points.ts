@@ -5,13 +5,13 @@ import { type Point, runScan } from "./run.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 
 /** A scenario that was run once without a kill: what is to come out, and where one can be killed. */
-export interface Baseline {
+interface Baseline {
   readonly scenario: Scenario;
   readonly state: EndState;
   readonly points: readonly Point[];
 }
 
-export interface Task {
+interface Task {
   readonly baseline: Baseline;
   readonly point: Point;
 }
@@ -31,7 +31,7 @@ const LEAST_HALVED = 200;
 const HALVED = /^(PUT|UploadPart|POST \/import-scan)/;
 
 /** Runs a scenario without a kill. @throws Error where it does not come out right even so */
-export async function runBaseline(lane: Lane, scenario: Scenario): Promise<Baseline> {
+async function runBaseline(lane: Lane, scenario: Scenario): Promise<Baseline> {
   await lane.useDojo(scenario.standin ?? {});
   const run = await runScan(lane, scenario, undefined);
   const { state, wrong } = await lookAtEnd(lane, scenario, run);
@@ -47,7 +47,7 @@ function pointsOf(call: Call, { calls = /./ }: Scenario): Point[] {
 }
 
 /** Kills at one point and says what came of it. */
-export async function runTask(lane: Lane, { baseline, point }: Task): Promise<Result> {
+async function runTask(lane: Lane, { baseline, point }: Task): Promise<Result> {
   const task = { baseline, point };
   try {
     const run = await runScan(lane, baseline.scenario, point);
@@ -60,7 +60,7 @@ export async function runTask(lane: Lane, { baseline, point }: Task): Promise<Re
 }
 
 /** `n` of the items, evenly spread and always the same ones. */
-export function sample<T>(items: readonly T[], n: number | undefined): T[] {
+function sample<T>(items: readonly T[], n: number | undefined): T[] {
   if (n === undefined || n >= items.length) return [...items];
   return Array.from({ length: n }, (_, i) => items[Math.floor((i * items.length) / n)]).filter(
     (item): item is T => item !== undefined,

@@ -6,7 +6,7 @@ import type { State } from "../../infra/local/defectdojo/state.ts";
 import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 
 /** Objects of a scan's folder by their names. */
-export type Files = Readonly<Record<string, string | Buffer>>;
+type Files = Readonly<Record<string, string | Buffer>>;
 
 /** One kind of job, whose every call is killed. */
 export interface Scenario {

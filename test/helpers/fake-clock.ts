@@ -1,4 +1,4 @@
-import type { Delivery } from "../../lib/importer/deferral.ts";
+import type { Delivery } from "../../lib/deferral.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 
 /** A clock that only sleeping moves, so that hours pass at once. */

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-export interface Received {
+interface Received {
   readonly method: string;
   /** Path with query. */
   readonly url: string;

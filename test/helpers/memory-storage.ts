@@ -12,7 +12,7 @@ interface Stored {
   readonly contentType: string;
 }
 
-export type StorageCall = "head" | "read" | "write" | "copy" | "remove" | "list";
+type StorageCall = "head" | "read" | "write" | "copy" | "remove" | "list";
 
 /** The storage port in memory, with hooks to fail or to let others write in between. */
 export interface MemoryStorage extends Storage {

@@ -1,6 +1,6 @@
 import type { Fields, MetricName, Observer } from "../../lib/observe.ts";
 
-export interface Line {
+interface Line {
   readonly level: "debug" | "info" | "warn" | "error";
   readonly message: string;
   readonly fields: Fields;

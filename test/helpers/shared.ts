@@ -1,14 +1,21 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { Ajv, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
 
 const SHARED = fileURLToPath(new URL("../../../shared/", import.meta.url));
 
+/** A URL below `../shared`, or undefined, said loudly, where nothing is there: tests that need it are left out. */
+export function sharedUrl(path: string): URL | undefined {
+  if (existsSync(SHARED + path)) return pathToFileURL(SHARED + path);
+  process.stdout.write(`\n*** LEFT OUT: tests that need ../shared/${path}, which does not exist. ***\n\n`);
+  return undefined;
+}
+
 /** Files of the folder `../shared/NAME` by their names, parsed; none where the folder does not exist. */
 export function sharedJson(name: string): [file: string, content: unknown][] {
   const folder = `${SHARED}${name}/`;
-  if (!existsSync(folder)) return [];
+  if (sharedUrl(name) === undefined) return [];
   return readdirSync(folder)
     .filter((file) => file.endsWith(".json"))
     .map((file) => [file, JSON.parse(readFileSync(folder + file, "utf8"))]);
@@ -16,12 +23,12 @@ export function sharedJson(name: string): [file: string, content: unknown][] {
 
 /** A JSON file below `../shared`, or undefined where it does not exist. */
 export function sharedFile(path: string): unknown {
-  return existsSync(SHARED + path) ? JSON.parse(readFileSync(SHARED + path, "utf8")) : undefined;
+  return sharedUrl(path) !== undefined ? JSON.parse(readFileSync(SHARED + path, "utf8")) : undefined;
 }
 
 /** Names of the folders in `../shared/NAME`; none where it does not exist. */
 export function sharedFolders(name: string): string[] {
-  return existsSync(SHARED + name) ? readdirSync(SHARED + name) : [];
+  return sharedUrl(name) !== undefined ? readdirSync(SHARED + name) : [];
 }
 
 /** The check of secureCodeBox's findings schema (draft 4, with OpenAPI's `nullable`), or undefined where it does not exist. */

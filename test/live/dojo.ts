@@ -12,7 +12,7 @@ export interface LiveDojo {
   close(): Promise<void>;
 }
 
-export interface DojoTest {
+interface DojoTest {
   readonly id: number;
   readonly title: string | null;
   readonly build_id: string | null;

@@ -66,7 +66,7 @@ export interface Installation {
 const PATIENCE = { timeout: 500_000, interval: 200 };
 
 /** Asks again and again until there is an answer. */
-export type Eventually = <T>(what: string, ask: () => Promise<T | undefined | false>) => Promise<T>;
+type Eventually = <T>(what: string, ask: () => Promise<T | undefined | false>) => Promise<T>;
 
 const eventually =
   (relay: RelayProcess): Eventually =>

@@ -8,8 +8,8 @@ import { type DojoFacts, matchRow, relate } from "../../lib/sync/match/match.ts"
 import { describeIssues } from "../../lib/util/issues.ts";
 
 /** What a real server made of a scan, beside its findings. */
-export const DOJO_FINDINGS = "dojo-findings.json";
-export const FINDINGS = "findings.json";
+const DOJO_FINDINGS = "dojo-findings.json";
+const FINDINGS = "findings.json";
 
 const text = z.string().nullish();
 const dojoFile = z.object({

@@ -5,7 +5,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export type FindingRow = Mutable<DojoFinding> & { hash: string };
 export type TestRow = Mutable<Test> & { readonly findings: FindingRow[] };
-export type EngagementRow = Engagement & Pick<EngagementWanted, "version" | "deduplicateOnEngagement">;
+type EngagementRow = Engagement & Pick<EngagementWanted, "version" | "deduplicateOnEngagement">;
 
 /** What DefectDojo has stored. */
 export interface DojoTables {
@@ -31,7 +31,7 @@ export function dojoTables(): DojoTables {
 }
 
 /** Findings of the test's product, oldest first; the engagement's alone where either side keeps to itself. */
-export function comparable(tables: DojoTables, test: Test): FindingRow[] {
+function comparable(tables: DojoTables, test: Test): FindingRow[] {
   const own = tables.engagements.get(test.engagementId);
   const inScope = [...tables.tests.values()].filter(({ engagementId }) => {
     const other = tables.engagements.get(engagementId);

@@ -13,7 +13,7 @@ import { findingsOf } from "./uploads.ts";
  * - `rival`, `delete`, `upload`: somebody writes over, deletes or uploads the findings right before the call.
  * - `dead-import`: DefectDojo's worker dies in the import, which stays at 50 % without an answer. `failed-import`: it answers 500.
  */
-export const FAULTS = [
+const FAULTS = [
   "die-before",
   "die-after",
   "refused",

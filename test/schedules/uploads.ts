@@ -1,7 +1,7 @@
 import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 import type { UploadPlan } from "./schedule.ts";
 
-export const BUCKET = "securecodebox";
+const BUCKET = "securecodebox";
 
 /** The objects of a scan's folder, as they are uploaded. */
 export interface ScanFiles {
@@ -10,7 +10,7 @@ export interface ScanFiles {
   readonly findings: string;
 }
 
-export const folderOf = (folder: number) => `scan-${folder}/`;
+const folderOf = (folder: number) => `scan-${folder}/`;
 export const findingsOf = (folder: number) => ({ bucket: BUCKET, key: `${folderOf(folder)}findings.json` });
 
 /** Ports that the scan found open: a few that are the same in every content, some of its own, and some twice. */

@@ -1,4 +1,4 @@
-import type { RecordPorts } from "../../lib/importer/process-message.ts";
+import type { RecordPorts } from "../../lib/importer/settle-message.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { DefectDojo, FindingPage } from "../../lib/ports/defectdojo.ts";
 import { type Actor, errorOf, type Service } from "./actor.ts";

@@ -1,11 +1,12 @@
-import { Deferral } from "../../lib/importer/deferral.ts";
-import { importRecord, type RecordSettings } from "../../lib/importer/process-message.ts";
+import { Deferral } from "../../lib/deferral.ts";
+import { importRecord } from "../../lib/importer/process-message.ts";
+import type { RecordSettings } from "../../lib/importer/settings.ts";
 import { ingest } from "../../lib/ingest/ingest.ts";
 import { type Job, jobKey } from "../../lib/model/job.ts";
 import { type ObjectRef, sibling, uri } from "../../lib/model/object-keys.ts";
 import { parseSidecar } from "../../lib/model/scan.ts";
 import type { Log } from "../../lib/observe.ts";
-import type { JobOutcome } from "../../lib/types.ts";
+import type { JobOutcome } from "../../lib/progress.ts";
 import { type Actor, newActor, type Service } from "./actor.ts";
 import { type MemoryDojo, memoryDojo } from "./memory-dojo.ts";
 import { type MemoryS3, memoryS3, type StoredObject } from "./memory-s3.ts";
@@ -29,12 +30,12 @@ export type LastWord =
   | { readonly by: "rival"; readonly bytes: Buffer }
   | { readonly by: "delete" };
 
-export interface End {
+interface End {
   readonly jobKey: string;
   readonly outcome: JobOutcome["outcome"] | "put aside";
 }
 
-export interface Hit {
+interface Hit {
   readonly kind: Fault["kind"];
   readonly what: string;
 }

@@ -1,7 +1,7 @@
 import { CORE_SCHEMA, defineScalarTag, defineSequenceTag, load } from "js-yaml";
 
 export type Properties = Readonly<Record<string, unknown>>;
-export interface Resource {
+interface Resource {
   readonly Type: string;
   readonly Properties: Properties;
 }

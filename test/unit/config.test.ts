@@ -9,7 +9,8 @@ import {
   readResyncConfig,
   readServiceConfig,
 } from "../../lib/config.ts";
-import { ingestSettings, recordSettings } from "../../lib/settings.ts";
+import { recordSettings } from "../../lib/importer/settings.ts";
+import { ingestSettings } from "../../lib/ingest/settings.ts";
 import { relayErrorBy } from "../helpers/thrown.ts";
 
 const QUEUES = {
@@ -106,6 +107,10 @@ describe("values", () => {
     ["DEFECTDOJO_HOOK_LABELS", "team"],
     ["SIDECAR_NAME", "../scan.json"],
     ["FINDINGS_NAME", "a/b.json"],
+    ["FINDINGS_NAME", "*-find*ings.json"],
+    ["FINDINGS_NAME", "*.json"],
+    ["FINDINGS_NAME", "?-findings.json"],
+    ["FINDINGS_NAME", "{a,b}-findings.json"],
     ["MAX_SIDECAR_BYTES", "0"],
     ["MAX_SIDECAR_BYTES", "1.5"],
     ["MAX_SIDECAR_BYTES", "1 MiB"],
@@ -174,14 +179,11 @@ describe("settings", () => {
   });
 });
 
-describe("the README's tables of variables", () => {
+describe("the documented variables", () => {
   const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
   const source = file("lib/config.ts");
   const variables = new Set([...source.matchAll(/^ {2}([A-Z][A-Z0-9_]+): /gm)].map(([, name = ""]) => name));
-  const section =
-    file("README.md")
-      .split(/^## /m)
-      .find((part) => part.startsWith("Configuration\n")) ?? "";
+  const section = file("docs/configuration.md");
   const named = new Set([...section.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map(([, name = ""]) => name));
 
   it("have every variable that is read", () => {

@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { RECEIVED_TOO_OFTEN } from "../../cli/dlq/dead-letter.ts";
 import { describeError, REASONS, type Reason, RelayError, toRelayError } from "../../lib/errors.ts";
 
 const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly Reason[]>> = {
@@ -66,6 +68,18 @@ describe("the table of reasons", () => {
 
   it("is covered in full by these tests", () => {
     expect(sorted.map(([reason]) => reason).sort()).toEqual(Object.keys(REASONS).sort());
+  });
+});
+
+describe("the run book", () => {
+  const text = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+  const section = text.split(/^## /m).find((part) => part.startsWith("Reasons in the dead-letter queue\n")) ?? "";
+  const rows = section.split("\n").filter((line) => line.startsWith("| `"));
+  const documented = rows.flatMap((row) => [...(row.split(" | ")[0] ?? "").matchAll(/`([a-z-]+)`/g)]);
+
+  it("explains every reason once, and no other", () => {
+    const reasons = [...Object.keys(REASONS), RECEIVED_TOO_OFTEN];
+    expect(documented.map(([, reason = ""]) => reason).sort()).toEqual(reasons.sort());
   });
 });
 

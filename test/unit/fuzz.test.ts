@@ -17,9 +17,10 @@ import { dojoScanType, reportFileName } from "../../lib/model/scan-types.ts";
 import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
 import { readReceipt } from "../../lib/ports/receipt-store.ts";
 import { findingSchema, readFindings, type ScanFinding } from "../../lib/report/findings-file.ts";
-import { cleanText, cutText, jacksonJson, LONGEST_TITLE } from "../../lib/report/text.ts";
+import { jacksonJson, LONGEST_TITLE } from "../../lib/report/jackson-text.ts";
 import { isLocation, toGenericFinding } from "../../lib/report/to-generic-finding.ts";
 import { toSyncedFinding } from "../../lib/sync/to-synced-finding.ts";
+import { cleanText, cutText } from "../../lib/util/text.ts";
 import { isUsable } from "../../lib/util/usable-text.ts";
 import { anyJson, anyText, mutated, readableFinding, validFinding } from "../helpers/arbitraries.ts";
 import { collect } from "../helpers/collect.ts";
@@ -150,7 +151,11 @@ describe("sidecars", () => {
         const storage = memoryStorage();
         storage.put(sibling(FINDINGS, name), content);
         await onlyRelayErrors(() =>
-          readSidecar(storage, FINDINGS, { sidecarName: "scan.json", maxSidecarBytes: 10_000 }),
+          readSidecar(storage, FINDINGS, {
+            sidecarName: "scan.json",
+            findingsName: "findings.json",
+            maxSidecarBytes: 10_000,
+          }),
         );
       }),
       { numRuns: 500 },

@@ -28,6 +28,7 @@ const EDITS = [
   { file: /[\\/]defectdojo[\\/]api-key\.ts$/, loader: "ts", edit: importStatically },
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
+  { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
     file: /[\\/]zod[\\/]v4[\\/]core[\\/](json-schema-processors|to-json-schema)\.js$/,
@@ -42,7 +43,6 @@ const EDITS = [
     loader: "js",
     edit: emptyFunctions,
   },
-  { file: /[\\/]js-yaml[\\/]dist[\\/]js-yaml\.mjs$/, loader: "js", edit: makeTagsPure },
 ];
 
 /** Packages that do nothing when they are imported, but do not say so in their package.json. */
@@ -123,12 +123,11 @@ function makeSchemasPure(source) {
 }
 
 /**
- * js-yaml's tags and schemas, so that those of YAML 1.1 and of dumping can be left out: making one has no effect.
+ * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer, of which only the reader is used.
  * @param {string} source
  */
-function makeTagsPure(source) {
-  const making = /^(var [\w$]+ = )(define\w+Tag\(|new (?:Schema|RegExp)\(|\w+\.withTags\()/gm;
-  return source.replace(making, "$1/* @__PURE__ */ $2");
+function markPure(source) {
+  return source.replace(/^((?:var|const|let) \w+ = )(?=(?:new )?[\w.]+\()/gm, "$1/* @__PURE__ */ ");
 }
 
 /**

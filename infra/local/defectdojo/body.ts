@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { readBytes } from "../../../lib/util/read-bytes.ts";
 import { detail, malformedJson, Refusal } from "./http.ts";
 import { type MultipartForm, readMultipart } from "./multipart.ts";
 import type { State } from "./state.ts";
@@ -38,12 +39,5 @@ export async function readBody(state: State, request: IncomingMessage, formOnly:
 }
 
 async function readAll(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > MAX_JSON) throw new Refusal({ status: 413, body: "" });
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
+  return await readBytes(request, MAX_JSON, () => new Refusal({ status: 413, body: "" }));
 }

@@ -1,6 +1,6 @@
 import { type FieldError, fieldErrors } from "./http.ts";
 
-export type Field = {
+type Field = {
   kind: "text" | "boolean" | "date" | "datetime" | "choice" | "reference" | "references" | "tags";
   required?: boolean;
   /** null is a value. */

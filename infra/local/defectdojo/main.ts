@@ -6,6 +6,7 @@ const { values } = parseArgs({
   options: {
     host: { type: "string", default: "127.0.0.1" },
     port: { type: "string", default: "0" },
+    profile: { type: "string" },
     mode: { type: "string", default: "locations" },
     "api-key": { type: "string", default: "standin-admin-key" },
     "low-privileged-api-key": { type: "string", default: "standin-low-privileged-key" },
@@ -24,11 +25,14 @@ const { values } = parseArgs({
 const standin = await startStandin({
   host: values.host,
   port: Number(values.port),
-  mode: values.mode === "endpoints" ? "endpoints" : "locations",
+  // A profile says the mode itself.
+  ...(values.profile === undefined
+    ? { mode: values.mode === "endpoints" ? ("endpoints" as const) : ("locations" as const) }
+    : { profile: values.profile }),
   apiKey: values["api-key"],
   lowPrivilegedApiKey: values["low-privileged-api-key"],
   deduplication: !values["no-deduplication"],
-  asyncWait: !values["no-async-wait"],
+  ...(values["no-async-wait"] ? { asyncWait: false } : {}),
   deduplicationDelayMs: Number(values["deduplication-delay-ms"]),
   latency: Number(values.latency),
   timing: {

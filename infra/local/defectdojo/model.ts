@@ -56,6 +56,10 @@ export type Engagement = {
   cicd_scm_server: number | null;
   cicd_build_server: number | null;
   cicd_orchestration_engine: number | null;
+  threat_model: boolean;
+  api_test: boolean;
+  pen_test: boolean;
+  check_list: boolean;
   tags: string[];
 };
 
@@ -97,10 +101,10 @@ export type TestImport = {
   modified: string;
   import_settings: Record<string, unknown>;
   type: "import" | "reimport";
-  version: string;
-  build_id: string;
-  commit_hash: string;
-  branch_tag: string;
+  version: string | null;
+  build_id: string | null;
+  commit_hash: string | null;
+  branch_tag: string | null;
   test: number;
   actions: ImportAction[];
 };

@@ -1,8 +1,12 @@
+import { type Profile, profileNamed } from "./profiles.ts";
+
 /** How the stand-in is to behave; everything has the default of a fresh DefectDojo 3.2 with deduplication switched on. */
 export type StandinOptions = {
   host?: string;
   /** @default 0 (any free port) */
   port?: number;
+  /** The version whose answers it gives. @default "3.2-locations" */
+  profile?: string;
   /** `V3_FEATURE_LOCATIONS` on (the default of 3.2) or off (what 2.x answers). */
   mode?: "locations" | "endpoints";
   apiKey?: string;
@@ -40,26 +44,29 @@ export type Timing = {
   workers: number;
 };
 
-export type Settings = Required<Omit<StandinOptions, "timing">> & { timing: Timing };
+export type Settings = Required<Omit<StandinOptions, "timing" | "profile">> & { timing: Timing; profile: Profile };
 
+/** @throws Error where there is no such profile */
 export function settings(options: StandinOptions): Settings {
+  const profile = profileNamed(options.profile ?? `3.2-${options.mode ?? "locations"}`);
   return {
     host: "127.0.0.1",
     port: 0,
-    mode: "locations",
+    mode: profile.mode,
     apiKey: "standin-admin-key",
     lowPrivilegedApiKey: "standin-low-privileged-key",
     deduplication: true,
-    asyncWait: true,
+    asyncWait: profile.asyncWait,
     deduplicationDelayMs: 0,
     maxReportBytes: 100 * 1024 * 1024,
     maxUploadBytes: 800 * 1024 * 1024,
     maxRequestLine: 4094,
-    missingScanTypes: [],
+    missingScanTypes: profile.missingScanTypes,
     idsFrom: 0,
     latency: 0,
     now: () => new Date(),
     ...options,
+    profile,
     timing: {
       importMsPerFinding: 0,
       duplicateMsPerFinding: 0,

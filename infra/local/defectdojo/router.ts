@@ -14,7 +14,7 @@ import * as tests from "./resources/tests.ts";
 import * as users from "./resources/users.ts";
 import type { State } from "./state.ts";
 
-export type Handler = (state: State, call: Call) => Reply | Promise<Reply>;
+type Handler = (state: State, call: Call) => Reply | Promise<Reply>;
 
 export type Route = {
   methods: Record<string, Handler>;
@@ -88,6 +88,7 @@ export function routeOf(state: State, path: string): Route | undefined {
   for (const row of COMPILED) {
     const match = row.pattern.exec(path);
     if (match === null || (row.mode !== undefined && row.mode !== state.settings.mode)) continue;
+    if (state.settings.profile.missingPaths.includes(row.path.split("/", 1)[0] ?? "")) continue;
     return { methods: row.methods, form: row.form === true, ids: match.slice(1).map(Number) };
   }
   return undefined;

@@ -5,6 +5,7 @@ import { authenticate } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type Call, HTML_NOT_FOUND, internalError, Refusal, type Reply } from "./http.ts";
 import { type StandinOptions, settings } from "./options.ts";
+import { reshape } from "./reshape.ts";
 import { handle, routeOf } from "./router.ts";
 import { createState, type ImportFault, type Interception, type State } from "./state.ts";
 import { createWorkers } from "./workers.ts";
@@ -62,7 +63,11 @@ async function serve(state: State, work: Work, request: IncomingMessage, respons
   const reply =
     interception !== undefined && "status" in interception
       ? interception
-      : await answer(state, work, request, importFault(interception));
+      : reshape(
+          state.settings.profile.shapes,
+          pathOf(url).replace(/^\/api\/v2/, ""),
+          await answer(state, work, request, importFault(interception)),
+        );
   log.status = reply.status;
   log.ms = performance.now() - at;
   if (interception !== undefined && "processThenHangUp" in interception) return void request.socket.destroy();

@@ -35,7 +35,7 @@ export type Interception =
  */
 export type ImportFault = { importFails: 409 | 500; once: "parsed" | "stored" };
 
-export type SeenRequest = Pick<Call, "method" | "path" | "query"> & {
+type SeenRequest = Pick<Call, "method" | "path" | "query"> & {
   url: string;
   contentType: string;
   /** Content-Length, null when chunked. */
@@ -149,7 +149,7 @@ export function createState(settings: Settings): State {
         {
           id: 1,
           created: null,
-          updated: started,
+          updated: settings.profile.roles ? null : started,
           name: "Research and Development",
           description: null,
           critical_product: true,

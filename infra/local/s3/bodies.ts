@@ -10,7 +10,7 @@ export interface Segment {
   readonly size: number;
 }
 
-export interface BodyWriter {
+interface BodyWriter {
   write(bytes: Uint8Array): Promise<void>;
   /** The file is complete, though no object until a row of the database names it. */
   close(): Promise<Segment>;

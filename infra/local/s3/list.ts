@@ -55,7 +55,7 @@ export const listObjects: S3Handler = (context, request) => {
 };
 
 /** One page, from the key `start` on. A common prefix is stepped over as a whole, however many keys it covers. */
-export function listPage(
+function listPage(
   store: ObjectStore,
   bucket: string,
   { prefix, delimiter }: Grouping,

@@ -23,7 +23,7 @@ const COUNTS = {
 const attributeMap = z.record(z.string(), z.string());
 const queueUrlOnly = z.strictObject({ QueueUrl: z.string() });
 
-export function findQueue({ database }: SqsContext, name: string): Queue | undefined {
+function findQueue({ database }: SqsContext, name: string): Queue | undefined {
   const row = database.prepare("SELECT attributes, created, modified FROM queues WHERE name = ?").get(name);
   if (!row) return undefined;
   const attributes = JSON.parse(String(row.attributes)) as QueueAttributes;

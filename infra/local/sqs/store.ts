@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 
 export const ACCOUNT = "000000000000";
-export const REGION = "us-east-1";
+const REGION = "us-east-1";
 
 /**
  * `id` is the order of arrival in the queue; `visible_at` is in the future while a message is in flight or delayed.

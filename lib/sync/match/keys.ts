@@ -1,5 +1,5 @@
-import { isExactNumber } from "../../report/exact-number.ts";
 import type { ScanFinding } from "../../report/findings-file.ts";
+import { isExactNumber } from "../../util/exact-number.ts";
 
 /** DefectDojo cuts a title at so many code points, then puts it in title case (`Finding.save`). */
 const LONGEST_TITLE = 511;

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SQSEvent, SQSRecord } from "aws-lambda";
 import { describe, expect, it } from "vitest";
-import { importerHandler, ingestHandler } from "../../../lib/aws/handlers.ts";
+import { importerHandler } from "../../../lib/aws/importer-handler.ts";
+import { ingestHandler } from "../../../lib/aws/ingest-handler.ts";
 import { RelayError } from "../../../lib/errors.ts";
-import type { RecordSettings } from "../../../lib/importer/process-message.ts";
+import type { RecordSettings } from "../../../lib/importer/settings.ts";
 import { encodeJob, jobKey } from "../../../lib/model/job.ts";
 import { sibling } from "../../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../../lib/model/receipt.ts";

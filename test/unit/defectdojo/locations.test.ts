@@ -75,7 +75,8 @@ describe("locations", () => {
         .map(({ id }) => ({ id, location: id + 1 }));
       const along = Object.fromEntries(links.map(({ location }) => [location, place(location)]));
       const prefetch = call.query.prefetch === undefined ? {} : { prefetch: { location: along } };
-      return [200, { count: links.length, results: links, ...prefetch }];
+      const [status, answer] = pageOf(links, call) as readonly [number, object];
+      return [status, { ...answer, ...prefetch }];
     });
   const manyOf = (count: number, digits: number, locations = 1) =>
     Array.from({ length: count }, (_, i) => {
@@ -129,10 +130,10 @@ describe("locations", () => {
   it.each([
     [3, 1, 2],
     [6, 1, 2],
-    [6, 9, 11],
+    [6, 9, 15],
     [7, 1, 2],
     [8, 1, 2],
-    [9, 9, 16],
+    [9, 9, 20],
     [12, 1, 2],
   ])(
     "of a page and its originals with ids of %d digits and %d locations each take %d requests",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { Deferral } from "../../../lib/deferral.ts";
 import { RelayError } from "../../../lib/errors.ts";
 import { type Checkpoint, checkpointStore } from "../../../lib/importer/checkpoint.ts";
-import { Deferral } from "../../../lib/importer/deferral.ts";
 import { checkpointOf } from "../../../lib/model/object-keys.ts";
 import { FINDINGS } from "../../helpers/factories.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
@@ -16,7 +16,7 @@ const start = () => {
   return { storage, messages, notes: checkpointStore(storage, log) };
 };
 
-describe("the pending note", () => {
+describe("the checkpoint", () => {
   it("is a new one where there is none", async () => {
     expect(await start().notes.read(FINDINGS, "job")).toEqual(FRESH);
   });
@@ -50,7 +50,7 @@ describe("the pending note", () => {
       const { storage, notes, messages } = start();
       storage.put(AT, content);
       expect(await notes.read(FINDINGS, "job")).toEqual(FRESH);
-      expect(messages("warn")).toEqual(["the pending note cannot be read and is made anew"]);
+      expect(messages("warn")).toEqual(["the checkpoint cannot be read and is made anew"]);
     },
   );
 

@@ -35,7 +35,7 @@ async function file(scan: Scan, settings: Partial<Settings> = {}, methods: Parti
     ...methods,
   });
   const { options } = readAnnotations(scan, "s3://b/k");
-  const filed = await resolveImportContext(dojo, scan, options, { ...PLAIN, ...settings } as FlowSettings, NOW);
+  const filed = await resolveImportContext({ dojo, scan, options, settings: { ...PLAIN, ...settings }, now: NOW });
   return { filed, asked };
 }
 
@@ -206,7 +206,7 @@ describe("withFreshIds", () => {
       return outcome;
     };
     const error = await relayErrorBy(async () => {
-      const done = await withFreshIds(dojo, log, next);
+      const done = await withFreshIds(next, { ports: { dojo, log } });
       throw new RelayError("internal", `done: ${done}`);
     });
     return { result: error.message, error, forgot, runs, warned: messages("warn").length };

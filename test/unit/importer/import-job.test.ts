@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { Deferral } from "../../../lib/deferral.ts";
 import { RelayError } from "../../../lib/errors.ts";
 import { checkpointStore } from "../../../lib/importer/checkpoint.ts";
-import { Deferral } from "../../../lib/importer/deferral.ts";
 import { importJob } from "../../../lib/importer/import-job.ts";
 import { jobKey, type ScanJob } from "../../../lib/model/job.ts";
 import { checkpointOf, originalOf, receiptOf, sibling } from "../../../lib/model/object-keys.ts";

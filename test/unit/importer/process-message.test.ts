@@ -1,17 +1,15 @@
 import { describe, expect, it, vi } from "vitest";
 import { REASONS, type Reason, RelayError, type RelayErrorOptions } from "../../../lib/errors.ts";
 import type { Checkpoint } from "../../../lib/importer/checkpoint.ts";
-import {
-  backoffSeconds,
-  importRecord,
-  type JobMessage,
-  type RecordSettings,
-} from "../../../lib/importer/process-message.ts";
+import { importRecord } from "../../../lib/importer/process-message.ts";
+import type { RecordSettings } from "../../../lib/importer/settings.ts";
+import type { JobMessage } from "../../../lib/importer/settle-message.ts";
 import { encodeJob, type Job, jobKey, keyOf } from "../../../lib/model/job.ts";
 import { checkpointOf, receiptOf, sibling } from "../../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../../lib/model/receipt.ts";
 import { runOf } from "../../../lib/model/run.ts";
 import type { DefectDojo, Test } from "../../../lib/ports/defectdojo.ts";
+import { backoffSeconds } from "../../../lib/util/backoff.ts";
 import {
   aGenericScan,
   aJob,

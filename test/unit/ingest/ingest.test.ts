@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { RelayError } from "../../../lib/errors.ts";
-import { type IngestPorts, type IngestSettings, ingest, makeJob } from "../../../lib/ingest/ingest.ts";
+import { type IngestPorts, ingest } from "../../../lib/ingest/ingest.ts";
+import { makeJob } from "../../../lib/ingest/make-job.ts";
 import { parseNotification } from "../../../lib/ingest/notifications.ts";
+import type { IngestSettings } from "../../../lib/ingest/settings.ts";
 import { decodeJob, encodeJob, jobKey, messageGroup } from "../../../lib/model/job.ts";
 import { type ObjectRef, receiptOf, sibling } from "../../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../../lib/model/receipt.ts";
@@ -159,6 +161,32 @@ describe("another run with the findings that were written over", () => {
     w.upload(FINDINGS, null);
     w.storage.put(FINDINGS, "[1]", ownMetadata(aJob()));
     expect(await w.ingest(s3Event(MINE))).toMatchObject({ ignored: 1, failed: [] });
+  });
+});
+
+describe("flat keys", () => {
+  it("are scans where FINDINGS_NAME is a pattern, each with a sidecar of its own", async () => {
+    const w = world({ findingsName: "*-findings.json" });
+    const refs = ["x", "y"].map((stem) => ({ ...FINDINGS, key: `${stem}-findings.json` }));
+    for (const ref of refs) {
+      w.storage.put(ref, "[]");
+      const uid = ref.key;
+      w.storage.put(
+        { ...ref, key: ref.key.replace("findings", "scan") },
+        JSON.stringify(aSidecar({ metadata: { uid } })),
+      );
+    }
+    for (const { key } of refs) await w.ingest(s3Event({ ...MINE, key }));
+    expect(w.jobs().map(({ scan }) => scan?.uid)).toEqual(["x-findings.json", "y-findings.json"]);
+  });
+
+  it("are warned of once a prefix and counted where it is none", async () => {
+    const w = world();
+    for (const key of ["x-findings.json", "y-findings.json", "a/x-findings.json", "a/findings.original.json"])
+      await w.ingest(s3Event({ key }));
+    expect(w.messages("warn")).toHaveLength(2);
+    expect(w.counts.get("FindingsUnrecognised")).toBe(3);
+    expect(w.storage.calls).toEqual([]);
   });
 });
 
@@ -515,7 +543,7 @@ describe("makeJob for a job that was put aside without its Scan", () => {
   it("reads the sidecar that is there now", async () => {
     const w = world();
     w.upload();
-    expect(await makeJob(created, w.ports, SETTINGS, true)).toMatchObject({
+    expect(await makeJob(created, w.ports, SETTINGS, { begun: true })).toMatchObject({
       etag: ETAG,
       scan: { name: "nmap-example" },
     });
@@ -525,7 +553,7 @@ describe("makeJob for a job that was put aside without its Scan", () => {
     const w = world();
     w.upload();
     w.storage.put(FINDINGS, "[1]", ownMetadata(aJob()));
-    expect(await makeJob(created, w.ports, SETTINGS, true)).toMatchObject({ etag: ETAG });
+    expect(await makeJob(created, w.ports, SETTINGS, { begun: true })).toMatchObject({ etag: ETAG });
     expect(await makeJob(created, w.ports, SETTINGS)).toBe("our own write-back");
   });
 
@@ -533,15 +561,17 @@ describe("makeJob for a job that was put aside without its Scan", () => {
     const w = world();
     w.upload();
     w.storage.put(FINDINGS, "[1]", ownMetadata(aJob({ etag: "other" })));
-    expect(await makeJob(created, w.ports, SETTINGS, true)).toBe("our own write-back");
+    expect(await makeJob(created, w.ports, SETTINGS, { begun: true })).toBe("our own write-back");
     w.storage.put(FINDINGS, "[2]");
-    expect(await makeJob(created, w.ports, SETTINGS, true)).toBe("a newer upload has a notification of its own");
+    expect(await makeJob(created, w.ports, SETTINGS, { begun: true })).toBe(
+      "a newer upload has a notification of its own",
+    );
   });
 
   it("is the message that a queue takes", async () => {
     const w = world();
     w.upload();
-    const job = await makeJob(created, w.ports, SETTINGS, true);
+    const job = await makeJob(created, w.ports, SETTINGS, { begun: true });
     if (typeof job === "string") throw new Error(job);
     expect(decodeJob(encodeJob(job), "message")).toEqual(job);
   });

@@ -5,7 +5,7 @@ import { aSidecar, FINDINGS } from "../../helpers/factories.ts";
 import { type MemoryStorage, memoryStorage } from "../../helpers/memory-storage.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 
-const SETTINGS: SidecarSettings = { sidecarName: "scan.json", maxSidecarBytes: 1_024 };
+const SETTINGS: SidecarSettings = { sidecarName: "scan.json", findingsName: "findings.json", maxSidecarBytes: 1_024 };
 const YAML = `
 apiVersion: execution.securecodebox.io/v1
 kind: Scan

@@ -1,5 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { checkpointOf, folderOf, nameOf, originalOf, receiptOf, sibling, uri } from "../../../lib/model/object-keys.ts";
+import {
+  checkpointOf,
+  companionOf,
+  findingsOfReceipt,
+  findingsSuffix,
+  folderOf,
+  isFindingsName,
+  nameOf,
+  originalOf,
+  rawResultsOf,
+  receiptOf,
+  sibling,
+  uri,
+} from "../../../lib/model/object-keys.ts";
 
 describe("keys are split at their slashes and never resolved", () => {
   it.each([
@@ -38,5 +51,58 @@ describe("objects beside the findings", () => {
 
   it("is named by its s3 address", () => {
     expect(uri(findings)).toBe("s3://b/scan-é ü+/findings.json");
+  });
+});
+
+describe("a pattern for the findings' name", () => {
+  it.each([
+    ["findings.json", "findings.json", true],
+    ["findings.json", "x-findings.json", false],
+    ["*-findings.json", "x-findings.json", true],
+    ["*-findings.json", "findings.json", false],
+    ["*-findings.json", "x-findings.original.json", false],
+    ["findings-*.json", "findings-x.json", true],
+    ["findings*.json", "findings.json", true],
+    ["findings*.json", "findings.original.json", false],
+    ["*findings.json", "x.y.findings.json", true],
+  ])("%s, and the name %s: %s", (pattern, name, fits) => {
+    expect(isFindingsName(pattern, name)).toBe(fits);
+  });
+
+  it.each([
+    ["findings.json", "scan.json", "defectdojo.json", "defectdojo.pending.json", "findings.original.json"],
+    ["x-findings.json", "x-scan.json", "x-defectdojo.json", "x-defectdojo.pending.json", "x-findings.original.json"],
+    ["findings-x.json", "scan-x.json", "defectdojo-x.json", "defectdojo-x.pending.json", "findings-x.original.json"],
+    ["findings.a.json", "scan.a.json", "defectdojo.a.json", "defectdojo.a.pending.json", "findings.a.original.json"],
+    ["f.json", "scan.json", "defectdojo.json", "defectdojo.pending.json", "f.original.json"],
+  ])("%s lies beside %s, %s, %s, %s", (name, scan, receipt, checkpoint, original) => {
+    const findings = { bucket: "b", key: `a/${name}` };
+    const beside = [
+      companionOf(findings, "scan.json"),
+      receiptOf(findings),
+      checkpointOf(findings),
+      originalOf(findings),
+    ];
+    expect(beside.map(({ key }) => key)).toEqual([scan, receipt, checkpoint, original].map((one) => `a/${one}`));
+    if (name.includes("findings")) expect(findingsOfReceipt(receiptOf(findings))).toEqual(findings);
+  });
+
+  it("a receipt is no checkpoint, and no other object", () => {
+    for (const key of ["a/defectdojo.pending.json", "x-defectdojo.pending.json", "a/scan.json", "defectdojo/scan.json"])
+      expect(findingsOfReceipt({ bucket: "b", key })).toBeUndefined();
+  });
+
+  it("the raw result has the prefix of a flat key, or its name alone", () => {
+    const keys = (key: string) => rawResultsOf({ bucket: "b", key }, "nmap.xml").map((ref) => ref.key);
+    expect(keys("a/findings.json")).toEqual(["a/nmap.xml"]);
+    expect(keys("x-findings.json")).toEqual(["x-nmap.xml", "nmap.xml"]);
+  });
+
+  it("the suffix that a notification filters by is what every name ends in", () => {
+    expect(["findings.json", "*-findings.json", "findings-*.json"].map(findingsSuffix)).toEqual([
+      "findings.json",
+      "-findings.json",
+      ".json",
+    ]);
   });
 });

@@ -16,7 +16,7 @@ const stored = (storage: ReturnType<typeof memoryStorage>) => JSON.parse(storage
 describe("readReceipt", () => {
   it("finds what was written, with its ETag", async () => {
     const storage = memoryStorage();
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(), log)).toBe(true);
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt())).toBe(true);
     expect(await readReceipt(storage, FINDINGS, log)).toEqual({
       receipt: aReceipt(),
       etag: storage.objects.get("s3://securecodebox/scan-abc/defectdojo.json")?.etag,
@@ -64,36 +64,36 @@ describe("writeReceipt", () => {
   it("takes the place of an earlier upload's receipt", async () => {
     const storage = memoryStorage();
     const [earlier, later] = [aJob({ etag: "1", sequencer: "0A" }), aJob({ etag: "2", sequencer: "0B" })];
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(earlier), log)).toBe(true);
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(later), log)).toBe(true);
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(earlier))).toBe(true);
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(later))).toBe(true);
     expect(stored(storage).jobKey).toBe(jobKey(later));
   });
 
   it("leaves a later upload's receipt in place", async () => {
     const storage = memoryStorage();
     const [earlier, later] = [aJob({ etag: "1", sequencer: "0A" }), aJob({ etag: "2", sequencer: "0B" })];
-    await writeReceipt(storage, FINDINGS, aReceipt(later), log);
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(earlier), log)).toBe(false);
+    await writeReceipt({ storage, log }, FINDINGS, aReceipt(later));
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(earlier))).toBe(false);
     expect(stored(storage).jobKey).toBe(jobKey(later));
   });
 
   it("takes the place of the same job's receipt, whatever its sequencer (a resync)", async () => {
     const storage = memoryStorage();
-    await writeReceipt(storage, FINDINGS, aReceipt(aJob({ sequencer: "0B" })), log);
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(aJob({ sequencer: "0A" }), { new: 0 }), log)).toBe(true);
+    await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ sequencer: "0B" })));
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ sequencer: "0A" }), { new: 0 }))).toBe(true);
     expect(stored(storage).new).toBe(0);
   });
 
   it("takes the place of another's where sequencers say nothing", async () => {
     const storage = memoryStorage();
-    await writeReceipt(storage, FINDINGS, aReceipt(aJob({ etag: "1" })), log);
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(aJob({ etag: "2" })), log)).toBe(true);
+    await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ etag: "1" })));
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ etag: "2" })))).toBe(true);
   });
 
   it.each(["{", "x".repeat(5 * 1024 * 1024)])("takes the place of one that cannot be read", async (content) => {
     const storage = memoryStorage();
     storage.put(AT, content);
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(), log)).toBe(true);
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt())).toBe(true);
     expect(stored(storage).jobKey).toBe(aReceipt().jobKey);
   });
 
@@ -105,7 +105,7 @@ describe("writeReceipt", () => {
       storage.before = () => undefined;
       storage.put(AT, JSON.stringify(later));
     };
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(aJob({ etag: "1", sequencer: "0A" })), log)).toBe(false);
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ etag: "1", sequencer: "0A" })))).toBe(false);
     expect(stored(storage)).toEqual(later);
   });
 
@@ -117,19 +117,19 @@ describe("writeReceipt", () => {
       storage.put(AT, JSON.stringify(aReceipt(aJob({ etag: "1", sequencer: "0A" }))));
     };
     const later = aReceipt(aJob({ etag: "2", sequencer: "0B" }));
-    expect(await writeReceipt(storage, FINDINGS, later, log)).toBe(true);
+    expect(await writeReceipt({ storage, log }, FINDINGS, later)).toBe(true);
     expect(stored(storage)).toEqual(later);
   });
 
   it("whose place is emptied meanwhile is written after all", async () => {
     const storage = memoryStorage();
-    await writeReceipt(storage, FINDINGS, aReceipt(aJob({ etag: "1" })), log);
+    await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ etag: "1" })));
     storage.before = (call) => {
       if (call !== "write") return;
       storage.before = () => undefined;
       storage.objects.clear();
     };
-    expect(await writeReceipt(storage, FINDINGS, aReceipt(), log)).toBe(true);
+    expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt())).toBe(true);
   });
 
   it("gives up after five lost races", async () => {
@@ -138,7 +138,7 @@ describe("writeReceipt", () => {
     storage.before = (call) => {
       if (call === "write") storage.put(AT, JSON.stringify(aReceipt(aJob({ etag: String(races++) }))));
     };
-    const error = await relayErrorBy(() => writeReceipt(storage, FINDINGS, aReceipt(), log));
+    const error = await relayErrorBy(() => writeReceipt({ storage, log }, FINDINGS, aReceipt()));
     expect(error.reason).toBe("storage-precondition");
     expect(races).toBe(5);
   });

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { readFindings, type ScanFinding } from "../../../lib/report/findings-file.ts";
-import { jacksonJson } from "../../../lib/report/text.ts";
+import { jacksonJson } from "../../../lib/report/jackson-text.ts";
 import { collect } from "../../helpers/collect.ts";
 import { aFinding } from "../../helpers/factories.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";

@@ -10,10 +10,10 @@ import {
   checkFindings,
   fetchRawResult,
   isBlank,
-  type ReportLimits,
   streamFindings,
   writeGenericReport,
 } from "../../../lib/report/report.ts";
+import type { ReportLimits } from "../../../lib/types.ts";
 import { collect } from "../../helpers/collect.ts";
 import { aFinding, aJob, aScan, FINDINGS } from "../../helpers/factories.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
@@ -28,20 +28,21 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const upload = (findings: unknown) => {
   const storage = memoryStorage();
   const etag = storage.put(FINDINGS, typeof findings === "string" ? findings : JSON.stringify(findings));
-  return { storage, job: aJob({ etag }) };
+  return { storage, job: aJob({ etag }), limits: LIMITS };
 };
 
 describe("the findings of a job", () => {
   it("are counted, each checked", async () => {
-    const { storage, job } = upload([aFinding(), aFinding()]);
-    expect(await checkFindings(storage, job, LIMITS)).toBe(2);
+    expect(await checkFindings(upload([aFinding(), aFinding()]))).toBe(2);
     const bad = upload([aFinding(), { id: "x" }]);
-    const error = await relayErrorBy(() => checkFindings(bad.storage, bad.job, LIMITS));
+    const error = await relayErrorBy(() => checkFindings(bad));
     expect(error).toMatchObject({ reason: "findings-invalid", object: URI });
   });
 
   it("that are gone are missing", async () => {
-    expect(await relayErrorBy(() => checkFindings(memoryStorage(), aJob(), LIMITS))).toMatchObject({
+    expect(
+      await relayErrorBy(() => checkFindings({ storage: memoryStorage(), job: aJob(), limits: LIMITS })),
+    ).toMatchObject({
       reason: "findings-missing",
       object: URI,
     });
@@ -49,7 +50,9 @@ describe("the findings of a job", () => {
 
   it("that another upload took the place of are no longer ours", async () => {
     const { storage } = upload([]);
-    expect(await relayErrorBy(() => checkFindings(storage, aJob({ etag: "old" }), LIMITS))).toMatchObject({
+    expect(
+      await relayErrorBy(() => checkFindings({ storage, job: aJob({ etag: "old" }), limits: LIMITS })),
+    ).toMatchObject({
       reason: "storage-precondition",
       object: URI,
     });
@@ -57,7 +60,9 @@ describe("the findings of a job", () => {
 
   it("that are too large are refused before they are read", async () => {
     const { storage, job } = upload([aFinding()]);
-    const error = await relayErrorBy(() => checkFindings(storage, job, { ...LIMITS, maxFindingsBytes: 10 }));
+    const error = await relayErrorBy(() =>
+      checkFindings({ storage, job, limits: { ...LIMITS, maxFindingsBytes: 10 } }),
+    );
     expect(error).toMatchObject({ reason: "findings-too-large", object: URI });
     expect(error.message).toMatch(/has \d+ bytes, more than 10$/);
   });
@@ -101,10 +106,8 @@ describe("the findings of a job", () => {
 });
 
 describe("the generic report", () => {
-  const write = (
-    { storage, job }: ReturnType<typeof upload>,
-    least: Parameters<typeof writeGenericReport>[3] = "Info",
-  ) => writeGenericReport(storage, job, LIMITS, least, folder, NOW);
+  const write = (from: ReturnType<typeof upload>, least: Parameters<typeof writeGenericReport>[1] = "Info") =>
+    writeGenericReport(from, least, folder, NOW);
   const read = ({ path }: { path: string }) => JSON.parse(readFileSync(path, "utf8"));
 
   it("has every finding, in order", async () => {
@@ -177,7 +180,7 @@ describe("the raw result", () => {
   const raw = (content: string | Uint8Array, rawResultFile = "nmap-results.xml") => {
     const storage = memoryStorage();
     storage.put(sibling(FINDINGS, rawResultFile), content);
-    return fetchRawResult(storage, aJob({ scan: aScan({ rawResultFile }) }), LIMITS, folder);
+    return fetchRawResult({ storage, job: aJob({ scan: aScan({ rawResultFile }) }), limits: LIMITS }, folder);
   };
 
   it.each([
@@ -201,7 +204,9 @@ describe("the raw result", () => {
   });
 
   it("that is missing is named", async () => {
-    const error = await relayErrorBy(() => fetchRawResult(memoryStorage(), aJob(), LIMITS, folder));
+    const error = await relayErrorBy(() =>
+      fetchRawResult({ storage: memoryStorage(), job: aJob(), limits: LIMITS }, folder),
+    );
     expect(error).toMatchObject({
       reason: "raw-result-missing",
       errorClass: "permanent",
@@ -222,7 +227,7 @@ describe("the raw result", () => {
     setTimeout(() => body.destroy(new Error("aborted")), 5);
     const head = { etag: "e", size: 10, lastModified: undefined, metadata: {} };
     const storage = { ...memoryStorage(), read: async () => ({ head, body }) };
-    expect(await relayErrorBy(() => fetchRawResult(storage, aJob(), LIMITS, folder))).toMatchObject({
+    expect(await relayErrorBy(() => fetchRawResult({ storage, job: aJob(), limits: LIMITS }, folder))).toMatchObject({
       reason: "storage-unavailable",
       object: "s3://securecodebox/scan-abc/nmap-results.xml",
     });

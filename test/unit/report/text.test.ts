@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { cleanText, cutText, jacksonJson } from "../../../lib/report/text.ts";
+import { jacksonJson } from "../../../lib/report/jackson-text.ts";
+import { cleanText, cutText } from "../../../lib/util/text.ts";
 import { sharedFile, sharedFolders } from "../../helpers/shared.ts";
 
 describe("cleanText", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ScanFinding } from "../../../lib/report/findings-file.ts";
-import { jacksonJson } from "../../../lib/report/text.ts";
+import { jacksonJson } from "../../../lib/report/jackson-text.ts";
 import { dojoSeverity, isLocation, toGenericFinding, uniqueIdOf } from "../../../lib/report/to-generic-finding.ts";
 import { aFinding } from "../../helpers/factories.ts";
 

@@ -8,9 +8,11 @@ import { parserFor } from "../../../infra/local/defectdojo/parsers/index.ts";
 import type { Report } from "../../../infra/local/defectdojo/parsers/report.ts";
 import { parseSidecar } from "../../../lib/model/scan.ts";
 import { dojoScanType, GENERIC } from "../../../lib/model/scan-types.ts";
+import { sharedUrl } from "../../helpers/shared.ts";
 
 const SAMPLES = new URL("../../../infra/local/scans/", import.meta.url);
-const RECORDED = new URL("../../../../shared/scans/", import.meta.url);
+const SCANS = sharedUrl("scans/");
+const RECORDED = SCANS ?? SAMPLES;
 
 function parse(scanType: string, file: URL, mode: "locations" | "endpoints" = "locations"): Promise<Report> {
   const path = fileURLToPath(file);
@@ -79,7 +81,7 @@ type Recorded = {
 
 const read = (path: string) => JSON.parse(readFileSync(new URL(path, RECORDED), "utf8"));
 
-const FOLDERS = existsSync(RECORDED) ? readdirSync(RECORDED) : [];
+const FOLDERS = SCANS === undefined ? [] : readdirSync(SCANS);
 const IMPORTED = FOLDERS.filter((scan) => existsSync(new URL(`${scan}/dojo-findings.json`, RECORDED)));
 
 /** Reports of a type that DefectDojo reads and that bring no findings, by what 3.2.0 answers to them (its FACTS). */

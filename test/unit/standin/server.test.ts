@@ -51,6 +51,15 @@ function report(engagementId: number, count: number, fields: Record<string, stri
   return form;
 }
 
+it("knows its profiles, and names them where one is unknown", async () => {
+  await expect(startStandin({ profile: "1.0" })).rejects.toThrow(
+    'unknown profile "1.0"; there are 2.34, 2.58, 3.2-endpoints, 3.2-locations',
+  );
+  await start({ profile: "2.34" });
+  expect((await send("GET", "/cicd_infrastructure/")).status).toBe(404);
+  expect((await send("GET", "/location/")).status).toBe(404);
+});
+
 describe("faults", () => {
   it("answers in place of the server", async () => {
     await start();

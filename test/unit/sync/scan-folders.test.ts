@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { folderOf, nameOf } from "../../../lib/model/object-keys.ts";
-import { scanFolders } from "../../../lib/sync/scan-folders.ts";
+import { listedScans, scanFolders } from "../../../lib/sync/scan-folders.ts";
 import { collect } from "../../helpers/collect.ts";
 
 const NAMES = new Set(["findings.json", "defectdojo.json"]);
@@ -11,7 +11,7 @@ async function* listing(keys: readonly string[]) {
 }
 
 const folders = async (keys: readonly string[]) =>
-  (await collect(scanFolders(listing(keys), NAMES))).map(
+  (await collect(scanFolders(listing(keys), (name) => NAMES.has(name)))).map(
     ({ folder, objects }) => [folder, [...objects.values()].map(({ key }) => key)] as const,
   );
 
@@ -49,5 +49,27 @@ describe("the folders of a listing", () => {
         expect(found).toHaveLength(Object.keys(wanted).length);
       }),
     );
+  });
+});
+
+describe("the scans of a listing", () => {
+  const scans = async (pattern: string, keys: readonly string[]) =>
+    (await collect(listedScans(listing(keys), pattern))).map(({ findings, original, receipt, checkpoint }) =>
+      [findings, original, receipt, checkpoint].map((object) => object?.key),
+    );
+
+  it("are one a folder, with what the relay keeps beside them", async () => {
+    const keys = ["a/defectdojo.json", "a/defectdojo.pending.json", "a/findings.json", "a/findings.original.json"];
+    expect(await scans("findings.json", [...keys, "a/x-findings.json"])).toEqual([
+      ["a/findings.json", "a/findings.original.json", "a/defectdojo.json", "a/defectdojo.pending.json"],
+    ]);
+  });
+
+  it("are many in one folder where keys are flat, each with its own", async () => {
+    const keys = ["x-defectdojo.json", "x-findings.json", "x-findings.original.json", "y-findings.json", "y-scan.json"];
+    expect(await scans("*-findings.json", keys)).toEqual([
+      ["x-findings.json", "x-findings.original.json", "x-defectdojo.json", undefined],
+      ["y-findings.json", undefined, undefined, undefined],
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 import type { Finding, ImportAction, Test, TestImport } from "../model.ts";
 import type { State } from "../state.ts";
-import { type ImportForm, text } from "./form.ts";
+import { buildColumns, type ImportForm } from "./form.ts";
 
 export function importAnswer(state: State, form: ImportForm, test: Test, complete: boolean, stats: object): object {
   const engagement = state.engagements.get(test.engagement);
@@ -39,6 +39,27 @@ function withoutMode(given: Record<string, unknown>, keep: boolean): Record<stri
   return keep ? given : others;
 }
 
+function recorded({ settings }: State, form: ImportForm): Record<string, unknown> {
+  const all: Record<string, unknown> = {
+    tags: form.tags.length === 0 ? (settings.profile.noText === null ? null : []) : form.tags,
+    active: form.active,
+    service: form.service,
+    group_by: form.given.group_by ?? null,
+    verified: form.verified,
+    scan_date: form.scanDate === null ? null : `${form.scanDate}T00:00:00+00:00`,
+    push_to_jira: false,
+    minimum_severity: form.minimumSeverity,
+    do_not_reactivate: form.given.do_not_reactivate === true,
+    close_old_findings: form.closeOldFindings,
+    apply_tags_to_findings: form.applyTagsToFindings,
+    apply_tags_to_endpoints: form.given.apply_tags_to_endpoints === true,
+    close_old_findings_product_scope: form.closeOldFindingsInProduct,
+    create_finding_groups_for_all_findings: form.given.create_finding_groups_for_all_findings !== false,
+  };
+  const names = settings.profile.recordedSettings ?? Object.keys(all);
+  return Object.fromEntries(names.map((name) => [name, all[name]]));
+}
+
 export function rememberImport(
   state: State,
   type: TestImport["type"],
@@ -51,27 +72,9 @@ export function rememberImport(
     id: state.nextId("testImport"),
     created: now,
     modified: now,
-    import_settings: {
-      tags: form.tags,
-      active: form.active,
-      service: form.service,
-      group_by: form.given.group_by ?? null,
-      verified: form.verified,
-      scan_date: form.scanDate === null ? null : `${form.scanDate}T00:00:00+00:00`,
-      push_to_jira: false,
-      minimum_severity: form.minimumSeverity,
-      do_not_reactivate: form.given.do_not_reactivate === true,
-      close_old_findings: form.closeOldFindings,
-      apply_tags_to_findings: form.applyTagsToFindings,
-      apply_tags_to_endpoints: form.given.apply_tags_to_endpoints === true,
-      close_old_findings_product_scope: form.closeOldFindingsInProduct,
-      create_finding_groups_for_all_findings: form.given.create_finding_groups_for_all_findings !== false,
-    },
+    import_settings: recorded(state, form),
     type,
-    version: text(form, "version"),
-    build_id: text(form, "build_id"),
-    commit_hash: text(form, "commit_hash"),
-    branch_tag: text(form, "branch_tag"),
+    ...buildColumns(state, form),
     test: test.id,
     actions: Object.entries(actions).flatMap(([action, findings]) =>
       findings.map((finding) => ({

@@ -28,13 +28,6 @@ export type ImportForm = {
 
 const EXTENSIONS = "xml, csv, nessus, json, jsonl, html, js, zip, xlsx, txt, sarif, fpr, md, log, fvdl";
 const MODES = ["async", "async_wait", "sync"];
-const GROUPINGS = [
-  "component_name",
-  "component_name+component_version",
-  "file_path",
-  "finding_title",
-  "vuln_id_from_tool",
-];
 const TEXTS = [
   "product_type_name",
   "product_name",
@@ -111,8 +104,9 @@ export function checkForm(state: State, call: Call, closeOldByDefault: boolean):
     if (state.users.some((u) => u.id === Number(lead))) given.lead = Number(lead);
     else fail("lead", `Invalid pk "${lead}" - object does not exist.`, "does_not_exist");
   }
-  choice("deduplication_execution_mode", MODES);
-  choice("group_by", GROUPINGS);
+  // Older servers do not know the field, and ignore it.
+  if (state.settings.asyncWait) choice("deduplication_execution_mode", MODES);
+  choice("group_by", state.settings.profile.groupings);
   const scanType = value("scan_type");
   if (scanType === undefined) fail("scan_type", "This field is required.", "required");
   else if (!isScanType(scanType, state.settings.missingScanTypes))
@@ -160,4 +154,15 @@ export function scanTime(state: State, form: ImportForm): string {
 /** A field, or nothing. */
 export function text(form: ImportForm, name: string): string {
   return String(form.given[name] ?? "");
+}
+
+/** The columns of a test that each import sets anew. */
+export function buildColumns({ settings }: State, form: ImportForm) {
+  const column = (name: string) => text(form, name) || settings.profile.noText;
+  return {
+    version: column("version"),
+    build_id: column("build_id"),
+    commit_hash: column("commit_hash"),
+    branch_tag: column("branch_tag"),
+  };
 }

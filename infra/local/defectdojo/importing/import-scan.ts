@@ -2,12 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, conflict, importError, internalError, type Reply } from "../http.ts";
 import type { Engagement, Finding, Test } from "../model.ts";
 import { parserFor } from "../parsers/index.ts";
-import type { Report } from "../parsers/report.ts";
+import type { ParserContext, Report } from "../parsers/report.ts";
 import { addTest } from "../resources/tests.ts";
 import { findingsOfProduct, type ImportFault, type State } from "../state.ts";
 import { importAnswer, rememberImport } from "./answer.ts";
 import { deduplicate } from "./deduplicate.ts";
-import { checkForm, type ImportForm, scanTime, text } from "./form.ts";
+import { buildColumns, checkForm, type ImportForm, scanTime, text } from "./form.ts";
 import { groupFindings } from "./groups.ts";
 import { statistics } from "./statistics.ts";
 import { sifted, storeFindings } from "./store.ts";
@@ -69,22 +69,23 @@ async function parsed(state: State, form: ImportForm, engagement: Engagement): P
       title: textOrNull(form, "test_title"),
       target_start: scanTime(state, form),
       target_end: scanTime(state, form),
-      percent_complete: 50,
-      version: text(form, "version"),
-      build_id: text(form, "build_id"),
-      commit_hash: text(form, "commit_hash"),
-      branch_tag: text(form, "branch_tag"),
+      percent_complete: state.settings.profile.percentAtStart,
+      ...buildColumns(state, form),
       lead: form.lead,
       environment: state.environments.indexOf(form.environment) + 1,
       tags: form.tags,
     });
-  const read = () => parser.parse(form.file, { mode: state.settings.mode, now: state.settings.now });
+  const read = () => parser.parse(form.file, parserContext(state));
   if (!parser.namesItsTest) {
     const test = makeTest(form.scanType);
     return { test, report: await read() };
   }
   const report = await read();
   return { test: Object.assign(makeTest(report.testType ?? form.scanType), report.testColumns), report };
+}
+
+export function parserContext({ settings }: State): ParserContext {
+  return { mode: settings.mode, now: settings.now, generic: settings.profile };
 }
 
 /** Waits for the duplicates to be marked if asked to; else they are marked some time after the answer. */
@@ -141,6 +142,7 @@ export function updateEngagementEnd(state: State, form: ImportForm, test: Test):
 export function requireEnvironment(state: State, form: ImportForm): void {
   if (state.environments.includes(form.environment)) return;
   if (form.given.auto_create_context === true) state.environments.push(form.environment);
+  else if (state.settings.profile.unknownEnvironment === 500) throw internalError();
   else throw importError(`Environment named ${form.environment} does not exist.`);
 }
 
@@ -156,7 +158,7 @@ function requireColumnLengths(form: ImportForm): void {
   for (const [name, length] of Object.entries(most)) if (text(form, name).length > length) throw internalError();
 }
 
-export function testTypeNamed(state: State, name: string): number {
+function testTypeNamed(state: State, name: string): number {
   for (const type of state.testTypes.values()) if (type.name === name) return type.id;
   const id = state.nextId("testType");
   state.testTypes.set(id, { id, name, static_tool: false, dynamic_tool: false, active: true });

@@ -40,7 +40,7 @@ const URL_PARTS = /^(?:([^:/?#]+):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#
 const AUTHORITY = /^(?:([^@/?#]*)@)?(?:\[([^[\]/?#]*)\]|([^:/?#[\]]*))(?::(.*))?$/s;
 
 /** The parts of a URL as the hyperlink library takes them apart; throws an Error with its words if it cannot. */
-export function parsePlace(text: string): Place {
+function parsePlace(text: string): Place {
   const [, scheme = "", authority = "", path = "", query = "", fragment = ""] = URL_PARTS.exec(text) ?? [];
   const parts = AUTHORITY.exec(authority);
   if (parts === null) throw new Error(`unable to parse host from ${authority}`);

@@ -5,11 +5,12 @@ import type { ReportItem } from "../parsers/report.ts";
 import type { State } from "../state.ts";
 import { matchingOf } from "../test-types.ts";
 import { importAnswer, rememberImport } from "./answer.ts";
-import { checkForm, type ImportForm, scanTime, text } from "./form.ts";
+import { buildColumns, checkForm, type ImportForm, scanTime } from "./form.ts";
 import {
   close,
   findingsOf,
   importInto,
+  parserContext,
   requireEnvironment,
   settleDuplicates,
   updateEngagementEnd,
@@ -26,7 +27,8 @@ export async function reimportScan(state: State, call: Call): Promise<Reply> {
   const test = testToReimportInto(state, call);
   const form = checkForm(state, call, true);
   if (test === undefined) {
-    const made = await importInto(state, call, { ...form, closeOldFindings: false }, madeEngagement(state, call));
+    const closeOldFindings = form.closeOldFindings && state.settings.profile.firstReimportCloses;
+    const made = await importInto(state, call, { ...form, closeOldFindings }, madeEngagement(state, call));
     return {
       ...made,
       body: { do_not_reactivate: false, ...(made.body as object), close_old_findings: form.closeOldFindings },
@@ -34,12 +36,11 @@ export async function reimportScan(state: State, call: Call): Promise<Reply> {
   }
   requireEnvironment(state, form);
   const before = statistics(findingsOf(state, test));
-  const report = await parserFor(form.scanType).parse(form.file, {
-    mode: state.settings.mode,
-    now: state.settings.now,
-  });
+  const report = await parserFor(form.scanType).parse(form.file, parserContext(state));
   const outcome = await merge(state, call, form, test, sifted(report, form));
-  for (const name of ["version", "branch_tag", "build_id", "commit_hash"] as const) test[name] = text(form, name);
+  Object.assign(test, buildColumns(state, form), form.tags.length > 0 ? { tags: form.tags } : {});
+  const closed = state.settings.profile.tagsClosed ? outcome.closed : [];
+  if (form.applyTagsToFindings) tagAll(form, [...outcome.reactivated, ...outcome.untouched, ...closed]);
   const time = scanTime(state, form);
   if (test.target_end < time) test.target_end = time;
   updateEngagementEnd(state, form, test);
@@ -51,8 +52,10 @@ export async function reimportScan(state: State, call: Call): Promise<Reply> {
   };
   rememberImport(state, "reimport", form, test, actions);
   const complete = await settleDuplicates(state, form, test, outcome.created);
+  const { untouched } = state.settings.profile;
   Object.assign(test, { percent_complete: 100, updated: state.timestamp() });
-  const delta = Object.fromEntries(Object.entries(outcome).map(([name, findings]) => [name, statistics(findings)]));
+  const counted = Object.entries(outcome).map(([name, findings]) => [name, statistics(findings)] as const);
+  const delta = Object.fromEntries(counted.map(([name, row]) => [name === "untouched" ? untouched : name, row]));
   const answer = importAnswer(state, form, test, complete, {
     before,
     delta,
@@ -60,6 +63,10 @@ export async function reimportScan(state: State, call: Call): Promise<Reply> {
   });
   const { engagement: _, ...body } = { engagement: null, ...answer };
   return { status: 201, body: { ...body, do_not_reactivate: form.given.do_not_reactivate === true } };
+}
+
+function tagAll({ tags }: ImportForm, findings: readonly Finding[]): void {
+  for (const finding of findings) finding.tags = [...new Set([...finding.tags, ...tags])].sort();
 }
 
 async function merge(state: State, call: Call, form: ImportForm, test: Test, items: ReportItem[]): Promise<Outcome> {

@@ -1,4 +1,4 @@
-import { importError } from "../http.ts";
+import { importError, internalError } from "../http.ts";
 import type { Place, ReportedFinding, Severity } from "../model.ts";
 import { parseCsv } from "./csv.ts";
 import { array, object, readJson, readText, string } from "./read.ts";
@@ -67,7 +67,7 @@ export const genericParser: Parser = {
     const type = report.type;
     return {
       findings: findings.map((finding) => parseFinding(object(finding), context)),
-      testType: testTypeName(type === undefined ? undefined : string(type)),
+      testType: testTypeName(type === undefined ? undefined : string(type), context.generic?.genericTestType ?? NAME),
       testColumns: {
         ...(report.description === undefined ? {} : { description: string(report.description) }),
       },
@@ -77,13 +77,13 @@ export const genericParser: Parser = {
 
 const NAME = "Generic Findings Import";
 
-function testTypeName(type: string | undefined): string {
-  if (type === undefined || type === "" || type === NAME) return NAME;
+function testTypeName(type: string | undefined, own: string): string {
+  if (type === undefined || type === "" || type === NAME) return own;
   return type.endsWith(` (${NAME})`) ? type : `${type} Scan (${NAME})`;
 }
 
 function parseFinding(given: Record<string, unknown>, context: ParserContext): ReportItem {
-  const date = given.date === undefined ? null : parseDate(given.date).slice(0, 10);
+  const date = given.date === undefined ? null : findingDate(given.date, context);
   const mitigated = given.mitigated === undefined ? null : parseDate(given.mitigated);
   complain(
     "Required fields are missing",
@@ -92,7 +92,7 @@ function parseFinding(given: Record<string, unknown>, context: ParserContext): R
   complain(
     "Not allowed fields are present",
     Object.keys(given)
-      .filter((name) => !ALLOWED.has(name))
+      .filter((name) => !ALLOWED.has(name) || context.generic?.unknownFindingFields.includes(name))
       .sort(),
   );
   for (const name of ["title", "description", "severity"]) {
@@ -148,7 +148,15 @@ function cweNumber(value: string): number {
   return Number(/\d+/.exec(value)?.[0] ?? 0);
 }
 
-export function parseDate(value: unknown): string {
+function findingDate(given: unknown, { generic }: ParserContext): string {
+  if (generic?.takesDateTimes === false && /\d[T ]\d/.test(String(given))) throw importError(DATE_WITH_TIME);
+  if (generic?.badDate === 500 && Number.isNaN(Date.parse(String(given)))) throw internalError();
+  return parseDate(given).slice(0, 10);
+}
+
+const DATE_WITH_TIME = "value has an invalid date format. It must be in YYYY-MM-DD format.";
+
+function parseDate(value: unknown): string {
   if (typeof value !== "string") throw new TypeError("a date is no text");
   const time = Date.parse(/^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value);
   if (Number.isNaN(time)) throw importError(`Unknown string format: ${value}`);

@@ -2,6 +2,7 @@ import { importError } from "../http.ts";
 import { cleanLocation, endpointFrom, locationFrom } from "../importing/place.ts";
 import type { Finding, Place, ReportedFinding, Test } from "../model.ts";
 import type { UploadedFile } from "../multipart.ts";
+import type { Profile } from "../profiles.ts";
 
 export type ReportItem = {
   finding: ReportedFinding;
@@ -18,7 +19,12 @@ export type Report = {
   testColumns?: Partial<Test>;
 };
 
-export type ParserContext = { mode: "locations" | "endpoints"; now: () => Date };
+export type ParserContext = {
+  mode: "locations" | "endpoints";
+  now: () => Date;
+  /** How this version reads generic reports. */
+  generic?: Pick<Profile, "unknownFindingFields" | "genericTestType" | "takesDateTimes" | "badDate">;
+};
 
 export type Parser = {
   /** The report is read before its test is made: one that cannot be read leaves none behind. */

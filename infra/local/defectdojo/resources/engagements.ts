@@ -18,9 +18,12 @@ const STATUSES = [
   "Waiting for Resource",
 ];
 
+const CHECKLISTS = ["threat_model", "api_test", "pen_test", "check_list"] as const;
+
 function fields(state: State): Fields {
   const users = new Map(state.users.map((u) => [u.id, u]));
   const cicd: Fields[string] = { kind: "reference", nullable: true, table: state.cicdInfrastructure };
+  const tools: Fields[string] = { kind: "reference", nullable: true, table: state.toolConfigurations };
   const text = (maxLength: number): Fields[string] => ({ kind: "text", nullable: true, blank: true, maxLength });
   return {
     tags: { kind: "tags" },
@@ -42,6 +45,9 @@ function fields(state: State): Fields {
     cicd_scm_server: cicd,
     cicd_build_server: cicd,
     cicd_orchestration_engine: cicd,
+    // 2.x in place of the latter.
+    ...(state.settings.profile.missingPaths.includes("cicd_infrastructure") ? { orchestration_engine: tools } : {}),
+    ...Object.fromEntries(CHECKLISTS.map((name) => [name, { kind: "boolean" as const }])),
   };
 }
 
@@ -56,6 +62,7 @@ export function listEngagements(state: State, call: Call): Reply {
     product: reference(state.products, (e) => e.product),
     name: exact((e) => e.name),
     version: exact((e) => e.version),
+    ...Object.fromEntries(CHECKLISTS.map((name) => [name, boolean<Engagement>((e) => e[name])])),
     product__prod_type: numberIn((e) => state.products.get(e.product)?.prod_type ?? null),
   });
   const ordered = sorted(call, rows, {
@@ -88,15 +95,20 @@ export function createEngagement(state: State, call: Call): Reply {
   if (start > end)
     throw fieldError("non_field_errors", "Your target start date exceeds your target end date", "invalid");
   const engagement = addEngagement(state, { name: null, product: product.id, target_start: start, target_end: end });
-  Object.assign(engagement, given);
+  assign(engagement, given);
   return { status: 201, body: serialize(engagement) };
 }
 
 /** The order of the dates is checked at creation only. */
 export function updateEngagement(state: State, call: Call): Reply {
   const engagement = find(state, call);
-  Object.assign(engagement, cleaned(call.body, fields(state), true), { updated: state.timestamp() });
+  assign(engagement, { ...cleaned(call.body, fields(state), true), updated: state.timestamp() });
   return { status: 200, body: serialize(engagement) };
+}
+
+/** One column holds the orchestration engine, whatever the version calls it. */
+function assign(engagement: Engagement, { orchestration_engine: engine, ...columns }: Record<string, unknown>): void {
+  Object.assign(engagement, engine === undefined ? {} : { cicd_orchestration_engine: engine }, columns);
 }
 
 export function deleteEngagement(state: State, call: Call): Reply {
@@ -113,7 +125,7 @@ export function closeEngagement(state: State, call: Call): Reply {
 
 export function reopenEngagement(state: State, call: Call): Reply {
   Object.assign(find(state, call), { active: true, status: "In Progress", updated: state.timestamp() });
-  return { status: 200, body: {} };
+  return state.settings.profile.noText === null ? { status: 200 } : { status: 200, body: {} };
 }
 
 type Required = Pick<Engagement, "name" | "product" | "target_start" | "target_end">;
@@ -137,6 +149,10 @@ export function addEngagement(state: State, given: Required & Partial<Engagement
     cicd_scm_server: null,
     cicd_build_server: null,
     cicd_orchestration_engine: null,
+    threat_model: true,
+    api_test: true,
+    pen_test: true,
+    check_list: true,
     tags: [],
     ...given,
   };
@@ -151,10 +167,6 @@ function serialize(engagement: Engagement): object {
     reason: null,
     tracker: null,
     test_strategy: null,
-    threat_model: true,
-    api_test: true,
-    pen_test: true,
-    check_list: true,
     progress: "threat_model",
     tmodel_path: "none",
     done_testing: false,

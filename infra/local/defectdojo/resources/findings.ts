@@ -125,6 +125,7 @@ export function closeFinding(state: State, call: Call): Reply {
   const finding = find(state, call);
   const before = { ...finding };
   Object.assign(finding, { is_mitigated: true, active: false, mitigated: state.timestamp() });
+  if (state.settings.profile.closingEndsReview) finding.under_review = false;
   settleStatus(state, finding, before, call.user.id);
   const { is_mitigated, mitigated, false_p, out_of_scope, duplicate, mitigated_by } = finding;
   return {
@@ -133,12 +134,25 @@ export function closeFinding(state: State, call: Call): Reply {
   };
 }
 
+const ACCEPTANCE = {
+  path: "No proof has been supplied",
+  recommendation_details: null,
+  decision_details: null,
+  accepted_by: null,
+  expiration_date: null,
+  expiration_date_warned: null,
+  expiration_date_handled: null,
+  reactivate_expired: true,
+  restart_sla_expired: false,
+  notes: [],
+};
+
 /** Accepts the risk of findings, whatever `enable_simple_risk_acceptance` of their product says. */
 export function createRiskAcceptance(state: State, call: Call): Reply {
   const body = call.body as { name?: string; owner?: number; accepted_findings?: number[] };
   const now = state.timestamp();
   const accepted = (body.accepted_findings ?? []).flatMap((id) => state.findings.get(id) ?? []);
-  for (const finding of accepted) {
+  for (const finding of state.settings.profile.acceptanceMarks ? accepted : []) {
     const before = { ...finding };
     Object.assign(finding, { risk_accepted: true, active: false, updated: now });
     settleStatus(state, finding, before, call.user.id);
@@ -147,6 +161,7 @@ export function createRiskAcceptance(state: State, call: Call): Reply {
     status: 201,
     body: {
       id: state.nextId("riskAcceptance"),
+      ...ACCEPTANCE,
       ...body,
       accepted_findings: accepted.map(({ id }) => id),
       created: now,
@@ -187,6 +202,9 @@ function refuseContradictions(state: State, finding: Finding, given: Partial<Fin
   if (reason !== undefined) throw fieldErrors({ non_field_errors: [{ text: reason[1], code: "invalid" }] });
 }
 
+/** What moves `last_status_update`; a review and a severity changed by hand do not (measured on 2.34, 2.58 and 3.2). */
+const STATUS = ["active", "verified", "false_p", "duplicate", "out_of_scope", "is_mitigated", "risk_accepted"] as const;
+
 /** What follows from a change of status: `update_finding_status` of `dojo/finding/helper.py`. */
 function settleStatus(state: State, finding: Finding, before: Finding, user: number): void {
   const now = state.timestamp();
@@ -206,7 +224,7 @@ function settleStatus(state: State, finding: Finding, before: Finding, user: num
   }
   if (!STATUS_FIELDS.some(changed)) return;
   if (!finding.duplicate) finding.duplicate_finding = null;
-  finding.last_status_update = now;
+  if (STATUS.some(changed)) finding.last_status_update = now;
 }
 
 /** The fields whose change moves `last_status_update`: those that the handler of `dojo/finding/helper.py` listens to. */

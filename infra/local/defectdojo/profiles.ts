@@ -1,0 +1,161 @@
+/** What differs between the versions of DefectDojo that were measured; each is held to its recordings by `test/contract`. */
+export type Profile = {
+  /** `V3_FEATURE_LOCATIONS`; 2.x has endpoints only. */
+  mode: "locations" | "endpoints";
+  /** `percent_complete` of a test while its import runs, and of one that an import left behind. 100 before 2.35. */
+  percentAtStart: 50 | 100;
+  /** `deduplication_execution_mode` and `deduplication_complete`, from 3.1 on. */
+  asyncWait: boolean;
+  missingScanTypes: readonly string[];
+  /** Paths below `/api/v2/` that this version does not have. */
+  missingPaths: readonly string[];
+  /** Values of `group_by`. */
+  groupings: readonly string[];
+  /** Fields that a generic finding may not have; one of them refuses the report. */
+  unknownFindingFields: readonly string[];
+  /** Status of an import into an environment that is not there. */
+  unknownEnvironment: 400 | 500;
+  /** Access by roles (2.x: the low-privileged user is a Maintainer) instead of `authorized_users`. */
+  roles: boolean;
+  /** A generic report that names no type gets a test type with this name. */
+  genericTestType: string;
+  /** A finding's date in a generic report may have a time. */
+  takesDateTimes: boolean;
+  /** A date that is none is refused (400), or the importer stumbles over it (500). */
+  badDate: 400 | 500;
+  /** Whether accepting a risk over the API marks its findings, and so moves their `last_status_update`. */
+  acceptanceMarks: boolean;
+  /** Whether closing a finding ends its review. */
+  closingEndsReview: boolean;
+  /** Whether a reimport that tags findings tags those that it closes too. */
+  tagsClosed: boolean;
+  /** What the statistics of a reimport call the findings that stay as they are. */
+  untouched: string;
+  /** Whether the first reimport, which makes the test, closes what earlier tests of the engagement have. */
+  firstReimportCloses: boolean;
+  /** The settings that the record of an import has; null: all. */
+  recordedSettings: readonly string[] | null;
+  /** What version, branch and commit of a test are where the import names none. */
+  noText: "" | null;
+  shapes: Shapes;
+};
+
+/** By resource: fields that its rows lack against 3.2, and those that they have instead or on top (a name in the row, or a value). */
+export type Shapes = Readonly<Record<string, Shape>>;
+export type Shape = {
+  without?: readonly string[];
+  with?: Readonly<Record<string, unknown>>;
+  renamed?: Readonly<Record<string, string>>;
+};
+
+const GROUPINGS = ["component_name", "component_name+component_version", "file_path", "finding_title"];
+const GENERIC = "Generic Findings Import";
+const NEW_SCAN_TYPES = ["WhatWeb Scan", "ffuf Scan"];
+
+const ENDPOINTS: Profile = {
+  mode: "endpoints",
+  percentAtStart: 50,
+  asyncWait: true,
+  missingScanTypes: [],
+  missingPaths: [],
+  groupings: [...GROUPINGS, "vuln_id_from_tool"],
+  unknownFindingFields: [],
+  unknownEnvironment: 400,
+  roles: false,
+  genericTestType: GENERIC,
+  takesDateTimes: true,
+  badDate: 400,
+  acceptanceMarks: true,
+  closingEndsReview: true,
+  tagsClosed: false,
+  untouched: "untouched",
+  firstReimportCloses: false,
+  recordedSettings: null,
+  noText: "",
+  shapes: {},
+};
+
+const MEMBERS: Shape = { without: ["authorized_users"], with: { members: [], authorization_groups: [] } };
+const CICD_FIELDS = {
+  cicd_build_server: "build_server",
+  cicd_scm_server: "source_code_management_server",
+  cicd_orchestration_engine: "orchestration_engine",
+};
+const ROLE_LISTS = { global_role: null, dojo_group_member: [], product_type_member: [], product_member: [] };
+const WITHOUT_MODE = ["deduplication_execution_mode", "deduplication_complete", "scan_date"];
+
+const V2_58: Profile = {
+  ...ENDPOINTS,
+  asyncWait: false,
+  missingScanTypes: NEW_SCAN_TYPES,
+  missingPaths: ["cicd_infrastructure"],
+  unknownFindingFields: ["cwes"],
+  roles: true,
+  tagsClosed: true,
+  shapes: {
+    user_profile: { with: ROLE_LISTS },
+    user: { without: ["is_staff"] },
+    product_types: MEMBERS,
+    products: MEMBERS,
+    engagements: { renamed: CICD_FIELDS },
+    tests: { without: ["deduplication_algorithm", "hash_code_fields"] },
+    findings: { without: ["cwes"] },
+    "import-scan": { without: WITHOUT_MODE },
+    "reimport-scan": { without: WITHOUT_MODE },
+  },
+};
+
+const V2_34: Profile = {
+  ...V2_58,
+  percentAtStart: 100,
+  groupings: GROUPINGS,
+  unknownEnvironment: 500,
+  genericTestType: `${GENERIC} Scan (${GENERIC})`,
+  takesDateTimes: false,
+  badDate: 500,
+  acceptanceMarks: false,
+  closingEndsReview: false,
+  untouched: "left untouched",
+  firstReimportCloses: true,
+  recordedSettings: ["tags", "active", "verified", "push_to_jira", "minimum_severity", "close_old_findings"],
+  noText: null,
+  shapes: {
+    ...V2_58.shapes,
+    user: { without: ["is_staff", "date_joined", "token_last_reset", "password_last_reset"] },
+    tests: { ...V2_58.shapes.tests, with: { estimated_time: null, actual_time: null } },
+    findings: {
+      without: [
+        ...["cwes", "cvssv4", "cvssv4_score", "fix_available", "fix_version", "kev_date", "known_exploited"],
+        ...["ransomware_used", "updated"],
+      ],
+    },
+    "import-scan": { without: WITHOUT_MODE, with: { file: null } },
+    "reimport-scan": { without: WITHOUT_MODE, with: { file: null } },
+    close: { without: ["mitigated_by", "note_type"] },
+    risk_acceptance: {
+      without: ["decision", "recommendation"],
+      with: {
+        decision: "Accept (The risk is acknowledged, yet remains)",
+        recommendation: "Fix (The risk is eradicated)",
+      },
+    },
+    error: { without: ["pro"] },
+    // The exception of Django itself stands beside the words of its REST framework.
+    missing: { renamed: { detail: "message" }, with: { detail: "Not found." } },
+    "engagements list": { with: { prefetch: {} } },
+  },
+};
+
+export const PROFILES: Readonly<Record<string, Profile>> = {
+  "2.34": V2_34,
+  "2.58": V2_58,
+  "3.2-endpoints": ENDPOINTS,
+  "3.2-locations": { ...ENDPOINTS, mode: "locations" },
+};
+
+/** @throws Error that lists the profiles, for a name that is none of them */
+export function profileNamed(name: string): Profile {
+  const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined;
+  if (profile !== undefined) return profile;
+  throw new Error(`unknown profile ${JSON.stringify(name)}; there are ${Object.keys(PROFILES).join(", ")}`);
+}

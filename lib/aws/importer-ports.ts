@@ -1,0 +1,15 @@
+import type { Env, ImporterConfig } from "../config.ts";
+import { dojoPort } from "../defectdojo/dojo-port.ts";
+import type { RecordPorts } from "../importer/settle-message.ts";
+import type { Observer } from "../observe.ts";
+import { type Clients, ingestPorts } from "./ingest-ports.ts";
+
+/** What the importer reaches the world through. */
+export function importerPorts(
+  config: ImporterConfig,
+  observer: Observer,
+  clients: Clients,
+  proxyEnv: Env,
+): RecordPorts {
+  return { ...ingestPorts(config, observer, clients), dojo: dojoPort(config, proxyEnv) };
+}

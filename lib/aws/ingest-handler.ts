@@ -1,0 +1,20 @@
+import type { SQSBatchResponse } from "aws-lambda";
+import { type IngestPorts, type IngestResult, ingest } from "../ingest/ingest.ts";
+import type { IngestSettings } from "../ingest/settings.ts";
+
+export type IngestAnswer = IngestResult & SQSBatchResponse;
+
+/**
+ * The ingest function. Notifications out of SQS fail one by one; any other event fails whole if a piece of it may still succeed, so that whoever sent
+ * it sends it again: a piece that was enqueued then is the same message to the FIFO queue.
+ * @throws RelayError the first failure that a retry may mend
+ */
+export function ingestHandler(ports: IngestPorts, settings: IngestSettings) {
+  return async (event: unknown): Promise<IngestAnswer> => {
+    const result = await ingest(event, ports, settings);
+    const direct = result.failed.find(({ messageId }) => messageId === undefined);
+    if (direct !== undefined) throw direct.error;
+    const failed = new Set(result.failed.flatMap(({ messageId }) => messageId ?? []));
+    return { ...result, batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
+  };
+}

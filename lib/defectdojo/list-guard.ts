@@ -1,0 +1,41 @@
+import { RelayError } from "../errors.ts";
+
+/** As much of a list as there is sense in, where nothing more is known: product types, engagements of one name, tests of one build id. */
+const MOST_ITEMS = 100_000;
+/** DefectDojo gives as many objects a page as are asked for; a server before it or a later version may give fewer, but not that few. */
+const SMALL_PAGE = 100;
+const SPARE_PAGES = 10;
+
+interface Page {
+  readonly count: number;
+  readonly results: readonly unknown[];
+}
+
+/**
+ * Watches over the pages of one list: a broken or hostile server could make it endless. Refused are more objects in all than make sense, more on a
+ * page than were asked for, a page of objects that were all given before, and more pages than what was announced at first takes, twice over.
+ * @param limit objects asked for on a page, at most
+ * @returns to be called with each page. @throws RelayError `dojo-answer-invalid`
+ */
+export function listGuard(path: string, limit: number, most = MOST_ITEMS): (page: Page) => void {
+  const seen = new Set<number>();
+  let pages = 0;
+  let mostPages = 0;
+  const refuse = (what: string): never => {
+    throw new RelayError("dojo-answer-invalid", `GET /api/v2/${path}: the list ${what}`, { object: path });
+  };
+  return ({ count, results }) => {
+    if (count > most) refuse(`announces ${count} objects, more than ${most}`);
+    if (results.length > limit) refuse(`has ${results.length} objects on a page, ${limit} were asked for`);
+    if (pages === 0) mostPages = 2 * Math.ceil(count / Math.min(limit, SMALL_PAGE)) + SPARE_PAGES;
+    if (++pages > mostPages) refuse(`goes on after ${mostPages} pages, more than it announced`);
+    const ids = results.flatMap((item) => idOf(item) ?? []);
+    if (ids.length > 0 && ids.every((id) => seen.has(id))) refuse("gives the same objects again");
+    for (const id of ids) seen.add(id);
+  };
+}
+
+function idOf(item: unknown): number | undefined {
+  const { id } = (item ?? {}) as { id?: unknown };
+  return typeof id === "number" ? id : undefined;
+}

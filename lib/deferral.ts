@@ -1,0 +1,38 @@
+import type { Clock } from "./util/clock.ts";
+
+/**
+ * Thrown when a job cannot go on within this delivery though nothing has failed: DefectDojo still imports, or an outcome has to settle.
+ * The message goes back and the next delivery goes on from what DefectDojo and the bucket say. It does not count as a failure.
+ */
+export class Deferral extends Error {
+  override readonly name = "Deferral";
+  /** Seconds until the message is to be seen again. */
+  readonly seconds: number;
+
+  constructor(why: string, seconds: number) {
+    super(why);
+    this.seconds = seconds;
+  }
+}
+
+/** How long this delivery may still work. */
+export interface Delivery {
+  /** Milliseconds until the function is ended. */
+  remainingMs(): number;
+  /** The queue's message, where the job came in one: the deliveries of it that failed are counted. */
+  readonly message?: {
+    readonly messageId: string;
+    /** Deliveries of the message, this one included. */
+    readonly receiveCount: number;
+    readonly maxFailures: number;
+  };
+}
+
+/** Time to put things in order before the function ends. */
+export const MARGIN_MS = 10_000;
+
+/** Sleeps if the delivery lasts that long, else hands the message back for the same time. */
+export async function sleepOrDefer(clock: Clock, delivery: Delivery, ms: number, why: string): Promise<void> {
+  if (delivery.remainingMs() - MARGIN_MS < ms) throw new Deferral(why, Math.ceil(ms / 1000));
+  await clock.sleep(ms);
+}

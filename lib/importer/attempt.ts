@@ -1,0 +1,83 @@
+import type { Delivery } from "../deferral.ts";
+import type { ImportOptions } from "../model/annotations.ts";
+import type { ScanJob } from "../model/job.ts";
+import type { Scan } from "../model/scan.ts";
+import type { Engagement, ImportAnswer, ImportStatistics, Named, Product, User } from "../ports/defectdojo.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
+import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
+
+export interface ImportPorts extends FlowPorts {
+  readonly pending: CheckpointStore;
+  /** The Scan that lies beside the findings now; undefined where nobody can read it. */
+  readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
+  /** Told the job with the key that it goes by, as soon as that is settled. */
+  readonly onKey?: ((job: ScanJob) => void) | undefined;
+}
+
+/** Where in DefectDojo a scan belongs. */
+export interface ImportContext {
+  readonly lead: User | { readonly id: number };
+  readonly productType: Named;
+  readonly product: Product;
+  readonly engagement: Engagement;
+  /** In DefectDojo's own spelling. */
+  readonly environment: string | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** One delivery's try of a job. Every step takes it as the step before left it, and returns it with what it found out. */
+export interface Attempt {
+  readonly job: ScanJob;
+  readonly ports: ImportPorts;
+  readonly settings: FlowSettings;
+  readonly delivery: Delivery;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** How long the whole delivery lasts. Milliseconds. */
+  readonly deliveryMs: number;
+}
+
+/** The job is this delivery's to do. */
+export interface Claimed extends Attempt {
+  /** The key that the job goes by, DefectDojo's build id of the test. */
+  readonly key: string;
+  /** The job's upload where it can be read: findings.json, or the copy beside it once it was written over. */
+  readonly upload: ScanJob;
+  readonly current: {
+    /** ETag of findings.json now. */
+    readonly etag: string;
+    /** findings.json is this job's own write-back. */
+    readonly own: boolean;
+    /** findings.json is a write-back over this upload, by this job or by an earlier run's. */
+    readonly overwritten: boolean;
+  };
+}
+
+/** What the Scan asks for, and what earlier deliveries left behind, is known. */
+export interface Prepared extends Claimed {
+  readonly options: ImportOptions;
+  readonly warnings: readonly string[];
+  /** DefectDojo's scan type for this kind of scan. */
+  readonly scanType: string;
+  readonly checkpoint: JobCheckpoint;
+}
+
+/** DefectDojo has exactly one complete test of this job. */
+export interface Imported extends Prepared {
+  readonly testId: number;
+  readonly importedAs: string;
+  readonly fellBack: string | undefined;
+  /** The answer, where this delivery made the import. */
+  readonly answer: ImportAnswer | undefined;
+  /** Where the report was sent to, where this delivery sent it. */
+  readonly context: ImportContext | undefined;
+}
+
+/** The test's place and number of findings are known, and its deduplication is over. */
+export interface Deduplicated extends Imported {
+  readonly context: ImportContext;
+  readonly total: number;
+  /** What the import's own answer counted, where there was one, its duplicates brought up to date. */
+  readonly statistics: ImportStatistics | undefined;
+  readonly importedAt: number;
+}

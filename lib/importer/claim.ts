@@ -1,0 +1,41 @@
+import type { Delivery } from "../deferral.ts";
+import { RelayError } from "../errors.ts";
+import { type Job, jobKey } from "../model/job.ts";
+import { uri } from "../model/object-keys.ts";
+import type { JobOutcome } from "../progress.ts";
+import type { Attempt, Claimed } from "./attempt.ts";
+import type { CheckpointStore } from "./checkpoint.ts";
+import { whoOwns } from "./who-owns.ts";
+
+/**
+ * Makes the job this delivery's, under the key that it goes by.
+ * @returns the outcome where nothing is left to do
+ * @throws RelayError `failures-exhausted`
+ */
+export async function claim(attempt: Attempt): Promise<Claimed | JobOutcome> {
+  const { settings, ports, delivery } = attempt;
+  const owner = await whoOwns(attempt.job, ports, settings);
+  if ("outcome" in owner) return owner;
+  const { job, upload, etag, own, overwritten } = owner;
+  ports.onKey?.(job);
+  await refuseAfterDeaths(job, delivery, ports.pending);
+  return { ...attempt, job, key: jobKey(job), upload, current: { etag, own, overwritten } };
+}
+
+/**
+ * A delivery in which the function died settled nothing, so that it is counted here: deliveries before this one, less waits. Asked only of a job
+ * that is not done: the checkpoint that counts the waits goes when a job ends, and the message may still come again.
+ * @throws RelayError `failures-exhausted`
+ */
+export async function refuseAfterDeaths(job: Job, { message }: Delivery, checkpoints: CheckpointStore): Promise<void> {
+  if (message === undefined || message.receiveCount - 1 < message.maxFailures) return;
+  const { waits, lastError } = await checkpoints.read(job, jobKey(job));
+  const failures = message.receiveCount - 1 - (waits?.messageId === message.messageId ? waits.count : 0);
+  if (failures < message.maxFailures) return;
+  const before = lastError === undefined ? "" : `; the last error before was: ${lastError.message}`;
+  throw new RelayError(
+    "failures-exhausted",
+    `${uri(job)}: ${failures} deliveries failed; in the last of them the importer died without a word${before}`,
+    { object: uri(job) },
+  );
+}

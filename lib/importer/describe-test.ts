@@ -1,0 +1,39 @@
+import type { Scan } from "../model/scan.ts";
+import type { TestChange } from "../ports/defectdojo.ts";
+import { cleanText, cutText } from "../util/text.ts";
+import type { Imported } from "./attempt.ts";
+
+const LONGEST_PARAMETERS = 4_000;
+
+/** Writes into the test what people read of it. */
+export async function describeInDojo({ job, options, importedAs, testId, ports }: Imported): Promise<void> {
+  const now = new Date(ports.clock.now());
+  await ports.dojo.updateTest(testId, describeTest(job.scan, options.testTitle, importedAs, now));
+}
+
+/** What people read of a test: scan type, start, end and parameters, laid out as the reference hook does; and its dates. */
+export function describeTest(scan: Scan, title: string, importedAs: string, now: Date): TestChange {
+  const end = new Date(scan.finishedAt ?? now);
+  const start = scan.createdAt === undefined ? end : new Date(scan.createdAt);
+  const parameters = cutText(scan.parameters.join(","), LONGEST_PARAMETERS);
+  return {
+    title,
+    description: cleanText(
+      [
+        `# ${importedAs}`,
+        `Started: ${scan.createdAt === undefined ? "n/a" : germanTime(start)}`,
+        `Ended: ${germanTime(end)}`,
+        `ScanType: ${scan.scanType}`,
+        `Parameters: [${parameters}]`,
+      ].join("\n"),
+    ),
+    start: (start <= end ? start : end).toISOString(),
+    end: end.toISOString(),
+  };
+}
+
+/** dd.MM.yyyy HH:mm:ss in UTC, the reference hook's format. */
+function germanTime(date: Date): string {
+  const iso = date.toISOString();
+  return `${iso.slice(8, 10)}.${iso.slice(5, 7)}.${iso.slice(0, 4)} ${iso.slice(11, 19)}`;
+}

@@ -1,0 +1,132 @@
+import { Deferral, MARGIN_MS, sleepOrDefer } from "../deferral.ts";
+import { RelayError } from "../errors.ts";
+import type { Test } from "../ports/defectdojo.ts";
+import type { Imported, Prepared } from "./attempt.ts";
+import { UNSENT } from "./checkpoint.ts";
+import { type Decision, decide, firstIncomplete, progressOf, type Seen } from "./decide.ts";
+import { type Sent, sendImport } from "./send-import.ts";
+import { discard, dropOwn } from "./stale-tests.ts";
+
+/** Claims of one delivery that were too old to be sent upon; after so many it is a failure. */
+const MOST_LATE = 2;
+
+/** What this delivery has done so far. */
+interface Doing {
+  /** The last import that it sent, or tried to. */
+  sent?: Sent | undefined;
+  late: number;
+  /** The next wait for a running import. Milliseconds. */
+  pollMs: number;
+}
+
+/**
+ * Brings about that DefectDojo has exactly one complete test with this job's build id, and says which.
+ *
+ * DefectDojo itself is asked before anything is sent and after every answer; {@link decide} says what that means. An import without an answer is never
+ * sent again on hope: it has to show up, or to stay away for `settleMs`, and counts as a failure of this delivery then. The checkpoint is written before
+ * anything is sent, which fails where another delivery of this job wrote it meanwhile: of two at once one sends.
+ * @throws Deferral to continue in the next delivery
+ */
+export async function ensureImported(attempt: Prepared): Promise<Imported> {
+  const { ports, settings, checkpoint } = attempt;
+  const { pollMs } = settings.ledger;
+  const doing: Doing = { late: 0, pollMs };
+  for (;;) {
+    const seen = await look(attempt, doing);
+    const decision = decide(seen, checkpoint.now, ports.clock.now(), settings.ledger);
+    if (decision.state !== "running") doing.pollMs = pollMs;
+    switch (decision.state) {
+      case "found":
+        for (const test of decision.surplus) await remove(attempt, test);
+        if (isDisplaced(seen)) await dropOwn(attempt, seen.answered);
+        return found(attempt, decision.test, doing.sent);
+      case "running":
+        await waitForRunning(attempt, decision.test, doing);
+        break;
+      case "stale":
+        await checkpoint.keep();
+        await remove(attempt, decision.test);
+        if (!decision.others) await nothingCame(attempt, doing);
+        break;
+      case "unknown":
+      case "absent":
+        if (isDisplaced(seen)) await dropOwn(attempt, seen.answered);
+        else if (decision.state === "unknown") await waitForUnknown(attempt, decision.leftMs);
+        else await importNow(attempt, decision, doing);
+    }
+  }
+}
+
+/** The tests of the job, and in the checkpoint how far a running one is. */
+async function look({ key, ports, checkpoint }: Prepared, { sent }: Doing): Promise<Seen> {
+  const { dojo, clock, log } = ports;
+  const answered = sent?.state === "answered" ? sent.answer.testId : undefined;
+  const seen: Seen = { tests: await dojo.testsByBuildId(key), answered };
+  const incomplete = firstIncomplete(seen);
+  if (incomplete === undefined) return seen;
+  const before = checkpoint.now.progress;
+  const progress = progressOf(before, incomplete, await dojo.findingCount(incomplete.id), clock.now());
+  if (progress !== before) {
+    checkpoint.remember({ progress });
+    log.info("an import is running in DefectDojo", { testId: incomplete.id, findings: progress.findings });
+  }
+  return seen;
+}
+
+/** Whether another delivery of this job took the test out of the way that this one's answer names. */
+const isDisplaced = (seen: Seen): seen is Seen & { answered: number } =>
+  seen.answered !== undefined && !seen.tests.some(({ id }) => id === seen.answered);
+
+function found(attempt: Prepared, test: Test, sent: Sent | undefined): Imported {
+  const own = sent?.state === "answered" && sent.answer.testId === test.id ? sent : undefined;
+  return {
+    ...attempt,
+    testId: test.id,
+    importedAs: own?.scanType ?? test.scanType,
+    fellBack: attempt.checkpoint.now.fellBack,
+    answer: own?.answer,
+    context: sent?.context,
+  };
+}
+
+/** Waits in growing steps while the import goes on, or hands it to the next delivery. */
+async function waitForRunning({ ports, delivery, settings, checkpoint }: Prepared, test: Test, doing: Doing) {
+  const wait = doing.pollMs;
+  doing.pollMs = Math.min(wait * 1.5, settings.ledger.pollMs * 5);
+  if (delivery.remainingMs() - MARGIN_MS < wait) {
+    await checkpoint.save({});
+    const findings = checkpoint.now.progress?.findings ?? 0;
+    const why = `DefectDojo still imports test ${test.id} (${findings} findings so far)`;
+    throw new Deferral(why, Math.ceil(wait / 1000));
+  }
+  await ports.clock.sleep(wait);
+}
+
+async function remove(attempt: Prepared, test: Test): Promise<void> {
+  const { id: testId, percentComplete } = test;
+  const message = "a test in DefectDojo is surplus, or its import stands still and is taken for dead";
+  attempt.ports.log.warn(message, { testId, percentComplete });
+  await discard(attempt, test);
+}
+
+/** Nothing came of what was sent. Without an answer that is a failure; where the sender died it was one already. */
+async function nothingCame({ key, checkpoint }: Prepared, { sent }: Doing): Promise<void> {
+  const why = checkpoint.now.unanswered;
+  await checkpoint.save({ ...UNSENT, progress: undefined });
+  if (why === undefined) return;
+  throw sent?.state === "unanswered" ? sent.error : new RelayError("import-unknown", why, { object: `import ${key}` });
+}
+
+/** An import without an answer has to show up or stay away. */
+async function waitForUnknown({ ports, delivery, settings, checkpoint }: Prepared, leftMs: number): Promise<void> {
+  const { clock } = ports;
+  if (checkpoint.now.lostAt === undefined) await checkpoint.save({ lostAt: new Date(clock.now()).toISOString() });
+  const wait = Math.min(leftMs, settings.ledger.pollMs);
+  await sleepOrDefer(clock, delivery, wait, "an import without an answer has to show up or stay away");
+}
+
+async function importNow(attempt: Prepared, { lost }: Decision & { state: "absent" }, doing: Doing): Promise<void> {
+  if (lost) await nothingCame(attempt, doing);
+  doing.sent = await sendImport(attempt);
+  if (doing.sent.state === "late" && ++doing.late === MOST_LATE) throw doing.sent.error;
+}

@@ -1,0 +1,65 @@
+import { uri } from "../model/object-keys.ts";
+import { GENERIC } from "../model/scan-types.ts";
+import { checkFindings, fetchRawResult, isBlank, type Report, writeGenericReport } from "../report/report.ts";
+import type { Prepared } from "./attempt.ts";
+
+/** A report that is ready to be sent. */
+export interface MadeReport {
+  readonly report: Report;
+  readonly scanType: string;
+  /** Why that is not the scan type that was asked for. */
+  readonly fellBack: string | undefined;
+  /** How many findings DefectDojo must keep, where that is known. */
+  readonly expected: number | undefined;
+  /** What was repaired, where anything was. */
+  readonly repairs: string[] | undefined;
+  readonly repairCount: number | undefined;
+}
+
+/**
+ * The report for a scan type: the raw result, or the findings where no parser of DefectDojo takes that.
+ * @param folder where its file is written
+ */
+export async function makeReport(attempt: Prepared, wanted: string, folder: string): Promise<MadeReport> {
+  const { upload: job, ports, settings, options } = attempt;
+  const { report, fellBack } = await nativeReport(attempt, wanted, folder);
+  if (report !== undefined) {
+    return { report, scanType: wanted, fellBack, expected: undefined, repairs: undefined, repairCount: undefined };
+  }
+  const upload = { storage: ports.storage, job, limits: settings.limits };
+  const now = new Date(ports.clock.now());
+  const generic = await writeGenericReport(upload, options.minimumSeverity, folder, now);
+  const { expected, repairs, repairCount } = generic;
+  const repaired = repairCount > 0;
+  return {
+    report: generic,
+    scanType: GENERIC,
+    fellBack,
+    expected,
+    repairs: repaired ? [...repairs] : undefined,
+    repairCount: repaired ? repairCount : undefined,
+  };
+}
+
+/**
+ * The raw result, where this server's parser can be expected to take it. The findings are checked all the same: they are what is written over.
+ * @returns no report where the findings have to be imported instead, and why
+ */
+async function nativeReport(
+  { upload: job, ports: { storage, dojo, log }, settings: { limits } }: Prepared,
+  scanType: string,
+  folder: string,
+): Promise<{ report?: Report; fellBack?: string }> {
+  if (scanType === GENERIC) return {};
+  if (!(await dojo.hasTestType(scanType))) {
+    const fellBack = `this DefectDojo has no parser ${JSON.stringify(scanType)}`;
+    log.warn(`${fellBack}; the findings are imported as ${GENERIC}`, { object: uri(job) });
+    return { fellBack };
+  }
+  const upload = { storage, job, limits };
+  const report = await fetchRawResult(upload, folder);
+  const findings = await checkFindings(upload);
+  return findings === 0 && (await isBlank(report))
+    ? { fellBack: "the raw result is blank and there are no findings" }
+    : { report };
+}

@@ -1,0 +1,154 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Deferral, MARGIN_MS } from "../deferral.ts";
+import { RelayError, toRelayError } from "../errors.ts";
+import { uri } from "../model/object-keys.ts";
+import { dropUndefined } from "../model/scan.ts";
+import { GENERIC } from "../model/scan-types.ts";
+import type { ImportAnswer, ImportRequest } from "../ports/defectdojo.ts";
+import type { ImportContext, Prepared } from "./attempt.ts";
+import { UNSENT } from "./checkpoint.ts";
+import { day, locate } from "./import-context.ts";
+import { type MadeReport, makeReport } from "./make-report.ts";
+import { afterRefusal } from "./refusal.ts";
+
+/** What became of an import: */
+export type Sent = { readonly context?: ImportContext } & (
+  | { readonly state: "answered"; readonly answer: ImportAnswer; readonly scanType: string }
+  /** It may or may not have happened. */
+  | { readonly state: "unanswered"; readonly error: RelayError }
+  /** DefectDojo said no, and another try makes sense. */
+  | { readonly state: "refused" }
+  /** It was not sent: another delivery of the job was first. */
+  | { readonly state: "overtaken" }
+  /** It was not sent: the claim was too old by then. */
+  | { readonly state: "late"; readonly error: RelayError }
+);
+
+/** Makes the report, notes that it is sent, and sends it. */
+export async function sendImport(attempt: Prepared): Promise<Sent> {
+  const { checkpoint, scanType: native } = attempt;
+  const folder = await mkdtemp(join(tmpdir(), "dojo-relay-"));
+  try {
+    const made = await makeReport(attempt, checkpoint.now.fellBack === undefined ? native : GENERIC, folder);
+    const context = await locate(attempt);
+    const unsent = await claimImport(attempt, made);
+    return { ...(unsent ?? (await send(attempt, made, context))), context };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Notes that an import is sent, and makes sure that nobody else sends one. @returns why it may not be sent */
+async function claimImport(
+  { key, ports, settings, checkpoint }: Prepared,
+  made: MadeReport,
+): Promise<Sent | undefined> {
+  const { dojo, clock } = ports;
+  const { settleMs } = settings.ledger;
+  const { expected, repairs, repairCount } = made;
+  const postedAt = clock.now();
+  await checkpoint.save({
+    ...UNSENT,
+    postedAt: new Date(postedAt).toISOString(),
+    expected,
+    repairs,
+    repairCount,
+    fellBack: checkpoint.now.fellBack ?? made.fellBack,
+  });
+  const notedAt = clock.now();
+  try {
+    // Another delivery can have come to its end, its checkpoint included, since DefectDojo was asked.
+    if ((await dojo.testsByBuildId(key)).length > 0) return { state: "overtaken" };
+  } catch (error) {
+    await checkpoint.save(UNSENT);
+    throw error;
+  }
+  const took = clock.now() - postedAt;
+  if (took <= settleMs / 2) return undefined;
+  // The claim is so old that another delivery may soon take the import for lost.
+  await checkpoint.save(UNSENT);
+  return { state: "late", error: tooSlow(key, took, notedAt - postedAt, settleMs) };
+}
+
+/** The store takes too long to note an import, or DefectDojo to be asked, for another delivery to see in time that it is under way. */
+function tooSlow(key: string, tookMs: number, noteMs: number, settleMs: number): RelayError {
+  const byStore = noteMs > settleMs / 2;
+  const took = `${byStore ? "to note it in the bucket" : "to ask DefectDojo for it"} took ${tookMs / 1000} s`;
+  return new RelayError(
+    byStore ? "storage-unavailable" : "dojo-timeout",
+    `the import was not sent: ${took}, more than half of IMPORT_SETTLE_SECONDS (${settleMs / 1000})`,
+    { object: `import ${key}` },
+  );
+}
+
+async function send(attempt: Prepared, made: MadeReport, context: ImportContext): Promise<Sent> {
+  const { dojo, clock, log } = attempt.ports;
+  const { checkpoint } = attempt;
+  const { scanType } = made;
+  try {
+    const request = importRequest(attempt, made, context);
+    log.info("the report is sent to DefectDojo", {
+      object: uri(attempt.job),
+      scanType,
+      engagementId: context.engagement.id,
+    });
+    const started = clock.now();
+    const answer = await dojo.importScan(request);
+    const { testId, total: findings } = answer;
+    log.info("DefectDojo has imported the report", { testId, findings, ms: clock.now() - started });
+    return { state: "answered", answer, scanType };
+  } catch (error) {
+    if (error instanceof Deferral) {
+      await checkpoint.save(UNSENT);
+      throw error;
+    }
+    const failure = toRelayError(error);
+    if (failure.errorClass !== "unknown") {
+      await afterRefusal(attempt, failure, scanType);
+      return { state: "refused" };
+    }
+    log.warn("an import has no answer; DefectDojo is asked what became of it", { error: failure });
+    await checkpoint.save({ lostAt: new Date(clock.now()).toISOString(), unanswered: failure.message });
+    return { state: "unanswered", error: failure };
+  }
+}
+
+/** @throws Deferral where no time is left for an answer */
+function importRequest(
+  attempt: Prepared,
+  made: MadeReport,
+  { engagement, lead, environment }: ImportContext,
+): ImportRequest {
+  const { job, key, options, ports, delivery } = attempt;
+  const timeoutMs = delivery.remainingMs() - MARGIN_MS;
+  if (timeoutMs < 1_000) throw new Deferral("no time is left to send the report", 0);
+  const now = new Date(ports.clock.now());
+  const [today, scanned] = [day(now), day(new Date(job.scan.finishedAt ?? job.scan.createdAt ?? now))];
+  return {
+    scanType: made.scanType,
+    engagementId: engagement.id,
+    buildId: key,
+    file: { path: made.report.path, name: made.report.name },
+    title: options.testTitle,
+    version: options.engagementVersion,
+    minimumSeverity: options.minimumSeverity,
+    closeOldFindings: options.closeOldFindings,
+    leadId: lead.id,
+    tags: options.testTags,
+    timeoutMs,
+    // It would take the place of each finding's own date in a generic report.
+    // Today is tomorrow yet for a DefectDojo west of here, which refuses it: left out, it takes its own today.
+    ...(made.scanType === GENERIC || scanned >= today ? {} : { scanDate: scanned }),
+    ...dropUndefined({
+      active: options.active,
+      verified: options.verified,
+      service: options.service,
+      environment,
+      branchTag: options.branchTag,
+      commitHash: options.commitHash,
+      groupBy: options.groupBy,
+    }),
+  };
+}

@@ -1,0 +1,23 @@
+import type { ImporterConfig } from "../config.ts";
+import { type IngestSettings, ingestSettings } from "../ingest/settings.ts";
+import { flowSettings } from "../settings.ts";
+import type { FlowSettings } from "../types.ts";
+
+export interface RecordSettings {
+  readonly flow: FlowSettings;
+  readonly ingest: IngestSettings;
+  /** Failures after which a message goes to the dead-letter queue; waiting for a long import is none. */
+  readonly maxFailures: number;
+  /** How long a message stays hidden between two signs of life of its importer. Seconds. */
+  readonly heartbeatSeconds: number;
+}
+
+/** What the importer needs, of the configuration. */
+export function recordSettings(config: ImporterConfig): RecordSettings {
+  return {
+    maxFailures: config.MAX_FAILURES,
+    heartbeatSeconds: config.HEARTBEAT_SECONDS,
+    ingest: ingestSettings(config),
+    flow: flowSettings(config),
+  };
+}

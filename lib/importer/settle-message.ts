@@ -1,0 +1,135 @@
+import { Deferral } from "../deferral.ts";
+import { describeError, type RelayError, toRelayError } from "../errors.ts";
+import { type Job, jobKey } from "../model/job.ts";
+import { uri } from "../model/object-keys.ts";
+import { deadLetter } from "../ports/dead-letter.ts";
+import type { Queue } from "../ports/queue.ts";
+import type { JobOutcome } from "../progress.ts";
+import type { FlowPorts } from "../types.ts";
+import { backoffSeconds } from "../util/backoff.ts";
+import type { Checkpoint, CheckpointStore } from "./checkpoint.ts";
+import type { RecordSettings } from "./settings.ts";
+
+/** A message of the job queue, as Lambda hands it to the function. */
+export interface JobMessage {
+  readonly messageId: string;
+  readonly body: string;
+  readonly receiptHandle: string;
+  readonly group: string;
+  /** Deliveries of this message, this one included. */
+  readonly receiveCount: number;
+}
+
+export interface RecordPorts extends FlowPorts {
+  readonly queue: Queue;
+  readonly dlq: Queue;
+}
+
+/** How a message ended: `settled` is to be deleted, `again` comes back after its visibility timeout. */
+export type RecordOutcome =
+  | { readonly settled: true; readonly outcome?: JobOutcome; readonly deadLettered?: RelayError }
+  | { readonly settled: false; readonly error: Error };
+
+/** A message whose job did not come to its end in this delivery. */
+export interface Tried {
+  readonly message: JobMessage;
+  readonly ports: RecordPorts;
+  readonly settings: RecordSettings;
+  readonly checkpoints: CheckpointStore;
+  /** Missing where the message holds none. */
+  job?: Job;
+}
+
+/**
+ * Defers the message, has it come again, or moves it to the dead-letter queue.
+ * @throws RelayError where the message is no longer ours: whoever has it settles it, and nothing is written or sent for it here
+ */
+export async function settle(error: unknown, tried: Tried): Promise<RecordOutcome> {
+  const { message, ports, settings, checkpoints, job } = tried;
+  await ports.queue.changeVisibility(message.receiptHandle, settings.heartbeatSeconds);
+  const checkpoint = job === undefined ? undefined : await readCheckpoint(job, tried);
+  const waits = checkpoint?.waits?.messageId === message.messageId ? checkpoint.waits.count : 0;
+  if (error instanceof Deferral && job !== undefined) {
+    // Counted, so that deliveries less waits are failures, those included in which the function died.
+    const counted = { waits: { messageId: message.messageId, count: waits + 1 } };
+    if (checkpoint !== undefined) await checkpoints.amend(job, checkpoint.jobKey, counted, true);
+    return await defer(error, job, tried);
+  }
+  const failure = toRelayError(error, job === undefined ? undefined : uri(job));
+  // Without its checkpoint nobody knows how often the job only waited: it is not given up by its count then.
+  const failures = job !== undefined && checkpoint === undefined ? 1 : message.receiveCount - waits;
+  const final = failure.errorClass === "permanent" || failures >= settings.maxFailures;
+  return await (final ? giveUp : retry)(failure, failures, checkpoint, tried);
+}
+
+async function defer(error: Deferral, job: Job, { message, ports }: Tried): Promise<RecordOutcome> {
+  const { queue, log, metrics, onProgress } = ports;
+  const { seconds, message: why } = error;
+  await queue.changeVisibility(message.receiptHandle, seconds);
+  log.info("the job is deferred; it continues in the next delivery", { object: uri(job), why, seconds });
+  metrics.add("JobsWaiting");
+  onProgress?.({ state: "again", job, error, seconds });
+  return { settled: false, error };
+}
+
+async function giveUp(
+  failure: RelayError,
+  failures: number,
+  checkpoint: Checkpoint | undefined,
+  { message, ports, checkpoints, job }: Tried,
+): Promise<RecordOutcome> {
+  const { dlq, log, metrics, clock, onProgress } = ports;
+  const { object, reason, advice } = failure;
+  await deadLetter(
+    dlq,
+    { body: message.body, group: message.group, attempts: failures, subject: subjectOf(message, job) },
+    failure,
+    new Date(clock.now()),
+  );
+  log.error("a job moved to the dead-letter queue", { object, reason, advice, error: failure });
+  metrics.add("JobsDeadLettered");
+  if (job !== undefined) onProgress?.({ state: "failed", job, error: failure });
+  // Kept where it matters to a redrive: an import whose outcome is not known, or one that fell back.
+  const matters = checkpoint?.postedAt !== undefined || checkpoint?.fellBack !== undefined;
+  if (job !== undefined && checkpoint !== undefined && !matters) {
+    await checkpoints
+      .remove(job, jobKey(job))
+      .catch((error: unknown) => log.warn("a checkpoint is left behind", { object, error }));
+  }
+  return { settled: true, deadLettered: failure };
+}
+
+async function retry(
+  failure: RelayError,
+  failures: number,
+  checkpoint: Checkpoint | undefined,
+  { message, ports, checkpoints, job }: Tried,
+): Promise<RecordOutcome> {
+  const { queue, log, metrics, clock, onProgress } = ports;
+  const { object, reason } = failure;
+  const seconds = backoffSeconds(failures, failure.retryAfterSeconds);
+  if (job !== undefined && checkpoint !== undefined) {
+    const lastError = { reason, message: describeError(failure), at: new Date(clock.now()).toISOString() };
+    await checkpoints.amend(job, checkpoint.jobKey, { lastError }, false);
+  }
+  await queue.changeVisibility(message.receiptHandle, seconds);
+  log.warn("a job failed and comes again", { object, reason, failures, seconds, error: failure });
+  metrics.add("JobsRetried");
+  if (job !== undefined) onProgress?.({ state: "again", job, error: failure, seconds });
+  return { settled: false, error: failure };
+}
+
+/** @returns undefined where it cannot be read: a job that the store refuses has to be settled all the same */
+async function readCheckpoint(job: Job, { checkpoints, ports }: Tried): Promise<Checkpoint | undefined> {
+  try {
+    return await checkpoints.read(job, jobKey(job));
+  } catch (error) {
+    ports.log.warn("the checkpoint cannot be read", { object: uri(job), error });
+    return undefined;
+  }
+}
+
+function subjectOf(message: JobMessage, job: Job | undefined): string {
+  if (job === undefined) return `message ${message.messageId}`;
+  return job.scan === undefined ? uri(job) : `${job.scan.namespace}/${job.scan.name}`;
+}

@@ -1,0 +1,28 @@
+import type { CommonConfig } from "../config.ts";
+import { seconds } from "../util/clock.ts";
+import type { SidecarSettings } from "./sidecar.ts";
+
+export interface IngestSettings extends SidecarSettings {
+  /** The only bucket that is served; any where none is named. */
+  readonly bucket?: string | undefined;
+  /** Labels that a Scan's hookSelector is held against; without them every scan is selected. */
+  readonly hookLabels: Readonly<Record<string, string>> | undefined;
+  /** How long after the notification a missing sidecar may still come. Milliseconds. */
+  readonly sidecarGraceMs: number;
+}
+
+type IngestConfig = Pick<
+  CommonConfig,
+  "SIDECAR_NAME" | "FINDINGS_NAME" | "MAX_SIDECAR_BYTES" | "DEFECTDOJO_HOOK_LABELS" | "SIDECAR_GRACE_SECONDS"
+>;
+
+/** What ingest needs, of the configuration. */
+export function ingestSettings(config: IngestConfig): IngestSettings {
+  return {
+    sidecarName: config.SIDECAR_NAME,
+    findingsName: config.FINDINGS_NAME,
+    maxSidecarBytes: config.MAX_SIDECAR_BYTES,
+    hookLabels: config.DEFECTDOJO_HOOK_LABELS,
+    sidecarGraceMs: seconds(config.SIDECAR_GRACE_SECONDS),
+  };
+}

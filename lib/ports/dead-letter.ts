@@ -1,0 +1,52 @@
+import { randomUUID } from "node:crypto";
+import { describeError, type RelayError } from "../errors.ts";
+import type { Queue } from "../ports/queue.ts";
+import { sha256 } from "../util/digest.ts";
+
+/** What is put aside: the message as it was, so that a redrive is the same again. */
+export interface Undeliverable {
+  readonly body: string;
+  readonly group: string;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** Name of the scan, or where its findings lie. */
+  readonly subject: string;
+  /**
+   * Whether the same again, for the same reason, within the queue's five minutes is the same message: for what senders repeat. A job is never: it fails
+   * again after a redrive, and would be lost.
+   */
+  readonly repeated?: boolean;
+}
+
+/** SQS counts attributes into the size of the message; nobody reads more of an error. */
+const LONGEST_MESSAGE = 1_000;
+
+/**
+ * Puts a message into the dead-letter queue with reason, class, advice and error as message attributes, for `dojo-relay dlq` and people.
+ */
+export async function deadLetter(
+  dlq: Queue,
+  { body, group, attempts, subject, repeated = false }: Undeliverable,
+  error: RelayError,
+  now: Date,
+): Promise<void> {
+  await dlq.send({
+    body,
+    group,
+    deduplicationId: repeated ? sha256(JSON.stringify([error.reason, body])) : randomUUID(),
+    attributes: {
+      reason: error.reason,
+      errorClass: error.errorClass,
+      advice: error.advice,
+      message: attributeText(describeError(error, LONGEST_MESSAGE)),
+      subject: attributeText(subject.slice(0, LONGEST_MESSAGE)),
+      attempts: String(attempts),
+      failedAt: now.toISOString(),
+    },
+  });
+}
+
+/** Characters that SQS allows. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html */
+function attributeText(text: string): string {
+  return text.toWellFormed().replace(/[[\p{Cc}--[\t\n\r\u007f-\u009f]]\ufffe\uffff]/gv, "�");
+}

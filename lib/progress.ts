@@ -1,0 +1,23 @@
+import type { RelayError } from "./errors.ts";
+import type { Job } from "./model/job.ts";
+import type { Receipt } from "./model/receipt.ts";
+
+/**
+ * How a job ended:
+ * - `synced`, `imported`: done, with a receipt (`imported`: read-only mode).
+ * - `done-before`: an earlier delivery had finished it.
+ * - `superseded`: a newer upload or another writer owns the findings; nothing was written.
+ */
+export interface JobOutcome {
+  readonly outcome: "synced" | "imported" | "done-before" | "superseded";
+  readonly receipt?: Receipt;
+  readonly why?: string;
+}
+
+/** Where a job is on its way, for those who watch. */
+export type Progress =
+  | { readonly state: "waiting"; readonly job: Job }
+  | { readonly state: "running"; readonly job: Job }
+  | { readonly state: "done"; readonly job: Job; readonly outcome: JobOutcome }
+  | { readonly state: "again"; readonly job: Job; readonly error: Error; readonly seconds: number }
+  | { readonly state: "failed"; readonly job: Job; readonly error: RelayError };

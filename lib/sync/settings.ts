@@ -1,0 +1,34 @@
+import type { ResyncConfig } from "../config.ts";
+import type { SidecarSettings } from "../ingest/sidecar.ts";
+import { flowSettings } from "../settings.ts";
+import type { FlowSettings } from "../types.ts";
+
+export interface ResyncSettings {
+  readonly bucket: string;
+  readonly prefix: string;
+  /** Only scans that were imported since. */
+  readonly since: Date | undefined;
+  readonly findingsName: string;
+  readonly sidecar: SidecarSettings;
+  readonly flow: FlowSettings;
+  /** Scans at once. */
+  readonly concurrency: number;
+  /** True as soon as no further scan is to be begun. */
+  readonly stop: () => boolean;
+}
+
+/** What a resync needs, of the configuration. */
+export function resyncSettings(config: ResyncConfig): Omit<ResyncSettings, "since" | "stop"> {
+  return {
+    bucket: config.BUCKET,
+    prefix: config.RESYNC_PREFIX,
+    findingsName: config.FINDINGS_NAME,
+    sidecar: {
+      sidecarName: config.SIDECAR_NAME,
+      findingsName: config.FINDINGS_NAME,
+      maxSidecarBytes: config.MAX_SIDECAR_BYTES,
+    },
+    flow: flowSettings(config),
+    concurrency: 4,
+  };
+}

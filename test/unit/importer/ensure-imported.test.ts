@@ -1,0 +1,625 @@
+import { describe, expect, it } from "vitest";
+import { Deferral } from "../../../lib/deferral.ts";
+import { RelayError, type RelayErrorOptions } from "../../../lib/errors.ts";
+import type { Imported } from "../../../lib/importer/attempt.ts";
+import { type Checkpoint, checkpointStore } from "../../../lib/importer/checkpoint.ts";
+import { ensureImported } from "../../../lib/importer/ensure-imported.ts";
+import { prepare } from "../../../lib/importer/prepare.ts";
+import { jobKey } from "../../../lib/model/job.ts";
+import { checkpointOf, sibling } from "../../../lib/model/object-keys.ts";
+import { GENERIC } from "../../../lib/model/scan-types.ts";
+import type { ImportAnswer, Test } from "../../../lib/ports/defectdojo.ts";
+import type { FlowSettings, ImportTiming } from "../../../lib/types.ts";
+import { aFinding, aJob, aTest, FINDINGS } from "../../helpers/factories.ts";
+import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
+import { fakeDojo } from "../../helpers/fake-dojo.ts";
+import { memoryStorage } from "../../helpers/memory-storage.ts";
+import { recorder } from "../../helpers/recorder.ts";
+import { relayErrorBy, thrownBy } from "../../helpers/thrown.ts";
+
+const REPORT = [aFinding(), aFinding(), aFinding()];
+const ETAG = memoryStorage().put(FINDINGS, JSON.stringify(REPORT));
+const SCAN_JOB = aJob({ etag: ETAG });
+const JOB = jobKey(SCAN_JOB);
+const NATIVE = "Nmap Scan";
+const TIMING: ImportTiming = { settleMs: 120_000, stalledMs: 300_000, pollMs: 2_000 };
+const SETTINGS: FlowSettings = {
+  lowPrivileged: false,
+  userId: undefined,
+  username: undefined,
+  syncBack: true,
+  syncMode: "replace",
+  scanTypeMap: {},
+  limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
+  ledger: TIMING,
+  deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
+};
+const POST = "POST /api/v2/import-scan/";
+
+const failure = (reason: RelayError["reason"], message: string, options: RelayErrorOptions = {}) =>
+  new RelayError(reason, `${POST}: ${message}`, { object: POST, ...options });
+const unknown = () => failure("import-unknown", "socket hang up");
+const crashed = () => failure("dojo-unavailable", "HTTP 500: Internal server error", { status: 500 });
+const refused = (detail: string) => failure("dojo-rejected", `HTTP 400: ${detail}`, { status: 400 });
+
+/** What becomes of one sent report. */
+type Fate = (world: World, scanType: string) => ImportAnswer | Error;
+const imports: Fate = (world, scanType) => ({ testId: world.add({ scanType }).id, total: 3, deduplicated: true });
+
+interface WorldTest extends Test {
+  /** When it is complete, in milliseconds; never where it died. */
+  readonly completeAt: number;
+  /** Findings at a time. */
+  readonly findingsAt: (now: number) => number;
+}
+type Ensured = Pick<Imported, "testId" | "importedAs" | "fellBack" | "answer">;
+type World = ReturnType<typeof world>;
+
+interface WorldOptions {
+  readonly fates?: Fate[];
+  readonly mayDelete?: boolean;
+  /** How long each write of a claim takes, and each look for tests; the last one stands for all after it. */
+  readonly noteMs?: readonly number[];
+  readonly lookMs?: readonly number[];
+  /** Findings that have to be closed, in all; each takes a second. */
+  readonly open?: number;
+}
+
+/** DefectDojo over virtual time, as far as the ledger sees it, and one job with its note. */
+function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 0 }: WorldOptions = {}) {
+  const clock = fakeClock();
+  const { log, metrics, messages } = recorder();
+  const tests: WorldTest[] = [];
+  const calls: string[] = [];
+  const sent: string[] = [];
+  const storage = memoryStorage();
+  storage.put(FINDINGS, JSON.stringify(REPORT));
+  storage.put(sibling(FINDINGS, SCAN_JOB.scan.rawResultFile ?? ""), "<nmaprun/>");
+  const pending = checkpointOf(FINDINGS);
+  const note = () =>
+    JSON.parse(storage.text(pending) ?? JSON.stringify({ version: 1, jobKey: JOB, refusals: 0 })) as Checkpoint;
+  const setNote = (changes: Partial<Checkpoint>) => storage.put(pending, JSON.stringify({ ...note(), ...changes }));
+  let nextId = 1;
+  let [claims, looks, toClose] = [0, 0, open];
+  const appear: { at: number; test: Partial<WorldTest> }[] = [];
+  const add = (changes: Partial<WorldTest> = {}): WorldTest => {
+    const test: WorldTest = {
+      ...aTest({ id: nextId++, buildId: JOB, scanType: NATIVE }),
+      completeAt: 0,
+      findingsAt: () => 3,
+      ...changes,
+    };
+    tests.push(test);
+    return test;
+  };
+  const pass = () => {
+    for (const due of appear.filter(({ at }) => at <= clock.now())) {
+      appear.splice(appear.indexOf(due), 1);
+      add(due.test);
+    }
+  };
+  const seen = ({ completeAt, findingsAt: _, ...test }: WorldTest): Test => ({
+    ...test,
+    percentComplete: completeAt <= clock.now() ? 100 : 50,
+  });
+  const change = (id: number, changes: Partial<WorldTest> | undefined) => {
+    const at = tests.findIndex((test) => test.id === id);
+    const [old] = tests.splice(at, 1);
+    if (old !== undefined && changes !== undefined) tests.splice(at, 0, { ...old, ...changes });
+    return old;
+  };
+  let parsed = true;
+  const write = storage.write;
+  storage.write = async (ref, body, options) => {
+    const isClaim = ref.key === pending.key && (JSON.parse(String(body)) as Checkpoint).postedAt !== undefined;
+    if (isClaim) clock.advance(noteMs[Math.min(claims++, noteMs.length - 1)] ?? 0);
+    return await write(ref, body, options);
+  };
+  const dojo = fakeDojo({
+    user: async () => ({ id: 2, username: "token", superuser: true }),
+    productType: async () => ({ id: 1, name: "type" }),
+    product: async ({ name }) => ({ id: 12, name, productTypeId: 1 }),
+    engagement: async ({ name }) => ({ id: 5, name, productId: 12 }),
+    hasTestType: async () => parsed,
+    importScan: async ({ scanType }) => {
+      sent.push(scanType);
+      const fate = fates.shift();
+      if (fate === undefined) throw new Error("one import too many");
+      const outcome = fate(self, scanType);
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    },
+    testsByBuildId: async (buildId) => {
+      clock.advance(lookMs[Math.min(looks++, lookMs.length - 1)] ?? 0);
+      pass();
+      return tests.filter((test) => test.buildId === buildId).map(seen);
+    },
+    findingCount: async (id) => tests.find((test) => test.id === id)?.findingsAt(clock.now()) ?? 0,
+    deleteTest: async (id) => {
+      calls.push(`delete ${id}`);
+      if (mayDelete) change(id, undefined);
+      return mayDelete;
+    },
+    closeFindings: async (id, mayGoOn) => {
+      for (; toClose > 0; toClose--) {
+        if (!mayGoOn()) {
+          calls.push(`close ${id} in part`);
+          return false;
+        }
+        clock.advance(1_000);
+      }
+      calls.push(`close ${id}`);
+      return true;
+    },
+    updateTest: async (id, { title, buildId }) => {
+      calls.push(`update ${id}: ${title}, ${buildId}`);
+      change(id, { ...(title === undefined ? {} : { title }), ...(buildId === undefined ? {} : { buildId }) });
+      return aTest({ id });
+    },
+  });
+  const self = {
+    clock,
+    calls,
+    sent,
+    claims: () => claims,
+    messages,
+    add,
+    note,
+    setNote,
+    /** A test that shows up some seconds from now. */
+    later: (seconds: number, test: Partial<WorldTest> = {}) => {
+      appear.push({ at: clock.now() + seconds * 1000, test });
+    },
+    in: (seconds: number) => clock.now() + seconds * 1000,
+    complete: () => tests.filter((test) => test.buildId === JOB && test.completeAt <= clock.now()),
+    left: () => tests.filter((test) => test.buildId === JOB),
+    deliver: async (seconds = 900, hasParser = true) => {
+      parsed = hasParser;
+      const attempt = {
+        job: SCAN_JOB,
+        key: JOB,
+        ports: { dojo, clock, storage, metrics, log, pending: checkpointStore(storage, log) },
+        settings: SETTINGS,
+        delivery: deliveryOf(clock, seconds * 1000),
+        startedAt: clock.now(),
+        deliveryMs: seconds * 1000,
+        upload: SCAN_JOB,
+        current: { etag: ETAG, own: false, overwritten: false },
+      };
+      const { testId, importedAs, fellBack, answer } = await ensureImported(await prepare(attempt));
+      return { testId, importedAs, fellBack, answer };
+    },
+  };
+  return self;
+}
+
+describe("a first import", () => {
+  it("is sent once, and its answer counts", async () => {
+    const w = world({ fates: [imports] });
+    expect(await w.deliver()).toEqual({
+      testId: 1,
+      importedAs: NATIVE,
+      fellBack: undefined,
+      answer: { testId: 1, total: 3, deduplicated: true },
+    });
+    expect(w.sent).toEqual([NATIVE]);
+  });
+
+  it("is noted before it is sent, so that a death in between is known of", async () => {
+    const w = world({
+      fates: [
+        (world) => {
+          expect(world.note().postedAt).toBe("2026-11-24T12:00:00.000Z");
+          return imports(world, NATIVE);
+        },
+      ],
+    });
+    await w.deliver();
+  });
+
+  it("is sent as what could be made ready", async () => {
+    const w = world({ fates: [imports] });
+    const imported = await w.deliver(900, false);
+    const fellBack = 'this DefectDojo has no parser "Nmap Scan"';
+    expect(imported).toMatchObject({ importedAs: GENERIC, fellBack });
+    expect(w.note().fellBack).toBe(fellBack);
+  });
+});
+
+describe("a delivery without the time to send the report", () => {
+  it("hands the message back, and nothing was sent", async () => {
+    const deferral = new Deferral("no time is left to send the report", 0);
+    const w = world({ fates: [() => deferral, imports] });
+    expect(await thrownBy(() => w.deliver())).toBe(deferral);
+    expect(w.note().postedAt).toBeUndefined();
+    const start = w.clock.now();
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect(w.clock.now()).toBe(start);
+  });
+});
+
+describe("a claim that is too old to be sent upon", () => {
+  const slow = TIMING.settleMs / 2 + 1;
+
+  it("is made anew once", async () => {
+    const w = world({ fates: [imports], noteMs: [slow, 0] });
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect([w.claims(), w.sent]).toEqual([2, [NATIVE]]);
+  });
+
+  it.each<[string, WorldOptions, RelayError["reason"]]>([
+    ["the store is slow", { noteMs: [slow] }, "storage-unavailable"],
+    ["DefectDojo is slow", { lookMs: [slow] }, "dojo-timeout"],
+  ])("is a failure of the delivery where %s, and nothing was sent", async (_, options, reason) => {
+    const w = world(options);
+    for (let delivery = 1; delivery <= 3; delivery++) {
+      const error = await relayErrorBy(() => w.deliver());
+      expect(error).toMatchObject({ reason, errorClass: "transient", object: `import ${JOB}` });
+      expect(error.message).toContain("IMPORT_SETTLE_SECONDS (120)");
+      expect(w.note().postedAt).toBeUndefined();
+      expect([w.claims(), w.sent]).toEqual([2 * delivery, []]);
+    }
+  });
+
+  it("is not sent upon where only the look took too long", async () => {
+    const w = world({ fates: [imports], lookMs: [0, slow, 0] });
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect([w.claims(), w.sent]).toEqual([2, [NATIVE]]);
+  });
+});
+
+describe("a complete test", () => {
+  it("is the import: nothing is sent", async () => {
+    const w = world();
+    w.add({ scanType: "Generic Findings Import" });
+    w.setNote({ fellBack: "why" });
+    expect(await w.deliver()).toEqual({ testId: 1, importedAs: GENERIC, fellBack: "why", answer: undefined });
+    expect(w.sent).toEqual([]);
+  });
+
+  it("stays, and surplus ones and half-made ones go", async () => {
+    const w = world();
+    w.add({ completeAt: Number.POSITIVE_INFINITY });
+    w.add();
+    w.add();
+    expect(await w.deliver()).toMatchObject({ testId: 2 });
+    expect(w.left().map(({ id }) => id)).toEqual([2]);
+  });
+});
+
+describe("a running import", () => {
+  it("is waited for", async () => {
+    const w = world();
+    const done = w.in(60);
+    w.add({ completeAt: done, findingsAt: (now) => now });
+    expect(await w.deliver()).toMatchObject({ testId: 1, answer: undefined });
+    expect(w.clock.now()).toBeGreaterThanOrEqual(done);
+    expect(w.clock.now()).toBeLessThan(done + 11_000);
+    expect(w.sent).toEqual([]);
+  });
+
+  it("is waited for over deliveries, whose ends are no failures", async () => {
+    const w = world();
+    w.add({ completeAt: w.in(2_000), findingsAt: (now) => now });
+    for (let delivery = 1; delivery <= 2; delivery++) {
+      const error = await thrownBy(() => w.deliver());
+      expect(error).toBeInstanceOf(Deferral);
+      expect(error).toMatchObject({ message: expect.stringContaining("test 1") });
+      w.clock.advance((error as Deferral).seconds * 1000);
+    }
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+  });
+
+  it("is never waited for beyond the delivery", async () => {
+    const w = world();
+    w.add({ completeAt: w.in(2_000), findingsAt: (now) => now });
+    const end = w.in(890);
+    await thrownBy(() => w.deliver(900));
+    expect(w.clock.now()).toBeLessThanOrEqual(end);
+  });
+
+  it("that stands still is dead: it is removed and the report sent again", async () => {
+    const w = world({ fates: [imports] });
+    w.add({ completeAt: Number.POSITIVE_INFINITY });
+    const start = w.clock.now();
+    expect(await w.deliver()).toMatchObject({ testId: 2 });
+    expect(w.clock.now() - start).toBeGreaterThanOrEqual(TIMING.stalledMs);
+    expect(w.left().map(({ id }) => id)).toEqual([2]);
+  });
+
+  it("that stood still in the delivery before is dead sooner", async () => {
+    const w = world({ fates: [imports] });
+    w.add({ completeAt: Number.POSITIVE_INFINITY });
+    await thrownBy(() => w.deliver(200));
+    expect(w.note().progress).toMatchObject({ testId: 1, findings: 3 });
+    const start = w.clock.now();
+    await w.deliver();
+    expect(w.clock.now() - start).toBeLessThan(TIMING.stalledMs - 150_000);
+  });
+
+  it("that grows again is not dead", async () => {
+    const w = world();
+    const started = w.clock.now();
+    w.add({ completeAt: w.in(700), findingsAt: (now) => Math.floor((now - started) / 250_000) });
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect(w.sent).toEqual([]);
+  });
+
+  it("that is gone meanwhile is sent again", async () => {
+    const w = world({ fates: [imports] });
+    w.add({ completeAt: Number.POSITIVE_INFINITY, buildId: JOB });
+    w.setNote({ progress: { testId: 1, findings: 3, since: new Date(w.clock.now() - 299_000).toISOString() } });
+    expect(await w.deliver()).toMatchObject({ testId: 2 });
+  });
+});
+
+describe("an import without an answer", () => {
+  it("that shows up is waited for, and never sent again", async () => {
+    const w = world({
+      fates: [
+        (world) => {
+          world.later(30, { completeAt: world.in(90), findingsAt: (now) => now });
+          return unknown();
+        },
+      ],
+    });
+    expect(await w.deliver()).toMatchObject({ testId: 1, answer: undefined });
+    expect(w.sent).toEqual([NATIVE]);
+  });
+
+  it("that is there already is the import", async () => {
+    const w = world({
+      fates: [
+        (world) => {
+          world.add();
+          return unknown();
+        },
+      ],
+    });
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+  });
+
+  it("that stays away is a failure of this delivery, and sent again in the next", async () => {
+    const w = world({ fates: [unknown, imports] });
+    const start = w.clock.now();
+    const error = await relayErrorBy(() => w.deliver());
+    expect(error).toMatchObject({ reason: "import-unknown", object: POST });
+    expect(w.clock.now() - start).toBeGreaterThanOrEqual(TIMING.settleMs);
+    expect(w.sent).toHaveLength(1);
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect(w.sent).toHaveLength(2);
+  });
+
+  it("has the whole time to show up from when the answer failed to come", async () => {
+    const w = world({
+      fates: [
+        (world) => {
+          world.clock.advance(700_000);
+          world.later(100, {});
+          return unknown();
+        },
+      ],
+    });
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect(w.sent).toHaveLength(1);
+  });
+
+  it("that stays away over the end of a delivery is a failure of the next one", async () => {
+    const w = world({
+      fates: [
+        (world) => {
+          world.clock.advance(850_000);
+          return unknown();
+        },
+        imports,
+      ],
+    });
+    expect(await thrownBy(() => w.deliver())).toBeInstanceOf(Deferral);
+    expect(await relayErrorBy(() => w.deliver())).toMatchObject({
+      reason: "import-unknown",
+      object: `import ${JOB}`,
+      message: `${POST}: socket hang up`,
+    });
+    expect(w.sent).toHaveLength(1);
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+  });
+
+  it("that shows up and dies is a failure each time, also over the end of deliveries", async () => {
+    const dies: Fate = (world) => {
+      world.clock.advance(700_000);
+      world.add({ completeAt: Number.POSITIVE_INFINITY });
+      return unknown();
+    };
+    const w = world({ fates: [dies, dies, dies] });
+    for (let failure = 1; failure <= 3; failure++) {
+      expect(await thrownBy(() => w.deliver())).toBeInstanceOf(Deferral);
+      expect(await relayErrorBy(() => w.deliver())).toMatchObject({ reason: "import-unknown" });
+      expect(w.left()).toEqual([]);
+      expect(w.sent).toHaveLength(failure);
+    }
+  });
+
+  it("of a process that died is waited for, and sent again if it stays away", async () => {
+    const w = world({ fates: [imports] });
+    w.setNote({ postedAt: new Date(w.clock.now() - 20_000).toISOString() });
+    const start = w.clock.now();
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+    expect(w.clock.now() - start).toBeGreaterThanOrEqual(TIMING.settleMs - 20_000);
+  });
+
+  it("with a time that nobody can read is not waited for for ever", async () => {
+    const w = world({ fates: [imports] });
+    w.setNote({ postedAt: "yesterday" });
+    expect(await w.deliver()).toMatchObject({ testId: 1 });
+  });
+});
+
+describe("a report that the parser refuses", () => {
+  const half: Fate = (world, scanType) => {
+    world.add({ completeAt: Number.POSITIVE_INFINITY, scanType });
+    return crashed();
+  };
+
+  it("with 500 is sent once more, then imported as generic", async () => {
+    const w = world({ fates: [half, half, imports] });
+    const imported = await w.deliver();
+    expect(imported).toMatchObject({ importedAs: GENERIC, testId: 3 });
+    expect(imported.fellBack).toContain(`DefectDojo's parser "Nmap Scan" refused the report: ${POST}: HTTP 500`);
+    expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC]);
+    expect(w.calls).toEqual(["delete 1", "delete 2"]);
+    expect(w.note()).toMatchObject({ fellBack: imported.fellBack, expected: 3 });
+  });
+
+  it("with 500 once is imported natively the second time", async () => {
+    const w = world({ fates: [half, imports] });
+    expect(await w.deliver()).toMatchObject({ importedAs: NATIVE, fellBack: undefined, testId: 2 });
+  });
+
+  it("remembers the first refusal over deliveries", async () => {
+    const w = world({ fates: [half, half, imports] });
+    expect(await thrownBy(() => w.deliver(11))).toBeInstanceOf(Deferral);
+    expect(w.note()).toMatchObject({ refusals: 1 });
+    expect(w.note().postedAt).toBeUndefined();
+    expect(await w.deliver()).toMatchObject({ importedAs: GENERIC });
+    expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC]);
+  });
+
+  it.each([
+    ["a message", "['Expecting value: line 1 column 1 (char 0)']"],
+    ["a sentence", "Invalid format, unable to parse json."],
+    ["nothing", ""],
+  ])("with 400 and %s is imported as generic at once", async (_, detail) => {
+    const w = world({ fates: [() => refused(detail), imports] });
+    expect(await w.deliver()).toMatchObject({ importedAs: GENERIC });
+    expect(w.sent).toEqual([NATIVE, GENERIC]);
+  });
+
+  it("as generic too is refused for good", async () => {
+    const w = world({ fates: [() => refused("no"), () => refused("['Required fields are missing']")] });
+    const error = await relayErrorBy(() => w.deliver());
+    expect(error).toMatchObject({ reason: "import-refused", errorClass: "permanent" });
+    expect(error.object).toBeDefined();
+    expect(error.message).toContain("Required fields are missing");
+    expect(w.note()).toMatchObject({ refusals: 0 });
+    expect(w.note().postedAt).toBeUndefined();
+  });
+
+  it("as generic with 500 twice is refused for good, and leaves nothing behind", async () => {
+    const w = world({ fates: [half, half, half, half] });
+    expect(await relayErrorBy(() => w.deliver())).toMatchObject({ reason: "import-refused" });
+    expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC, GENERIC]);
+    expect(w.left()).toEqual([]);
+  });
+
+  it("stays generic after a redrive", async () => {
+    const w = world({ fates: [imports] });
+    w.setNote({ fellBack: "why" });
+    expect(await w.deliver()).toMatchObject({ importedAs: GENERIC, fellBack: "why" });
+  });
+});
+
+describe("a refusal that is not the parser's", () => {
+  it.each([
+    ["500 without a test", crashed(), "transient"],
+    ["429", failure("dojo-busy", "HTTP 429", { status: 429, retryAfterSeconds: 7 }), "transient"],
+    ["connection refused", failure("dojo-unreachable", "connect ECONNREFUSED"), "transient"],
+    ["403", failure("dojo-forbidden", "HTTP 403", { status: 403 }), "permanent"],
+    ["413", failure("dojo-too-large", "HTTP 413", { status: 413 }), "permanent"],
+    ["400 with a field", refused('scan_type: "Nope Scan" is not a valid choice.'), "permanent"],
+    ["400 with several fields", refused("lead: x; version: y"), "permanent"],
+    ["an engagement that is gone", refused('Engagement "5" does not exist'), "permanent"],
+  ])("%s is thrown as it is, and nothing is waited for then", async (_, error, errorClass) => {
+    const w = world({ fates: [() => error, imports] });
+    const start = w.clock.now();
+    expect(await relayErrorBy(() => w.deliver())).toBe(error);
+    expect(error.errorClass).toBe(errorClass);
+    expect(w.note().postedAt).toBeUndefined();
+    expect(await w.deliver()).toMatchObject({ testId: 1, importedAs: NATIVE });
+    expect(w.clock.now()).toBe(start);
+  });
+
+  it("is no refusal where the import is complete all the same", async () => {
+    const w = world({
+      fates: [
+        (world) => {
+          world.add();
+          return crashed();
+        },
+      ],
+    });
+    expect(await w.deliver()).toMatchObject({ testId: 1, answer: undefined });
+  });
+});
+
+describe("what may not be deleted", () => {
+  it("is closed first, and loses the job's build id last", async () => {
+    const w = world({ fates: [imports], mayDelete: false });
+    w.add({ completeAt: Number.POSITIVE_INFINITY, title: "Ports" });
+    expect(await w.deliver()).toMatchObject({ testId: 2 });
+    expect(w.calls).toEqual(["delete 1", "close 1", `update 1: [failed import, ignore] Ports, failed-${JOB}`]);
+    expect(w.left().map(({ id }) => id)).toEqual([2]);
+    expect(w.messages("warn")).toContainEqual(expect.stringContaining("could not be removed"));
+  });
+
+  it("is retitled within DefectDojo's column, and in whole characters", async () => {
+    const w = world({ fates: [imports], mayDelete: false });
+    w.add({ completeAt: Number.POSITIVE_INFINITY, title: `${"x".repeat(230)}😀${"y".repeat(20)}` });
+    await w.deliver();
+    const title = /^update 1: (.*), failed-/.exec(w.calls.at(-1) ?? "")?.[1] ?? "";
+    expect(title.startsWith("[failed import, ignore] xxx")).toBe(true);
+    expect(title.length).toBeLessThanOrEqual(255);
+    expect(title.isWellFormed()).toBe(true);
+  });
+
+  describe("with more findings than a delivery can close", () => {
+    const closed = (id: number) => ["close", "update"].map((what) => expect.stringContaining(`${what} ${id}`));
+
+    it("is gone on with in the next deliveries, none of which fails or waits again", async () => {
+      const w = world({ fates: [imports], mayDelete: false, open: 2_000 });
+      w.add({ completeAt: Number.POSITIVE_INFINITY });
+      for (let delivery = 1; delivery <= 2; delivery++) {
+        const error = await thrownBy(() => w.deliver());
+        expect(error).toMatchObject({ seconds: 0, message: expect.stringContaining("test 1") });
+        expect(error).toBeInstanceOf(Deferral);
+        expect(w.calls.at(-1)).toBe("close 1 in part");
+      }
+      const start = w.clock.now();
+      expect(await w.deliver()).toMatchObject({ testId: 2 });
+      expect(w.clock.now() - start).toBeLessThan(TIMING.stalledMs + 300_000);
+      expect(w.calls.slice(-2)).toEqual(closed(1));
+      expect(w.sent).toEqual([NATIVE]);
+    });
+
+    it("does not make the refusal forgotten that left it behind", async () => {
+      const half: Fate = (world) => {
+        world.add({ completeAt: Number.POSITIVE_INFINITY });
+        return crashed();
+      };
+      const w = world({ fates: [half, half, imports], mayDelete: false, open: 1_500 });
+      expect(await thrownBy(() => w.deliver())).toBeInstanceOf(Deferral);
+      expect(w.note()).toMatchObject({ refusals: 1 });
+      expect(w.note().postedAt).toBeUndefined();
+      const delivered = async (): Promise<Ensured> => {
+        const outcome = await w.deliver().catch((error: unknown) => error);
+        if (!(outcome instanceof Deferral)) return outcome as Ensured;
+        return await delivered();
+      };
+      const imported = await delivered();
+      expect(imported).toMatchObject({ importedAs: GENERIC });
+      expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC]);
+      expect(w.left()).toHaveLength(1);
+    });
+
+    it("does not hide that the report was refused for good", async () => {
+      const half: Fate = (world) => {
+        world.add({ completeAt: Number.POSITIVE_INFINITY });
+        return refused("no");
+      };
+      const w = world({ fates: [half], mayDelete: false, open: 2_000 });
+      w.setNote({ fellBack: "why" });
+      expect(await relayErrorBy(() => w.deliver())).toMatchObject({ reason: "import-refused" });
+      expect(w.messages("warn")).toContainEqual(expect.stringContaining("not cleared yet"));
+      expect(w.note().postedAt).toBeUndefined();
+    });
+  });
+});
