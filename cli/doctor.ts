@@ -15,9 +15,7 @@ const LABELS = { ok: "ok  ", warn: "WARN", fail: "FAIL" } as const;
 /** `dojo-relay doctor`: checks a set-up before the first scan. */
 export function doctorCommand(): Command {
   return new Command("doctor")
-    .description(
-      "check the set-up (configuration, DefectDojo, bucket, queues) and say what to do about each thing that is not right",
-    )
+    .description("check the set-up (configuration, DefectDojo, bucket, queues) and explain how to fix each problem")
     .option("--product-type <name>", "check for this product type instead of the default one (id 1)")
     .option("--json", "print an array of {level, check, says, remedy}")
     .addHelpText("after", HELP)

@@ -30,7 +30,7 @@ async function run(urls: readonly string[], scan: string | undefined): Promise<H
     import("./runtime/service-log.ts"),
     import("../lib/config.ts"),
   ]);
-  // As the first process of a container nothing ends it unless it does so itself. Started again it goes on from what is done.
+  // As the first process of a container it must end itself. A restart continues from what is done.
   for (const [signal, code] of [["SIGTERM", 143] as const, ["SIGINT", 130] as const]) {
     process.once(signal, () => process.exit(code));
   }
@@ -55,7 +55,7 @@ function summary({ scan, outcome, receipt, patched }: HookResult): string {
 
 const HOOK_HELP = `
 Results are read from, and with four addresses written to, presigned addresses, as secureCodeBox's operator gives them
-to hooks. The raw result is never changed. A hook that is started again goes on from what is done: no scan is imported
+to hooks. The raw result is never changed. A restarted hook continues where it stopped: no scan is imported
 twice.
 
 Environment:

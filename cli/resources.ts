@@ -18,7 +18,7 @@ export const QUEUE_NAME = "dojo-relay.fifo";
 export const DLQ_NAME = "dojo-relay-dlq.fifo";
 
 /**
- * Only a backstop for a function that dies again and again: the importer counts failures itself, and waiting for a long import is none.
+ * Only a backstop for a function that dies repeatedly: the importer counts failures itself, and waiting for a long import is none.
  */
 export const MAX_RECEIVE_COUNT = 200;
 

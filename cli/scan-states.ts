@@ -1,4 +1,5 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
+import { isOfUnknownAnnotation } from "../lib/model/annotations.ts";
 import type { ObjectRef } from "../lib/model/object-keys.ts";
 import { lossOf, type Receipt } from "../lib/model/receipt.ts";
 import type { Log } from "../lib/observe.ts";
@@ -19,6 +20,8 @@ type Done = Pick<
   readonly onlyInScan: number;
   /** That DefectDojo keeps less than was uploaded. */
   readonly loss: string | undefined;
+  /** Annotations of the Scan that are not known. */
+  readonly unknownAnnotations: number;
 };
 
 /** How far a scan is. */
@@ -82,6 +85,7 @@ async function finished(
     ...{ riskAccepted, outOfScope, mitigated, testUrl: stored.receipt.test.url },
     onlyInScan: stored.receipt.onlyInScan ?? 0,
     loss: lossOf(stored.receipt),
+    unknownAnnotations: stored.receipt.warnings.filter(isOfUnknownAnnotation).length,
   };
   known.set(findings.key, { etag: version, done });
   return done;

@@ -17,7 +17,7 @@ interface Options {
 
 export interface Status {
   readonly scans: Readonly<Record<ScanState["state"], number>>;
-  /** Jobs in the queue, in somebody's hands, and put aside; missing where the queues are not to be had. */
+  /** Jobs waiting, in flight and dead-lettered; missing if the queues are unavailable. */
   readonly queue?: { readonly waiting: number; readonly running: number; readonly failed: number };
   readonly findings: Readonly<Record<(typeof COUNTED)[number], number>>;
   /** Findings of scanners that nothing in DefectDojo stands for. */
@@ -26,6 +26,8 @@ export interface Status {
   readonly losses: readonly { readonly key: string; readonly loss: string }[];
   /** Scans that are not done, at most {@link MOST_OPEN}. */
   readonly open: readonly ScanState[];
+  /** Of all finished scans, each counted where it stands. */
+  readonly unknownAnnotations: number;
   readonly notes: readonly string[];
 }
 
@@ -67,7 +69,7 @@ async function lookUp(
 ): Promise<Status> {
   const notes: string[] = [];
   const queue = await queueCounts({ config, sqs }).catch((error: unknown) => {
-    notes.push(`the queues are not to be had: ${error instanceof Error ? error.message : String(error)}`);
+    notes.push(`the queues are unavailable: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;
   });
   const scans = { done: 0, running: 0, waiting: 0 };
@@ -75,6 +77,7 @@ async function lookUp(
   const open: ScanState[] = [];
   const losses: { key: string; loss: string }[] = [];
   let onlyInScan = 0;
+  let unknownAnnotations = 0;
   const line = progressLine();
   const where = { bucket: config.BUCKET, prefix, findingsName: config.FINDINGS_NAME, log: commandLog() };
   for await (const scan of scanStates(storage, where, known)) {
@@ -84,11 +87,23 @@ async function lookUp(
       for (const name of COUNTED) findings[name] += scan[name];
       onlyInScan += scan.onlyInScan;
       if (scan.loss !== undefined && losses.length < MOST_OPEN) losses.push({ key: scan.key, loss: scan.loss });
+      unknownAnnotations += scan.unknownAnnotations;
     } else if (open.length < MOST_OPEN) open.push(scan);
     line.update(() => `${scans.done + scans.running + scans.waiting} scans looked at, at ${scan.key}`);
   }
   line.clear();
-  return { scans, ...(queue === undefined ? {} : { queue }), findings, onlyInScan, losses, open, notes };
+  if (unknownAnnotations > 0)
+    notes.push(`${unknownAnnotations} annotations are not known and were ignored: each receipt's warnings name them`);
+  return {
+    scans,
+    ...(queue === undefined ? {} : { queue }),
+    findings,
+    onlyInScan,
+    losses,
+    open,
+    unknownAnnotations,
+    notes,
+  };
 }
 
 async function queueCounts({ config, sqs }: Pick<Operator, "config" | "sqs">) {

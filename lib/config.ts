@@ -87,6 +87,8 @@ const dojo = z.object({
   DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),
   DEFECTDOJO_SYNC_FINDINGS_BACK: bool(true),
   SYNC_MODE: z.enum(SYNC_MODES).default("replace"),
+  DEFAULT_PRODUCT_TYPE_NAME: z.string().trim().min(1).max(255).optional(),
+  DEFAULT_ENGAGEMENT_NAME: z.string().trim().min(1).max(300).optional(),
   SCAN_TYPE_MAP: jsonText(scanTypeMapSchema).optional(),
   READ_CONCURRENCY: int(4, 1, 32),
   DEFECTDOJO_TIMEOUT_SECONDS: int(60, 1, 900),
@@ -222,7 +224,7 @@ function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
   rememberSecretVariables(env);
   const parsed = schema.safeParse(set);
   if (!parsed.success) {
-    throw new RelayError("config-invalid", `The configuration is not right: ${describeIssues(parsed.error)}`, {
+    throw new RelayError("config-invalid", `Invalid configuration: ${describeIssues(parsed.error)}`, {
       object: "environment",
     });
   }

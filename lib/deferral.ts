@@ -2,7 +2,7 @@ import type { Clock } from "./util/clock.ts";
 
 /**
  * Thrown when a job cannot go on within this delivery though nothing has failed: DefectDojo still imports, or an outcome has to settle.
- * The message goes back and the next delivery goes on from what DefectDojo and the bucket say. It does not count as a failure.
+ * The message returns to the queue, and the next delivery continues from the state in DefectDojo and the bucket. It does not count as a failure.
  */
 export class Deferral extends Error {
   override readonly name = "Deferral";

@@ -2,29 +2,26 @@ import { redact } from "./util/secrets.ts";
 
 /**
  * The one family of errors of the relay, in three classes:
- * - `permanent`: no retry mends it; the message goes to the dead-letter queue after this try.
- * - `transient`: a retry may mend it; the message comes back with a growing visibility timeout.
+ * - `permanent`: no retry can fix it; the message goes to the dead-letter queue after this attempt.
+ * - `transient`: a retry may fix it; the message comes back with a growing visibility timeout.
  * - `unknown`: a request may or may not have taken effect (an import without an answer). The next delivery looks the
  *   outcome up in DefectDojo before it does anything again.
  */
 export type ErrorClass = "permanent" | "transient" | "unknown";
 
 /**
- * What can go wrong, by cause: the class it is treated as and what a person can do about it.
- * Everything that sorts, retries, puts aside or explains a failure reads this table.
+ * Everything that can go wrong, by cause: its class and the advice to a person.
+ * Everything that sorts, retries, dead-letters or explains a failure reads this table.
  */
 export const REASONS = {
-  "event-invalid": [
-    "permanent",
-    "Check what sends the notification; a replay by `dojo-relay backfill` finds its scan.",
-  ],
+  "event-invalid": ["permanent", "Check the sender of the notification; `dojo-relay backfill` finds its scan."],
   "job-invalid": ["permanent", "Drop the message with `dojo-relay dlq drop` and run `dojo-relay backfill`."],
   "sidecar-missing": [
     "transient",
-    "Upload the Scan (`kubectl get scan NAME -o json`) beside the findings, before them.",
+    "Upload the Scan (`kubectl get scan NAME -o json`) to the folder of the findings, before them.",
   ],
   "sidecar-invalid": ["permanent", "Correct the Scan beside the findings, then redrive or upload the findings again."],
-  "sidecar-too-large": ["permanent", "Raise MAX_SIDECAR_BYTES, or strip what is not needed from the Scan."],
+  "sidecar-too-large": ["permanent", "Raise MAX_SIDECAR_BYTES, or remove unneeded fields from the Scan."],
   "findings-missing": [
     "transient",
     "Upload the findings again, or drop the message if the scan was deleted on purpose.",
@@ -41,99 +38,97 @@ export const REASONS = {
     "permanent",
     "Check DEFECTDOJO_APIKEY and the rights of its user (`dojo-relay doctor`), then redrive.",
   ],
-  "dojo-not-found": ["permanent", "Check DEFECTDOJO_URL and that the object was not deleted meanwhile, then redrive."],
+  "dojo-not-found": ["permanent", "Check DEFECTDOJO_URL and whether the object was deleted, then redrive."],
   "dojo-too-large": [
     "permanent",
-    "Raise DD_SCAN_FILE_MAX_SIZE and the body limit of the web server before DefectDojo.",
+    "Raise DD_SCAN_FILE_MAX_SIZE and the body limit of the web server in front of DefectDojo.",
   ],
   "dojo-redirected": [
     "permanent",
-    "Set DEFECTDOJO_URL to the address that DefectDojo redirects to; keys never follow a redirect.",
+    "Set DEFECTDOJO_URL to the URL that DefectDojo redirects to; the API key is never sent along a redirect.",
   ],
   "dojo-tls": [
     "permanent",
-    "Add the private CA by NODE_EXTRA_CA_CERTS, or renew the certificate; verification stays on.",
+    "Add the private CA with NODE_EXTRA_CA_CERTS, or renew the certificate; verification stays on.",
   ],
   "dojo-conflict": [
     "transient",
-    "Two requests wanted the same row in DefectDojo at once; the job is tried again by itself.",
+    "Two requests wrote the same row in DefectDojo at once; the job is retried automatically.",
   ],
   "dojo-not-json": [
     "transient",
-    "Add the host of DEFECTDOJO_URL to DefectDojo's DD_ALLOWED_HOSTS, and see what the proxies before it answer; the job is tried again by itself.",
+    "Add the host of DEFECTDOJO_URL to DefectDojo's DD_ALLOWED_HOSTS, and check the responses of the proxies in front of it; the job is retried automatically.",
   ],
   "dojo-gate": [
     "transient",
     "A gate before DefectDojo wants a login: give it what it asks for in DEFECTDOJO_HEADERS, or a DEFECTDOJO_URL behind it; the key never follows a redirect.",
   ],
-  "dojo-busy": ["transient", "DefectDojo asks to slow down; lower MAX_CONCURRENCY if this goes on."],
-  "dojo-unavailable": ["transient", "See DefectDojo's own logs; the job is tried again by itself."],
+  "dojo-busy": ["transient", "DefectDojo is throttling requests; lower MAX_CONCURRENCY if this persists."],
+  "dojo-unavailable": ["transient", "Check DefectDojo's logs; the job is retried automatically."],
   "dojo-unreachable": [
     "transient",
-    "Check DEFECTDOJO_URL, DNS, network policy and proxy; the job is tried again by itself.",
+    "Check DEFECTDOJO_URL, DNS, network policy and proxy; the job is retried automatically.",
   ],
-  "dojo-timeout": ["transient", "DefectDojo did not answer in time; the job is tried again by itself."],
+  "dojo-timeout": ["transient", "DefectDojo did not respond in time; the job is retried automatically."],
   "dojo-answer-invalid": [
     "permanent",
-    "Check that DEFECTDOJO_URL is DefectDojo's own address and its version (2.x or 3.x).",
+    "Check that DEFECTDOJO_URL points at DefectDojo itself and that its version is 2.x or 3.x.",
   ],
   "dojo-answer-too-large": [
     "permanent",
-    "Shorten the finding that is named, in DefectDojo; where none is, check that DEFECTDOJO_URL is DefectDojo's own address.",
+    "Shorten the named finding in DefectDojo; if none is named, check that DEFECTDOJO_URL points at DefectDojo itself.",
   ],
-  "import-unknown": [
-    "unknown",
-    "The next try looks in DefectDojo whether the import happened before it imports again.",
-  ],
+  "import-unknown": ["unknown", "The next attempt first checks in DefectDojo whether the import happened."],
   "import-refused": [
     "permanent",
-    "The report was refused as native and as generic; see DefectDojo's logs for the parser's error.",
+    "DefectDojo rejected the report as native and as generic; its logs show the parser's error.",
   ],
   "import-incomplete": [
     "permanent",
-    "DefectDojo keeps another number of findings than were sent; compare the test with findings.json.",
+    "DefectDojo stored a different number of findings than were sent; compare the test with findings.json.",
   ],
   "deduplication-unfinished": [
     "transient",
-    "DefectDojo's Celery worker is behind; the job goes on from the finished import.",
+    "DefectDojo's Celery worker lags behind; the job continues from the finished import.",
   ],
-  "read-unstable": ["transient", "The test changed while it was read; the job is tried again by itself."],
+  "read-unstable": ["transient", "The test changed while it was read; the job is retried automatically."],
   "product-type-missing": [
     "permanent",
-    "Create the product type and put the token's user on it; low-privileged tokens may not.",
+    "Create the product type and add the token's user to it; a low-privileged token may not create one.",
   ],
-  "user-missing": ["permanent", "Correct DEFECTDOJO_USERNAME, or leave it out: the token's own user is the lead then."],
+  "user-missing": ["permanent", "Correct DEFECTDOJO_USERNAME, or unset it to make the token's own user the lead."],
   "storage-forbidden": [
     "permanent",
-    "Give the relay read and write on the scan's folder, then redrive; a hook's presigned addresses are good for a while only.",
+    "Grant the relay read and write access to the scan's folder, then redrive; a hook's presigned URLs expire.",
   ],
   "storage-rejected": [
     "permanent",
-    "Look up the code that the object store gives: region, encryption, key or bucket are not as it wants them; then redrive.",
+    "Look up the object store's error code (region, encryption, key or bucket name), fix the cause, then redrive.",
   ],
   "storage-missing": ["permanent", "Check the bucket's name and region, then redrive."],
-  "storage-unavailable": ["transient", "The object store did not answer well; the job is tried again by itself."],
-  "storage-precondition": ["permanent", "Another writer was first; the newer object stays."],
+  "storage-unavailable": ["transient", "The object store failed; the job is retried automatically."],
+  "storage-precondition": ["permanent", "Another writer was faster; the newer object is kept."],
   "key-unavailable": [
     "transient",
-    "Check the secret's or parameter's name, the role's right to read it, and the way to Secrets Manager or SSM.",
+    "Check the name of the secret or parameter, the role's permission to read it, and the network path to Secrets Manager or SSM.",
   ],
-  "queue-unavailable": ["transient", "The queue did not answer well; the message is tried again by itself."],
+  "queue-unavailable": ["transient", "The queue failed; the message is retried automatically."],
   "cluster-refused": [
     "permanent",
-    "Check SCAN_NAME, NAMESPACE and that the service account may get scans and patch scans/status.",
+    "Check SCAN_NAME, NAMESPACE and the service account's permissions: get scans, patch scans/status.",
   ],
-  "cluster-unavailable": ["transient", "The Kubernetes API did not answer well; the request is tried again by itself."],
-  "failures-exhausted": [
-    "permanent",
-    "See the last error in the logs; redrive with `dojo-relay dlq redrive` when it is mended.",
+  "cluster-unavailable": ["transient", "The Kubernetes API failed; the request is retried automatically."],
+  "waits-exhausted": [
+    "transient",
+    "DefectDojo has not finished in all that time: see its Celery worker, then redrive; the job continues from what DefectDojo has.",
   ],
+  "failures-exhausted": ["permanent", "Fix the last error in the logs, then run `dojo-relay dlq redrive`."],
   "config-invalid": ["permanent", "Correct the named environment variables (`dojo-relay doctor` checks them all)."],
   "data-directory-unusable": [
     "permanent",
     "Name in DATA_DIR a directory that the service's user may write to, on a healthy disk with room; nothing in it was changed.",
   ],
-  internal: ["transient", "This is a fault of dojo-relay: please report it with the log line."],
+  internal: ["transient", "This is a bug in dojo-relay: please report it with the log line."],
 } as const satisfies Record<string, readonly [ErrorClass, string]>;
 
 export type Reason = keyof typeof REASONS;

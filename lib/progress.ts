@@ -4,7 +4,7 @@ import type { Receipt } from "./model/receipt.ts";
 
 /**
  * How a job ended:
- * - `synced`, `imported`: done, with a receipt (`imported`: read-only mode).
+ * - `synced`, `imported`: done, with a receipt (`imported`: read-only mode). A resync that finds nothing changed writes nothing; the receipt is the last one.
  * - `done-before`: an earlier delivery had finished it.
  * - `superseded`: a newer upload or another writer owns the findings; nothing was written.
  */

@@ -1,4 +1,5 @@
 import type { DojoConfig } from "./config.ts";
+import { dropUndefined } from "./model/scan.ts";
 import type { FlowSettings } from "./types.ts";
 import { seconds } from "./util/clock.ts";
 
@@ -11,6 +12,10 @@ export function flowSettings(config: DojoConfig): FlowSettings {
     syncBack: config.DEFECTDOJO_SYNC_FINDINGS_BACK,
     syncMode: config.SYNC_MODE,
     scanTypeMap: config.SCAN_TYPE_MAP ?? {},
+    defaults: dropUndefined({
+      productTypeName: config.DEFAULT_PRODUCT_TYPE_NAME,
+      engagementName: config.DEFAULT_ENGAGEMENT_NAME,
+    }),
     limits: { maxFindingsBytes: config.MAX_FINDINGS_BYTES, maxRawResultBytes: config.MAX_RAW_RESULT_BYTES },
     ledger: {
       settleMs: seconds(config.IMPORT_SETTLE_SECONDS),

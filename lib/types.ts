@@ -1,3 +1,4 @@
+import type { OptionDefaults } from "./model/annotations.ts";
 import type { SyncMode } from "./model/receipt.ts";
 import type { ScanTypeMap } from "./model/scan-types.ts";
 import type { Observer } from "./observe.ts";
@@ -44,6 +45,8 @@ export interface FlowSettings {
   readonly syncBack: boolean;
   readonly syncMode: SyncMode;
   readonly scanTypeMap: ScanTypeMap;
+  /** What annotations that are missing mean (`DEFAULT_…`). */
+  readonly defaults?: OptionDefaults;
   readonly limits: ReportLimits;
   readonly ledger: ImportTiming;
   readonly deduplication: DeduplicationTiming;

@@ -32,7 +32,7 @@ interface Held {
  * Shows every message that lies in the dead-letter queue to `visit`, once each, and gives back what it keeps. What arrives meanwhile is left alone: a
  * message that was moved and failed again does not come round again.
  *
- * Of a FIFO group SQS hands out nothing more while one of its messages is hidden, and one that is not hidden comes again and again. So where messages lie
+ * Of a FIFO group SQS hands out nothing more while one of its messages is hidden, and one that is visible is received repeatedly. So where messages lie
  * behind kept ones, these are turned over: sent once more to the end of their group and then removed. Ended between the two, a message is there
  * twice; the next visit knows it by its id and removes one.
  * @returns how many lie behind kept ones and were not shown, where nothing is turned over

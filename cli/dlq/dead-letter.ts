@@ -3,10 +3,9 @@ import { productName } from "../../lib/model/annotations.ts";
 import { decodeJob, type Job } from "../../lib/model/job.ts";
 import { uri } from "../../lib/model/object-keys.ts";
 
-/** The reason of a message that no importer put aside: SQS moved it by the queue's redrive policy. */
+/** The reason of a message that SQS itself moved, by the queue's redrive policy. */
 export const RECEIVED_TOO_OFTEN = "received-too-often";
-const RECEIVED_TOO_OFTEN_ADVICE =
-  "Its importer ended again and again without a word (memory, time, a crash): see its log, then redrive.";
+const RECEIVED_TOO_OFTEN_ADVICE = "Its importer died repeatedly (memory, time, a crash): check its log, then redrive.";
 
 /** A message of the dead-letter queue, as people see it. */
 export interface DeadLetter {

@@ -22,10 +22,10 @@ interface Filters {
 /** Shorter ones may fit more than one message. */
 const SHORTEST_ID = 8;
 
-/** `dojo-relay dlq`: what was put aside, and back with it when its cause is mended. */
+/** `dojo-relay dlq`: inspects, redrives and drops dead letters. */
 export function dlqCommand(): Command {
   return new Command("dlq")
-    .description("look at what was put aside in the dead-letter queue, move it back, or drop it")
+    .description("inspect, redrive or drop messages in the dead-letter queue")
     .addHelpText("after", DLQ_HELP)
     .addCommand(listCommand())
     .addCommand(showCommand())
@@ -236,7 +236,7 @@ Examples:
 
 const REDRIVE_HELP = `
 Message by message: received, sent to the job queue with a fresh deduplication id, deleted. Interrupted at any point it loses
-none. What fails again is put aside again and is not moved a second time. A scan that was imported before is not imported
+none. What fails again returns to the dead-letter queue and is not moved a second time. A scan that was imported before is not imported
 twice.
 
 Examples:

@@ -13,10 +13,10 @@ import type { JobOutcome } from "../../lib/progress.ts";
 import { flowSettings } from "../../lib/settings.ts";
 import { type Clock, systemClock } from "../../lib/util/clock.ts";
 import { type ScanSource, scanFile, scanResource } from "./kubernetes.ts";
-import { type Patience, persist } from "./patience.ts";
 import { presignedHttp } from "./presigned-http.ts";
 import { openPresigned, type PresignedUrls } from "./presigned-storage.ts";
 import { parsePresignedUrl } from "./presigned-url.ts";
+import { type RetryLimits, retry } from "./retry.ts";
 import { makeScratch } from "./scratch.ts";
 
 export interface HookRun {
@@ -45,7 +45,7 @@ const PATCH_GRACE_MS = 60_000;
 /**
  * What the reference hook does, by the relay's own flow: the Scan, its results behind presigned addresses, the import, in read-and-write mode the findings with
  * DefectDojo's verdicts and the counts in the Scan's status.
- * @throws RelayError after which the hook has failed; started again, it goes on from what is done
+ * @throws RelayError the hook failed; a restart continues from what is done
  */
 export async function runHook(run: HookRun): Promise<HookResult> {
   const { env, log, clock = systemClock } = run;
@@ -58,21 +58,21 @@ export async function runHook(run: HookRun): Promise<HookResult> {
       ? await scanResource(config, env, config.IS_DEV ?? config.DEFECTDOJO_IS_DEV, run.rootFolder)
       : scanFile(run.scan);
   const deadline = clock.now() + config.HOOK_TIMEOUT_SECONDS * 1000;
-  const patience: Patience = { clock, log, deadline, maxFailures: config.MAX_FAILURES };
+  const limits: RetryLimits = { clock, log, deadline, maxFailures: config.MAX_FAILURES };
 
-  const scan = parseSidecar(await persist(() => source.read(), patience), source.name);
+  const scan = parseSidecar(await retry(() => source.read(), limits), source.name);
   const unwanted = whyUnwanted(scan, config, source);
   if (unwanted !== undefined) {
     log.info(`nothing is imported: ${unwanted}`, { scan: source.name });
     return { scan, outcome: unwanted, patched: false };
   }
-  const { outcome, receipt, why } = await importScan(urls, scan, config, dojo, patience, env);
+  const { outcome, receipt, why } = await importScan(urls, scan, config, dojo, limits, env);
   if (outcome === "superseded") {
     // No failure: the operator would start the hook again, which would take what is there now for its own and write over it.
     log.error("findings.json is not written: somebody else changed it meanwhile", { object: urls.findings.where, why });
     return { scan, outcome, patched: false };
   }
-  const patched = receipt?.outcome === "synced" && (await patchStatus(source, receipt, patience));
+  const patched = receipt?.outcome === "synced" && (await patchStatus(source, receipt, limits));
   return { scan, outcome, patched, ...(receipt === undefined ? {} : { receipt }) };
 }
 
@@ -81,11 +81,11 @@ async function importScan(
   found: Scan,
   config: HookConfig,
   dojo: DefectDojo,
-  patience: Patience,
+  limits: RetryLimits,
   env: Env,
 ): Promise<JobOutcome> {
-  const { clock, deadline } = patience;
-  const log = withFields(patience.log, { object: urls.findings.where });
+  const { clock, deadline } = limits;
+  const log = withFields(limits.log, { object: urls.findings.where });
   const settings = flowSettings(config);
   const syncBack = settings.syncBack && urls.findingsUpload !== undefined;
   const rawResultFile = found.rawResultFile ?? (urls.raw.name === "" ? undefined : urls.raw.name);
@@ -101,7 +101,7 @@ async function importScan(
       folder,
       keepOriginal: settings.syncMode !== "replace",
     };
-    const { storage, job } = await persist(() => openPresigned(urls, options), patience);
+    const { storage, job } = await retry(() => openPresigned(urls, options), limits);
     const ports = {
       storage,
       dojo,
@@ -111,7 +111,7 @@ async function importScan(
       pending: checkpointStore(storage, log),
     };
     const delivery = { remainingMs: () => deadline - clock.now() };
-    return await persist(
+    return await retry(
       () =>
         importJob(
           { version: 1, kind: "import", ...job, scan, keyedBy: "upload" },
@@ -119,21 +119,21 @@ async function importScan(
           { ...settings, syncBack },
           delivery,
         ),
-      patience,
+      limits,
     );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function patchStatus(source: ScanSource, receipt: Receipt, patience: Patience): Promise<boolean> {
+async function patchStatus(source: ScanSource, receipt: Receipt, limits: RetryLimits): Promise<boolean> {
   const { patchFindings } = source;
   if (patchFindings === undefined) {
-    patience.log.info("the Scan is a file: its status is not patched", { scan: source.name });
+    limits.log.info("the Scan is a file: its status is not patched", { scan: source.name });
     return false;
   }
-  const deadline = Math.max(patience.deadline, patience.clock.now() + PATCH_GRACE_MS);
-  await persist(() => patchFindings(receipt.findings), { ...patience, deadline });
+  const deadline = Math.max(limits.deadline, limits.clock.now() + PATCH_GRACE_MS);
+  await retry(() => patchFindings(receipt.findings), { ...limits, deadline });
   return true;
 }
 

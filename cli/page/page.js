@@ -94,6 +94,10 @@ function toRow(scan) {
   const name = element("td", {}, element("span", {}, scan.scan), element("span", { className: "why" }, scan.scanType));
   const state = element("td", {}, element("span", { className: `state ${scan.state}` }, STATES[scan.state]));
   if (scan.why) state.append(element("span", { className: "why" }, scan.why));
+  if (scan.unknownAnnotations)
+    state.append(
+      element("span", { className: "why" }, `${scan.unknownAnnotations} unknown annotations (see the receipt)`),
+    );
   if (scan.advice) state.append(element("span", { className: "why" }, scan.advice));
   if (scan.state === "failed") state.append(redriveButton(scan));
   if (scan.findings === undefined) state.colSpan = 9; // there are no counts beside it

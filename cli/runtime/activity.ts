@@ -1,4 +1,5 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
+import { isOfUnknownAnnotation } from "../../lib/model/annotations.ts";
 import { lossOf } from "../../lib/model/receipt.ts";
 import type { Progress } from "../../lib/progress.ts";
 
@@ -18,6 +19,8 @@ export interface SeenScan {
   readonly duplicates?: number;
   readonly falsePositives?: number;
   readonly testUrl?: string;
+  /** Annotations of the Scan that are not known; missing where there are none. */
+  readonly unknownAnnotations?: number;
   /** Why it waits, failed or was superseded, and what to do. */
   readonly why?: string;
   readonly advice?: string;
@@ -83,6 +86,7 @@ function toSeen(progress: Progress, now: Date): SeenScan {
     duplicates: receipt.duplicates,
     falsePositives: receipt.falsePositives,
     testUrl: receipt.test.url,
+    ...unknownIn(receipt.warnings),
     ...told([receipt.fellBack, lossOf(receipt)]),
   };
 }
@@ -91,4 +95,9 @@ function toSeen(progress: Progress, now: Date): SeenScan {
 function told(parts: readonly (string | undefined)[]): { why?: string } {
   const why = parts.filter((part) => part !== undefined).join("; ");
   return why === "" ? {} : { why };
+}
+
+function unknownIn(warnings: readonly string[]): { unknownAnnotations?: number } {
+  const unknownAnnotations = warnings.filter(isOfUnknownAnnotation).length;
+  return unknownAnnotations === 0 ? {} : { unknownAnnotations };
 }

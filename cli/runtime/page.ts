@@ -25,7 +25,7 @@ const redriveRequest = jsonText(z.object({ id: z.string() }));
 
 export interface PageOptions {
   readonly activity: Activity;
-  /** Moves a put-aside scan's messages back to the queue. @returns how many */
+  /** Moves a scan's dead letters back to the queue. @returns how many */
   readonly redrive: (id: string) => Promise<number>;
   readonly dojoUrl: () => string;
 }

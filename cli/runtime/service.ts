@@ -21,6 +21,7 @@ import { fifo } from "../dlq/fifo.ts";
 import { redriveDeadLetters } from "../dlq/redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
 import { activity } from "./activity.ts";
+import { startFollower } from "./follower.ts";
 import { GUARDED_PATHS, pageRoutes } from "./page.ts";
 import { startPoller } from "./poller.ts";
 import { precedence } from "./precedence.ts";
@@ -210,6 +211,9 @@ async function start(
       metrics,
     });
     closers.push(() => poller.stop(SHUTDOWN_GRACE_MS));
+    const where = { ...env, ...aws, QUEUE_URL: config.QUEUE_URL, BUCKET: service.BUCKET };
+    const follower = startFollower(where, { log, metrics }, { s3, sqs });
+    closers.push(follower.stop);
     ready = poller.ready;
     return {
       url: receiver.url,
@@ -232,7 +236,7 @@ async function start(
 /** 127.0.0.0/8, ::1 and localhost. */
 const isLoopback = (host: string) => /^(?:127(?:\.\d+){3}|::1|localhost)$/i.test(host);
 
-/** What is no JSON stays text: ingest puts it aside. */
+/** Invalid JSON stays text: ingest dead-letters it. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -31,7 +31,7 @@ export function importerHandler(ports: RecordPorts, settings: RecordSettings) {
       skipGroupOnError: true,
       throwOnFullBatchFailure: false,
     });
-    await giveBack(event, response, tried, ports);
+    await releaseUnfinished(event, response, tried, ports);
     return response;
   };
 }
@@ -40,7 +40,7 @@ export function importerHandler(ports: RecordPorts, settings: RecordSettings) {
  * Messages behind a failed one of their group were not tried. They are made visible at once: as long as they are hidden, SQS hands out nothing of the
  * group, the failed one included.
  */
-async function giveBack(
+async function releaseUnfinished(
   event: SQSEvent,
   { batchItemFailures }: SQSBatchResponse,
   tried: ReadonlySet<string>,

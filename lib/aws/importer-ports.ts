@@ -2,6 +2,7 @@ import type { Env, ImporterConfig } from "../config.ts";
 import { dojoPort } from "../defectdojo/dojo-port.ts";
 import type { RecordPorts } from "../importer/settle-message.ts";
 import type { Observer } from "../observe.ts";
+import { testIndex } from "../ports/test-index.ts";
 import { type Clients, ingestPorts } from "./ingest-ports.ts";
 
 /** What the importer reaches the world through. */
@@ -11,5 +12,8 @@ export function importerPorts(
   clients: Clients,
   proxyEnv: Env,
 ): RecordPorts {
-  return { ...ingestPorts(config, observer, clients), dojo: dojoPort(config, proxyEnv) };
+  const ports = ingestPorts(config, observer, clients);
+  const dojo = dojoPort(config, proxyEnv);
+  const index = (bucket: string) => testIndex(ports.storage, bucket, (testId) => dojo.url("test", testId));
+  return { ...ports, dojo, index };
 }

@@ -1,17 +1,27 @@
 import * as z from "zod";
 import { RelayError } from "../errors.ts";
-import type { Engagement, EngagementWanted, Named, Product, ProductWanted, User } from "../ports/defectdojo.ts";
+import { dropUndefined } from "../model/scan.ts";
+import type {
+  Engagement,
+  EngagementWanted,
+  LimitedOptions,
+  Named,
+  Product,
+  ProductWanted,
+  User,
+} from "../ports/defectdojo.ts";
 import type { DojoApi } from "./api.ts";
 import { createOrFind } from "./create-or-find.ts";
 import { environmentNamed } from "./environments.ts";
 import { orchestrationField } from "./orchestration.ts";
+import { checkParameters } from "./parameters.ts";
 import { remembered } from "./remembered.ts";
 import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
 
 const LARGEST_PAGE = 250;
 
 /**
- * What a test is filed under: users, product types, products, engagements. Ids that were found are remembered for a while, as asking for a
+ * The objects above a test: users, product types, products, engagements. Ids that were found are remembered for a while, as asking for a
  * product costs with its history; the engagement is looked up each time, and shows that its product is still there.
  */
 export function dojoCatalog(api: DojoApi) {
@@ -33,6 +43,7 @@ export function dojoCatalog(api: DojoApi) {
         for await (const found of api.list("test_types/", { name }, named)) if (found.name === name) return true;
         return false;
       }),
+    checkParameters: (options: LimitedOptions) => checkParameters(api, known, options),
     environment: (name: string) => environmentNamed(api, known, name),
     engagement: (wanted: EngagementWanted) =>
       findEngagement(api, wanted, untouched.delete(wanted.productId), () =>
@@ -84,16 +95,23 @@ function missingProductType(which: string, why: string, cause?: unknown): RelayE
  */
 async function findProduct(
   api: DojoApi,
-  { name, description, tags, productTypeId }: ProductWanted,
+  { name, description, tags, productTypeId, businessCriticality }: ProductWanted,
   made: Set<number>,
 ): Promise<Product> {
   const query = { product_name: name, related_fields: true, limit: 1, o: "id" };
   const { results } = await api.get("findings/", query, page(z.unknown()));
   const related = relatedProduct.safeParse(results[0]);
-  const filed = related.success ? related.data.related_fields.test.engagement.product : undefined;
-  if (filed?.name === name) return { id: filed.id, name, productTypeId: filed.prod_type.id };
+  const found = related.success ? related.data.related_fields.test.engagement.product : undefined;
+  if (found?.name === name) return { id: found.id, name, productTypeId: found.prod_type.id };
   const create = async () => {
-    const created = await api.post("products/", { name, description, prod_type: productTypeId, tags }, product);
+    const created = await api.post(
+      "products/",
+      {
+        ...{ name, description, prod_type: productTypeId, tags },
+        ...dropUndefined({ business_criticality: businessCriticality }),
+      },
+      product,
+    );
     made.add(created.id);
     return toProduct(created);
   };
@@ -138,7 +156,7 @@ async function findEngagement(
   if (first.id < created.id) {
     await api.transport.request("DELETE", `engagements/${created.id}/`, { expect: [403, 404] });
   }
-  return toEngagement(first);
+  return { ...toEngagement(first), isNew: first.id === created.id };
 }
 
 /** As secureCodeBox's Java hook makes them: it finds only those that none of the four checklists is for. */
@@ -159,6 +177,7 @@ const engagementRow = (wanted: EngagementWanted) => ({
   threat_model: false,
   api_test: false,
   check_list: false,
+  ...dropUndefined({ source_code_management_uri: wanted.sourceCodeManagementUri }),
 });
 
 const toUser = (raw: z.output<typeof user>): User => ({

@@ -8,7 +8,7 @@ import { countFindings, toStatistics } from "./counts.ts";
 import { neverSent } from "./errors.ts";
 import { findingPages } from "./findings.ts";
 import type { Transport } from "./http.ts";
-import { detectLocationMode, type LocationMode } from "./locations.ts";
+import { locationModes } from "./location-modes.ts";
 import { importAnswer, test } from "./schemas.ts";
 
 export interface ClientOptions {
@@ -22,14 +22,7 @@ export interface ClientOptions {
 export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: ClientOptions): DefectDojo {
   const api = dojoApi(transport);
   const catalog = dojoCatalog(api);
-  let mode: Promise<LocationMode> | undefined;
-  const locationMode = () => {
-    mode ??= detectLocationMode(api).catch((error: unknown) => {
-      mode = undefined;
-      throw error;
-    });
-    return mode;
-  };
+  const modes = locationModes(api);
 
   return {
     ...catalog,
@@ -44,7 +37,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
       api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
     countFindings: (testId, known) => countFindings(api, testId, known),
     findingPages: async function* (testId, expected) {
-      if (expected !== 0) yield* findingPages(api, await locationMode(), testId, readConcurrency, expected);
+      if (expected !== 0) yield* findingPages(api, modes, testId, readConcurrency, expected);
     },
     updateTest: async (testId, change) => toTest(await api.patch(`tests/${testId}/`, toPatch(change), test)),
     deleteTest: async (testId) => {
@@ -63,7 +56,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
  * (https://github.com/DefectDojo/django-DefectDojo/issues/5312).
  */
 async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportAnswer> {
-  const flags = { active: request.active, verified: request.verified };
+  const flags = { active: request.active, verified: request.verified, ...request.flags };
   const fields: (readonly [string, string])[] = [
     ["scan_type", request.scanType],
     ["engagement", String(request.engagementId)],

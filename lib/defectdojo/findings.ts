@@ -2,6 +2,7 @@ import { RelayError } from "../errors.ts";
 import type { DojoFinding, FindingPage } from "../ports/defectdojo.ts";
 import { type DojoApi, idGroups } from "./api.ts";
 import { listGuard } from "./list-guard.ts";
+import { deniesMode, type LocationModes } from "./location-modes.ts";
 import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
 import { findingsPage, type RawFinding } from "./schemas.ts";
 
@@ -25,7 +26,7 @@ interface Part {
  */
 export async function* findingPages(
   api: DojoApi,
-  mode: LocationMode,
+  modes: LocationModes,
   testId: number,
   concurrency: number,
   expected: number | undefined,
@@ -34,7 +35,7 @@ export async function* findingPages(
   const inOrder = idsInOrder(testId);
   let total = expected;
   let offset = 0;
-  const read = (part: Part) => readPage(api, mode, testId, part);
+  const read = (part: Part) => readPage(api, modes, testId, part);
   const start = () => {
     const part = { offset, limit: PAGE_SIZE };
     const page = read(part);
@@ -109,12 +110,25 @@ function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, t
   throw new RelayError("read-unstable", message, { object: `test ${testId}` });
 }
 
-async function readPage(
-  api: DojoApi,
-  mode: LocationMode,
-  testId: number,
-  { offset, limit }: Part,
-): Promise<FindingPage> {
+/** A page in the mode that the server is in: where its answer does not fit the one it was last found in, that is looked up again, once. */
+async function readPage(api: DojoApi, modes: LocationModes, testId: number, part: Part): Promise<FindingPage> {
+  const mode = await modes.current();
+  let read: { page: FindingPage; unlocated: boolean } | undefined;
+  let refusal: unknown;
+  try {
+    read = await readPageIn(api, mode, testId, part);
+    if (!read.unlocated) return read.page;
+  } catch (error) {
+    if (!deniesMode(error)) throw error;
+    refusal = error;
+  }
+  const now = await modes.again(mode);
+  if (now !== mode) return (await readPageIn(api, now, testId, part)).page;
+  if (read === undefined) throw refusal;
+  return read.page;
+}
+
+async function readPageIn(api: DojoApi, mode: LocationMode, testId: number, { offset, limit }: Part) {
   const answer = await api.get(
     "findings/",
     { test: testId, o: "id", limit, ...(offset === 0 ? {} : { offset }), ...alongside(mode) },
@@ -139,11 +153,12 @@ async function readPage(
       : await locate(api, all, mode);
   const originals = all.filter(({ id }) => originalIds.has(id));
   const convert = (finding: RawFinding) => toFinding(finding, locations.get(finding.id) ?? []);
-  return {
+  const page: FindingPage = {
     total: answer.count,
     findings: own.map(convert),
     originals: new Map(originals.map((finding) => [finding.id, convert(finding)])),
   };
+  return { page, unlocated: all.some(({ id, endpoints }) => endpoints?.[0] !== undefined && !locations.has(id)) };
 }
 
 /** Findings of any test by their ids; those that are gone or not to be seen are missing. */
@@ -192,6 +207,10 @@ function toFinding(raw: RawFinding, locations: readonly string[]): DojoFinding {
     mitigated: raw.is_mitigated ?? false,
     active: raw.active ?? false,
     verified: raw.verified ?? false,
+    underReview: raw.under_review ?? false,
+    mitigatedBy: raw.mitigated_by ?? undefined,
+    lastReviewedAt: raw.last_reviewed || undefined,
+    lastReviewedBy: raw.last_reviewed_by ?? undefined,
     locations,
   };
 }

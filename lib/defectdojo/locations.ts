@@ -116,7 +116,8 @@ export function locateEndpoints(
   const linksOf = new Map(findings.map(({ id, endpoints }) => [id, (endpoints ?? []).slice(0, MOST_LOCATIONS)]));
   return located(linksOf, (link) => {
     const parsed = endpoint.safeParse(endpoints[String(link)]);
-    return parsed.success ? endpointUrl(parsed.data) : undefined;
+    // A link of locations mode, read as an endpoint, has no host.
+    return parsed.success && parsed.data.host !== "" ? endpointUrl(parsed.data) : undefined;
   });
 }
 

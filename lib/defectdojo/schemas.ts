@@ -96,11 +96,15 @@ export const finding = z.object({
   is_mitigated: z.boolean().nullish(),
   active: z.boolean().nullish(),
   verified: z.boolean().nullish(),
+  under_review: z.boolean().nullish(),
+  mitigated_by: id.nullish(),
+  last_reviewed: text,
+  last_reviewed_by: id.nullish(),
   endpoints: z.array(id).nullish(),
 });
 export type RawFinding = z.infer<typeof finding>;
 
-/** `related_fields=true` of a finding: where it is filed. */
+/** `related_fields=true` of a finding: the objects above it. */
 export const relatedProduct = z.object({
   related_fields: z.object({
     test: z.object({

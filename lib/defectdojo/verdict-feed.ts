@@ -16,6 +16,10 @@ const moved = z.object({
   created: z.string(),
   last_status_update: z.string().nullish(),
   duplicate: z.boolean(),
+  false_p: z.boolean().nullish(),
+  out_of_scope: z.boolean().nullish(),
+  risk_accepted: z.boolean().nullish(),
+  is_mitigated: z.boolean().nullish(),
 });
 const placed = z.object({ id: z.number().int(), test: z.number().int() });
 
@@ -44,6 +48,7 @@ async function* statusChanges(api: DojoApi): AsyncGenerator<readonly StatusChang
       changedAt: raw.last_status_update ?? raw.created,
       createdAt: raw.created,
       duplicate: raw.duplicate,
+      judged: [raw.false_p, raw.out_of_scope, raw.risk_accepted, raw.is_mitigated].includes(true),
     }));
     offset += results.length;
     if (results.length === 0 || offset >= count) return;

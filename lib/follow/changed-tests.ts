@@ -9,6 +9,10 @@ const MARGIN_MS = 60_000;
 /** A finding that was created and changed within this is new, not judged. Milliseconds. */
 const NEW_MS = 1_000;
 
+/** Verdicts given within that time show by themselves. */
+const isNew = ({ changedAt, createdAt, judged }: StatusChange) =>
+  !judged && Date.parse(changedAt) - Date.parse(createdAt) < NEW_MS;
+
 /** What a round found in the feed. */
 export interface FeedReading {
   /** Tests with a verdict that changed, and the time of the newest change: ISO 8601. */
@@ -46,7 +50,7 @@ export async function readFeed(feed: VerdictFeed, state: FollowState, now: numbe
     const before = state.handled[id];
     if (before !== undefined && Date.parse(before) >= Date.parse(change.changedAt)) continue;
     changes++;
-    if (Date.parse(change.changedAt) - Date.parse(change.createdAt) < NEW_MS) {
+    if (isNew(change)) {
       note(grown, change.testId, change.createdAt);
       continue;
     }

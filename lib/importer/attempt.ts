@@ -3,11 +3,14 @@ import type { ImportOptions } from "../model/annotations.ts";
 import type { ScanJob } from "../model/job.ts";
 import type { Scan } from "../model/scan.ts";
 import type { Engagement, ImportAnswer, ImportStatistics, Named, Product, User } from "../ports/defectdojo.ts";
+import type { TestIndex } from "../ports/test-index.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
 
 export interface ImportPorts extends FlowPorts {
   readonly pending: CheckpointStore;
+  /** Index of tests by bucket; undefined where only the scan's own objects can be written (the hook). */
+  readonly index?: ((bucket: string) => TestIndex) | undefined;
   /** The Scan that lies beside the findings now; undefined where nobody can read it. */
   readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
   /** Told the job with the key that it goes by, as soon as that is settled. */

@@ -6,6 +6,7 @@ import { checkpointOf, type ObjectRef, uri } from "../model/object-keys.ts";
 import type { Log } from "../observe.ts";
 import { readSmall } from "../ports/read-small.ts";
 import type { Condition, Storage } from "../ports/storage.ts";
+import { believable } from "./believable.ts";
 
 /**
  * What has to be known of a job between its deliveries and is neither in DefectDojo nor in the findings: `defectdojo.pending.json`
@@ -26,13 +27,13 @@ const checkpointSchema = z.object({
   repairs: z.array(z.string()).optional(),
   repairCount: z.number().int().optional(),
   /** How often DefectDojo's parser failed on the report as `scanType`. */
-  refusals: z.number().int().default(0),
+  refusals: z.number().int().min(0).default(0),
   /** Why the report is imported as Generic Findings Import instead. */
   fellBack: z.string().optional(),
   /** How far a running import was, and since when it is no further. ISO 8601. */
   progress: z.object({ testId: z.number(), findings: z.number(), since: z.string() }).optional(),
   /** Deliveries of this message that ended in waiting, not in failure. */
-  waits: z.object({ messageId: z.string(), count: z.number().int() }).optional(),
+  waits: z.object({ messageId: z.string(), count: z.number().int().min(0) }).optional(),
   /** The last failure, for people. */
   lastError: z.object({ reason: z.string(), message: z.string(), at: z.string() }).optional(),
 });
@@ -54,13 +55,14 @@ export interface JobCheckpoint {
   keep(): Promise<void>;
 }
 
-/** Reads the job's checkpoint, or begins one. */
+/** Reads the job's checkpoint as far as it can be believed, or begins one. @param readAt milliseconds since the epoch */
 export async function openCheckpoint(
   store: CheckpointStore,
   findings: ObjectRef,
   jobKey: string,
+  readAt: number,
 ): Promise<JobCheckpoint> {
-  let now = await store.read(findings, jobKey);
+  let now = believable(await store.read(findings, jobKey), readAt);
   let remembered = false;
   const save = async (change: Partial<Checkpoint>) => {
     now = { ...now, ...change };

@@ -4,6 +4,7 @@ import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { Attempt, Claimed } from "./attempt.ts";
+import { waitsOf } from "./believable.ts";
 import type { CheckpointStore } from "./checkpoint.ts";
 import { whoOwns } from "./who-owns.ts";
 
@@ -29,13 +30,14 @@ export async function claim(attempt: Attempt): Promise<Claimed | JobOutcome> {
  */
 export async function refuseAfterDeaths(job: Job, { message }: Delivery, checkpoints: CheckpointStore): Promise<void> {
   if (message === undefined || message.receiveCount - 1 < message.maxFailures) return;
-  const { waits, lastError } = await checkpoints.read(job, jobKey(job));
-  const failures = message.receiveCount - 1 - (waits?.messageId === message.messageId ? waits.count : 0);
+  const checkpoint = await checkpoints.read(job, jobKey(job));
+  const { lastError } = checkpoint;
+  const failures = message.receiveCount - 1 - waitsOf(checkpoint, message);
   if (failures < message.maxFailures) return;
   const before = lastError === undefined ? "" : `; the last error before was: ${lastError.message}`;
   throw new RelayError(
     "failures-exhausted",
-    `${uri(job)}: ${failures} deliveries failed; in the last of them the importer died without a word${before}`,
+    `${uri(job)}: ${failures} deliveries failed; in the last one the importer died without an error${before}`,
     { object: uri(job) },
   );
 }

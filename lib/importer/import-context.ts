@@ -1,7 +1,8 @@
 import { RelayError } from "../errors.ts";
 import type { ImportOptions } from "../model/annotations.ts";
-import type { Scan } from "../model/scan.ts";
-import type { DefectDojo, Named, Product } from "../ports/defectdojo.ts";
+import { uri } from "../model/object-keys.ts";
+import { dropUndefined, type Scan } from "../model/scan.ts";
+import type { DefectDojo, Engagement, Named, Product } from "../ports/defectdojo.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { ImportContext, Prepared } from "./attempt.ts";
 
@@ -20,7 +21,9 @@ export interface Wanted {
 /** Finds or creates what an attempt's test belongs to. */
 export async function locate({ ports, job, options, settings }: Prepared): Promise<ImportContext> {
   const now = new Date(ports.clock.now());
-  return await resolveImportContext({ dojo: ports.dojo, scan: job.scan, options, settings, now });
+  const context = await resolveImportContext({ dojo: ports.dojo, scan: job.scan, options, settings, now });
+  for (const warning of context.warnings) ports.log.warn(warning, { object: uri(job) });
+  return context;
 }
 
 /** Finds or creates everything that a test belongs to. */
@@ -31,6 +34,7 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
     return username === undefined || lowPrivileged ? await dojo.user() : await dojo.userNamed(username);
   };
   // Before anything is made: an unknown one is refused by the import only, and on 2.34 as a server error.
+  await dojo.checkParameters(options);
   const environment = options.environment === undefined ? undefined : await dojo.environment(options.environment);
   const [lead, wantedType] = await Promise.all([
     findLead(),
@@ -41,11 +45,12 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
     description: options.productDescription,
     tags: options.productTags,
     productTypeId: wantedType.id,
+    ...dropUndefined({ businessCriticality: options.productBusinessCriticality }),
   });
   const elsewhere = product.productTypeId !== wantedType.id;
   const productType = elsewhere ? await typeOf(dojo, product) : wantedType;
   const today = day(now);
-  const start = day(new Date(scan.createdAt ?? now));
+  const dates = engagementDates(options, day(new Date(scan.createdAt ?? now)), today);
   const engagement = await dojo.engagement({
     productId: product.id,
     name: options.engagementName,
@@ -54,14 +59,30 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
     branchTag: options.branchTag ?? options.engagementVersion,
     deduplicateOnEngagement: options.deduplicateOnEngagement,
     leadId: lead.id,
-    start: start <= today ? start : today,
-    end: today,
+    ...dates,
     orchestrated: !lowPrivileged,
+    ...dropUndefined({ sourceCodeManagementUri: options.sourceCodeManagementUri }),
   });
-  const warnings = elsewhere
-    ? [`product ${JSON.stringify(product.name)} is in product type ${JSON.stringify(productType.name)} and stays there`]
-    : [];
+  const warnings = [
+    elsewhere &&
+      `product ${JSON.stringify(product.name)} is in product type ${JSON.stringify(productType.name)} and stays there`,
+    closesNothing(options, engagement) &&
+      `close-old-findings closes nothing: engagement ${JSON.stringify(engagement.name)} was made for this import; annotate close-old-findings-product-scope, or give all runs one engagement-name`,
+  ].filter((warning) => typeof warning === "string");
   return { lead, productType, product, engagement, environment, warnings };
+}
+
+/** Old findings are looked for in the engagement alone: one that was made for this import has none. */
+function closesNothing(options: ImportOptions, { isNew }: Engagement): boolean {
+  return options.closeOldFindings && options.closeOldFindingsProductScope !== true && isNew === true;
+}
+
+/** From the scan's day to today, or as annotated; DefectDojo refuses an end before the start. yyyy-mm-dd. */
+function engagementDates({ engagementEndDate, engagementDays }: ImportOptions, scanned: string, today: string) {
+  const start = scanned <= today ? scanned : today;
+  const after = day(new Date(Date.parse(start) + (engagementDays ?? 0) * 24 * 60 * 60 * 1000));
+  const end = engagementEndDate ?? (engagementDays === undefined ? today : after);
+  return { start, end: end < start ? start : end };
 }
 
 /** The product's own type, by its id alone where the token may not see it. */

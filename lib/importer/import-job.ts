@@ -10,6 +10,7 @@ import { claim } from "./claim.ts";
 import { describeInDojo } from "./describe-test.ts";
 import { ensureImported } from "./ensure-imported.ts";
 import { withFreshIds } from "./import-context.ts";
+import { indexTest } from "./index-test.ts";
 import { prepare } from "./prepare.ts";
 
 /**
@@ -40,6 +41,7 @@ async function work(claimed: Claimed): Promise<JobOutcome> {
   const imported = await withFreshIds(ensureImported, prepared);
   const deduplicated = await awaitDeduplication(imported);
   await describeInDojo(deduplicated);
+  await indexTest(deduplicated);
   return await writeBack(deduplicated);
 }
 

@@ -90,11 +90,13 @@ async function runJob(
   delivery: Delivery,
 ): Promise<JobOutcome> {
   const currentScan = () => readSidecar(ports.storage, job, settings.ingest).catch(unreadable);
-  if (hasScan(job)) {
-    if (job.kind === "import") return await importJob(job, { ...ports, currentScan }, settings.flow, delivery);
+  if (job.kind === "resync") {
     await refuseAfterDeaths(job, delivery, ports.pending);
-    return await resyncJob(job, ports, settings.flow);
+    // `follow` knows the test and its scan's place, not the Scan.
+    const scan = job.scan ?? (await readSidecar(ports.storage, job, settings.ingest));
+    return await resyncJob({ ...job, scan }, ports, settings.flow);
   }
+  if (hasScan(job)) return await importJob(job, { ...ports, currentScan }, settings.flow, delivery);
   // Its key is settled once the sidecar is read.
   const { bucket, key, etag, versionId, sequencer } = job;
   const created = { bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined };

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Deferral, MARGIN_MS } from "../deferral.ts";
 import { RelayError, toRelayError } from "../errors.ts";
+import { importFlags } from "../model/annotations.ts";
 import { uri } from "../model/object-keys.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
@@ -125,6 +126,7 @@ function importRequest(
   const timeoutMs = delivery.remainingMs() - MARGIN_MS;
   if (timeoutMs < 1_000) throw new Deferral("no time is left to send the report", 0);
   const now = new Date(ports.clock.now());
+  const flags = importFlags(options);
   const [today, scanned] = [day(now), day(new Date(job.scan.finishedAt ?? job.scan.createdAt ?? now))];
   return {
     scanType: made.scanType,
@@ -141,7 +143,9 @@ function importRequest(
     // It would take the place of each finding's own date in a generic report.
     // Today is tomorrow yet for a DefectDojo west of here, which refuses it: left out, it takes its own today.
     ...(made.scanType === GENERIC || scanned >= today ? {} : { scanDate: scanned }),
+    flags,
     ...dropUndefined({
+      scanDate: options.scanDate,
       active: options.active,
       verified: options.verified,
       service: options.service,

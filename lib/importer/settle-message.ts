@@ -1,5 +1,5 @@
 import { Deferral } from "../deferral.ts";
-import { describeError, type RelayError, toRelayError } from "../errors.ts";
+import { describeError, RelayError, toRelayError } from "../errors.ts";
 import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { deadLetter } from "../ports/dead-letter.ts";
@@ -7,6 +7,8 @@ import type { Queue } from "../ports/queue.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { FlowPorts } from "../types.ts";
 import { backoffSeconds } from "../util/backoff.ts";
+import type { ImportPorts } from "./attempt.ts";
+import { MOST_WAITS, waitsOf } from "./believable.ts";
 import type { Checkpoint, CheckpointStore } from "./checkpoint.ts";
 import type { RecordSettings } from "./settings.ts";
 
@@ -23,6 +25,7 @@ export interface JobMessage {
 export interface RecordPorts extends FlowPorts {
   readonly queue: Queue;
   readonly dlq: Queue;
+  readonly index?: ImportPorts["index"];
 }
 
 /** How a message ended: `settled` is to be deleted, `again` comes back after its visibility timeout. */
@@ -48,18 +51,24 @@ export async function settle(error: unknown, tried: Tried): Promise<RecordOutcom
   const { message, ports, settings, checkpoints, job } = tried;
   await ports.queue.changeVisibility(message.receiptHandle, settings.heartbeatSeconds);
   const checkpoint = job === undefined ? undefined : await readCheckpoint(job, tried);
-  const waits = checkpoint?.waits?.messageId === message.messageId ? checkpoint.waits.count : 0;
-  if (error instanceof Deferral && job !== undefined) {
+  const waits = waitsOf(checkpoint, message);
+  if (error instanceof Deferral && job !== undefined && waits < MOST_WAITS) {
     // Counted, so that deliveries less waits are failures, those included in which the function died.
     const counted = { waits: { messageId: message.messageId, count: waits + 1 } };
     if (checkpoint !== undefined) await checkpoints.amend(job, checkpoint.jobKey, counted, true);
     return await defer(error, job, tried);
   }
-  const failure = toRelayError(error, job === undefined ? undefined : uri(job));
+  const failure = error instanceof Deferral ? waitedTooOften(error, job) : toRelayError(error, job && uri(job));
   // Without its checkpoint nobody knows how often the job only waited: it is not given up by its count then.
   const failures = job !== undefined && checkpoint === undefined ? 1 : message.receiveCount - waits;
   const final = failure.errorClass === "permanent" || failures >= settings.maxFailures;
   return await (final ? giveUp : retry)(failure, failures, checkpoint, tried);
+}
+
+/** A wait that has lasted for {@link MOST_WAITS} deliveries is a failure from then on: else it could last for ever. */
+function waitedTooOften(error: Deferral, job: Job | undefined): RelayError {
+  const message = `${error.message}: it was waited for in ${MOST_WAITS} deliveries`;
+  return new RelayError("waits-exhausted", message, { cause: error, ...(job && { object: uri(job) }) });
 }
 
 async function defer(error: Deferral, job: Job, { message, ports }: Tried): Promise<RecordOutcome> {

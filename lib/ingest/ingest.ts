@@ -8,7 +8,7 @@ import type { Queue } from "../ports/queue.ts";
 import type { Clock } from "../util/clock.ts";
 import { enqueue, type MakeJobPorts, makeJob } from "./make-job.ts";
 import { type Notification, parseNotification } from "./notifications.ts";
-import { pack, rawAside, rawText, splitTooMany } from "./raw-notifications.ts";
+import { pack, rawDeadLetter, rawText, splitTooMany } from "./raw-notifications.ts";
 import type { IngestSettings } from "./settings.ts";
 import { tellUnrecognised } from "./unrecognised.ts";
 
@@ -28,23 +28,24 @@ export interface IngestResult {
 }
 
 /**
- * A notification's findings, each as a job into the queue. One bad piece does not stop the others: what no retry can mend is put aside in the
+ * A notification's findings, each as a job into the queue. One bad piece does not stop the others: what no retry can fix goes to the
  * dead-letter queue, what one may mend is given back as `failed`.
  */
 export async function ingest(event: unknown, ports: IngestPorts, settings: IngestSettings): Promise<IngestResult> {
   const { log, metrics } = ports;
   const enqueued: string[] = [];
   const failed: { error: RelayError; messageId: string | undefined }[] = [];
-  let [ignored, aside] = [0, 0];
+  let [ignored, deadLettered] = [0, 0];
   const all = newestOfEachKey(parseNotification(event));
   metrics.add("NotificationsReceived", all.length);
   const { now, tooMany } = splitTooMany(all, (one) => takesRequests(one, settings));
   for (const { messageId, pieces, error } of tooMany) {
     try {
-      for (const body of pack(pieces)) await deadLetter(ports.dlq, rawAside(body), error, new Date(ports.clock.now()));
+      for (const body of pack(pieces))
+        await deadLetter(ports.dlq, rawDeadLetter(body), error, new Date(ports.clock.now()));
       log.error("pieces of a notification are sent to the dead-letter queue", { pieces: pieces.length, error });
       metrics.add("JobsDeadLettered", pieces.length);
-      aside += pieces.length;
+      deadLettered += pieces.length;
     } catch (cause) {
       failed.push({ error: toRelayError(cause, "notification"), messageId });
     }
@@ -66,19 +67,19 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
         continue;
       }
       try {
-        await deadLetter(ports.dlq, asideOf(notification, etag), failure, new Date(ports.clock.now()));
+        await deadLetter(ports.dlq, undeliverable(notification, etag), failure, new Date(ports.clock.now()));
         log.error("a notification is sent to the dead-letter queue", { object: failure.object, error: failure });
         metrics.add("JobsDeadLettered");
         const job = unreadJob(notification, etag);
         if (job !== undefined) ports.onProgress?.({ state: "failed", job, error: failure });
-        aside++;
+        deadLettered++;
       } catch (cause) {
         failed.push({ error: toRelayError(cause, objectOf(notification)), messageId: notification.messageId });
       }
     }
   }
   metrics.add("NotificationsIgnored", ignored);
-  return { enqueued, ignored, deadLettered: aside, failed };
+  return { enqueued, ignored, deadLettered, failed };
 }
 
 /** Whether more is to be done about it than a look at what it says. */
@@ -171,10 +172,10 @@ function unreadJob(notification: Notification, found: string | undefined): Job |
   return { version: 1, kind: "import", bucket, key, etag, ...dropUndefined({ versionId, sequencer }) };
 }
 
-/** What is put aside of a notification: a job without its Scan, so that a redrive reads the sidecar anew; else the notification itself. */
-function asideOf(notification: Notification, etag: string | undefined) {
+/** The dead letter for a notification: a job without its Scan, so that a redrive reads the sidecar anew; else the notification itself. */
+function undeliverable(notification: Notification, etag: string | undefined) {
   const job = unreadJob(notification, etag);
-  if (job === undefined) return rawAside(rawText(notification.raw));
+  if (job === undefined) return rawDeadLetter(rawText(notification.raw));
   return { body: encodeJob(job), group: messageGroup(job), attempts: 1, subject: uri(job) };
 }
 

@@ -19,7 +19,7 @@ export interface ObjectCreated {
   readonly at: string | undefined;
 }
 
-/** One piece of a notification: an object, or why it is none. `raw` is what to put aside, `messageId` the SQS message it came in. */
+/** One piece of a notification: an object, or why it is malformed. `raw` is what to dead-letter, `messageId` the SQS message it came in. */
 export type Notification = { readonly raw: unknown; readonly messageId?: string } & (
   | { readonly created: ObjectCreated }
   | { readonly ignored: string }

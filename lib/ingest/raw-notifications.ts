@@ -10,8 +10,8 @@ import type { Notification } from "./notifications.ts";
  */
 export const MOST_PIECES = 1_000;
 
-/** What is put aside of a notification that makes no job: as it came, once for each five minutes in which its sender repeats it. */
-export const rawAside = (body: string): Undeliverable => ({
+/** The dead letter for a notification that makes no job: as received, at most once per five minutes if its sender repeats it. */
+export const rawDeadLetter = (body: string): Undeliverable => ({
   body,
   group: "notifications",
   attempts: 1,
@@ -40,7 +40,7 @@ export interface TooMany {
 
 /**
  * Parts the pieces that are worked on from those that are too many of one notification. Sent again it would have as many, and never come to its end:
- * they are to be put aside.
+ * they are dead-lettered.
  * @param isWork whether a piece takes requests; others do not count
  */
 export function splitTooMany(
@@ -69,7 +69,7 @@ export function splitTooMany(
 }
 
 function tooLarge(count: number): RelayError {
-  const message = `the notification has ${count} pieces, more than ${MOST_PIECES}: those after them are put aside, and \`dojo-relay backfill\` finds their scans`;
+  const message = `the notification has ${count} pieces, more than ${MOST_PIECES}: the rest go to the dead-letter queue, and \`dojo-relay backfill\` finds their scans`;
   return new RelayError("event-invalid", message, { object: "notification" });
 }
 

@@ -1,11 +1,11 @@
 import { RelayError } from "../errors.ts";
-import { ANNOTATION_PREFIX, type Scan } from "./scan.ts";
+import { ANNOTATION_PREFIX, dropUndefined, type Scan } from "./scan.ts";
 
 /** DefectDojo's severities, worst first. */
 export const DOJO_SEVERITIES = ["Critical", "High", "Medium", "Low", "Info"] as const;
 export type DojoSeverity = (typeof DOJO_SEVERITIES)[number];
 
-/** How the scan's results are to be filed in DefectDojo. */
+/** How to import the scan's results into DefectDojo. */
 export interface ImportOptions {
   readonly productTypeName?: string;
   readonly productName: string;
@@ -26,8 +26,25 @@ export interface ImportOptions {
   readonly groupBy?: string;
   readonly active?: boolean;
   readonly verified?: boolean;
+  readonly closeOldFindingsProductScope?: boolean;
+  readonly doNotReactivate?: boolean;
+  readonly pushToJira?: boolean;
+  readonly applyTagsToFindings?: boolean;
+  readonly applyTagsToEndpoints?: boolean;
+  readonly createFindingGroups?: boolean;
+  /** yyyy-mm-dd */
+  readonly scanDate?: string;
+  /** yyyy-mm-dd, of an engagement that is made. */
+  readonly engagementEndDate?: string;
+  /** Of an engagement that is made, from its start. */
+  readonly engagementDays?: number;
+  readonly sourceCodeManagementUri?: string;
+  readonly productBusinessCriticality?: string;
   readonly doNotImport: boolean;
 }
+
+/** What an operator sets for all Scans that do not say otherwise (`DEFAULT_…`). */
+export type OptionDefaults = Pick<ImportOptions, "productTypeName"> & Partial<Pick<ImportOptions, "engagementName">>;
 
 /** Values of import-scan's `group_by` (DefectDojo's `Finding_Group.GROUP_BY_OPTIONS`). */
 const GROUP_BY = [
@@ -37,6 +54,12 @@ const GROUP_BY = [
   "finding_title",
   "vuln_id_from_tool",
 ];
+
+/** Choices of a product's `business_criticality` (DefectDojo's `Product.BUSINESS_CRITICALITY_CHOICES`). */
+const CRITICALITIES = ["very high", "high", "medium", "low", "very low", "none"];
+
+/** Days that an engagement may last. */
+const LONGEST_ENGAGEMENT = 3_650;
 
 type Parse = (value: string, annotation: string) => Partial<Record<keyof ImportOptions, unknown>>;
 
@@ -64,6 +87,30 @@ const oneOf =
     return { [field]: chosen };
   };
 
+const date =
+  (field: keyof ImportOptions): Parse =>
+  (value, annotation) => {
+    const text = value.trim();
+    const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00Z`) : new Date(Number.NaN);
+    if (Number.isNaN(time.getTime()) || time.toISOString().slice(0, 10) !== text)
+      invalid(annotation, "no date (yyyy-mm-dd)");
+    return { [field]: text };
+  };
+const days =
+  (field: keyof ImportOptions, most: number): Parse =>
+  (value, annotation) => {
+    const count = /^\d+$/.test(value.trim()) ? Number(value) : 0;
+    if (count < 1 || count > most) invalid(annotation, `not a number of days from 1 to ${most}`);
+    return { [field]: count };
+  };
+const httpUrl =
+  (field: keyof ImportOptions, longest: number): Parse =>
+  (value, annotation) => {
+    const parsed = URL.parse(value.trim());
+    if (parsed === null || !/^https?:$/.test(parsed.protocol)) invalid(annotation, "no http(s) URL");
+    return text(field, longest)(value, annotation);
+  };
+
 /**
  * One row an annotation, without the prefix: what it means. Lengths are those of DefectDojo's columns.
  * The first eleven are the reference hook's (https://www.securecodebox.io/docs/hooks/defectdojo).
@@ -89,8 +136,36 @@ export const ANNOTATIONS: Readonly<Record<string, Parse>> = {
   "group-by": oneOf("groupBy", GROUP_BY),
   active: flag("active"),
   verified: flag("verified"),
+  "close-old-findings-product-scope": flag("closeOldFindingsProductScope"),
+  "do-not-reactivate": flag("doNotReactivate"),
+  "push-to-jira": flag("pushToJira"),
+  "apply-tags-to-findings": flag("applyTagsToFindings"),
+  "apply-tags-to-endpoints": flag("applyTagsToEndpoints"),
+  "create-finding-groups": flag("createFindingGroups"),
+  "scan-date": date("scanDate"),
+  "engagement-end-date": date("engagementEndDate"),
+  "engagement-days": days("engagementDays", LONGEST_ENGAGEMENT),
+  "source-code-management-uri": httpUrl("sourceCodeManagementUri", 600),
+  "product-business-criticality": oneOf("productBusinessCriticality", CRITICALITIES),
   "do-not-import": flag("doNotImport"),
 };
+
+/** One row a flag of import-scan that has nothing but its annotation: the API's field. */
+const FORM_FLAGS: readonly (readonly [keyof ImportOptions, string])[] = [
+  ["closeOldFindingsProductScope", "close_old_findings_product_scope"],
+  ["doNotReactivate", "do_not_reactivate"],
+  ["pushToJira", "push_to_jira"],
+  ["applyTagsToFindings", "apply_tags_to_findings"],
+  ["applyTagsToEndpoints", "apply_tags_to_endpoints"],
+  ["createFindingGroups", "create_finding_groups_for_all_findings"],
+];
+
+/** The fields of import-scan that the flags ask for, by the API's names; none for those that were not annotated. */
+export function importFlags(options: ImportOptions): Readonly<Record<string, boolean>> {
+  return Object.fromEntries(
+    FORM_FLAGS.flatMap(([option, field]) => (typeof options[option] === "boolean" ? [[field, options[option]]] : [])),
+  );
+}
 
 const PRODUCT_DESCRIPTION = "Product was automatically created by the secureCodeBox DefectDojo integration";
 
@@ -104,7 +179,11 @@ export function productName(scan: Scan): string {
  * @returns the import options, and a warning for each annotation that is not known
  * @throws RelayError `sidecar-invalid`, naming each annotation with a value that cannot be used
  */
-export function readAnnotations(scan: Scan, object: string): { options: ImportOptions; warnings: string[] } {
+export function readAnnotations(
+  scan: Scan,
+  object: string,
+  byOperator: OptionDefaults = {},
+): { options: ImportOptions; warnings: string[] } {
   const values: Partial<Record<keyof ImportOptions, unknown>> = {};
   const errors: string[] = [];
   const warnings: string[] = [];
@@ -137,7 +216,10 @@ export function readAnnotations(scan: Scan, object: string): { options: ImportOp
     closeOldFindings: false,
     doNotImport: false,
   };
-  return { options: { ...defaults, ...(values as Partial<ImportOptions>) }, warnings };
+  const options = { ...defaults, ...dropUndefined(byOperator), ...(values as Partial<ImportOptions>) };
+  // Closing in the whole product is closing.
+  const closeOldFindings = options.closeOldFindings || options.closeOldFindingsProductScope === true;
+  return { options: { ...options, closeOldFindings }, warnings };
 }
 
 /** DefectDojo answers 400 to a tag with a space or quote in it; in reports it makes them `_` (tried on 3.2), and so do we. */
@@ -151,6 +233,10 @@ function splitTags(value: string): string[] {
 function invalid(annotation: string, why: string): never {
   throw new Error(`annotation ${ANNOTATION_PREFIX}${annotation} is ${why}`);
 }
+
+/** Whether a warning (of a receipt, too) is of an annotation that is not known. */
+export const isOfUnknownAnnotation = (warning: string) =>
+  warning.startsWith(`annotation ${ANNOTATION_PREFIX}`) && warning.includes(" is not known");
 
 function unknownAnnotation(name: string): string {
   if (name === "build-id") {

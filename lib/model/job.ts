@@ -9,7 +9,7 @@ import { runOf } from "./run.ts";
 import { type Scan, scanSchema } from "./scan.ts";
 
 /**
- * Messages of more than 256 KiB, attributes included, are refused by older queues and emulators; a job that is put aside has attributes.
+ * Messages of more than 256 KiB, attributes included, are refused by older queues and emulators; a dead-lettered job has attributes.
  * Results travel by reference, so jobs are far smaller.
  */
 export const MAX_JOB_BYTES = 240 * 1024;
@@ -26,7 +26,7 @@ const jobSchema = z.object({
   versionId: z.string().optional(),
   /** Hexadecimal; see {@link compareSequencers}. */
   sequencer: z.string().optional(),
-  /** Missing in what ingest could not read and put aside: the importer reads the sidecar then, so that a redrive mends it. */
+  /** Missing if ingest could not read the sidecar and dead-lettered the job: the importer reads it then, so that a redrive succeeds. */
   scan: scanSchema.optional(),
   /**
    * `upload`: the key leaves the run out. So it is in jobs that an earlier version began, and in the hook, whose ETag names the run itself.

@@ -3,8 +3,8 @@
  */
 
 /** Names of the objects that the relay itself writes, beside the findings. */
-export const RECEIPT_NAME = "defectdojo.json";
-export const CHECKPOINT_NAME = "defectdojo.pending.json";
+const RECEIPT_NAME = "defectdojo.json";
+const CHECKPOINT_NAME = "defectdojo.pending.json";
 
 export interface ObjectRef {
   readonly bucket: string;

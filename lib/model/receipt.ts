@@ -2,7 +2,7 @@ import * as z from "zod";
 import { type Job, jobKey, jobRun, keyOf } from "./job.ts";
 import type { ObjectRef } from "./object-keys.ts";
 
-const filed = z.object({ id: z.number(), name: z.string(), url: z.string() });
+const dojoObject = z.object({ id: z.number(), name: z.string(), url: z.string() });
 const count = z.number().int();
 
 /** How DefectDojo's findings and the scanner's become one findings.json. */
@@ -33,10 +33,10 @@ export const receiptSchema = z.object({
   /** Why the two differ. */
   fellBack: z.string().optional(),
   syncMode: z.enum(SYNC_MODES),
-  productType: filed,
-  product: filed,
-  engagement: filed,
-  test: filed,
+  productType: dojoObject,
+  product: dojoObject,
+  engagement: dojoObject,
+  test: dojoObject,
   /**
    * Whether DefectDojo said that deduplication was done before the findings were read (`confirmed`), or the number of duplicates only stood still
    * (`assumed`; a resync later mends what was missed). Missing in receipts of earlier versions.
@@ -65,6 +65,14 @@ export const receiptSchema = z.object({
   riskAccepted: count,
   outOfScope: count,
   mitigated: count,
+  /**
+   * Verdicts that the last sync which wrote anything found changed, at most {@link MOST_CHANGES} of them, in words (`active`, `falsePositive`, …); no
+   * words where the finding was or is not there. `by` is the id of DefectDojo's user, where it tells. Missing before the first resync that wrote.
+   */
+  changed: z
+    .array(z.object({ findingId: count, from: z.array(z.string()), to: z.array(z.string()), by: count.optional() }))
+    .optional(),
+  changedCount: count.optional(),
   /** What had to be repaired so that DefectDojo takes it, at most {@link MOST_REPAIRS} of them. */
   repairs: z.array(z.string()),
   repairCount: count,
@@ -86,6 +94,7 @@ export const lossOf = ({ warnings }: Pick<Receipt, "warnings">): string | undefi
   warnings.find((warning) => warning.startsWith(KEEPS_LESS));
 
 export const MOST_REPAIRS = 100;
+export const MOST_CHANGES = 100;
 /** Characters. */
 export const LONGEST_REPAIR = 1_000;
 
@@ -93,6 +102,19 @@ export const LONGEST_REPAIR = 1_000;
 const JOB_METADATA = "dojo-relay-job";
 const ETAG_METADATA = "dojo-relay-etag";
 const RUN_METADATA = "dojo-relay-run";
+/** On what a resync wrote: how many verdicts it found changed, and when it was begun, which its receipt says too. */
+const CHANGED_METADATA = "dojo-relay-changed";
+const SYNCED_METADATA = "dojo-relay-synced";
+
+export function changesMetadata(startedAt: string, changedCount: number): Record<string, string> {
+  return { [CHANGED_METADATA]: String(changedCount), [SYNCED_METADATA]: startedAt };
+}
+
+/** What a resync wrote into the metadata of findings.json; undefined where none did. */
+export function readChangesMetadata(metadata: Readonly<Record<string, string>>) {
+  const [startedAt, changed] = [metadata[SYNCED_METADATA], Number(metadata[CHANGED_METADATA])];
+  return startedAt === undefined || !Number.isInteger(changed) ? undefined : { startedAt, changedCount: changed };
+}
 
 export function ownMetadata(job: Job): Record<string, string> {
   const run = jobRun(job);

@@ -3,7 +3,7 @@ import { describeError, type RelayError } from "../errors.ts";
 import type { Queue } from "../ports/queue.ts";
 import { sha256 } from "../util/digest.ts";
 
-/** What is put aside: the message as it was, so that a redrive is the same again. */
+/** A dead letter: the message unchanged, so that a redrive repeats it. */
 export interface Undeliverable {
   readonly body: string;
   readonly group: string;

@@ -19,6 +19,8 @@ export interface DefectDojo {
    * @throws RelayError `sidecar-invalid`, with the annotation and the choices
    */
   environment(name: string): Promise<string>;
+  /** Checks options that not every version takes. @throws RelayError `sidecar-invalid`, with the annotation and the version */
+  checkParameters(options: LimitedOptions): Promise<void>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
   /** All tests of a build id, oldest first. */
@@ -40,11 +42,16 @@ export interface DefectDojo {
   /**
    * Takes the test's findings out of sight of reports and deduplication, where the test cannot be deleted.
    * @param mayGoOn asked before each of them
-   * @returns whether all are; else the next call goes on from there
+   * @returns whether all are; else the next call continues from there
    */
   closeFindings(testId: number, mayGoOn: () => boolean): Promise<boolean>;
   /** Addresses for people. */
   url(kind: "product" | "engagement" | "test" | "finding" | "product/type", id: number): string;
+}
+
+/** Options of an import that some versions refuse. */
+export interface LimitedOptions {
+  readonly groupBy?: string;
 }
 
 export interface Named {
@@ -67,6 +74,7 @@ export interface ProductWanted {
   readonly description: string;
   readonly tags: readonly string[];
   readonly productTypeId: number;
+  readonly businessCriticality?: string;
 }
 
 export interface EngagementWanted {
@@ -83,10 +91,13 @@ export interface EngagementWanted {
   readonly end: string;
   /** Link the engagement to secureCodeBox as its orchestration engine; needs rights that a low-privileged token lacks. */
   readonly orchestrated: boolean;
+  readonly sourceCodeManagementUri?: string;
 }
 
 export interface Engagement extends Named {
   readonly productId: number;
+  /** It was made right now. */
+  readonly isNew?: boolean;
 }
 
 export interface Test {
@@ -129,6 +140,8 @@ export interface ImportRequest {
   readonly branchTag?: string;
   readonly commitHash?: string;
   readonly groupBy?: string;
+  /** Further fields of import-scan, by the API's names. */
+  readonly flags?: Readonly<Record<string, boolean>>;
   /** Milliseconds to wait for the answer; the import itself goes on behind it. */
   readonly timeoutMs: number;
 }
@@ -188,6 +201,12 @@ export interface DojoFinding {
   readonly mitigated: boolean;
   readonly active: boolean;
   readonly verified: boolean;
+  readonly underReview: boolean;
+  /** Id of the user who closed it, where it is closed. */
+  readonly mitigatedBy: number | undefined;
+  /** The last review: by the import, and in DefectDojo's pages; ISO 8601. */
+  readonly lastReviewedAt: string | undefined;
+  readonly lastReviewedBy: number | undefined;
   /** Its locations as URLs, in DefectDojo's order. */
   readonly locations: readonly string[];
 }

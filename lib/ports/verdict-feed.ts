@@ -7,6 +7,8 @@ export interface StatusChange {
   /** ISO 8601, by DefectDojo's clock. */
   readonly createdAt: string;
   readonly duplicate: boolean;
+  /** False positive, out of scope, risk accepted or mitigated. */
+  readonly judged: boolean;
 }
 
 /** A finding and where it is. */

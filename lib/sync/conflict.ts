@@ -13,10 +13,10 @@ const OTHER_DELIVERY_SECONDS = 10;
 const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>(["storage-precondition", "findings-missing"]);
 
 /**
- * What it comes to that a condition on the findings did not hold. Somebody wrote or deleted them: they own them, and the job ends. But it can also have
+ * Resolves a failed precondition on the findings. Somebody wrote or deleted them: they own them, and the job ends. But it can also have
  * been this job: another delivery of it at the same time, or this one, whose answer was lost and which the SDK then sent again.
  * @param etag of the findings as this delivery knew them
- * @throws Deferral where this job wrote them: the next delivery goes on from that
+ * @throws Deferral where this job wrote them: the next delivery continues from there
  * @throws RelayError `storage-unavailable` where they are as they were; any other error as it is
  */
 export async function afterConflict(error: unknown, job: Job, etag: string, storage: Storage): Promise<JobOutcome> {

@@ -51,8 +51,8 @@ async function* merged({ inDojo, uploaded, matches, folder, context }: MergeSour
   const kept = await spool(join(folder, "dojo-findings.jsonl"));
   try {
     let dojoFindings = 0;
-    for await (const { written, verdicts, severity } of inDojo) {
-      await kept.add(JSON.stringify({ written, verdicts, severity }));
+    for await (const each of inDojo) {
+      await kept.add(JSON.stringify(each));
       dojoFindings++;
     }
     await kept.end();

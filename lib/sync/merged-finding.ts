@@ -1,4 +1,5 @@
 import type { DojoSeverity } from "../model/annotations.ts";
+import type { DojoFinding } from "../ports/defectdojo.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
 import { cutText } from "../util/text.ts";
@@ -19,7 +20,12 @@ export interface Written {
   readonly written: { readonly category: string; readonly severity: string; readonly [field: string]: unknown };
   /** DefectDojo's on it; undefined where DefectDojo does not have it. */
   readonly verdicts: Verdicts | undefined;
+  /** Who changed a verdict, of the finding or its original: DefectDojo's findings that it was made of. */
+  readonly judged: readonly Judged[];
 }
+
+/** Who closed or reviewed a finding of DefectDojo, as far as it tells. */
+export type Judged = Pick<DojoFinding, "mitigatedBy" | "lastReviewedAt" | "lastReviewedBy">;
 
 /** A finding of DefectDojo as replace mode writes it, with what merging needs of it. */
 export interface DojoWritten extends Written {
@@ -70,6 +76,7 @@ export function mergedFinding(
       },
     },
     verdicts: everyVerdict(matches.map(({ verdicts }) => verdicts)),
+    judged: matches.flatMap(({ judged }) => judged),
   };
 }
 
@@ -91,6 +98,7 @@ export function unmatchedFinding(
       },
     },
     verdicts: undefined,
+    judged: [],
   };
 }
 
@@ -120,6 +128,7 @@ const FLAGS = {
   riskAccepted: false,
   outOfScope: false,
   mitigated: false,
+  underReview: false,
   verified: false,
   active: true,
 } as const;

@@ -3,6 +3,7 @@ import { readAnnotations } from "../model/annotations.ts";
 import { jobKey, type ScanJob } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
+import { dropUndefined } from "../model/scan.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
@@ -10,7 +11,8 @@ import { afterConflict } from "./conflict.ts";
 import { syncTest } from "./sync-test.ts";
 
 /**
- * Reads the test of a finished job again and writes today's verdicts over findings.json, if that is still our own write-back. Imports nothing.
+ * Reads the test of a finished job again and writes today's verdicts over findings.json, if they changed and that is still our own write-back. Imports
+ * nothing.
  * @throws RelayError `job-invalid` where there is no receipt to start from, `dojo-not-found` where the test was deleted
  */
 export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
@@ -50,7 +52,7 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
       repairCount: receipt.repairCount,
       warnings: receipt.warnings,
       current: { etag: head.etag, own: true },
-      resync: true,
+      last: receipt,
       startedAt,
       timings: {},
     },
@@ -61,6 +63,8 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
 }
 
 /** The job that wrote the receipt, with the key that it had: a receipt without a run is one of an earlier version. */
-function asImported(job: ScanJob, { etag, run }: Receipt): ScanJob {
-  return { ...job, kind: "import", etag, ...(run === undefined ? { keyedBy: "upload" } : {}) };
+function asImported(job: ScanJob, { etag, run, ...receipt }: Receipt): ScanJob {
+  const sequencer = job.sequencer ?? receipt.sequencer;
+  const keyed = run === undefined ? ({ keyedBy: "upload" } as const) : {};
+  return { ...job, kind: "import", etag, ...dropUndefined({ sequencer }), ...keyed };
 }

@@ -21,9 +21,11 @@ import {
   severityCounts,
   type UploadedCounts,
 } from "./comparison.ts";
+import { readLastWriteBack } from "./last-write-back.ts";
 import { type Match, matchRow, relate } from "./match/match.ts";
 import { MODES } from "./merge.ts";
 import type { MergeContext } from "./merged-finding.ts";
+import { type Rewritten, rewriteFindings, saysTheSame } from "./rewrite.ts";
 import { type Counts, countsOf, tally } from "./tally.ts";
 import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
 
@@ -48,8 +50,8 @@ export interface TestToSync {
   readonly warnings: readonly string[];
   /** ETag that findings.json has now, and whether that is our own write-back. */
   readonly current: { readonly etag: string; readonly own: boolean };
-  /** True for a test that was brought back before. */
-  readonly resync?: boolean;
+  /** Of a resync: the receipt of the last sync. Only what differs is written. */
+  readonly last?: Receipt | undefined;
   readonly startedAt: number;
   readonly timings: Record<string, number>;
 }
@@ -64,9 +66,10 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   const { job } = test;
   const { syncMode } = settings;
   const started = clock.now();
-  const { imported, ...counts } = await (settings.syncBack ? writeBack : countOnly)(test, ports, settings);
+  const { found, changes, same } = await (settings.syncBack ? writeBack : countOnly)(test, ports, settings);
+  const { imported, ...counts } = found;
   // What people deleted or changed since the import is no loss, and of a generic import every finding was counted already.
-  const comparable = imported !== undefined && test.resync !== true && test.importedAs !== GENERIC;
+  const comparable = imported !== undefined && test.last === undefined && test.importedAs !== GENERIC;
   const fewer = comparable ? fewerWarning(imported, counts.kept) : undefined;
   if (fewer !== undefined) log.warn(fewer, { object: uri(job), testId: test.testId });
   const finished = clock.now();
@@ -97,6 +100,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     engagement: { id: engagement.id, name: engagement.name, url: dojo.url("engagement", engagement.id) },
     test: { id: test.testId, name: test.options.testTitle, url: dojo.url("test", test.testId) },
     ...counts,
+    ...changes,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
     warnings: [...test.warnings, ...(fewer === undefined ? [] : [fewer])],
@@ -104,6 +108,9 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     finishedAt: new Date(finished).toISOString(),
     timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
   };
+  if (same && test.last !== undefined && saysTheSame(test.last, receipt)) {
+    return { outcome: "synced", receipt: test.last, why: "nothing changed, nothing was written" };
+  }
   const stillOurs = async () => {
     const head = await storage.head(job);
     if (head === undefined) return false;
@@ -123,8 +130,13 @@ type Found = Counts &
     readonly imported: SeverityCounts | undefined;
   };
 
+/** What became of findings.json, and its counts. */
+interface Synced extends Partial<Rewritten> {
+  readonly found: Found;
+}
+
 /** Counts the findings on both sides without reading DefectDojo's (read-only mode). */
-async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limits }: FlowSettings): Promise<Found> {
+async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limits }: FlowSettings): Promise<Synced> {
   const { job, options } = test;
   const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
   const upload = streamFindings(await storage.read(job, job.etag), job, limits);
@@ -132,14 +144,37 @@ async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limit
   const counts = countsOf(await dojo.countFindings(test.testId, test.statistics));
   const { count, severities } = counts.findings;
   const kept = { count, severities: { ...severities } };
-  return { ...counts, uploaded: uploaded.all, imported: uploaded.imported, kept };
+  return { found: { ...counts, uploaded: uploaded.all, imported: uploaded.imported, kept } };
 }
 
-/** Writes today's findings over the scan's. */
-async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Found> {
+/** Writes today's findings over the scan's; a resync only where they differ. */
+async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
+  const { storage, log } = ports;
+  const { job, current, last } = test;
+  const lastWriteBack = last && (await readLastWriteBack(storage, job, current.etag, log));
+  if (!current.own) await keepOriginal(storage, job);
+  const sides = await bothSides(test, ports, settings, lastWriteBack?.scanCreatedAt);
+  const counts = tally();
+  const folder = await mkdtemp(join(tmpdir(), "dojo-relay-sync-"));
+  let rewritten: Partial<Rewritten> = {};
+  try {
+    const findings = MODES[settings.syncMode]({ ...sides, folder });
+    const place = { storage, job, currentEtag: current.etag };
+    if (last === undefined || lastWriteBack === undefined) await writeFindings(place, findings, counts);
+    else {
+      const startedAt = new Date(test.startedAt).toISOString();
+      rewritten = await rewriteFindings({ ...place, lastWriteBack, last, startedAt }, findings, counts);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return { found: { ...counts.counts(), ...sides.compared() }, ...rewritten };
+}
+
+/** The scanner's findings, seen already, and DefectDojo's, which are related to them as they are read. */
+async function bothSides(test: TestToSync, ports: FlowPorts, settings: FlowSettings, scanCreatedAt?: string) {
   const { storage, dojo } = ports;
   const { job, current, options, testId } = test;
-  if (!current.own) await keepOriginal(storage, job);
   const original = originalOf(job);
   // Our own write-back has taken the upload's place.
   const upload = current.own ? await storage.read(original) : await storage.read(job, job.etag);
@@ -152,36 +187,29 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   const kept = severityCounts();
   const context: MergeContext = {
     scan: job.scan,
-    now: new Date(test.startedAt).toISOString(),
+    now: scanCreatedAt ?? new Date(test.startedAt).toISOString(),
     url: (kind, id) => dojo.url(kind, id),
     testId,
     generic: test.importedAs === GENERIC,
   };
-  const inDojo = replaced(dojo, testId, test.total, context, (finding) => {
-    relation.addDojo(finding);
-    countSeverity(kept, finding.severity);
-  });
-  let matches: readonly Match[] | undefined;
-  const resolved = () => {
-    matches ??= relation.resolve();
-    return matches;
+  let resolved: readonly Match[] | undefined;
+  const matches = () => {
+    resolved ??= relation.resolve();
+    return resolved;
   };
-  const counts = tally();
-  const folder = await mkdtemp(join(tmpdir(), "dojo-relay-sync-"));
-  try {
-    const findings = MODES[settings.syncMode]({
-      inDojo,
-      uploaded: async () => streamFindings(await storage.read(original), original, settings.limits),
-      matches: resolved,
-      folder,
-      context,
-    });
-    await writeFindings({ storage, job, currentEtag: current.etag }, findings, counts);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-  // Whoever removed the kept upload of an earlier import has nothing left to compare with.
-  if (upload === undefined) return { ...counts.counts(), kept, imported: undefined };
-  const { all, imported } = uploaded;
-  return { ...counts.counts(), uploaded: all, imported, kept, ...compared(resolved(), kept.count) };
+  return {
+    context,
+    matches,
+    uploaded: async () => streamFindings(await storage.read(original), original, settings.limits),
+    inDojo: replaced(dojo, testId, test.total, context, (finding) => {
+      relation.addDojo(finding);
+      countSeverity(kept, finding.severity);
+    }),
+    /** Once all findings were read. Whoever removed the kept upload of an earlier import has nothing left to compare with. */
+    compared: () => {
+      if (upload === undefined) return { kept, imported: undefined };
+      const { all, imported } = uploaded;
+      return { uploaded: all, imported, kept, ...compared(matches(), kept.count) };
+    },
+  };
 }

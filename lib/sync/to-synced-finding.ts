@@ -91,6 +91,7 @@ export function stateOf(
     mitigated: finding.mitigated,
     active: finding.active,
     verified: finding.verified,
+    underReview: finding.underReview,
     "defectdojo.org/original-finding-id": finding.duplicateOf ?? null,
     "defectdojo.org/original-finding": original === undefined ? null : toSyncedFinding(original, undefined, context),
   };

@@ -26,10 +26,26 @@ export async function* replaced(
     for (const finding of page.findings) {
       const original = finding.duplicateOf === undefined ? undefined : page.originals.get(finding.duplicateOf);
       seen(finding);
-      const { severity } = finding;
-      yield { written: toSyncedFinding(finding, original, mapping), verdicts: verdictsOf(finding, original), severity };
+      yield dojoWritten(finding, original, mapping);
     }
   }
+}
+
+/** A finding of DefectDojo, mapped. */
+export function dojoWritten(
+  finding: DojoFinding,
+  original: DojoFinding | undefined,
+  mapping: MappingContext,
+): DojoWritten {
+  const judged = [finding, ...(original === undefined ? [] : [original])].map(
+    ({ mitigatedBy, lastReviewedAt, lastReviewedBy }) => ({ mitigatedBy, lastReviewedAt, lastReviewedBy }),
+  );
+  return {
+    written: toSyncedFinding(finding, original, mapping),
+    verdicts: verdictsOf(finding, original),
+    judged,
+    severity: finding.severity,
+  };
 }
 
 /**
@@ -41,7 +57,7 @@ export async function keepOriginal(storage: Storage, job: ScanJob): Promise<void
 }
 
 /** The findings that are written over. */
-interface Place {
+export interface Place {
   readonly storage: Storage;
   readonly job: ScanJob;
   /** ETag that they have now. */
@@ -53,20 +69,26 @@ interface Place {
  * @returns the new ETag
  * @throws RelayError `storage-precondition` if somebody did; the bucket holds what they wrote
  */
-export async function writeFindings(
-  { storage, job, currentEtag }: Place,
-  findings: AsyncIterable<Written>,
-  tally: Tally,
-): Promise<string> {
+export async function writeFindings(place: Place, findings: AsyncIterable<Written>, tally: Tally): Promise<string> {
   const body = Readable.from(batched(encode(findings, tally)), { objectMode: false });
+  return await putFindings(place, body);
+}
+
+/** Puts a body over the findings, marked as ours; errors as {@link writeFindings}. */
+export async function putFindings(
+  { storage, job, currentEtag }: Place,
+  body: Readable,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<string> {
   return await storage.write(job, body, {
     contentType: JSON_TYPE,
-    metadata: ownMetadata(job),
+    metadata: { ...ownMetadata(job), ...metadata },
     condition: { ifMatch: currentEtag },
   });
 }
 
-async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
+/** The text of findings.json, finding by finding, counted as they pass. */
+export async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
   let first = true;
   for await (const { verdicts, written } of findings) {
     tally.add(verdicts, written);

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import type { Context } from "aws-lambda";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { cli, cliJson } from "./cli.ts";
@@ -53,6 +55,30 @@ describe("resync", { timeout: 120_000 }, () => {
     const receipt = await runtime.receipt("a/one/findings.json");
     expect(receipt).toMatchObject({ falsePositives: 1, new: 1, deduplication: "confirmed" });
     expect(runtime.standin.state.tests.size).toBe(5);
+  });
+
+  it("writes nothing where nothing changed", async () => {
+    const { s3 } = runtime.service.clients;
+    const objects = async () => {
+      const { Contents = [] } = await s3.send(
+        new ListObjectsV2Command({ Bucket: runtime.service.bucket, Prefix: "a/" }),
+      );
+      return Contents.map(({ Key, ETag, LastModified }) => `${Key} ${ETag} ${LastModified?.toISOString()}`);
+    };
+    const before = await objects();
+    await sleep(1_100); // times of objects are whole seconds
+    expect(await cliJson<Resynced[]>(["resync", "a/"], env)).toHaveLength(4);
+    expect(await objects()).toEqual(before);
+    await markFalsePositive("a/deleted/findings.json");
+    await cliJson<Resynced[]>(["resync", "a/"], env);
+    expect(
+      (await objects()).filter((object) => !before.includes(object)).map((object) => object.split(" ")[0]),
+    ).toEqual(["a/deleted/defectdojo.json", "a/deleted/findings.json"]);
+    const receipt = await runtime.receipt("a/deleted/findings.json");
+    expect(receipt).toMatchObject({
+      changed: [{ from: ["active"], to: ["inactive", "falsePositive"] }],
+      changedCount: 1,
+    });
   });
 
   it("leaves newer uploads alone, reports what fails, and does the others", async () => {

@@ -33,6 +33,7 @@ describe("status", { timeout: 120_000 }, () => {
       scans: { done: 2, running: 1, waiting: 3 },
       queue: { waiting: 0, running: 0, failed: 1 },
       findings: { findings: 6, new: 3, duplicates: 3, falsePositives: 0 },
+      unknownAnnotations: 0,
       notes: [],
     });
     expect(status.open.map(({ key, state }) => `${state} ${key}`)).toEqual([
@@ -54,7 +55,7 @@ describe("status", { timeout: 120_000 }, () => {
     expect(stdout).toContain("dojo-relay dlq list");
     const alone = await cli(["status"], { ...env, AWS_ENDPOINT_URL_SQS: "http://127.0.0.1:1" });
     expect(alone.code).toBe(0);
-    expect(alone.stdout).toMatch(/2 done[\s\S]*the queues are not to be had/);
+    expect(alone.stdout).toMatch(/2 done[\s\S]*the queues are unavailable/);
   });
 
   it("finds the service's own store and queue by their ports, and so does upload", async () => {
@@ -126,6 +127,7 @@ it("a long list of open scans is cut, and says so", () => {
     onlyInScan: 0,
     losses: [],
     open,
+    unknownAnnotations: 0,
     notes: [],
   });
   expect(text).toMatch(/k19 +waiting\nand 10 more$/);
@@ -136,6 +138,7 @@ it("a long list of open scans is cut, and says so", () => {
     onlyInScan: 7,
     losses,
     open: [],
+    unknownAnnotations: 0,
     notes: [],
   });
   expect(less).toMatch(

@@ -18,6 +18,7 @@ export const QUICK = {
   IMPORT_SETTLE_SECONDS: "1",
   IMPORT_STALLED_SECONDS: "1",
   SIDECAR_GRACE_SECONDS: "0",
+  FOLLOW_SECONDS: "0",
 };
 
 export interface Runtime {

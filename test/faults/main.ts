@@ -1,15 +1,18 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { table } from "../../cli/terminal/table.ts";
+import { PROFILES } from "../../infra/local/defectdojo/profiles.ts";
 import { pointName, type Result, runAll } from "./points.ts";
 
-const HELP = `node test/faults/main.ts [--sample N] [--only PATTERN] [--lanes N] [--json]
+const HELP = `node test/faults/main.ts [--sample N] [--only PATTERN] [--profile P] [--lanes N] [--json]
 
 Kills the importer (SIGKILL) before and after each of its calls to S3, SQS and DefectDojo, and in the middle of what it
 sends, lets the job be delivered again, and looks whether one complete test and one right findings.json come of it.
 
   --sample N       N of the points, evenly spread, always the same ones
   --only PATTERN   scenarios whose name fits this regular expression
+  --profile P      the DefectDojo that the stand-in answers as: ${Object.keys(PROFILES).join(", ")}
+                   (default: each scenario's own, 3.2-locations for most)
   --lanes N        so many side by side (default: the number of processors, four at most)
   --json           {"points": N, "converged": N} alone on stdout
   --help           this text
@@ -19,6 +22,7 @@ const { values } = parseArgs({
   options: {
     sample: { type: "string" },
     only: { type: "string" },
+    profile: { type: "string" },
     lanes: { type: "string" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -30,12 +34,14 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
+  if (values.profile !== undefined && !Object.hasOwn(PROFILES, values.profile)) return refuse(values.profile);
   const started = Date.now();
   let done = 0;
   const results = await runAll(
     {
       lanes: Number(values.lanes ?? Math.min(4, availableParallelism())),
       ...(values.sample === undefined ? {} : { sample: Number(values.sample) }),
+      ...(values.profile === undefined ? {} : { profile: values.profile }),
       ...(values.only === undefined ? {} : { scenarios: new RegExp(values.only) }),
     },
     (result, of) => {
@@ -51,6 +57,11 @@ async function main(): Promise<void> {
   if (values.json) process.stdout.write(`${JSON.stringify({ points: killed.length, converged: converged.length })}\n`);
   else process.stdout.write(`${report(results, Date.now() - started)}\n`);
   process.exitCode = killed.length > 0 && converged.length === killed.length ? 0 : 1;
+}
+
+function refuse(profile: string): void {
+  process.stderr.write(`unknown profile ${JSON.stringify(profile)}; there are ${Object.keys(PROFILES).join(", ")}\n`);
+  process.exitCode = 2;
 }
 
 function report(results: readonly Result[], ms: number): string {

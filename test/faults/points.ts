@@ -2,7 +2,7 @@ import { differences, type EndState, lookAtEnd } from "./end-state.ts";
 import { type Lane, nameOf, openLane } from "./lane.ts";
 import type { Call, Side } from "./proxy.ts";
 import { type Point, runScan } from "./run.ts";
-import { SCENARIOS, type Scenario } from "./scenarios.ts";
+import { SCENARIOS, type Scenario, withProfile } from "./scenarios.ts";
 
 /** A scenario that was run once without a kill: what is to come out, and where one can be killed. */
 interface Baseline {
@@ -16,7 +16,12 @@ interface Task {
   readonly point: Point;
 }
 
-export interface Result extends Task {
+/** Of a scenario that was never killed. */
+const NOWHERE: Point = { service: "DefectDojo", name: "nothing", nth: 0, bodySize: 0, side: "after" };
+
+export interface Result {
+  readonly baseline: Pick<Baseline, "scenario" | "points">;
+  readonly point: Point;
   /** False where the run did not come to that call, so that nobody was killed. */
   readonly reached: boolean;
   /** What was wrong at the end. */
@@ -37,6 +42,16 @@ async function runBaseline(lane: Lane, scenario: Scenario): Promise<Baseline> {
   const { state, wrong } = await lookAtEnd(lane, scenario, run);
   if (wrong.length > 0) throw new Error(`${scenario.name}, without a kill: ${wrong.join("; ")}\n${run.log.join("\n")}`);
   return { scenario, state, points: run.calls.flatMap((call) => pointsOf(call, scenario)) };
+}
+
+/** A scenario that goes wrong without a kill has no points to compare with: it is one result that did not converge. */
+async function tryBaseline(lane: Lane, scenario: Scenario): Promise<Baseline | Result> {
+  try {
+    return await runBaseline(lane, scenario);
+  } catch (error) {
+    const wrong = [error instanceof Error ? error.message : String(error)];
+    return { baseline: { scenario, points: [] }, point: NOWHERE, reached: true, wrong, log: [] };
+  }
 }
 
 function pointsOf(call: Call, { calls = /./ }: Scenario): Point[] {
@@ -72,17 +87,21 @@ function sample<T>(items: readonly T[], n: number | undefined): T[] {
  * @param onResult is told of each as it comes
  */
 export async function runAll(
-  options: { readonly sample?: number; readonly scenarios?: RegExp; readonly lanes: number },
+  options: { readonly sample?: number; readonly scenarios?: RegExp; readonly profile?: string; readonly lanes: number },
   onResult: (result: Result, of: number) => void = () => undefined,
 ): Promise<Result[]> {
+  const wanted = SCENARIOS.filter(({ name }) => options.scenarios?.test(name) ?? true);
+  const scenarios = wanted.map((scenario) => withProfile(scenario, options.profile));
   const lanes = await Promise.all(Array.from({ length: options.lanes }, openLane));
   try {
-    const scenarios = SCENARIOS.filter(({ name }) => options.scenarios?.test(name) ?? true);
-    const baselines = await sideBySide(lanes, scenarios, runBaseline);
+    const tried = await sideBySide(lanes, scenarios, tryBaseline);
+    const broken = tried.filter((one) => "wrong" in one);
+    for (const result of broken) onResult(result, broken.length);
+    const baselines = tried.filter((one) => "points" in one);
     const tasks = baselines.flatMap((baseline) => baseline.points.map((point) => ({ baseline, point })));
     const chosen = sample(tasks, options.sample);
     const inUse = new Map<Lane, Scenario>();
-    return await sideBySide(lanes, chosen, async (lane, task) => {
+    const killed = await sideBySide(lanes, chosen, async (lane, task) => {
       const { scenario } = task.baseline;
       if (inUse.get(lane) !== scenario) await lane.useDojo(scenario.standin ?? {});
       inUse.set(lane, scenario);
@@ -91,6 +110,7 @@ export async function runAll(
       onResult(result, chosen.length);
       return result;
     });
+    return [...broken, ...killed];
   } finally {
     await Promise.all(lanes.map((lane) => lane.close()));
   }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { HTML_NOT_FOUND } from "../../infra/local/defectdojo/http.ts";
 import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
+import { profileNamed } from "../../infra/local/defectdojo/profiles.ts";
 import type { State } from "../../infra/local/defectdojo/state.ts";
 import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 
@@ -75,8 +75,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "as DefectDojo 2.x answers",
-    ...{ files: generic, findings: 8, importedAs: GENERIC, calls: /DefectDojo/, intercept: () => withoutCicd },
-    standin: { mode: "endpoints", asyncWait: false, deduplicationDelayMs: 100 },
+    ...{ files: generic, findings: 8, importedAs: GENERIC, calls: /DefectDojo/ },
+    standin: { profile: "2.58", deduplicationDelayMs: 100 },
     env: { DEDUPLICATION_QUIET_SECONDS: "1" },
   },
   {
@@ -166,9 +166,14 @@ function failOnce(path: string): State["intercept"] {
   };
 }
 
-/** The orchestration engine is a tool configuration there. */
-const withoutCicd: NonNullable<State["intercept"]> = ({ path }) =>
-  path.startsWith("/cicd_infrastructure/") ? HTML_NOT_FOUND : undefined;
+/** The scenario before a DefectDojo of that profile; its own, where none is wanted. @throws Error that lists the profiles */
+export function withProfile(scenario: Scenario, profile: string | undefined): Scenario {
+  if (profile === undefined) return scenario;
+  const { asyncWait } = profileNamed(profile);
+  // Without a server that confirms it, deduplication is over when it has been quiet: six seconds a run would be most of the suite.
+  const env = asyncWait ? scenario.env : { DEDUPLICATION_QUIET_SECONDS: "1", ...scenario.env };
+  return { ...scenario, standin: { ...scenario.standin, profile }, ...(env === undefined ? {} : { env }) };
+}
 
 function refuseAll(): State["intercept"] {
   return () => ({ status: 403, body: { detail: "Invalid token." } });

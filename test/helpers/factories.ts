@@ -119,6 +119,10 @@ export function aDojoFinding(changes: Partial<DojoFinding> = {}): DojoFinding {
     mitigated: false,
     active: true,
     verified: false,
+    underReview: false,
+    mitigatedBy: undefined,
+    lastReviewedAt: undefined,
+    lastReviewedBy: undefined,
     locations: ["tcp://example.com:22"],
     ...changes,
   };

@@ -12,6 +12,7 @@ export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {
     product: refuse("product"),
     forget: refuse("forget"),
     engagement: refuse("engagement"),
+    checkParameters: async () => undefined,
     environment: refuse("environment"),
     hasTestType: refuse("hasTestType"),
     testsByBuildId: refuse("testsByBuildId"),

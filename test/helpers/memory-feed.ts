@@ -29,10 +29,20 @@ export function memoryFeed(pageSizes: readonly [first: number, later: number] = 
     add: (testId, at, original) => {
       const findingId = rows.size + 1;
       const duplicate = original !== undefined;
-      rows.set(findingId, { findingId, testId, changedAt: at, createdAt: at, duplicate, original, underReview: false });
+      rows.set(findingId, {
+        findingId,
+        testId,
+        changedAt: at,
+        createdAt: at,
+        duplicate,
+        judged: false,
+        original,
+        underReview: false,
+      });
       return findingId;
     },
-    judge: (findingId, at) => void rows.set(findingId, { ...(rows.get(findingId) as Row), changedAt: at }),
+    judge: (findingId, at) =>
+      void rows.set(findingId, { ...(rows.get(findingId) as Row), changedAt: at, judged: true }),
     review: (findingId, underReview) => {
       (rows.get(findingId) as Row).underReview = underReview;
     },

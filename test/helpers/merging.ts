@@ -10,8 +10,7 @@ import type { ScanFinding } from "../../lib/report/findings-file.ts";
 import { type Match, matchRow, relate } from "../../lib/sync/match/match.ts";
 import { MODES } from "../../lib/sync/merge.ts";
 import type { MergeContext, Written } from "../../lib/sync/merged-finding.ts";
-import { verdictsOf } from "../../lib/sync/tally.ts";
-import { toSyncedFinding } from "../../lib/sync/to-synced-finding.ts";
+import { dojoWritten } from "../../lib/sync/write-back.ts";
 import { aScan } from "./factories.ts";
 
 export interface Answer {
@@ -44,8 +43,7 @@ export async function merging({ mode, importedAs = GENERIC, uploaded, dojo, mini
   const inDojo = async function* () {
     for (const { finding, original } of dojo) {
       relation.addDojo(finding);
-      const { severity } = finding;
-      yield { written: toSyncedFinding(finding, original, context), verdicts: verdictsOf(finding, original), severity };
+      yield dojoWritten(finding, original, context);
     }
   };
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-merging-"));

@@ -135,6 +135,10 @@ function toRow(tables: DojoTables, clock: Clock, test: TestRow, reported: Report
     mitigated: false,
     active: true,
     verified: false,
+    underReview: false,
+    mitigatedBy: undefined,
+    lastReviewedAt: undefined,
+    lastReviewedBy: undefined,
     hash: JSON.stringify([reported.title, reported.description, reported.locations]).toLowerCase(),
   };
 }

@@ -91,6 +91,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
       engagements.set(made.id, made);
       return made;
     },
+    checkParameters: async () => undefined,
     environment: async (name) => name,
     hasTestType: async (name) => name === "Nmap Scan" || name === "Generic Findings Import",
     testsByBuildId: async (buildId) => [...tests.values()].filter((test) => test.buildId === buildId).map(shown),

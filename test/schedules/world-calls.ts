@@ -113,6 +113,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
     product: wrapped("product", port.product),
     forget: port.forget,
     engagement: wrapped("engagement", port.engagement),
+    checkParameters: port.checkParameters,
     environment: wrapped("environment", port.environment),
     hasTestType: wrapped("hasTestType", port.hasTestType),
     testsByBuildId: wrapped("testsByBuildId", port.testsByBuildId),

@@ -45,6 +45,7 @@ const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly R
     "dojo-unreachable",
     "dojo-timeout",
     "deduplication-unfinished",
+    "waits-exhausted",
     "read-unstable",
     "storage-unavailable",
     "key-unavailable",

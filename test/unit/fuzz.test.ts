@@ -268,6 +268,7 @@ describe("what DefectDojo answers", () => {
         end: "2026-11-24",
         orchestrated: true,
       }),
+    checkParameters: (dojo) => dojo.checkParameters({ groupBy: "vuln_id_from_tool" }),
     environment: (dojo) => dojo.environment("a"),
     hasTestType: (dojo) => dojo.hasTestType("a"),
     testsByBuildId: (dojo) => dojo.testsByBuildId("a"),

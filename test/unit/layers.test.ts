@@ -72,6 +72,7 @@ const PURE = [
   "importer/describe-test.ts",
   "sync/tally.ts",
   "sync/to-synced-finding.ts",
+  "sync/verdicts.ts",
   "util/backoff.ts",
   "util/digest.ts",
   "util/first-bad.ts",

@@ -55,6 +55,8 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     syncFindingsBack: "false",
     syncMode: "merge",
     scanTypeMap: '{"own":"Own Scan"}',
+    defaultProductTypeName: "Web Shops",
+    defaultEngagementName: "nightly",
     readConcurrency: "2",
     resyncEnabled: "true",
     resyncSchedule: "cron(17 3 * * ? *)",

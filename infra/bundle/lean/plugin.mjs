@@ -29,6 +29,8 @@ const EDITS = [
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
   { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
+  { file: /[\\/]Sha(1|256)Node\.js$/, loader: "js", edit: withoutFallback },
+  { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: shortenErrors },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
   {
     file: /[\\/]zod[\\/]v4[\\/]core[\\/](json-schema-processors|to-json-schema)\.js$/,
@@ -123,11 +125,31 @@ function makeSchemasPure(source) {
 }
 
 /**
- * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer, of which only the reader is used.
+ * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer and its schema of YAML 1.1, of which only the
+ * reader is used.
  * @param {string} source
  */
 function markPure(source) {
-  return source.replace(/^((?:var|const|let) \w+ = )(?=(?:new )?[\w.]+\()/gm, "$1/* @__PURE__ */ ");
+  return source.replace(
+    /^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm,
+    "$1/* @__PURE__ */ (() => $2)();",
+  );
+}
+
+/**
+ * Lambda's Node has SHA-1 and SHA-256: those in JavaScript are not needed.
+ * @param {string} source
+ */
+function withoutFallback(source) {
+  return source.replace(/hasNativeCrypto \? buildNativeClass\(\) : Sha\w+/, "buildNativeClass()");
+}
+
+/**
+ * Buckets of several regions (SigV4a) want a package that is not inside; the first sentence says so.
+ * @param {string} source
+ */
+function shortenErrors(source) {
+  return source.replace(/(new Error\(`[^`]*`) \+(?:\s*`[^`]*` ?\+?)+/g, "$1");
 }
 
 /**

@@ -5,6 +5,7 @@ import { authenticate } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type Call, HTML_NOT_FOUND, internalError, Refusal, type Reply } from "./http.ts";
 import { type StandinOptions, settings } from "./options.ts";
+import { pageOf } from "./pages.ts";
 import { reshape } from "./reshape.ts";
 import { handle, routeOf } from "./router.ts";
 import { createState, type ImportFault, type Interception, type State } from "./state.ts";
@@ -112,6 +113,10 @@ async function answerOrThrow(state: State, work: Work, request: IncomingMessage,
   }
   const path = full.startsWith("/api/v2/") ? full.slice("/api/v2".length) : undefined;
   const route = path === undefined ? undefined : routeOf(state, path);
+  if (path === undefined) {
+    const page = await pageOf(state, request, full);
+    if (page !== undefined) return page;
+  }
   if (path === undefined || route === undefined) {
     if (path === undefined || full.endsWith("/") || routeOf(state, `${path}/`) === undefined) return HTML_NOT_FOUND;
     const query = queryOf(url);

@@ -319,6 +319,66 @@ describe("the location mode", () => {
     expect(transport.calls.at(-1)?.query.prefetch).toBe("endpoints");
   });
 
+  /** A server of one finding at one place, whose flag can be switched. */
+  const switched = () => {
+    const server = { now: "endpoints" as "endpoints" | "locations" };
+    const html404 = new RelayError("dojo-not-json", "GET: HTTP 404", {
+      status: 404,
+      object: "GET /api/v2/location_findings/",
+    });
+    const finding = rawFinding(1, { endpoints: [5] });
+    const along = {
+      endpoints: { id: 5, host: "shop.example.com", protocol: "https" },
+      locations: { id: 5, location: 9 },
+    };
+    const world = start(({ path, query }) => {
+      const isNew = server.now === "locations";
+      if (path === "location/" && query.limit === "1") return isNew ? [200, { count: 0, results: [] }] : [404];
+      if (path === "findings/") {
+        const prefetch = query.prefetch === undefined ? {} : { prefetch: { endpoints: { "5": along[server.now] } } };
+        return [200, { count: 1, results: [finding], ...prefetch }];
+      }
+      if (!isNew) return html404;
+      const location = { id: 9, location_type: "url", location_value: "https://shop.example.com" };
+      return [200, { count: 1, results: [{ id: 5, location: 9 }], prefetch: { location: { "9": location } } }];
+    });
+    const places = async () => (await collect(world.dojo.findingPages(7, undefined)))[0]?.findings[0]?.locations;
+    return {
+      server,
+      places,
+      looks: () => world.transport.lines().filter((line) => line === "GET location/?limit=1").length,
+    };
+  };
+
+  it.each([
+    ["endpoints", "locations"],
+    ["locations", "endpoints"],
+  ] as const)("that is switched from %s to %s under a running service is found out again, once", async (from, to) => {
+    const { server, places, looks } = switched();
+    server.now = from;
+    expect(await places()).toEqual(["https://shop.example.com"]);
+    server.now = to;
+    expect(await places()).toEqual(["https://shop.example.com"]);
+    expect(await places()).toEqual(["https://shop.example.com"]);
+    expect(looks()).toBe(2);
+  });
+
+  it("never makes // of an endpoint without a host", async () => {
+    const { dojo } = start(({ path }) =>
+      path === "findings/"
+        ? [
+            200,
+            {
+              count: 1,
+              results: [rawFinding(1, { endpoints: [5] })],
+              prefetch: { endpoints: { "5": { id: 5, host: "" } } },
+            },
+          ]
+        : [404],
+    );
+    expect((await collect(dojo.findingPages(7, undefined)))[0]?.findings[0]?.locations).toEqual([]);
+  });
+
   it("is asked for again where it could not be told", async () => {
     let times = 0;
     const { dojo } = start(({ path }) =>

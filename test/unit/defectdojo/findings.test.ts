@@ -11,6 +11,9 @@ import { rawFinding } from "../../helpers/raw-dojo.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 
 type Raw = ReturnType<typeof rawFinding>;
+/** A server that stays as it is. */
+const fixed = (mode: LocationMode) => ({ current: async () => mode, again: async () => mode });
+
 const findings = (count: number) => Array.from({ length: count }, (_, i) => rawFinding(i + 1));
 
 interface World {
@@ -50,7 +53,7 @@ const read = (
   expected?: number,
   concurrency = 4,
   mode: LocationMode = "locations",
-) => collect(findingPages(dojoApi(transport), mode, 7, concurrency, expected));
+) => collect(findingPages(dojoApi(transport), fixed(mode), 7, concurrency, expected));
 const idsOf = (pages: Awaited<ReturnType<typeof read>>) => pages.flatMap((page) => page.findings.map(({ id }) => id));
 
 describe("pages", () => {
@@ -94,7 +97,7 @@ describe("pages", () => {
 
   it("are not asked for beyond the need of whoever reads them", async () => {
     const transport = server({ all: findings(5_000) });
-    for await (const _ of findingPages(dojoApi(transport), "locations", 7, 2, 5_000)) break;
+    for await (const _ of findingPages(dojoApi(transport), fixed("locations"), 7, 2, 5_000)) break;
     await sleep(5);
     expect(transport.calls.filter(({ path }) => path === "findings/").length).toBeLessThanOrEqual(3);
   });
@@ -156,7 +159,7 @@ describe("a page that no answer can hold", () => {
 
   it("is held one part at a time", async () => {
     const transport = narrow(Array(250).fill(1), 60);
-    for await (const page of findingPages(dojoApi(transport), "locations", 7, 4, 250)) {
+    for await (const page of findingPages(dojoApi(transport), fixed("locations"), 7, 4, 250)) {
       expect(page.findings.length).toBeLessThanOrEqual(60);
       break;
     }
@@ -225,6 +228,10 @@ describe("a finding", () => {
         false_p: true,
         is_mitigated: true,
         verified: true,
+        under_review: true,
+        mitigated_by: 3,
+        last_reviewed: "2026-11-24T17:59:30.900000Z",
+        last_reviewed_by: 4,
         endpoints: [10],
       }),
       rawFinding(2, {
@@ -257,6 +264,10 @@ describe("a finding", () => {
         mitigated: true,
         active: true,
         verified: true,
+        underReview: true,
+        mitigatedBy: 3,
+        lastReviewedAt: "2026-11-24T17:59:30.900000Z",
+        lastReviewedBy: 4,
         locations: ["http://host-1"],
       },
       expect.objectContaining({ uniqueIdFromTool: undefined, mitigated: false, active: false, severity: "Info" }),

@@ -90,6 +90,18 @@ describe("a round of follow", () => {
     }
   });
 
+  it("a verdict in the same moment as the import is none the less one", async () => {
+    const w = world();
+    const round = w.follower();
+    await w.scan(1, 1);
+    await round();
+    w.clock.advance(300_000);
+    const [finding = 0] = await w.scan(2, 1);
+    w.feed.judge(finding, w.now());
+    await round();
+    expect(w.enqueued()).toEqual(["scan-2/findings.json"]);
+  });
+
   it("another verdict on the same scan is another message, which the queue takes", async () => {
     const w = world();
     const [finding = 0] = await w.scan(1, 1);

@@ -239,3 +239,41 @@ describe("withFreshIds", () => {
     expect(await run(error, "x")).toMatchObject({ error, forgot: 0, runs: 1 });
   });
 });
+
+describe("closing what an earlier scan found", () => {
+  const closing = (annotations: Record<string, string>) =>
+    aScan({ annotations: { "close-old-findings": "true", ...annotations } });
+  const made = { engagement: async () => ({ id: 5, name: "run 3", productId: 12, isNew: true }) };
+
+  it("reaches nothing in an engagement that was made for this import, which is warned of", async () => {
+    const { filed } = await file(closing({}), {}, made);
+    expect(filed.warnings).toEqual([expect.stringContaining("close-old-findings-product-scope")]);
+  });
+
+  it("is not warned of in the product's scope, in an engagement that was there, or where nothing is to be closed", async () => {
+    expect((await file(closing({ "close-old-findings-product-scope": "true" }), {}, made)).filed.warnings).toEqual([]);
+    expect((await file(closing({}))).filed.warnings).toEqual([]);
+    expect((await file(aScan(), {}, made)).filed.warnings).toEqual([]);
+  });
+});
+
+describe("what is made only once takes these annotations", () => {
+  it.each([
+    [{}, "2026-11-20", "2026-11-24"],
+    [{ "engagement-days": "30" }, "2026-11-20", "2026-12-20"],
+    [{ "engagement-days": "30", "engagement-end-date": "2027-01-31" }, "2026-11-20", "2027-01-31"],
+    [{ "engagement-end-date": "2026-01-31" }, "2026-11-20", "2026-11-20"],
+  ])("an engagement with %j: from %s to %s", async (annotations, start, end) => {
+    expect((await file(aScan({ annotations }))).asked.engagement).toMatchObject({ start, end });
+  });
+
+  it("the source code's address and the product's criticality", async () => {
+    const annotations = {
+      "source-code-management-uri": "https://git.example.com/x",
+      "product-business-criticality": "high",
+    };
+    const { asked } = await file(aScan({ annotations }));
+    expect(asked.engagement?.sourceCodeManagementUri).toBe("https://git.example.com/x");
+    expect(asked.product?.businessCriticality).toBe("high");
+  });
+});

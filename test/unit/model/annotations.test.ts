@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { ANNOTATIONS, type ImportOptions, productName, readAnnotations } from "../../../lib/model/annotations.ts";
+import {
+  ANNOTATIONS,
+  type ImportOptions,
+  importFlags,
+  isOfUnknownAnnotation,
+  productName,
+  readAnnotations,
+} from "../../../lib/model/annotations.ts";
 import type { Scan } from "../../../lib/model/scan.ts";
 import { aScan } from "../../helpers/factories.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
@@ -46,6 +53,21 @@ describe("annotations on the Scan", () => {
     ["group-by", "finding_title", { groupBy: "finding_title" }],
     ["active", "false", { active: false }],
     ["verified", " true ", { verified: true }],
+    ["close-old-findings-product-scope", "true", { closeOldFindings: true, closeOldFindingsProductScope: true }],
+    ["do-not-reactivate", "true", { doNotReactivate: true }],
+    ["push-to-jira", "false", { pushToJira: false }],
+    ["apply-tags-to-findings", "true", { applyTagsToFindings: true }],
+    ["apply-tags-to-endpoints", "true", { applyTagsToEndpoints: true }],
+    ["create-finding-groups", "true", { createFindingGroups: true }],
+    ["scan-date", "2026-02-28", { scanDate: "2026-02-28" }],
+    ["engagement-end-date", "2027-01-31", { engagementEndDate: "2027-01-31" }],
+    ["engagement-days", "30", { engagementDays: 30 }],
+    [
+      "source-code-management-uri",
+      "https://git.example.com/shop",
+      { sourceCodeManagementUri: "https://git.example.com/shop" },
+    ],
+    ["product-business-criticality", "Very High", { productBusinessCriticality: "very high" }],
     ["do-not-import", "true", { doNotImport: true }],
   ];
 
@@ -53,6 +75,40 @@ describe("annotations on the Scan", () => {
     const { options, warnings } = read({ [name]: value });
     expect(options).toEqual({ ...DEFAULTS, ...expected });
     expect(warnings).toEqual([]);
+  });
+
+  it.each([
+    ["scan-date", "2026-02-30"],
+    ["scan-date", "28.02.2026"],
+    ["engagement-end-date", "soon"],
+    ["engagement-days", "0"],
+    ["engagement-days", "3651"],
+    ["source-code-management-uri", "git@example.com:shop.git"],
+    ["product-business-criticality", "huge"],
+    ["push-to-jira", "yes"],
+  ])("%s: %j is refused by its name", async (name, value) => {
+    expect(await relayErrorBy(async () => read({ [name]: value }))).toMatchObject({
+      reason: "sidecar-invalid",
+      message: expect.stringContaining(name),
+    });
+  });
+
+  it("flags become import-scan's fields, those that were not annotated none", () => {
+    const { options } = read({ "push-to-jira": "false", "apply-tags-to-findings": "true" });
+    expect(importFlags(options)).toEqual({ push_to_jira: false, apply_tags_to_findings: true });
+  });
+
+  it("an operator's defaults hold where a Scan says nothing", () => {
+    const byOperator = { productTypeName: "Web", engagementName: "all" };
+    const of = (annotations: Scan["annotations"]) =>
+      readAnnotations(aScan({ annotations }), OBJECT, byOperator).options;
+    expect(of({})).toMatchObject(byOperator);
+    expect(of({ "engagement-name": "own" })).toMatchObject({ productTypeName: "Web", engagementName: "own" });
+  });
+
+  it("a warning of one that is not known is known as such, in receipts too", () => {
+    const { warnings } = read({ "engagement-nam": "x", "build-id": "1" });
+    expect(warnings.map(isOfUnknownAnnotation)).toEqual([true, false]);
   });
 
   it("all have a test of their own", () => {

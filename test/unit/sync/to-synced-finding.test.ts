@@ -38,6 +38,7 @@ describe("a finding of DefectDojo", () => {
         mitigated: false,
         active: true,
         verified: false,
+        underReview: false,
         "defectdojo.org/original-finding-id": null,
         "defectdojo.org/original-finding": null,
       },

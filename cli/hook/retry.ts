@@ -4,22 +4,22 @@ import type { Log } from "../../lib/observe.ts";
 import { backoffSeconds } from "../../lib/util/backoff.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 
-export interface Patience {
+export interface RetryLimits {
   readonly clock: Clock;
   readonly log: Log;
-  /** Milliseconds since the epoch; nothing is begun again after it. */
+  /** Milliseconds since the epoch; no attempt starts after it. */
   readonly deadline: number;
-  /** Failures of one step after which it is given up. */
+  /** Failures of one step after which it fails for good. */
   readonly maxFailures: number;
 }
 
 /**
- * Does a step again and again until it is done, as the queue does for the service: after a failure that a retry may mend with growing pauses, after a Deferral when
+ * Repeats a step until it succeeds, as the queue does for the service: after a transient failure with growing pauses, after a Deferral when
  * it asked for.
- * @throws RelayError what is permanent, what failed too often, and what was last when time was up
+ * @throws RelayError a permanent failure, one repeated too often, or the last one before the deadline
  */
-export async function persist<T>(step: () => Promise<T>, patience: Patience): Promise<T> {
-  const { clock, log, deadline, maxFailures } = patience;
+export async function retry<T>(step: () => Promise<T>, limits: RetryLimits): Promise<T> {
+  const { clock, log, deadline, maxFailures } = limits;
   for (let failures = 0; ; ) {
     try {
       return await step();
@@ -30,7 +30,7 @@ export async function persist<T>(step: () => Promise<T>, patience: Patience): Pr
       const seconds = waits ? Math.max(1, error.seconds) : backoffSeconds(failures, failure.retryAfterSeconds);
       if (clock.now() + seconds * 1000 >= deadline) throw failure;
       if (waits) log.info("the hook waits", { why: error.message, seconds });
-      else log.warn("a step failed and is tried again", { failures, seconds, error: failure });
+      else log.warn("a step failed and is retried", { failures, seconds, error: failure });
       await clock.sleep(seconds * 1000);
     }
   }

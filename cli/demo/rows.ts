@@ -1,0 +1,74 @@
+import { describeError } from "../../lib/errors.ts";
+import { lossOf } from "../../lib/model/receipt.ts";
+import type { Progress } from "../../lib/progress.ts";
+
+/** What `npm start` shows of a scan. */
+export interface Row {
+  readonly scan: string;
+  readonly scanType: string;
+  readonly importedAs: string;
+  /** What the scanner found, before what is written. */
+  readonly uploaded: number;
+  /** Where DefectDojo keeps less than was uploaded. */
+  readonly loss: string;
+  readonly findings: number;
+  readonly new: number;
+  readonly duplicates: number;
+  readonly falsePositives: number;
+  readonly testUrl: string;
+  readonly syncedKey: string;
+  readonly outcome: string;
+}
+
+const NOTHING = {
+  importedAs: "",
+  uploaded: 0,
+  loss: "",
+  findings: 0,
+  new: 0,
+  duplicates: 0,
+  falsePositives: 0,
+  testUrl: "",
+  syncedKey: "",
+};
+
+/** @returns undefined while the job goes on */
+export function toRow(progress: Progress): Row | undefined {
+  const { job } = progress;
+  const scan = job.scan?.name ?? job.key;
+  const scanType = job.scan?.scanType ?? "";
+  const nothing = (outcome: string) => ({ scan, scanType, ...NOTHING, outcome });
+  if (progress.state === "failed") {
+    return nothing(`failed: ${progress.error.reason}: ${describeError(progress.error, 200)}`);
+  }
+  if (progress.state !== "done") return undefined;
+  const { outcome, receipt, why } = progress.outcome;
+  if (receipt === undefined) return nothing(why === undefined ? outcome : `${outcome}: ${why}`);
+  return {
+    scan,
+    scanType,
+    importedAs: receipt.importedAs,
+    uploaded: receipt.uploaded?.count ?? 0,
+    loss: lossOf(receipt) ?? "",
+    findings: receipt.findings.count,
+    new: receipt.new,
+    duplicates: receipt.duplicates,
+    falsePositives: receipt.falsePositives,
+    testUrl: receipt.test.url,
+    syncedKey: job.key,
+    outcome,
+  };
+}
+
+/** A row under headers for people. */
+export const forPeople = (row: Row) => ({
+  scan: row.scan,
+  "scan type": row.scanType,
+  "imported as": row.importedAs,
+  uploaded: row.uploaded,
+  findings: row.findings,
+  new: row.new,
+  known: row.duplicates,
+  "false positive": row.falsePositives,
+  outcome: row.outcome,
+});

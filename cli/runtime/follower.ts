@@ -1,0 +1,28 @@
+import { followPorts } from "../../lib/aws/follow-ports.ts";
+import type { Clients } from "../../lib/aws/ingest-ports.ts";
+import { type Env, readFollowFunctionConfig } from "../../lib/config.ts";
+import { follow } from "../../lib/follow/follow.ts";
+import type { Observer } from "../../lib/observe.ts";
+
+export interface Follower {
+  stop(): Promise<void>;
+}
+
+/**
+ * Follows verdicts every FOLLOW_SECONDS until it is stopped; 0 starts nothing.
+ * @param env with the endpoints, the queue and the bucket as the service has them
+ */
+export function startFollower(env: Env, observer: Observer, clients: Clients): Follower {
+  const config = readFollowFunctionConfig(env);
+  if (config.FOLLOW_SECONDS === 0 || !config.DEFECTDOJO_SYNC_FINDINGS_BACK) return { stop: async () => undefined };
+  const stopped = new AbortController();
+  const ports = followPorts(config, observer, clients, env);
+  const settings = { bucket: config.BUCKET, since: undefined };
+  const running = follow(ports, settings, config.FOLLOW_SECONDS * 1000, stopped.signal);
+  return {
+    stop: async () => {
+      stopped.abort();
+      await running;
+    },
+  };
+}

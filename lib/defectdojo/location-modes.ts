@@ -1,0 +1,30 @@
+import { RelayError } from "../errors.ts";
+import type { DojoApi } from "./api.ts";
+import { detectLocationMode, type LocationMode } from "./locations.ts";
+import { remembered } from "./remembered.ts";
+
+/** How this server tells locations, as it was found out last. */
+export interface LocationModes {
+  readonly current: () => Promise<LocationMode>;
+  /** The mode now, where answers do not fit the one that was taken for it: the server was upgraded, or its flag switched. */
+  readonly again: (seen: LocationMode) => Promise<LocationMode>;
+}
+
+export function locationModes(api: DojoApi): LocationModes {
+  const known = remembered();
+  const current = () => known.remember("mode", () => detectLocationMode(api));
+  return {
+    current,
+    again: async (seen) => {
+      // Of the pages that are read side by side, the first one that doubts looks.
+      if ((await current()) === seen) known.forget("mode");
+      return await current();
+    },
+  };
+}
+
+/** Whether the server refuses what this mode asks for: `location*\/` is not there, or not for this token. */
+export function deniesMode(error: unknown): boolean {
+  if (!(error instanceof RelayError)) return false;
+  return (error.status === 404 || error.status === 403) && /\/location(?:_findings)?\//.test(error.object ?? "");
+}

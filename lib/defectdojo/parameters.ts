@@ -1,0 +1,49 @@
+import * as z from "zod";
+import { RelayError } from "../errors.ts";
+import { ANNOTATION_PREFIX } from "../model/scan.ts";
+import type { LimitedOptions } from "../ports/defectdojo.ts";
+import type { DojoApi } from "./api.ts";
+import type { Remembered } from "./remembered.ts";
+
+/** What some versions of DefectDojo do not take, and would refuse the whole report for: option, its annotation, value, and the last version without it. */
+const LIMITS: readonly {
+  readonly option: keyof LimitedOptions;
+  readonly annotation: string;
+  readonly value: string;
+  /** `major.minor`, measured. */
+  readonly lastWithout: string;
+}[] = [{ option: "groupBy", annotation: "group-by", value: "vuln_id_from_tool", lastWithout: "2.34" }];
+
+/**
+ * Checks what a scan asks for against what this version takes. The version is asked for only where that matters.
+ * @throws RelayError `sidecar-invalid`, with the annotation and the version
+ */
+export async function checkParameters(api: DojoApi, known: Remembered, options: LimitedOptions): Promise<void> {
+  for (const { option, annotation, value, lastWithout } of LIMITS) {
+    if (options[option] !== value) continue;
+    const version = await known.remember("version", () => serverVersion(api));
+    if (version === undefined || isNewer(version, lastWithout)) continue;
+    const object = `annotation ${ANNOTATION_PREFIX}${annotation}`;
+    const message = `${object}: ${value} is not known to this DefectDojo (${version}); versions up to ${lastWithout} refuse it`;
+    throw new RelayError("sidecar-invalid", message, { object });
+  }
+}
+
+const schema = z.object({ info: z.object({ version: z.string() }) });
+const profile = z.object({ user: z.looseObject({}) });
+
+/** As the API's own schema says, else by its answers: `date_joined` of a user came after 2.34 (recorded). Undefined: newer than that. */
+async function serverVersion(api: DojoApi): Promise<string | undefined> {
+  const query = [["format", "json"]] as const;
+  const { status, body } = await api.transport.request("GET", "oa3/schema/", { query, expect: [403, 404] });
+  const told = schema.safeParse(body);
+  if (status === 200 && told.success && /^\d+\.\d+/.test(told.data.info.version)) return told.data.info.version;
+  return "date_joined" in (await api.get("user_profile/", {}, profile)).user ? undefined : "2.34";
+}
+
+function isNewer(version: string, than: string): boolean {
+  const [[major = 0, minor = 0], [other = 0, otherMinor = 0]] = [numbers(version), numbers(than)];
+  return major > other || (major === other && minor > otherMinor);
+}
+
+const numbers = (version: string) => version.split(".").map(Number);

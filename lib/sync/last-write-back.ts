@@ -1,0 +1,64 @@
+import { pipeline } from "node:stream";
+import { RelayError } from "../errors.ts";
+import type { ObjectRef } from "../model/object-keys.ts";
+import type { Log } from "../observe.ts";
+import type { Storage } from "../ports/storage.ts";
+import { streamFindings } from "../report/report.ts";
+import { hashStream } from "../util/hash-stream.ts";
+import { verdictOf } from "./verdicts.ts";
+
+/** Our own findings.json as it stands in the bucket: as much of it as tells whether a resync has anything to write. */
+export interface LastWriteBack {
+  /** Of its bytes, in hex. */
+  readonly sha256: string;
+  /** Verdicts by DefectDojo's finding id, see `verdictOf`; few of the words differ, so that they are held once. */
+  readonly verdicts: Map<number, string>;
+  /** `scan.created_at` of its first finding: what was made up for a Scan that does not say. */
+  readonly scanCreatedAt: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads findings.json as a stream.
+ * @returns undefined for what cannot be read: it is to be written anew
+ * @throws RelayError `storage-precondition` if it is another by now
+ */
+export async function readLastWriteBack(
+  storage: Storage,
+  ref: ObjectRef,
+  etag: string,
+  log: Log,
+): Promise<LastWriteBack | undefined> {
+  try {
+    return await read(storage, ref, etag);
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.reason !== "findings-invalid") throw error;
+    log.warn("the last write-back cannot be read and is written anew", { error });
+    return undefined;
+  }
+}
+
+async function read(storage: Storage, ref: ObjectRef, etag: string): Promise<LastWriteBack> {
+  const found = await storage.read(ref, etag);
+  const { stream: body, sha256 } = hashStream();
+  if (found !== undefined) pipeline(found.body, body, () => undefined); // the reader is told of what goes wrong by the stream
+  const verdicts = new Map<number, string>();
+  const held = new Map<string, string>();
+  let scanCreatedAt: string | undefined;
+  // Its size is our own doing: embedded originals make it larger than any upload may be.
+  const unlimited = { maxFindingsBytes: Number.POSITIVE_INFINITY };
+  for await (const finding of streamFindings(found && { head: found.head, body }, ref, unlimited)) {
+    scanCreatedAt ??= createdAtOf(finding["scan"]);
+    const verdict = verdictOf(finding);
+    if (verdict === undefined || verdicts.has(verdict.findingId)) continue;
+    const words = held.get(verdict.words) ?? verdict.words;
+    held.set(words, words);
+    verdicts.set(verdict.findingId, words);
+  }
+  return { sha256: sha256(), verdicts, scanCreatedAt, metadata: found?.head.metadata ?? {} };
+}
+
+function createdAtOf(scan: unknown): string | undefined {
+  const has = typeof scan === "object" && scan !== null && "created_at" in scan;
+  return has && typeof scan.created_at === "string" ? scan.created_at : undefined;
+}

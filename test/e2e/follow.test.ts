@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Runtime, startRuntime } from "./runtime.ts";
+import { syncedFindings } from "./schema.ts";
+
+const SAMPLE = fileURLToPath(new URL("../../infra/local/scans/zap-shop", import.meta.url));
+
+let runtime: Runtime;
+beforeAll(async () => {
+  runtime = await startRuntime({ FOLLOW_SECONDS: "1" });
+});
+afterAll(() => runtime.stop());
+
+const findingsOf = async (key: string) => syncedFindings.parse(JSON.parse(String(await runtime.get(key))));
+const until = async (holds: () => Promise<boolean>) => {
+  for (let tries = 0; tries < 300 && !(await holds()); tries++) await sleep(100);
+  expect(await holds()).toBe(true);
+};
+const judge = (id: number, body: object) =>
+  fetch(`${runtime.standin.url}/api/v2/findings/${id}/`, {
+    method: "PATCH",
+    headers: { authorization: `Token ${runtime.standin.apiKey}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+
+it("a verdict in DefectDojo reaches findings.json and the receipt, of the finding and of its duplicate elsewhere", async () => {
+  const [first, second] = [await runtime.upload(SAMPLE, "first/"), await runtime.upload(SAMPLE, "second/")];
+  await runtime.ended(first);
+  await runtime.ended(second);
+  const originals = (await findingsOf(first)).map(({ attributes }) => attributes);
+  const target = originals.find(({ duplicate }) => duplicate === false);
+  const id = Number(target?.["defectdojo.org/finding-id"]);
+  expect((await judge(id, { false_p: true, active: false, verified: false })).status).toBe(200);
+
+  await until(async () => (await runtime.receipt(first))?.falsePositives === 1);
+  await until(async () => (await runtime.receipt(second))?.falsePositives === 1);
+  const judged = (await findingsOf(first)).find(({ attributes }) => attributes["defectdojo.org/finding-id"] === id);
+  expect(judged?.attributes).toMatchObject({ falsePositive: true });
+  const duplicate = (await findingsOf(second)).find(
+    ({ attributes }) => attributes["defectdojo.org/original-finding-id"] === id,
+  );
+  expect(duplicate?.attributes).toMatchObject({
+    duplicate: true,
+    "defectdojo.org/original-finding": { attributes: { falsePositive: true } },
+  });
+});
+
+it("nothing more is read or written once the verdict is there", async () => {
+  const before = runtime.standin.state.requests.length;
+  await sleep(3_500);
+  const asked = runtime.standin.state.requests.slice(before).map(({ url }) => url);
+  expect(asked.filter((url) => !url.includes("o=-last_status_update"))).toEqual([]);
+});
