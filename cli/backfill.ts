@@ -23,12 +23,12 @@ interface Options {
 /** `dojo-relay backfill PREFIX`: what notifications missed. */
 export function backfillCommand(): Command {
   return new Command("backfill")
-    .description("enqueue every scan of the bucket that has no final receipt for its findings as they are now")
+    .description("enqueue every scan without a final receipt for its current findings")
     .argument("[prefix]", "only scans below this prefix", "")
     .option("--since <date>", "only findings uploaded since: a date or an age (7d)", parseSince)
-    .option("--after <key>", "go on after this key, where an earlier run was stopped")
-    .option("--dry-run", "say what would be enqueued and enqueue nothing")
-    .option("--rate <n>", "at most so many jobs a second", parseRate)
+    .option("--after <key>", "continue after this key, where an earlier run stopped")
+    .option("--dry-run", "show what would be enqueued; enqueue nothing")
+    .option("--rate <n>", "at most this many jobs per second", parseRate)
     .option("--json", "print {scans, enqueued, done, notSelected, failed, lastKey} instead of lines")
     .addHelpText("after", BACKFILL_HELP)
     .action(async (prefix: string, options: Options) => {
@@ -133,9 +133,9 @@ function goOn(prefix: string, lastKey: string | undefined): string {
 }
 
 const BACKFILL_HELP = `
-The safety net under notifications. It enqueues findings that were never imported, that were uploaded anew since, or whose
-receipt is missing; running it again does no harm, as an import that happened is found. The bucket is listed page by page.
-Exit code 1 if a scan could not be enqueued (its sidecar is missing, say); the others are.
+The safety net for lost notifications. It enqueues findings that were never imported, that were uploaded anew since, or whose
+receipt is missing; it is idempotent, as it finds imports that happened. The bucket is listed page by page.
+Exit code 1 if a scan could not be enqueued (for example without a sidecar); the others are.
 
 Examples:
   $ dojo-relay backfill --dry-run

@@ -10,7 +10,7 @@ export function hookCommand(): Command {
   return command
     .description("import one scan as a hook of secureCodeBox, in place of its DefectDojo persistence hook")
     .usage(USAGE)
-    .argument("[urls...]", "presigned addresses: two in read-only mode, four in read-and-write mode")
+    .argument("[urls...]", "presigned URLs: two in read-only mode, four in read-and-write mode")
     .option("--scan <file>", "the Scan as a file (kubectl get scan NAME -o json), instead of from the Kubernetes API")
     .option("--json", "print the result as JSON instead of a line")
     .addHelpText("after", HOOK_HELP)
@@ -54,7 +54,7 @@ function summary({ scan, outcome, receipt, patched }: HookResult): string {
 }
 
 const HOOK_HELP = `
-Results are read from, and with four addresses written to, presigned addresses, as secureCodeBox's operator gives them
+Reads results from, and with four URLs writes them to, the presigned URLs that secureCodeBox's operator passes
 to hooks. The raw result is never changed. A restarted hook continues where it stopped: no scan is imported
 twice.
 
@@ -65,7 +65,7 @@ Environment:
   DEFECTDOJO_USER_ID, DEFECTDOJO_USERNAME   the engagement's lead; the token's own user without them
   SYNC_MODE                         replace (default), merge or complete
   SCAN_TYPE_MAP                     JSON, scan types to DefectDojo's parsers
-  HOOK_TIMEOUT_SECONDS              after which it gives up, 3600
+  HOOK_TIMEOUT_SECONDS              time limit, 3600
   DEFECTDOJO_IS_DEV                 true to use a kubeconfig (KUBECONFIG, ~/.kube/config) instead of the pod's service account
 
 Examples:

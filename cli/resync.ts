@@ -18,11 +18,11 @@ import { progressBar } from "./terminal/progress.ts";
 export function resyncCommand(): Command {
   return new Command("resync")
     .description(
-      "read the tests of finished scans again and rewrite their findings with today's verdicts; imports nothing",
+      "read the tests of finished scans again and rewrite their findings with current verdicts; imports nothing",
     )
     .argument("[prefix]", "only scans below this prefix", "")
     .option("--since <date>", "only scans imported since: a date or an age (7d)", parseSince)
-    .option("--json", "print an array with an object a scan instead of lines")
+    .option("--json", "print an array with one object per scan")
     .addHelpText("after", RESYNC_HELP)
     .action(async (prefix: string, { since, json }: { since?: Date; json?: boolean }) => {
       const results = await interruptible((signal) => resync(prefix, since, signal));
@@ -98,7 +98,7 @@ function describe(results: readonly Resynced[]): string {
 
 const RESYNC_HELP = `
 For triage after the fact: findings marked as false positive, mitigated or risk accepted since the import. Findings that
-somebody uploaded anew meanwhile are left alone. Exit code 1 if a scan failed; the others are done.
+somebody uploaded anew meanwhile are left alone. Exit code 1 if a scan failed; the others are complete.
 
 Examples:
   $ dojo-relay resync nightly/ --since 30d

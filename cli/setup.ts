@@ -20,9 +20,7 @@ export interface SetupResult {
 /** `dojo-relay setup`: queues and bucket notification, wherever the environment points. */
 export function setupCommand(): Command {
   return new Command("setup")
-    .description(
-      "make queue, dead-letter queue, redrive policy, bucket and its notification; what is right already stays",
-    )
+    .description("create queue, dead-letter queue, redrive policy, bucket and its notification; idempotent")
     .option("--target <arn>", "what MinIO is to notify", TARGET)
     .option("--json", "print {changes: [{what, changed}], notes, queueUrl, dlqUrl} instead of lines")
     .addHelpText("after", SETUP_HELP)
@@ -117,7 +115,7 @@ function storeError(bucket: string, error: unknown): CommandError {
 const toLine = ({ what, changed }: Change) => `${changed ? "changed" : "ok     "}  ${what}`;
 
 const SETUP_HELP = `
-Run it as often as you like: it changes only what is not as it should be, and says what. It works on whatever S3 and SQS
+Idempotent: it changes only what differs, and reports each change. It works on any S3 and SQS that
 AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_SQS point to, with the names of QUEUE_URL, DLQ_URL and BUCKET where these are set.
 
 Examples:

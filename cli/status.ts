@@ -39,10 +39,10 @@ const WATCH_SECONDS = 2;
 /** `dojo-relay status [PREFIX]`: done, running, waiting, failed. */
 export function statusCommand(): Command {
   return new Command("status")
-    .description("how far the scans are: receipts, running imports, the queues; totals of what was found")
+    .description("state of the scans: receipts, running imports, queues, totals of findings")
     .argument("[prefix]", "only scans below this prefix", "")
-    .option("--watch [seconds]", `look again every so many seconds, ${WATCH_SECONDS} without a number`, parseSeconds)
-    .option("--json", "print an object instead of text; with --watch one a line")
+    .option("--watch [seconds]", `refresh every so many seconds (${WATCH_SECONDS} without a number)`, parseSeconds)
+    .option("--json", "print one JSON object; with --watch one per line")
     .addHelpText("after", STATUS_HELP)
     .action(async (prefix: string, { watch, json = false }: Options) => {
       const operating = operator(process.env);
@@ -153,7 +153,7 @@ function parseSeconds(text: string): number {
 }
 
 const STATUS_HELP = `
-scans: done (with a receipt for the findings as they are), running (an import has begun), waiting (neither).
+scans: done (with a receipt for the current findings), running (an import has begun), waiting (neither).
 jobs: waiting in the queue, running, failed (in the dead-letter queue).
 
 Examples:

@@ -9,9 +9,9 @@ import { progressBar } from "./terminal/progress.ts";
 /** `dojo-relay upload DIR…`: scan folders into the bucket, in a safe order. */
 export function uploadCommand(): Command {
   return new Command("upload")
-    .description("put scan folders (sidecar, raw result, findings) into the bucket, the findings last")
+    .description("upload scan folders (sidecar, raw result, findings), the findings last")
     .argument("<dir...>", "folders of scans, or folders that hold such folders")
-    .option("--prefix <prefix>", "folder in the bucket that the scans are put into", "")
+    .option("--prefix <prefix>", "target folder in the bucket", "")
     .option("--json", "print an array of {scan, findingsKey} instead of lines")
     .addHelpText("after", UPLOAD_HELP)
     .action(async (directories: string[], options: { prefix: string; json?: boolean }) => {

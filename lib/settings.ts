@@ -20,6 +20,7 @@ export function flowSettings(config: DojoConfig): FlowSettings {
     ledger: {
       settleMs: seconds(config.IMPORT_SETTLE_SECONDS),
       stalledMs: seconds(config.IMPORT_STALLED_SECONDS),
+      refusalMs: seconds(config.IMPORT_REFUSAL_SECONDS),
       pollMs: seconds(config.POLL_SECONDS),
     },
     deduplication: {

@@ -19,6 +19,8 @@ export interface ImportTiming {
   readonly settleMs: number;
   /** How long a running import may stand still before it is taken for dead. */
   readonly stalledMs: number;
+  /** How long DefectDojo has to fail on a report with an empty test left behind, before its parser is taken to have refused it. */
+  readonly refusalMs: number;
   readonly pollMs: number;
 }
 

@@ -20,7 +20,7 @@ const STEPS: readonly Step[] = [
   { name: "format and lint", command: ["biome", "check", "--error-on-warnings", "."] },
   { name: "floating promises", command: ["oxlint", "--type-aware", "--deny-warnings"] },
   { name: "types", command: ["tsc", "--noEmit"] },
-  { name: "spelling", command: ["cspell", "--no-progress", "--no-summary", "."] },
+  { name: "spelling", command: ["cspell", "lint", "--no-progress"] },
   { name: "unused code", command: ["knip", "--no-progress"] },
   vitestStep("unit tests", [
     "--project=unit",

@@ -82,6 +82,7 @@ const settings = (dataDir: string) => ({
   DATA_DIR: dataDir,
   POLL_SECONDS: "0.2",
   DEDUPLICATION_QUIET_SECONDS: "1",
+  IMPORT_REFUSAL_SECONDS: "0",
   FOLLOW_SECONDS: "1",
 });
 

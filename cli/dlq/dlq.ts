@@ -146,7 +146,7 @@ async function redriveNatively(rate: number | undefined, signal: AbortSignal): P
 
 function dropCommand(): Command {
   return new Command("drop")
-    .description("delete messages for good; their scans stay in the bucket, and `backfill` finds them")
+    .description("delete messages permanently; their scans stay in the bucket, and `backfill` finds them")
     .argument("[ids...]", "ids of messages")
     .addOption(filterOption())
     .option("--all", "everything")
@@ -215,7 +215,7 @@ function assertAllFound(ids: readonly string[], found: readonly DeadLetter[], si
 }
 
 const DLQ_HELP = `
-What no retry mends lies there with its reason; docs/operations.md says what to do about each.
+Each message carries its reason; docs/operations.md explains what to do about it.
 
 Examples:
   $ dojo-relay dlq list

@@ -142,7 +142,7 @@ async function notification(s3: S3Client, { BUCKET: bucket, FINDINGS_NAME: name 
     const remedy = "Run `dojo-relay setup`, or configure the bucket notification (docs/self-hosted.md, docs/aws.md).";
     return fail("notification", `nobody is told when …${name} lands in s3://${bucket}`, remedy);
   }
-  const says = `…${name} is told to ${fitting.arn}`;
+  const says = `…${name} notifies ${fitting.arn}`;
   if (!fitting.arn?.startsWith("arn:minio:")) return ok("notification", says);
   const remedy =
     "See that MinIO's webhook has a QUEUE_DIR: without one, events are lost while the receiver is away (this cannot be seen from here).";

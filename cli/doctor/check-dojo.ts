@@ -53,7 +53,7 @@ export async function checkDojo(
     examine("location mode", async () => ok("location mode", MODES[await detectLocationMode(api)])),
     examine("test types", () => testTypes(catalog, config)),
   ]);
-  const limit = ok("upload limit", "not told by DefectDojo: DD_SCAN_FILE_MAX_SIZE there, 100 MB by default");
+  const limit = ok("upload limit", "not reported by DefectDojo: DD_SCAN_FILE_MAX_SIZE, 100 MB by default");
   return [...token, ...tls, ...checks.flat(), limit];
 }
 
@@ -84,7 +84,7 @@ async function version(api: DojoApi): Promise<Diagnosis> {
   if (major === 2 || major === 3) return ok("DefectDojo version", told);
   return warn(
     "DefectDojo version",
-    `${told} is not one that dojo-relay was tried with`,
+    `${told} is not tested with dojo-relay`,
     "Use 2.x or 3.x, or try one scan and look at its receipt.",
   );
 }

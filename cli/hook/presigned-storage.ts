@@ -47,7 +47,7 @@ const PUT_TRIES = 4;
 const FIRST_WAIT_MS = 1_500;
 
 /**
- * The storage port over presigned addresses: findings and raw result lie behind them; what else the flow writes is kept in memory, as there is nowhere
+ * The storage port over presigned URLs: findings and raw result lie behind them; what else the flow writes is kept in memory, as there is nowhere
  * to put it.
  *
  * The job's ETag is a digest of the scan's id and the raw result's ETag. The hook never changes the raw result, so that a hook that is started again, even
@@ -136,13 +136,13 @@ function presignedStorage(
     },
     remove: async (ref) => kept.remove(ref),
     list: () => {
-      throw new RelayError("storage-forbidden", "presigned addresses list nothing", { object: uri(job) });
+      throw new RelayError("storage-forbidden", "presigned URLs list nothing", { object: uri(job) });
     },
   };
 }
 
 /**
- * Uploads, if the object is still that one: presigned addresses know no conditions, so it is looked at right before. After an upload without an answer the object
+ * Uploads, if the object is still that one: presigned URLs know no conditions, so it is looked at right before. After an upload without an answer the object
  * is looked at again: it is what it was, or what was sent, or somebody else's.
  * @returns the new ETag
  * @throws RelayError `storage-precondition` where somebody else wrote

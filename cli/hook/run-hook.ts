@@ -43,7 +43,7 @@ export interface HookResult {
 const PATCH_GRACE_MS = 60_000;
 
 /**
- * What the reference hook does, by the relay's own flow: the Scan, its results behind presigned addresses, the import, in read-and-write mode the findings with
+ * What the reference hook does, by the relay's own flow: the Scan, its results behind presigned URLs, the import, in read-and-write mode the findings with
  * DefectDojo's verdicts and the counts in the Scan's status.
  * @throws RelayError the hook failed; a restart continues from what is done
  */

@@ -98,7 +98,7 @@ export function startPoller(options: PollerOptions): Poller {
         .send(new ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }), {
           abortSignal,
         })
-        .catch((error: unknown) => log.warn("a message could not be handed back and comes again later", { error }));
+        .catch((error: unknown) => log.warn("a message could not be released and is redelivered later", { error }));
     await Promise.all([...messages].map(visible));
   };
 
@@ -139,7 +139,7 @@ export function startPoller(options: PollerOptions): Poller {
       const finished = Promise.all(loops).then(() => true);
       if (await Promise.race([finished, sleep(graceMs, false, { ref: false })])) return;
       polling.abort();
-      log.warn("messages are handed back unfinished", { messages: inFlight.size });
+      log.warn("unfinished messages are released", { messages: inFlight.size });
       const unfinished = [...inFlight.keys()];
       for (const over of inFlight.values()) over.abort(new Error("the service ends"));
       await deferral(unfinished);

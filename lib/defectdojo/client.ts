@@ -1,7 +1,8 @@
 import { type Reason, RelayError } from "../errors.ts";
 import { dropUndefined } from "../model/scan.ts";
-import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestChange } from "../ports/defectdojo.ts";
+import type { DefectDojo, ImportAnswer, ImportRequest, TestChange } from "../ports/defectdojo.ts";
 import { type DojoApi, dojoApi } from "./api.ts";
+import { testsByBuildId, toTest } from "./build-tests.ts";
 import { dojoCatalog } from "./catalog.ts";
 import { closeFindings } from "./close-findings.ts";
 import { countFindings, toStatistics } from "./counts.ts";
@@ -26,12 +27,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
 
   return {
     ...catalog,
-    testsByBuildId: async (buildId) => {
-      const tests: Test[] = [];
-      for await (const raw of api.list("tests/", { build_id: buildId }, test))
-        if (raw.build_id === buildId) tests.push(toTest(raw));
-      return tests.sort((a, b) => a.id - b.id);
-    },
+    testsByBuildId: (buildId) => testsByBuildId(api, buildId),
     importScan: (request) => importScan(api, request),
     findingCount: (testId, duplicatesOnly = false) =>
       api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
@@ -125,15 +121,3 @@ function importError(error: unknown): unknown {
 
 const toPatch = ({ title, description, start, end, buildId }: TestChange) =>
   dropUndefined({ title, description, target_start: start, target_end: end, build_id: buildId });
-
-function toTest(raw: ReturnType<(typeof test)["parse"]>): Test {
-  return {
-    id: raw.id,
-    title: raw.title,
-    scanType: raw.scan_type || raw.test_type_name,
-    engagementId: raw.engagement,
-    buildId: raw.build_id,
-    percentComplete: raw.percent_complete,
-    ...dropUndefined({ createdAt: raw.created ?? undefined }),
-  };
-}

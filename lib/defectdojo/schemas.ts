@@ -39,7 +39,9 @@ export const test = z.object({
     .nullish()
     .transform((value) => value ?? 0),
   created: z.string().nullish(),
+  estimated_time: z.unknown().optional(),
 });
+export type RawTest = z.output<typeof test>;
 
 const number = z.number().int();
 const statisticsTotal = z.object({ total: number });

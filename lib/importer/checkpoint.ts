@@ -28,8 +28,12 @@ const checkpointSchema = z.object({
   repairCount: z.number().int().optional(),
   /** How often DefectDojo's parser failed on the report as `scanType`. */
   refusals: z.number().int().min(0).default(0),
+  /** ISO 8601; the first of these failures. */
+  refusedSince: z.string().optional(),
   /** Why the report is imported as Generic Findings Import instead. */
   fellBack: z.string().optional(),
+  /** The message in which that was decided, where it came of server errors: a redrive tries the parser again. */
+  fellBackIn: z.string().optional(),
   /** How far a running import was, and since when it is no further. ISO 8601. */
   progress: z.object({ testId: z.number(), findings: z.number(), since: z.string() }).optional(),
   /** Deliveries of this message that ended in waiting, not in failure. */

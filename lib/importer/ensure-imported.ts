@@ -1,6 +1,7 @@
 import { Deferral, MARGIN_MS, sleepOrDefer } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
 import type { Test } from "../ports/defectdojo.ts";
+import { backoff } from "../util/backoff.ts";
 import type { Imported, Prepared } from "./attempt.ts";
 import { UNSENT } from "./checkpoint.ts";
 import { type Decision, decide, firstIncomplete, progressOf, type Seen } from "./decide.ts";
@@ -10,11 +11,15 @@ import { discard, dropOwn } from "./stale-tests.ts";
 /** Claims of one delivery that were too old to be sent upon; after so many it is a failure. */
 const MOST_LATE = 2;
 
+/** Imports of one delivery that met another one in DefectDojo; after so many it is a failure. */
+const MOST_CONFLICTS = 3;
+
 /** What this delivery has done so far. */
 interface Doing {
   /** The last import that it sent, or tried to. */
   sent?: Sent | undefined;
   late: number;
+  conflicts: number;
   /** The next wait for a running import. Milliseconds. */
   pollMs: number;
 }
@@ -30,7 +35,7 @@ interface Doing {
 export async function ensureImported(attempt: Prepared): Promise<Imported> {
   const { ports, settings, checkpoint } = attempt;
   const { pollMs } = settings.ledger;
-  const doing: Doing = { late: 0, pollMs };
+  const doing: Doing = { late: 0, conflicts: 0, pollMs };
   for (;;) {
     const seen = await look(attempt, doing);
     const decision = decide(seen, checkpoint.now, ports.clock.now(), settings.ledger);
@@ -125,8 +130,16 @@ async function waitForUnknown({ ports, delivery, settings, checkpoint }: Prepare
   await sleepOrDefer(clock, delivery, wait, "an import without an answer has to show up or stay away");
 }
 
+/** Whoever wrote the same rows has its own wait: the jitter keeps the two apart. */
+async function waitForConflict({ ports, delivery, settings }: Prepared, error: RelayError, conflicts: number) {
+  if (conflicts === MOST_CONFLICTS) throw error;
+  const wait = Math.ceil(backoff(settings.ledger.pollMs * 2, conflicts));
+  await sleepOrDefer(ports.clock, delivery, wait, "the import met another one in DefectDojo");
+}
+
 async function importNow(attempt: Prepared, { lost }: Decision & { state: "absent" }, doing: Doing): Promise<void> {
   if (lost) await nothingCame(attempt, doing);
   doing.sent = await sendImport(attempt);
+  if (doing.sent.state === "conflict") await waitForConflict(attempt, doing.sent.error, ++doing.conflicts);
   if (doing.sent.state === "late" && ++doing.late === MOST_LATE) throw doing.sent.error;
 }

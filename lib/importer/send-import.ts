@@ -12,7 +12,7 @@ import type { ImportContext, Prepared } from "./attempt.ts";
 import { UNSENT } from "./checkpoint.ts";
 import { day, locate } from "./import-context.ts";
 import { type MadeReport, makeReport } from "./make-report.ts";
-import { afterRefusal } from "./refusal.ts";
+import { afterRefusal, fallbackOf } from "./refusal.ts";
 
 /** What became of an import: */
 export type Sent = { readonly context?: ImportContext } & (
@@ -21,6 +21,8 @@ export type Sent = { readonly context?: ImportContext } & (
   | { readonly state: "unanswered"; readonly error: RelayError }
   /** DefectDojo said no, and another try makes sense. */
   | { readonly state: "refused" }
+  /** It met another import in DefectDojo's database. */
+  | { readonly state: "conflict"; readonly error: RelayError }
   /** It was not sent: another delivery of the job was first. */
   | { readonly state: "overtaken" }
   /** It was not sent: the claim was too old by then. */
@@ -29,10 +31,10 @@ export type Sent = { readonly context?: ImportContext } & (
 
 /** Makes the report, notes that it is sent, and sends it. */
 export async function sendImport(attempt: Prepared): Promise<Sent> {
-  const { checkpoint, scanType: native } = attempt;
+  const fellBack = fallbackOf(attempt);
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-"));
   try {
-    const made = await makeReport(attempt, checkpoint.now.fellBack === undefined ? native : GENERIC, folder);
+    const made = await makeReport(attempt, fellBack === undefined ? attempt.scanType : GENERIC, folder);
     const context = await locate(attempt);
     const unsent = await claimImport(attempt, made);
     return { ...(unsent ?? (await send(attempt, made, context))), context };
@@ -42,13 +44,12 @@ export async function sendImport(attempt: Prepared): Promise<Sent> {
 }
 
 /** Notes that an import is sent, and makes sure that nobody else sends one. @returns why it may not be sent */
-async function claimImport(
-  { key, ports, settings, checkpoint }: Prepared,
-  made: MadeReport,
-): Promise<Sent | undefined> {
+async function claimImport(attempt: Prepared, made: MadeReport): Promise<Sent | undefined> {
+  const { key, ports, settings, checkpoint } = attempt;
   const { dojo, clock } = ports;
   const { settleMs } = settings.ledger;
   const { expected, repairs, repairCount } = made;
+  const fellBack = fallbackOf(attempt);
   const postedAt = clock.now();
   await checkpoint.save({
     ...UNSENT,
@@ -56,7 +57,7 @@ async function claimImport(
     expected,
     repairs,
     repairCount,
-    fellBack: checkpoint.now.fellBack ?? made.fellBack,
+    ...(fellBack === undefined ? { fellBack: made.fellBack, fellBackIn: undefined } : {}),
   });
   const notedAt = clock.now();
   try {
@@ -107,8 +108,8 @@ async function send(attempt: Prepared, made: MadeReport, context: ImportContext)
     }
     const failure = toRelayError(error);
     if (failure.errorClass !== "unknown") {
-      await afterRefusal(attempt, failure, scanType);
-      return { state: "refused" };
+      const conflict = await afterRefusal(attempt, failure, scanType);
+      return conflict === undefined ? { state: "refused" } : { state: "conflict", error: conflict };
     }
     log.warn("an import has no answer; DefectDojo is asked what became of it", { error: failure });
     await checkpoint.save({ lostAt: new Date(clock.now()).toISOString(), unanswered: failure.message });

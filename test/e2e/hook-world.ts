@@ -63,6 +63,7 @@ export async function startHookWorld(): Promise<HookWorld> {
     KUBECONFIG: join(folder, "kubeconfig"),
     POLL_SECONDS: "0.05",
     DEDUPLICATION_QUIET_SECONDS: "0",
+    IMPORT_REFUSAL_SECONDS: "0",
     IMPORT_SETTLE_SECONDS: "1",
     ...more,
   });

@@ -33,6 +33,7 @@ const QUICK = {
   POLL_SECONDS: "0.05",
   IMPORT_SETTLE_SECONDS: "1",
   IMPORT_STALLED_SECONDS: "1",
+  IMPORT_REFUSAL_SECONDS: "0",
   DEDUPLICATION_QUIET_SECONDS: "0",
   // The first sign of life is at once; how many more there are would be a matter of the machine.
   HEARTBEAT_SECONDS: "30",

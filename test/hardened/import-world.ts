@@ -36,7 +36,7 @@ const SETTINGS: RecordSettings = {
     syncMode: "replace",
     scanTypeMap: {},
     limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
-    ledger: { settleMs: SETTLE_MS, stalledMs: STALLED_MS, pollMs: 2_000 },
+    ledger: { settleMs: SETTLE_MS, stalledMs: STALLED_MS, refusalMs: 120_000, pollMs: 2_000 },
     deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
   },
 };

@@ -35,6 +35,7 @@ const QUICK = {
   DEDUPLICATION_QUIET_SECONDS: "0",
   IMPORT_SETTLE_SECONDS: "5",
   IMPORT_STALLED_SECONDS: "10",
+  IMPORT_REFUSAL_SECONDS: "0",
 };
 
 /** A real DefectDojo where one is given, else the stand-in in both of its modes. */

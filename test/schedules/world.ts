@@ -310,7 +310,7 @@ function settingsOf({ syncBack, merge, lowPrivileged }: Schedule): RecordSetting
       ...{ lowPrivileged, userId: undefined, username: undefined, syncBack, scanTypeMap: {} },
       syncMode: merge ? "merge" : "replace",
       limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
-      ledger: { settleMs: 120_000, stalledMs: 300_000, pollMs: 2_000 },
+      ledger: { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 },
       deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
     },
   };

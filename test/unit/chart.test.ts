@@ -427,7 +427,7 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
   test.each([
     [{ mode: "hook" }, /ReadAndWrite hook release-dojo-relay/],
     [{}, /http:\/\/release-dojo-relay\.default\.svc:8080\/events/],
-    [{ persistence: { enabled: false } }, /jobs that wait are lost/],
+    [{ persistence: { enabled: false } }, /waiting jobs are lost with the pod/],
   ])("the notes after installing with %j say what is left to do", (values, expected) => {
     expect(run("install", values)).toMatch(expected);
   });

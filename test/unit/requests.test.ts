@@ -39,6 +39,7 @@ async function relay({ findings, scan = {}, raw, lowPrivileged = false, readOnly
     DEFECTDOJO_LOW_PRIVILEGED_MODE: String(lowPrivileged),
     DEFECTDOJO_SYNC_FINDINGS_BACK: String(!readOnly),
     DEDUPLICATION_QUIET_SECONDS: "0",
+    IMPORT_REFUSAL_SECONDS: "0",
   };
   const config = readDojoConfig(env);
   const { log, metrics } = recorder();

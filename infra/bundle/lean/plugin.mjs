@@ -16,7 +16,6 @@ const STAND_INS = [
   { module: /^@aws-sdk\/credential-provider-node$/, file: "credentials.ts" },
   { module: /^@smithy\/core\/event-streams$/, file: "event-streams.ts" },
   { module: /^stream-chain\/web$/, file: "web-streams.ts" },
-  { module: /^\.\/asWebStream\.js$/, file: "web-streams.ts" },
   { module: /^@aws-sdk\/lib-storage$/, file: "no-upload.ts", only: "ingest" },
 ];
 
@@ -29,6 +28,7 @@ const EDITS = [
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
   { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
+  { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: oneRegion },
   { file: /[\\/]Sha(1|256)Node\.js$/, loader: "js", edit: withoutFallback },
   { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: shortenErrors },
   { file: /[\\/]@aws-sdk[\\/][^\\/]+[\\/]package\.json$/, loader: "json", edit: keepVersion },
@@ -37,24 +37,10 @@ const EDITS = [
     loader: "js",
     edit: emptyFunctions,
   },
-  // Hashes of the SDK's own, for a Node without OpenSSL.
-  { file: /[\\/](Sha256|Sha1|Md5)Js\.js$/, loader: "js", edit: emptyFunctions },
-  // Bodies as a browser has them.
-  {
-    file: /[\\/]util-stream[\\/](.*[\\/])?(sdk-stream-mixin|createChecksumStream|getAwsChunkedEncodingStream|headStream|splitStream)\.browser\.js$/,
-    loader: "js",
-    edit: emptyFunctions,
-  },
 ];
 
 /** Packages that do nothing when they are imported, but do not say so in their package.json. */
 const PURE_PACKAGES = /^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
-/** Packages that bring the same version of another each: the first one's is everybody's. */
-const ONE_COMMONS = {
-  module: /^@aws-lambda-powertools\/commons(\/|$)/,
-  of: "logger",
-  others: /[\\/](metrics|tracer)[\\/]lib[\\/]/,
-};
 /** The same of modules of lib/ that others of lib/ import. A bare `import "./x.ts"` there ends the build: see `logOverride`. */
 const PURE_MODULES = /^\.\.?\/.*\.ts$/;
 
@@ -71,11 +57,6 @@ export const leanPlugin = {
       build.onLoad({ filter: file }, async ({ path }) => ({ contents: edit(await readFile(path, "utf8")), loader }));
     }
     const pure = { sideEffects: false };
-    build.onResolve({ filter: ONE_COMMONS.module }, async ({ path, importer, kind, resolveDir }) => {
-      if (!ONE_COMMONS.others.test(importer)) return undefined;
-      const firsts = resolveDir.replace(/[\\/](metrics|tracer)[\\/]lib[\\/]/, `/${ONE_COMMONS.of}/lib/`);
-      return { ...(await build.resolve(path, { kind, resolveDir: firsts })), ...pure };
-    });
     for (const [filter, importer] of /** @type {const} */ ([
       [PURE_PACKAGES, /./],
       [PURE_MODULES, /[\\/]lib[\\/]/],
@@ -130,10 +111,9 @@ function makeSchemasPure(source) {
  * @param {string} source
  */
 function markPure(source) {
-  return source.replace(
-    /^(var \w+ = )((?:new )?[\w.]+\((?:.*|.*\n(?:\t.*\n)*[\]}]+)\));$/gm,
-    "$1/* @__PURE__ */ (() => $2)();",
-  );
+  const rest = /(?:.*|.*\n(?:[\t\]}].*\n)*[\]}]+)/.source;
+  const values = [String.raw`(?:new )?[\w.]+\(${rest}\)`, String.raw`\{${rest}`, "`.*`", String.raw`[A-Z_]+\.[A-Z_]+`];
+  return source.replace(new RegExp(`^(var \\w+ = )(${values.join("|")});$`, "gm"), "$1/* @__PURE__ */ (() => ($2))();");
 }
 
 /**
@@ -162,7 +142,25 @@ function keepVersion(source) {
 }
 
 /**
- * What nothing asks for at run time, as functions that do nothing: how zod's schemas describe themselves as JSON schema, stand-ins for what Node has.
+ * SigV4a, for access points of several regions, takes a package that is not here: without it the original throws as well, in 3 KB of text.
+ * @returns {string}
+ */
+function oneRegion() {
+  return `
+    import { SignatureV4SignWithCredentials } from "./SignatureV4SignWithCredentials";
+    export class SignatureV4MultiRegion extends SignatureV4SignWithCredentials {
+      static sigv4aDependency() {
+        return "none";
+      }
+      async sign(request, options = {}) {
+        if (options.signingRegion === "*") throw new Error("multi-region access points are not supported");
+        return super.sign(request, options);
+      }
+    }`;
+}
+
+/**
+ * zod's schemas know how to describe themselves as JSON schema; nothing asks them.
  * @param {string} source
  */
 function emptyFunctions(source) {

@@ -1,3 +1,2 @@
-/** Stands in for `stream-chain/web` and its part in the bundles: the functions use Node's streams. */
+/** Stands in for `stream-chain/web` in the bundles: the functions use Node's streams. */
 export const asWebStream = undefined;
-export default asWebStream;

@@ -185,6 +185,18 @@ describe("tests", () => {
     expect(transport.lines()).toEqual(["GET tests/?build_id=key&limit=100"]);
   });
 
+  it.each([
+    ["that a version before 2.35 has recorded are complete", 1, 100],
+    ["that it has not recorded are not, whatever they show", 0, 50],
+  ])("%s", async (_, records, percentComplete) => {
+    const old = rawTest(7, { estimated_time: null });
+    const { dojo, transport } = start((call) =>
+      pageOf(call.path === "tests/" ? [old] : Array.from({ length: records }, () => ({ id: 3 })), call),
+    );
+    expect(await dojo.testsByBuildId("key")).toMatchObject([{ id: 7, percentComplete }]);
+    expect(transport.lines()[1]).toBe("GET test_imports/?test=7&build_id=key&limit=1");
+  });
+
   it("without a title, scan type or progress are told as such", async () => {
     const bare = rawTest(7, { title: null, scan_type: null, percent_complete: null });
     const { dojo } = start((call) => pageOf([bare], call));

@@ -22,7 +22,7 @@ const ETAG = memoryStorage().put(FINDINGS, JSON.stringify(REPORT));
 const SCAN_JOB = aJob({ etag: ETAG });
 const JOB = jobKey(SCAN_JOB);
 const NATIVE = "Nmap Scan";
-const TIMING: ImportTiming = { settleMs: 120_000, stalledMs: 300_000, pollMs: 2_000 };
+const TIMING: ImportTiming = { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 };
 const SETTINGS: FlowSettings = {
   lowPrivileged: false,
   userId: undefined,
@@ -173,14 +173,17 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
     in: (seconds: number) => clock.now() + seconds * 1000,
     complete: () => tests.filter((test) => test.buildId === JOB && test.completeAt <= clock.now()),
     left: () => tests.filter((test) => test.buildId === JOB),
-    deliver: async (seconds = 900, hasParser = true) => {
+    deliver: async (seconds = 900, hasParser = true, messageId?: string) => {
       parsed = hasParser;
       const attempt = {
         job: SCAN_JOB,
         key: JOB,
         ports: { dojo, clock, storage, metrics, log, pending: checkpointStore(storage, log) },
         settings: SETTINGS,
-        delivery: deliveryOf(clock, seconds * 1000),
+        delivery: {
+          ...deliveryOf(clock, seconds * 1000),
+          ...(messageId === undefined ? {} : { message: { messageId, receiveCount: 1, maxFailures: 5 } }),
+        },
         startedAt: clock.now(),
         deliveryMs: seconds * 1000,
         upload: SCAN_JOB,
@@ -456,32 +459,60 @@ describe("an import without an answer", () => {
 
 describe("a report that the parser refuses", () => {
   const half: Fate = (world, scanType) => {
-    world.add({ completeAt: Number.POSITIVE_INFINITY, scanType });
+    world.add({ completeAt: Number.POSITIVE_INFINITY, scanType, findingsAt: () => 0 });
     return crashed();
   };
+  /** Delivers until it is no wait any more. */
+  const delivered = async (w: World, messageId?: string): Promise<Ensured> => {
+    const outcome = await w.deliver(900, true, messageId).catch((error: unknown) => error);
+    if (!(outcome instanceof Deferral)) {
+      if (outcome instanceof Error) throw outcome;
+      return outcome as Ensured;
+    }
+    w.clock.advance(outcome.seconds * 1000);
+    return await delivered(w, messageId);
+  };
 
-  it("with 500 is sent once more, then imported as generic", async () => {
-    const w = world({ fates: [half, half, imports] });
-    const imported = await w.deliver();
-    expect(imported).toMatchObject({ importedAs: GENERIC, testId: 3 });
+  it("with 500 is sent for minutes, then imported as generic", async () => {
+    const w = world({ fates: [half, half, half, half, imports] });
+    const start = w.clock.now();
+    const imported = await delivered(w);
+    expect(w.clock.now() - start).toBeGreaterThanOrEqual(TIMING.refusalMs);
+    expect(imported).toMatchObject({ importedAs: GENERIC, testId: 5 });
     expect(imported.fellBack).toContain(`DefectDojo's parser "Nmap Scan" refused the report: ${POST}: HTTP 500`);
-    expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC]);
-    expect(w.calls).toEqual(["delete 1", "delete 2"]);
+    expect(w.sent).toEqual([NATIVE, NATIVE, NATIVE, NATIVE, GENERIC]);
+    expect(w.calls).toEqual(["delete 1", "delete 2", "delete 3", "delete 4"]);
     expect(w.note()).toMatchObject({ fellBack: imported.fellBack, expected: 3 });
   });
 
-  it("with 500 once is imported natively the second time", async () => {
-    const w = world({ fates: [half, imports] });
-    expect(await w.deliver()).toMatchObject({ importedAs: NATIVE, fellBack: undefined, testId: 2 });
+  it.each([1, 2, 3])("with 500 %i times is imported natively then", async (times) => {
+    const w = world({ fates: [...Array.from({ length: times }, () => half), imports] });
+    expect(await delivered(w)).toMatchObject({ importedAs: NATIVE, fellBack: undefined, testId: times + 1 });
   });
 
-  it("remembers the first refusal over deliveries", async () => {
-    const w = world({ fates: [half, half, imports] });
+  it("with 500 many times in little time is not refused by that", async () => {
+    const w = world({ fates: [half, half, half, half, half, imports] });
+    w.setNote({ refusals: 3, refusedSince: new Date(w.clock.now() - 2_000).toISOString() });
+    expect(await thrownBy(() => w.deliver())).toBeInstanceOf(Deferral);
+    expect(w.sent).toEqual([NATIVE]);
+  });
+
+  it("remembers the refusals over deliveries", async () => {
+    const w = world({ fates: [half, half, half, half, imports] });
     expect(await thrownBy(() => w.deliver(11))).toBeInstanceOf(Deferral);
-    expect(w.note()).toMatchObject({ refusals: 1 });
+    expect(w.note()).toMatchObject({ refusals: 1, refusedSince: "2026-11-24T12:00:00.000Z" });
     expect(w.note().postedAt).toBeUndefined();
-    expect(await w.deliver()).toMatchObject({ importedAs: GENERIC });
-    expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC]);
+    w.clock.advance(120_000);
+    expect(await delivered(w)).toMatchObject({ importedAs: GENERIC });
+    expect(w.sent).toEqual([NATIVE, NATIVE, NATIVE, NATIVE, GENERIC]);
+  });
+
+  it("with 500 is no longer refused after a redrive", async () => {
+    const w = world({ fates: [half, half, half, half, crashed, imports] });
+    expect(await relayErrorBy(() => delivered(w, "m-1"))).toMatchObject({ reason: "dojo-unavailable" });
+    expect(w.note()).toMatchObject({ fellBackIn: "m-1" });
+    expect(await delivered(w, "m-2")).toMatchObject({ importedAs: NATIVE, fellBack: undefined });
+    expect(w.note().fellBack).toBeUndefined();
   });
 
   it.each([
@@ -504,17 +535,57 @@ describe("a report that the parser refuses", () => {
     expect(w.note().postedAt).toBeUndefined();
   });
 
-  it("as generic with 500 twice is refused for good, and leaves nothing behind", async () => {
-    const w = world({ fates: [half, half, half, half] });
-    expect(await relayErrorBy(() => w.deliver())).toMatchObject({ reason: "import-refused" });
-    expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC, GENERIC]);
+  it("as generic with 500 says nothing of the report: it is tried again, and nothing is left behind", async () => {
+    const w = world({ fates: [half, imports] });
+    w.setNote({ fellBack: "why" });
+    expect(await relayErrorBy(() => w.deliver())).toMatchObject({ errorClass: "transient", status: 500 });
     expect(w.left()).toEqual([]);
+    expect(await w.deliver()).toMatchObject({ importedAs: GENERIC });
+  });
+
+  it("with 500 though its test holds findings was read: the failure is the server's", async () => {
+    const fails: Fate = (world, scanType) => {
+      world.add({ completeAt: Number.POSITIVE_INFINITY, scanType, findingsAt: () => 2 });
+      return crashed();
+    };
+    const w = world({ fates: [fails, fails, fails, fails, fails, imports] });
+    for (let delivery = 1; delivery <= 5; delivery++) {
+      expect(await relayErrorBy(() => w.deliver())).toMatchObject({ errorClass: "transient", status: 500 });
+      expect(w.left()).toEqual([]);
+      w.clock.advance(60_000);
+    }
+    expect(await w.deliver()).toMatchObject({ importedAs: NATIVE, fellBack: undefined });
   });
 
   it("stays generic after a redrive", async () => {
     const w = world({ fates: [imports] });
     w.setNote({ fellBack: "why" });
     expect(await w.deliver()).toMatchObject({ importedAs: GENERIC, fellBack: "why" });
+  });
+});
+
+describe("an import that meets another one", () => {
+  const conflict = () =>
+    failure("dojo-conflict", "HTTP 409: The request conflicts with an existing record", { status: 409 });
+  const met: Fate = (world, scanType) => {
+    world.add({ completeAt: Number.POSITIVE_INFINITY, scanType });
+    return conflict();
+  };
+
+  it("is cleared and sent again as it was, with a jitter", async () => {
+    const w = world({ fates: [met, conflict, imports] });
+    expect(await w.deliver()).toMatchObject({ testId: 2, importedAs: NATIVE, fellBack: undefined });
+    expect(w.sent).toEqual([NATIVE, NATIVE, NATIVE]);
+    expect(w.calls).toEqual(["delete 1"]);
+    expect(w.clock.slept).toHaveLength(2);
+  });
+
+  it("each time is a failure that a retry may mend", async () => {
+    const w = world({ fates: [met, met, met, imports] });
+    expect(await relayErrorBy(() => w.deliver())).toMatchObject({ reason: "dojo-conflict", errorClass: "transient" });
+    expect(w.left()).toEqual([]);
+    expect(w.note().postedAt).toBeUndefined();
+    expect(await w.deliver()).toMatchObject({ importedAs: NATIVE });
   });
 });
 
@@ -592,21 +663,22 @@ describe("what may not be deleted", () => {
 
     it("does not make the refusal forgotten that left it behind", async () => {
       const half: Fate = (world) => {
-        world.add({ completeAt: Number.POSITIVE_INFINITY });
+        world.add({ completeAt: Number.POSITIVE_INFINITY, findingsAt: () => 0 });
         return crashed();
       };
-      const w = world({ fates: [half, half, imports], mayDelete: false, open: 1_500 });
+      const w = world({ fates: [half, half, half, half, imports], mayDelete: false, open: 1_500 });
       expect(await thrownBy(() => w.deliver())).toBeInstanceOf(Deferral);
       expect(w.note()).toMatchObject({ refusals: 1 });
       expect(w.note().postedAt).toBeUndefined();
       const delivered = async (): Promise<Ensured> => {
         const outcome = await w.deliver().catch((error: unknown) => error);
         if (!(outcome instanceof Deferral)) return outcome as Ensured;
+        w.clock.advance(outcome.seconds * 1000);
         return await delivered();
       };
       const imported = await delivered();
       expect(imported).toMatchObject({ importedAs: GENERIC });
-      expect(w.sent).toEqual([NATIVE, NATIVE, GENERIC]);
+      expect(w.sent).toEqual([NATIVE, NATIVE, NATIVE, NATIVE, GENERIC]);
       expect(w.left()).toHaveLength(1);
     });
 

@@ -16,7 +16,7 @@ const SETTINGS: FlowSettings = {
   ...{ lowPrivileged: false, userId: undefined, username: undefined, syncBack: true, syncMode: "replace" },
   scanTypeMap: {},
   limits: { maxFindingsBytes: 10, maxRawResultBytes: 10 },
-  ledger: { settleMs: 1, stalledMs: 1, pollMs: 1 },
+  ledger: { settleMs: 1, stalledMs: 1, refusalMs: 120_000, pollMs: 1 },
   deduplication: { timeoutMs: 1, quietMs: 1, pollMs: 1 },
 };
 const RECEIPT = receiptOf(FINDINGS);

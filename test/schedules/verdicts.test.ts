@@ -1,0 +1,53 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ALL_FINDINGS, verdictWorld } from "./verdict-world.ts";
+
+const RUNS = Number(process.env.FC_RUNS ?? 300);
+const CHANGES = [
+  { falsePositive: true, active: false },
+  { falsePositive: false, active: true },
+  { outOfScope: true, active: false },
+  { mitigated: true, active: false, mitigatedBy: 2 },
+  { riskAccepted: true, active: false },
+] as const;
+
+const seconds = fc.integer({ min: 2, max: 90 });
+/** Most processes live; the others die at one of their first calls. */
+const calls = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(Number.POSITIVE_INFINITY) },
+  { weight: 1, arbitrary: fc.nat({ max: 12 }) },
+);
+const step = fc.oneof(
+  fc.record({
+    kind: fc.constant("verdict" as const),
+    seconds,
+    finding: fc.integer({ min: 1, max: ALL_FINDINGS }),
+    change: fc.constantFrom(...CHANGES),
+  }),
+  fc.record({ kind: fc.constant("round" as const), seconds, which: fc.nat({ max: 1 }), calls }),
+  fc.record({ kind: fc.constant("deliver" as const), seconds, calls }),
+);
+
+describe("whatever the order, two followers, and whoever dies", () => {
+  it("a verdict is in the bucket after two rounds that live", { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), fc.nat({ max: 1 }), async (steps, last) => {
+        const w = await verdictWorld();
+        await w.round(0); // follows from here on
+        for (const each of steps) {
+          w.clock.advance(each.seconds * 1000);
+          if (each.kind === "verdict") w.judge(each.finding, each.change);
+          else if (each.kind === "round") await w.round(each.which, each.calls);
+          else await w.deliver(each.calls);
+        }
+        for (const which of [last, 1 - last]) {
+          w.clock.advance(30_000);
+          await w.round(which);
+        }
+        while (await w.deliver());
+        expect(w.wrong()).toEqual([]);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});
