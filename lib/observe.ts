@@ -32,6 +32,7 @@ export const METRICS = {
   FindingsImported: "Count",
   FindingsNew: "Count",
   FindingsOnlyInScan: "Count",
+  FindingsMissing: "Count",
   JobDuration: "Milliseconds",
   ImportDuration: "Milliseconds",
 } as const;

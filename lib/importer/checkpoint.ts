@@ -23,6 +23,8 @@ const checkpointSchema = z.object({
   unanswered: z.string().optional(),
   /** How many findings of that report DefectDojo must keep. */
   expected: z.number().int().optional(),
+  /** How many findings the import kept, by its own answer. */
+  kept: z.number().int().min(0).optional(),
   /** What was repaired in that report, for the receipt. */
   repairs: z.array(z.string()).optional(),
   repairCount: z.number().int().optional(),

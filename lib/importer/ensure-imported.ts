@@ -130,6 +130,11 @@ async function waitForUnknown({ ports, delivery, settings, checkpoint }: Prepare
   await sleepOrDefer(clock, delivery, wait, "an import without an answer has to show up or stay away");
 }
 
+/** Known to a later delivery too, should findings vanish before they are read. */
+async function noteKept({ checkpoint }: Prepared, kept: number | undefined): Promise<void> {
+  if (kept !== undefined && kept !== checkpoint.now.expected) await checkpoint.save({ kept });
+}
+
 /** Whoever wrote the same rows has its own wait: the jitter keeps the two apart. */
 async function waitForConflict({ ports, delivery, settings }: Prepared, error: RelayError, conflicts: number) {
   if (conflicts === MOST_CONFLICTS) throw error;
@@ -140,6 +145,7 @@ async function waitForConflict({ ports, delivery, settings }: Prepared, error: R
 async function importNow(attempt: Prepared, { lost }: Decision & { state: "absent" }, doing: Doing): Promise<void> {
   if (lost) await nothingCame(attempt, doing);
   doing.sent = await sendImport(attempt);
+  if (doing.sent.state === "answered") await noteKept(attempt, doing.sent.answer.total);
   if (doing.sent.state === "conflict") await waitForConflict(attempt, doing.sent.error, ++doing.conflicts);
   if (doing.sent.state === "late" && ++doing.late === MOST_LATE) throw doing.sent.error;
 }

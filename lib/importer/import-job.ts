@@ -49,7 +49,7 @@ async function work(claimed: Claimed): Promise<JobOutcome> {
 async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
   const { ports, settings, checkpoint, importedAt, startedAt, context, current } = attempt;
   const { metrics, clock } = ports;
-  const { repairs = [], repairCount = 0 } = checkpoint.now;
+  const { repairs = [], repairCount = 0, kept } = checkpoint.now;
   const outcome = await syncTest(
     {
       job: attempt.job,
@@ -61,6 +61,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       fellBack: attempt.fellBack,
       total: attempt.total,
       statistics: attempt.statistics,
+      kept: kept ?? attempt.total,
       deduplication: attempt.answer?.deduplicated === true ? "confirmed" : "assumed",
       repairs,
       repairCount,
@@ -74,7 +75,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
     settings,
   );
   metrics.add("ImportDuration", importedAt - startedAt);
-  metrics.add("FindingsImported", outcome.receipt?.kept?.count ?? 0);
+  metrics.add("FindingsImported", outcome.receipt?.inDojo?.count ?? 0);
   metrics.add("FindingsNew", outcome.receipt?.new ?? 0);
   metrics.add("FindingsOnlyInScan", outcome.receipt?.onlyInScan ?? 0);
   return outcome;

@@ -37,6 +37,8 @@ export const receiptSchema = z.object({
   product: dojoObject,
   engagement: dojoObject,
   test: dojoObject,
+  /** How many findings the import kept in DefectDojo; missing in receipts of earlier versions. */
+  kept: count.optional(),
   /**
    * Whether DefectDojo said that deduplication was done before the findings were read (`confirmed`), or the number of duplicates only stood still
    * (`assumed`; a resync later mends what was missed). Missing in receipts of earlier versions.
@@ -48,9 +50,9 @@ export const receiptSchema = z.object({
     severities,
     categories: z.record(z.string(), count),
   }),
-  /** What the scanner found, and what DefectDojo made of it. Missing in receipts of earlier versions. */
+  /** What the scanner found, and what of it DefectDojo has. Missing in receipts of earlier versions. */
   uploaded: z.object({ count, severities }).optional(),
-  kept: z.object({ count, severities }).optional(),
+  inDojo: z.object({ count, severities }).optional(),
   /**
    * Findings of the scanner that one or more of DefectDojo's stand for, those that none does, and DefectDojo's that stand for none. Missing where
    * DefectDojo's findings were not read (read-only mode), and in receipts of earlier versions.

@@ -47,6 +47,7 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
       importedAs: receipt.importedAs,
       fellBack: receipt.fellBack,
       total: undefined,
+      kept: receipt.kept,
       deduplication: receipt.deduplication,
       repairs: receipt.repairs,
       repairCount: receipt.repairCount,

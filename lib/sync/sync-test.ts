@@ -21,6 +21,7 @@ import {
   severityCounts,
   type UploadedCounts,
 } from "./comparison.ts";
+import { withFewerFindings } from "./fewer-findings.ts";
 import { readLastWriteBack } from "./last-write-back.ts";
 import { type Match, matchRow, relate } from "./match/match.ts";
 import { MODES } from "./merge.ts";
@@ -43,6 +44,8 @@ export interface TestToSync {
   readonly total: number | undefined;
   /** What the import's own answer counted, where there was one: in read-only mode it is not asked for again. */
   readonly statistics?: ImportStatistics | undefined;
+  /** How many findings the import kept, where that is known. */
+  readonly kept?: number | undefined;
   /** What was known of its deduplication after the import, where that is known. */
   readonly deduplication: Receipt["deduplication"];
   readonly repairs: readonly string[];
@@ -70,8 +73,13 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   const { imported, ...counts } = found;
   // What people deleted or changed since the import is no loss, and of a generic import every finding was counted already.
   const comparable = imported !== undefined && test.last === undefined && test.importedAs !== GENERIC;
-  const fewer = comparable ? fewerWarning(imported, counts.kept) : undefined;
+  const fewer = comparable ? fewerWarning(imported, counts.inDojo) : undefined;
   if (fewer !== undefined) log.warn(fewer, { object: uri(job), testId: test.testId });
+  const { warnings, missing } = withFewerFindings(test.warnings, test.kept, counts.inDojo.count);
+  if (missing > 0) {
+    log.warn("findings of the import are no longer in DefectDojo", { object: uri(job), missing });
+    ports.metrics.add("FindingsMissing", missing);
+  }
   const finished = clock.now();
   const { productType, product, engagement } = test.place;
   const receipt: Receipt = {
@@ -92,6 +100,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
       run: jobRun(job),
       sequencer: job.sequencer,
       fellBack: test.fellBack,
+      kept: test.kept,
       deduplication: test.deduplication,
     }),
     syncMode,
@@ -103,7 +112,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     ...changes,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
-    warnings: [...test.warnings, ...(fewer === undefined ? [] : [fewer])],
+    warnings: [...warnings, ...(fewer === undefined ? [] : [fewer])],
     startedAt: new Date(test.startedAt).toISOString(),
     finishedAt: new Date(finished).toISOString(),
     timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
@@ -125,7 +134,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
 /** What the receipt tells of findings. */
 type Found = Counts &
   Pick<Receipt, "uploaded" | "matched" | "onlyInScan" | "onlyInDojo"> & {
-    readonly kept: SeverityCounts;
+    readonly inDojo: SeverityCounts;
     /** Of what was uploaded what the minimum severity lets through, where the upload is there. */
     readonly imported: SeverityCounts | undefined;
   };
@@ -143,8 +152,8 @@ async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limit
   for await (const _ of counting(upload, uploaded, options.minimumSeverity));
   const counts = countsOf(await dojo.countFindings(test.testId, test.statistics));
   const { count, severities } = counts.findings;
-  const kept = { count, severities: { ...severities } };
-  return { found: { ...counts, uploaded: uploaded.all, imported: uploaded.imported, kept } };
+  const inDojo = { count, severities: { ...severities } };
+  return { found: { ...counts, uploaded: uploaded.all, imported: uploaded.imported, inDojo } };
 }
 
 /** Writes today's findings over the scan's; a resync only where they differ. */
@@ -184,7 +193,7 @@ async function bothSides(test: TestToSync, ports: FlowPorts, settings: FlowSetti
     const findings = counting(streamFindings(upload, job, settings.limits), uploaded, options.minimumSeverity);
     for await (const finding of findings) relation.addScanner(finding);
   }
-  const kept = severityCounts();
+  const counted = severityCounts();
   const context: MergeContext = {
     scan: job.scan,
     now: scanCreatedAt ?? new Date(test.startedAt).toISOString(),
@@ -203,13 +212,13 @@ async function bothSides(test: TestToSync, ports: FlowPorts, settings: FlowSetti
     uploaded: async () => streamFindings(await storage.read(original), original, settings.limits),
     inDojo: replaced(dojo, testId, test.total, context, (finding) => {
       relation.addDojo(finding);
-      countSeverity(kept, finding.severity);
+      countSeverity(counted, finding.severity);
     }),
     /** Once all findings were read. Whoever removed the kept upload of an earlier import has nothing left to compare with. */
     compared: () => {
-      if (upload === undefined) return { kept, imported: undefined };
+      if (upload === undefined) return { inDojo: counted, imported: undefined };
       const { all, imported } = uploaded;
-      return { uploaded: all, imported, kept, ...compared(matches(), kept.count) };
+      return { uploaded: all, imported, inDojo: counted, ...compared(matches(), counted.count) };
     },
   };
 }

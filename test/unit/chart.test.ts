@@ -340,6 +340,14 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     );
   });
 
+  test("hardened 10: a NetworkPolicy is there wherever it is known who may come in", () => {
+    const kinds = (values: Values) => render(values).map(({ kind }) => kind);
+    const from = [{ namespaceSelector: { matchLabels: { name: "minio" } } }];
+    expect(kinds({ networkPolicy: { from } })).toContain("NetworkPolicy");
+    expect(kinds({ networkPolicy: { enabled: true } })).toContain("NetworkPolicy");
+    expect(kinds({})).not.toContain("NetworkPolicy");
+  });
+
   test("the service runs as nobody in particular, on a file system that is read only, and is probed", () => {
     expect(container({})).toMatchObject({
       args: ["start"],

@@ -12,13 +12,22 @@ interface Service {
   readonly depends_on?: Readonly<Record<string, { condition: string }>>;
 }
 
+interface Confinement {
+  readonly read_only?: boolean;
+  readonly user?: string;
+  readonly network_mode?: string;
+  readonly cap_drop?: readonly string[];
+  readonly cap_add?: readonly string[];
+  readonly security_opt?: readonly string[];
+}
+
 const folder = new URL("../../infra/compose/", import.meta.url).pathname;
 const text = readFileSync(join(folder, "compose.yml"), "utf8");
 const compose = parse(text, { merge: true }) as {
-  services: Record<"minio" | "elasticmq" | "setup" | "relay", Service & { read_only?: boolean }>;
+  services: Record<"minio" | "elasticmq" | "setup" | "relay" | "access" | "volumes", Service & Confinement>;
   volumes: Record<string, null>;
 };
-const { minio, elasticmq, setup, relay } = compose.services;
+const { minio, elasticmq, setup, relay, access, volumes } = compose.services;
 
 test("every variable that must be set stands in .env.example, and no secret has a value there", () => {
   const example = readFileSync(join(folder, ".env.example"), "utf8");
@@ -30,7 +39,7 @@ test("every variable that must be set stands in .env.example, and no secret has 
   expect([...named.keys()].filter((name) => !used.includes(name))).toEqual([]);
   const required = [...text.matchAll(/\$\{([A-Z_]+):\?\}/g)].map(([, name = ""]) => name);
   expect(required).toEqual(expect.arrayContaining(["WEBHOOK_TOKEN", "DEFECTDOJO_URL", "DEFECTDOJO_APIKEY"]));
-  for (const secret of ["WEBHOOK_TOKEN", "DEFECTDOJO_APIKEY", "MINIO_ROOT_PASSWORD"])
+  for (const secret of ["WEBHOOK_TOKEN", "DEFECTDOJO_APIKEY", "MINIO_ROOT_PASSWORD", "RELAY_STORE_PASSWORD"])
     expect(named.get(secret)).toBe("");
 });
 
@@ -42,6 +51,36 @@ test("MinIO notifies the relay: its address, its token, a folder for events that
     MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_RELAY: "/events",
   });
   expect(setup.command).toEqual(["setup", "--target", "arn:minio:sqs::RELAY:webhook"]);
+});
+
+test("hardened 10: every container drops its capabilities, and all but one without a network run as nobody in particular", () => {
+  for (const [name, service] of Object.entries(compose.services)) {
+    expect(service.cap_drop, name).toEqual(["ALL"]);
+    expect(service.security_opt, name).toEqual(["no-new-privileges:true"]);
+    expect(service.user, name).toBe(name === "volumes" ? "0:0" : "1000:1000");
+  }
+  expect(volumes).toMatchObject({ network_mode: "none", read_only: true, cap_add: ["CHOWN", "DAC_READ_SEARCH"] });
+  const owned = volumes.volumes?.map((volume) => volume.split(":")[0]);
+  expect(owned?.toSorted()).toEqual(Object.keys(compose.volumes).toSorted());
+  for (const { depends_on } of [minio, elasticmq])
+    expect(depends_on?.volumes?.condition).toBe("service_completed_successfully");
+});
+
+test("hardened 10: the relay has a user of its own in MinIO, with a policy for its bucket alone", () => {
+  const root = ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"];
+  expect(JSON.stringify(relay.environment)).not.toMatch(/MINIO_ROOT/);
+  expect(relay.environment?.AWS_ACCESS_KEY_ID).toBe(access.environment?.RELAY_STORE_USER);
+  expect(Object.keys(access.environment ?? {})).toEqual(expect.arrayContaining(root));
+  expect(relay.depends_on?.access?.condition).toBe("service_completed_successfully");
+  const policy = JSON.parse((access.environment?.POLICY ?? "").replaceAll(/\$\{BUCKET:-(\w+)\}/g, "$1")) as {
+    Statement: { Effect: string; Action: string[]; Resource: string[] }[];
+  };
+  const bucket = "arn:aws:s3:::securecodebox";
+  expect(policy.Statement.map(({ Resource }) => Resource)).toEqual([[bucket], [`${bucket}/*`]]);
+  expect(policy.Statement.flatMap(({ Action }) => Action).filter((action) => action.includes("*"))).toEqual([]);
+  const script = String(access.command?.[0]);
+  // Compose would put the host's variables in place of the container's.
+  expect(script.match(/(?<!\$)\$(?!\$)/g)).toBeNull();
 });
 
 test("events, objects and queues are kept in volumes that are declared", () => {

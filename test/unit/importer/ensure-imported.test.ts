@@ -111,7 +111,8 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
   let parsed = true;
   const write = storage.write;
   storage.write = async (ref, body, options) => {
-    const isClaim = ref.key === pending.key && (JSON.parse(String(body)) as Checkpoint).postedAt !== undefined;
+    const written = ref.key === pending.key ? (JSON.parse(String(body)) as Checkpoint) : undefined;
+    const isClaim = written?.postedAt !== undefined && written.kept === undefined;
     if (isClaim) clock.advance(noteMs[Math.min(claims++, noteMs.length - 1)] ?? 0);
     return await write(ref, body, options);
   };
