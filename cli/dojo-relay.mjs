@@ -7,6 +7,12 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const main = join(here, "main.ts");
+// A parent that is killed (SIGKILL) can tell its child nothing, but its end of this pipe closes.
+if (process.env.DOJO_RELAY_PARENT === "1" && process.channel) {
+  delete process.env.DOJO_RELAY_PARENT;
+  process.on("disconnect", () => process.exit(1));
+  process.channel.unref();
+}
 if (Number(process.versions.node.split(".")[0]) >= 24) {
   const { run } = await import(main);
   await run(process.argv);
@@ -18,7 +24,10 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
     );
     process.exit(1);
   }
-  const child = spawn(node, [join(here, "dojo-relay.mjs"), ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, [join(here, "dojo-relay.mjs"), ...process.argv.slice(2)], {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: { ...process.env, DOJO_RELAY_PARENT: "1" },
+  });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
 }

@@ -28,8 +28,8 @@ export function withOwnServers(env: Env): Env {
   const at = (port: string | undefined) => (Number(port) > 0 ? `http://127.0.0.1:${Number(port)}` : undefined);
   return {
     ...env,
-    AWS_ENDPOINT_URL_S3: env.AWS_ENDPOINT_URL_S3 || at(env.S3_PORT),
-    AWS_ENDPOINT_URL_SQS: env.AWS_ENDPOINT_URL_SQS || at(env.SQS_PORT),
+    AWS_ENDPOINT_URL_S3: env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || at(env.S3_PORT),
+    AWS_ENDPOINT_URL_SQS: env.AWS_ENDPOINT_URL_SQS || env.AWS_ENDPOINT_URL || at(env.SQS_PORT),
   };
 }
 

@@ -33,7 +33,7 @@ Paths:
   GET /           the page: scans as they pass, and a button to redrive what failed (GET /api/scans, POST /api/redrive)
   POST /events    bucket notifications
   GET /healthz    the process lives
-  GET /readyz     the queue answers
+  GET /readyz     the queue answers; tells what was wrong with DefectDojo at the start
   GET /metrics    for Prometheus
 POST /events and what the page shows and does want the WEBHOOK_TOKEN; beside MinIO it has to be set where HOST is not loopback.`;
 

@@ -5,6 +5,7 @@ import { parseLabels } from "./model/hook-selector.ts";
 import { SYNC_MODES } from "./model/receipt.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
+import { apiKeyIn, dojoUrlIn } from "./model/typos.ts";
 import { describeIssues } from "./util/issues.ts";
 import { jsonText } from "./util/json-text.ts";
 import { rememberSecretVariables } from "./util/secret-variables.ts";
@@ -57,6 +58,8 @@ function isUsablePattern(name: string): boolean {
 
 /** What both functions read. */
 const common = z.object({
+  /** Of both services that have none of their own; see {@link read}. */
+  AWS_ENDPOINT_URL: httpUrl.optional(),
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
   AWS_ENDPOINT_URL_SQS: httpUrl.optional(),
   AWS_REGION: z.string().default("us-east-1"),
@@ -76,8 +79,8 @@ const common = z.object({
 
 /** What reaching DefectDojo takes. Durations in seconds. */
 const dojo = z.object({
-  DEFECTDOJO_URL: httpUrl,
-  DEFECTDOJO_APIKEY: z.string().trim().min(1).optional(),
+  DEFECTDOJO_URL: z.string().transform(dojoUrlIn).pipe(httpUrl),
+  DEFECTDOJO_APIKEY: z.string().transform(apiKeyIn).pipe(z.string().min(1)).optional(),
   DEFECTDOJO_APIKEY_SECRET: z.string().min(1).optional(),
   DEFECTDOJO_APIKEY_PARAMETER: z.string().min(1).optional(),
   /** Sent with every request to DefectDojo, for a gate before it: `{"NAME": "VALUE"}`. */
@@ -99,6 +102,7 @@ const dojo = z.object({
   IMPORT_REFUSAL_SECONDS: int(120, 0),
   DEDUPLICATION_TIMEOUT_SECONDS: int(300, 1),
   DEDUPLICATION_QUIET_SECONDS: int(6, 0),
+  SECOND_LOOK_SECONDS: int(120, 0, 3_600),
   MAX_FINDINGS_BYTES: int(1024 * MiB, 1),
   MAX_RAW_RESULT_BYTES: int(1024 * MiB, 1),
   MAX_FAILURES: int(5, 1, 100),
@@ -223,7 +227,9 @@ function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
     Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value?.trim() === "" ? undefined : value])),
   );
   rememberSecretVariables(env);
-  const parsed = schema.safeParse(set);
+  const { AWS_ENDPOINT_URL: endpoint } = set;
+  const endpoints = endpoint === undefined ? {} : { AWS_ENDPOINT_URL_S3: endpoint, AWS_ENDPOINT_URL_SQS: endpoint };
+  const parsed = schema.safeParse({ ...endpoints, ...set });
   if (!parsed.success) {
     throw new RelayError("config-invalid", `Invalid configuration: ${describeIssues(parsed.error)}`, {
       object: "environment",

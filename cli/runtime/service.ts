@@ -14,6 +14,7 @@ import { describeError, RelayError } from "../../lib/errors.ts";
 import { recordSettings } from "../../lib/importer/settings.ts";
 import { ingestSettings } from "../../lib/ingest/settings.ts";
 import { findingsSuffix } from "../../lib/model/object-keys.ts";
+import { awsVariables, typoWarnings } from "../../lib/model/typos.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { rememberSecrets } from "../../lib/util/secrets.ts";
@@ -21,6 +22,7 @@ import { fifo } from "../dlq/fifo.ts";
 import { redriveDeadLetters } from "../dlq/redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
 import { activity } from "./activity.ts";
+import { dojoAtStart } from "./dojo-at-start.ts";
 import { startFollower } from "./follower.ts";
 import { GUARDED_PATHS, pageRoutes } from "./page.ts";
 import { startPoller } from "./poller.ts";
@@ -81,6 +83,17 @@ async function start(
       { object: "environment" },
     );
   }
+  for (const warning of typoWarnings(env)) log.warn(warning);
+  const variables = awsVariables(env);
+  const embeds = service.AWS_ENDPOINT_URL_S3 === undefined && service.AWS_ENDPOINT_URL_SQS === undefined;
+  if (embeds && variables.length > 0) {
+    log.warn(
+      "a store and queue of its own are used although AWS variables are set: AWS_ENDPOINT_URL_S3 names another",
+      {
+        variables,
+      },
+    );
+  }
   const token = service.WEBHOOK_TOKEN ?? (await keptToken(service.DATA_DIR));
   rememberSecrets([token]);
   const stores: EmbeddedStore[] = [];
@@ -93,6 +106,8 @@ async function start(
   let ingest: ((event: unknown) => Promise<unknown>) | undefined;
   let redrive: (id: string) => Promise<number> = async () => 0;
   let ready = () => false;
+  /** What is wrong on the way to DefectDojo, as it was at the start. */
+  let dojoTrouble: string | undefined;
 
   // Whoever sends notifications waits for their answers, MinIO with all that comes behind; jobs that are in the queue are safe.
   const notifications = precedence();
@@ -116,7 +131,7 @@ async function start(
       const problem = stores.map((store) => store.problem()).find((one) => one !== undefined);
       if (problem !== undefined) return { status: 503, body: `not ready: ${problem}\n` };
       return ready()
-        ? { status: 200, body: "ready\n" }
+        ? { status: 200, body: dojoTrouble === undefined ? "ready\n" : `ready, but DefectDojo: ${dojoTrouble}\n` }
         : { status: 503, body: "not ready: the queue does not answer\n" };
     },
     "GET /metrics": async () => ({
@@ -162,7 +177,11 @@ async function start(
       stores.push(server);
       sqsEndpoint = server.url;
     }
-    const aws = { AWS_REGION: service.AWS_REGION, AWS_ENDPOINT_URL_S3: s3Endpoint, AWS_ENDPOINT_URL_SQS: sqsEndpoint };
+    const aws = {
+      AWS_REGION: service.AWS_REGION,
+      AWS_ENDPOINT_URL_S3: s3Endpoint,
+      AWS_ENDPOINT_URL_SQS: sqsEndpoint,
+    };
     const s3 = s3Client(aws, env);
     const sqs = sqsClient(aws, env);
     if ((service.QUEUE_URL === undefined) !== (service.DLQ_URL === undefined)) {
@@ -175,6 +194,10 @@ async function start(
       ? { queueUrl: service.QUEUE_URL, dlqUrl: service.DLQ_URL }
       : await ensureQueues(sqs, service.VISIBILITY_SECONDS);
     const config = readImporterConfig({ ...env, ...aws, QUEUE_URL: queues.queueUrl, DLQ_URL: queues.dlqUrl });
+    // Once, and without waiting for it: DefectDojo may come later.
+    void dojoAtStart(config, env, log).then((trouble) => {
+      dojoTrouble = trouble;
+    });
     if (service.AWS_ENDPOINT_URL_S3 === undefined) {
       await ensureBucket(s3, service.BUCKET);
       await ensureNotification(

@@ -1,6 +1,7 @@
 import type { DojoConfig } from "../config.ts";
 import { RelayError } from "../errors.ts";
 import { gateHeaders } from "../model/gate-headers.ts";
+import { apiKeyIn } from "../model/typos.ts";
 import { describeIssues } from "../util/issues.ts";
 import type { ApiKeySource, HeaderSource } from "./http.ts";
 
@@ -89,7 +90,7 @@ const textOf = (stored: string | Uint8Array | undefined) =>
 function keyOf(stored: string | Uint8Array | undefined, name: string): string {
   const text = textOf(stored);
   const key: unknown = text.startsWith("{") ? parsed(text)?.apikey : text;
-  if (typeof key === "string" && key !== "") return key;
+  if (typeof key === "string" && apiKeyIn(key) !== "") return apiKeyIn(key);
   throw new RelayError("config-invalid", `${name} holds no API key (plain text, or JSON with "apikey")`, {
     object: name,
   });

@@ -11,7 +11,7 @@ export interface Changes {
 /** Compares findings as they pass with those of the last write-back. */
 export interface VerdictChanges {
   add(written: Written): void;
-  /** What changed; what is no longer there changed to nothing. */
+  /** What changed; a missing finding changed to nothing. */
   end(): Changes;
 }
 

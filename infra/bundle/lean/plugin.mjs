@@ -28,6 +28,7 @@ const EDITS = [
   { file: /[\\/]HttpProtocol\.js$/, loader: "js", edit: importStatically },
   { file: /[\\/]@aws-sdk[\\/]client-.*[\\/]schemas_0\.js$/, loader: "js", edit: makeSchemasPure },
   { file: /[\\/]js-yaml\.mjs$/, loader: "js", edit: markPure },
+  { file: /[\\/]stream-chain[\\/]src[\\/]asWebStream\.js$/, loader: "js", edit: noWebStream },
   { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: oneRegion },
   { file: /[\\/]Sha(1|256)Node\.js$/, loader: "js", edit: withoutFallback },
   { file: /[\\/]SignatureV4MultiRegion\.js$/, loader: "js", edit: shortenErrors },
@@ -139,6 +140,19 @@ function shortenErrors(source) {
 function keepVersion(source) {
   const { version } = JSON.parse(source);
   return JSON.stringify({ version });
+}
+
+/**
+ * A chain as a stream of browsers, which nothing here is.
+ * @returns {string}
+ */
+function noWebStream() {
+  return `
+    const noWebStream = () => {
+      throw new Error("no web streams here");
+    };
+    export { noWebStream as asWebStream };
+    export default noWebStream;`;
 }
 
 /**

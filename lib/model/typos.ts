@@ -1,0 +1,39 @@
+/** The value without quotes around it, as env files and shells leave them there. */
+const withoutQuotes = (text: string) =>
+  text
+    .trim()
+    .replace(/^(["'])(.*)\1$/s, "$2")
+    .trim();
+
+/** An API key as DefectDojo takes it: people copy the header's `Token ` along. */
+export const apiKeyIn = (text: string) => withoutQuotes(withoutQuotes(text).replace(/^token\s+/i, ""));
+
+/** DefectDojo's address without the API's path, which the relay adds itself. */
+export const dojoUrlIn = (text: string) => withoutQuotes(text).replace(/\/+(api(\/+v2)?\/*)?$/i, "");
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** One row a variable whose typos are mended: how, and what is told of it. The key itself never is. */
+const MENDED: readonly (readonly [string, (text: string) => string, string])[] = [
+  [
+    "DEFECTDOJO_URL",
+    (text) => dojoUrlIn(text).replace(/\/+$/, ""),
+    "quotes or /api/v2 are left out: set the address alone",
+  ],
+  ["DEFECTDOJO_APIKEY", apiKeyIn, "quotes or the word Token are left out: set the key alone"],
+];
+
+/** What of the environment was mended, for whoever starts with it. */
+export function typoWarnings(env: Env): string[] {
+  return MENDED.flatMap(([name, mend, told]) => {
+    const given = env[name]?.trim().replace(/\/+$/, "") ?? "";
+    return given === "" || mend(given) === given ? [] : [`${name}: ${told}`];
+  });
+}
+
+/** The variables by which somebody says that there is a store or queue elsewhere. */
+export function awsVariables(env: Env): string[] {
+  return Object.keys(env)
+    .filter((name) => name.startsWith("AWS_") && env[name]?.trim())
+    .sort();
+}
