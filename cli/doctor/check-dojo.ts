@@ -50,6 +50,7 @@ export async function checkDojo(
     examine("rights", () => rights(api, config)),
     examine("product type", () => productType(api, catalog, productTypeName, config)),
     examine("deduplication", () => deduplication(api)),
+    examine("end of deduplication", () => endOfDeduplication(api, catalog)),
     examine("location mode", async () => ok("location mode", MODES[await detectLocationMode(api)])),
     examine("test types", () => testTypes(catalog, config)),
   ]);
@@ -70,16 +71,20 @@ function encryption({ protocol, hostname }: URL): Diagnosis[] {
   ];
 }
 
-async function version(api: DojoApi): Promise<Diagnosis> {
+/** The version in the API's own description; undefined where the token may not read that. */
+async function toldVersion(api: DojoApi): Promise<string | undefined> {
   const schema = z.object({ info: z.object({ version: z.string() }) });
   const { status, body } = await api.transport.request("GET", "oa3/schema/", {
     query: [["format", "json"]],
     expect: [403, 404],
   });
   const parsed = schema.safeParse(body);
-  if (status !== 200 || !parsed.success)
-    return ok("DefectDojo version", `not told; by its answers ${await byFeatures(api)}`);
-  const { version: told } = parsed.data.info;
+  return status === 200 && parsed.success ? parsed.data.info.version : undefined;
+}
+
+async function version(api: DojoApi): Promise<Diagnosis> {
+  const told = await toldVersion(api);
+  if (told === undefined) return ok("DefectDojo version", `not told; by its answers ${await byFeatures(api)}`);
   const major = Number(told.split(".")[0]);
   if (major === 2 || major === 3) return ok("DefectDojo version", told);
   return warn(
@@ -200,6 +205,24 @@ async function deduplication(api: DojoApi): Promise<Diagnosis> {
     "deduplication",
     "switched off: every finding will be new",
     'Switch on "Deduplicate findings" in DefectDojo\'s system settings.',
+  );
+}
+
+/** The first version whose imports tell when deduplication is done. */
+const TELLS_SINCE = [3, 1] as const;
+
+/** Before 3.1 only a user whose imports wait for deduplication makes receipts that are certain. */
+async function endOfDeduplication(api: DojoApi, catalog: ReturnType<typeof dojoCatalog>): Promise<Diagnosis> {
+  const told = await toldVersion(api);
+  const [major = 0, minor = 0] = (told ?? (await byFeatures(api))).split(".").map((part) => Number.parseInt(part, 10));
+  const tells = major > TELLS_SINCE[0] || (major === TELLS_SINCE[0] && !(minor < TELLS_SINCE[1]));
+  if (tells) return ok("end of deduplication", "told by the import's answer");
+  if (await catalog.blocksExecution())
+    return ok("end of deduplication", "within the import: the token's user blocks execution");
+  return warn(
+    "end of deduplication",
+    "not told before 3.1: the relay waits until the number of duplicates stands still, and looks again later",
+    'Tick "Block execution" in the profile of the token\'s user (Users > the user > Edit); duplicates are marked within the import then.',
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Env, ImporterConfig } from "../config.ts";
 import { dojoPort } from "../defectdojo/dojo-port.ts";
+import { importLoad } from "../importer/import-load.ts";
 import type { RecordPorts } from "../importer/settle-message.ts";
 import type { Observer } from "../observe.ts";
 import { testIndex } from "../ports/test-index.ts";
@@ -15,5 +16,5 @@ export function importerPorts(
   const ports = ingestPorts(config, observer, clients);
   const dojo = dojoPort(config, proxyEnv);
   const index = (bucket: string) => testIndex(ports.storage, bucket, (testId) => dojo.url("test", testId));
-  return { ...ports, dojo, index };
+  return { ...ports, dojo, index, load: importLoad() };
 }

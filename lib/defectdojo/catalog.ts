@@ -33,6 +33,8 @@ export function dojoCatalog(api: DojoApi) {
   return {
     forget: () => forget(),
     user: () => remember("user", async () => toUser((await api.get("user_profile/", {}, userProfile)).user)),
+    blocksExecution: async () =>
+      (await api.get("user_profile/", {}, userProfile)).user_contact_info?.block_execution === true,
     userNamed: (username: string) => remember(JSON.stringify(["user", username]), () => findUser(api, username)),
     productType: (wanted: string | number, mayCreate: boolean) =>
       remember(JSON.stringify(["product type", wanted]), () => findProductType(api, wanted, mayCreate)),

@@ -14,7 +14,11 @@ const text = z
 export const named = z.object({ id, name: z.string() });
 
 export const user = z.object({ id, username: text, is_superuser: z.boolean().nullish() });
-export const userProfile = z.object({ user });
+export const userProfile = z.object({
+  user,
+  /** Null where it was never saved. */
+  user_contact_info: z.object({ block_execution: z.boolean().nullish() }).nullish(),
+});
 
 export const product = z.object({ id, name: z.string(), prod_type: id });
 

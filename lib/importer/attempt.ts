@@ -6,6 +6,7 @@ import type { Engagement, ImportAnswer, ImportStatistics, Named, Product, User }
 import type { TestIndex } from "../ports/test-index.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
+import type { ImportLoad } from "./import-load.ts";
 
 export interface ImportPorts extends FlowPorts {
   readonly pending: CheckpointStore;
@@ -15,6 +16,8 @@ export interface ImportPorts extends FlowPorts {
   readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
   /** Told the job with the key that it goes by, as soon as that is settled. */
   readonly onKey?: ((job: ScanJob) => void) | undefined;
+  /** The imports of this process; missing where there is only one. */
+  readonly load?: ImportLoad;
 }
 
 /** Where in DefectDojo a scan belongs. */
@@ -80,6 +83,8 @@ export interface Imported extends Prepared {
 export interface Deduplicated extends Imported {
   readonly context: ImportContext;
   readonly total: number;
+  /** Whether its end is known, or the number of duplicates only stood still. */
+  readonly deduplication: "confirmed" | "assumed";
   /** What the import's own answer counted, where there was one, its duplicates brought up to date. */
   readonly statistics: ImportStatistics | undefined;
   readonly importedAt: number;

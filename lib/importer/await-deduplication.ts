@@ -4,6 +4,7 @@ import type { DefectDojo } from "../ports/defectdojo.ts";
 import type { DeduplicationTiming } from "../types.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Deduplicated, Imported } from "./attempt.ts";
+import { closingWarnings } from "./closing.ts";
 import { countKept } from "./count-kept.ts";
 import { locate, withFreshIds } from "./import-context.ts";
 
@@ -11,9 +12,13 @@ import { locate, withFreshIds } from "./import-context.ts";
  * How many times as long the number has to stay the same where DefectDojo gave up waiting itself, or its answer was lost. Measured on 3.2: a thousand
  * duplicates take some 7 s, within which their number can stand still, and the server waits 60 s before it says `deduplication_complete: false`. So
  * its Celery worker has others' work before ours then, during which nothing changes either. Five times are 30 s where nothing else is set, four
- * thousands of findings. Where an answer says nothing (2.x), nothing speaks for a worker that is behind.
+ * thousands of findings. Where an answer says nothing (before 3.1), only the imports of this process tell that its worker may be behind: each of them
+ * adds a quiet time, up to as many.
  */
 const PATIENCE = 5;
+
+/** Looks at the number within one quiet time. */
+const MOST_QUIET_POLLS = 5;
 
 /**
  * Counts the test's findings and waits until its deduplication is over, as far as that can be known.
@@ -21,32 +26,51 @@ const PATIENCE = 5;
  * @throws Deferral where the delivery ends before
  */
 export async function awaitDeduplication(attempt: Imported): Promise<Deduplicated> {
-  const { ports, settings, answer, current, delivery, deliveryMs, testId } = attempt;
+  const { ports } = attempt;
   const importedAt = ports.clock.now();
   if (attempt.fellBack !== undefined) ports.metrics.add("JobsFellBack");
   const context = attempt.context ?? (await withFreshIds(locate, attempt));
   const { total, warnings } = await countKept(attempt);
-  const said = answer?.deduplicated;
-  let duplicates: number | undefined;
-  if (said !== true && total > 0) {
-    // Our own write-back was made after such a wait.
-    const behind = said === false || (answer === undefined && !current.own);
-    const timing = behind ? patient(settings.deduplication, deliveryMs) : settings.deduplication;
-    duplicates = await untilQuiet({ ...ports, delivery }, testId, timing);
-  }
-  const counted = answer?.statistics;
+  const { deduplication, duplicates } = await endOfDeduplication(attempt, total);
+  const counted = attempt.answer?.statistics;
   const statistics = counted && { ...counted, duplicates: duplicates ?? counted.duplicates };
-  const told = [...attempt.warnings, ...context.warnings, ...warnings];
-  return { ...attempt, context, total, statistics, importedAt, warnings: told };
+  const told = [...attempt.warnings, ...context.warnings, ...warnings, ...closingWarnings(attempt)];
+  return { ...attempt, context, total, deduplication, statistics, importedAt, warnings: told };
+}
+
+interface End {
+  readonly deduplication: Deduplicated["deduplication"];
+  /** How many there are, where that was asked. */
+  readonly duplicates: number | undefined;
+}
+
+/** Known at once where DefectDojo said so, where there is nothing to do, and where it was done within the import; else waited for. */
+async function endOfDeduplication(attempt: Imported, total: number): Promise<End> {
+  const { ports, settings, answer, current, delivery, deliveryMs, testId } = attempt;
+  const said = answer?.deduplicated;
+  const known = { deduplication: "confirmed", duplicates: undefined } as const;
+  if (total === 0 || said === true) return known;
+  if (said === undefined && (await ports.dojo.blocksExecution())) return known;
+  // Our own write-back was made after such a wait.
+  const behind = said === false || (answer === undefined && !current.own);
+  const times = behind ? PATIENCE : Math.max(1, ports.load?.underWay() ?? 1);
+  const timing = patient(settings.deduplication, deliveryMs, times);
+  const duplicates = await untilQuiet({ ...ports, delivery }, testId, timing);
+  // More than all there cannot be.
+  return { deduplication: duplicates >= total ? "confirmed" : "assumed", duplicates };
 }
 
 /**
  * The timing for a server that is behind or may be. The wait begins anew in each delivery: it has to fit into one, and into the time-out.
  * @param deliveryMs how long a whole delivery lasts
+ * @param times how many times as quiet, {@link PATIENCE} at most
  */
-export function patient(timing: DeduplicationTiming, deliveryMs: number): DeduplicationTiming {
+export function patient(timing: DeduplicationTiming, deliveryMs: number, times = PATIENCE): DeduplicationTiming {
   const longest = Math.min(timing.timeoutMs, deliveryMs - MARGIN_MS) / 2;
-  return { ...timing, quietMs: Math.max(timing.quietMs, Math.min(PATIENCE * timing.quietMs, longest)) };
+  return {
+    ...timing,
+    quietMs: Math.max(timing.quietMs, Math.min(Math.min(times, PATIENCE) * timing.quietMs, longest)),
+  };
 }
 
 /** What the wait reaches the world through. */
@@ -57,7 +81,7 @@ interface Waiting {
 }
 
 /**
- * Waits until the number of duplicates in the test no longer changes. For servers that do not say when deduplication is done (2.x), for
+ * Waits until the number of duplicates in the test no longer changes. For servers that do not say when deduplication is done (before 3.1), for
  * answers that say they gave up waiting, and for imports whose answer was lost.
  * @returns that number
  * @throws RelayError `deduplication-unfinished` after the time-out
@@ -81,7 +105,8 @@ export async function untilQuiet(
       const message = `test ${testId}: duplicates still change after ${timeoutMs / 1000} s`;
       throw new RelayError("deduplication-unfinished", message, { object: `test ${testId}` });
     }
-    const wait = Math.min(pollMs, Math.max(1, quietMs));
+    // A long quiet is not asked for more often than a short one.
+    const wait = Math.min(Math.max(pollMs, quietMs / MOST_QUIET_POLLS), Math.max(1, quietMs));
     await sleepOrDefer(clock, delivery, wait, `DefectDojo still deduplicates test ${testId}`);
   }
 }

@@ -26,6 +26,20 @@ export async function importJob(
   settings: FlowSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
+  const leave = ports.load?.enter();
+  try {
+    return await importOnce(job, ports, settings, delivery);
+  } finally {
+    leave?.();
+  }
+}
+
+async function importOnce(
+  job: ScanJob,
+  ports: ImportPorts,
+  settings: FlowSettings,
+  delivery: Delivery,
+): Promise<JobOutcome> {
   const startedAt = ports.clock.now();
   const claimed = await claim({ job, ports, settings, delivery, startedAt, deliveryMs: delivery.remainingMs() });
   if ("outcome" in claimed) return claimed;
@@ -62,7 +76,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       total: attempt.total,
       statistics: attempt.statistics,
       kept: kept ?? attempt.total,
-      deduplication: attempt.answer?.deduplicated === true ? "confirmed" : "assumed",
+      deduplication: attempt.deduplication,
       repairs,
       repairCount,
       warnings: attempt.warnings,

@@ -1,6 +1,7 @@
 import { uri } from "../model/object-keys.ts";
 import { GENERIC } from "../model/scan-types.ts";
-import { checkFindings, fetchRawResult, isBlank, type Report, writeGenericReport } from "../report/report.ts";
+import { checkFindings, fetchRawResult, type Report, writeGenericReport } from "../report/report.ts";
+import { readableReport } from "../report/report-of-nothing.ts";
 import type { Prepared } from "./attempt.ts";
 
 /** A report that is ready to be sent. */
@@ -59,7 +60,5 @@ async function nativeReport(
   const upload = { storage, job, limits };
   const report = await fetchRawResult(upload, folder);
   const findings = await checkFindings(upload);
-  return findings === 0 && (await isBlank(report))
-    ? { fellBack: "the raw result is blank and there are no findings" }
-    : { report };
+  return { report: findings > 0 ? report : await readableReport(report, scanType, folder) };
 }

@@ -11,6 +11,7 @@ import type { ImportPorts } from "./attempt.ts";
 import { checkpointStore } from "./checkpoint.ts";
 import { refuseAfterDeaths } from "./claim.ts";
 import { importJob } from "./import-job.ts";
+import { enqueueLook, nextLook, refuseEarlyLook } from "./second-look.ts";
 import type { RecordSettings } from "./settings.ts";
 import { type JobMessage, type RecordOutcome, type RecordPorts, settle, type Tried } from "./settle-message.ts";
 
@@ -31,7 +32,7 @@ export async function importRecord(
   try {
     const job = decodeJob(message.body, `message ${message.messageId}`);
     tried.job = job;
-    ports.onProgress?.({ state: "running", job });
+    if (job.look === undefined) ports.onProgress?.({ state: "running", job });
     const outcome = await workOn(job, tried, delivery);
     ports.onProgress?.({ state: "done", job: tried.job, outcome });
     return { settled: true, outcome };
@@ -54,6 +55,7 @@ async function workOn(begun: Job, tried: Tried, delivery: Delivery) {
   const { message, ports, settings, checkpoints } = tried;
   const { clock, metrics, log } = ports;
   const { messageId, receiveCount } = message;
+  refuseEarlyLook(begun, clock, settings.secondLookMs, ports.load);
   const started = clock.now();
   const outcome = await runJob(
     begun,
@@ -72,7 +74,9 @@ async function workOn(begun: Job, tried: Tried, delivery: Delivery) {
     },
   );
   const job = tried.job ?? begun;
-  await checkpoints.remove(job, jobKey(job));
+  // A look has none, and the one that it finds is another delivery's.
+  if (job.look === undefined) await checkpoints.remove(job, jobKey(job));
+  await enqueueLook(nextLook(job, outcome, settings.secondLookMs, clock.now()), { ...ports, log });
   metrics.add("JobDuration", clock.now() - started);
   metrics.add(outcome.outcome === "superseded" ? "JobsSuperseded" : "JobsFinished");
   log.info(`the job ended: ${outcome.outcome}`, {
@@ -91,7 +95,7 @@ async function runJob(
 ): Promise<JobOutcome> {
   const currentScan = () => readSidecar(ports.storage, job, settings.ingest).catch(unreadable);
   if (job.kind === "resync") {
-    await refuseAfterDeaths(job, delivery, ports.pending);
+    if (job.look === undefined) await refuseAfterDeaths(job, delivery, ports.pending);
     // `follow` knows the test and its scan's place, not the Scan.
     const scan = job.scan ?? (await readSidecar(ports.storage, job, settings.ingest));
     return await resyncJob({ ...job, scan }, ports, settings.flow);

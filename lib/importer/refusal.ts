@@ -17,7 +17,7 @@ import { discard } from "./stale-tests.ts";
 export type Verdict = "refused" | "doubtful" | "conflict" | "failed";
 
 /** @param left what the import left behind: how many tests, and findings in them */
-export function judge(
+function judge(
   failure: Pick<RelayError, "reason" | "status" | "message">,
   scanType: string,
   left: { readonly tests: number; readonly findings: number },

@@ -10,6 +10,8 @@ export interface RecordSettings {
   readonly maxFailures: number;
   /** How long a message stays hidden between two signs of life of its importer. Seconds. */
   readonly heartbeatSeconds: number;
+  /** How long after a receipt whose deduplication was only assumed its test is looked at again; 0: never. Milliseconds. */
+  readonly secondLookMs: number;
 }
 
 /** What the importer needs, of the configuration. */
@@ -17,6 +19,7 @@ export function recordSettings(config: ImporterConfig): RecordSettings {
   return {
     maxFailures: config.MAX_FAILURES,
     heartbeatSeconds: config.HEARTBEAT_SECONDS,
+    secondLookMs: config.SECOND_LOOK_SECONDS * 1000,
     ingest: ingestSettings(config),
     flow: flowSettings(config),
   };

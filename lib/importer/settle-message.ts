@@ -10,6 +10,8 @@ import { backoffSeconds } from "../util/backoff.ts";
 import type { ImportPorts } from "./attempt.ts";
 import { MOST_WAITS, waitsOf } from "./believable.ts";
 import type { Checkpoint, CheckpointStore } from "./checkpoint.ts";
+import type { ImportLoad } from "./import-load.ts";
+import { dropLook, mayTryLookAgain } from "./second-look.ts";
 import type { RecordSettings } from "./settings.ts";
 
 /** A message of the job queue, as Lambda hands it to the function. */
@@ -25,6 +27,8 @@ export interface JobMessage {
 export interface RecordPorts extends FlowPorts {
   readonly queue: Queue;
   readonly dlq: Queue;
+  /** The imports of this process. */
+  readonly load?: ImportLoad;
   readonly index?: ImportPorts["index"];
 }
 
@@ -52,6 +56,7 @@ export async function settle(error: unknown, tried: Tried): Promise<RecordOutcom
   await ports.queue.changeVisibility(message.receiptHandle, settings.heartbeatSeconds);
   const checkpoint = job === undefined ? undefined : await readCheckpoint(job, tried);
   const waits = waitsOf(checkpoint, message);
+  if (error instanceof Deferral && job?.look !== undefined) return await defer(error, job, tried);
   if (error instanceof Deferral && job !== undefined && waits < MOST_WAITS) {
     // Counted, so that deliveries less waits are failures, those included in which the function died.
     const counted = { waits: { messageId: message.messageId, count: waits + 1 } };
@@ -59,6 +64,8 @@ export async function settle(error: unknown, tried: Tried): Promise<RecordOutcom
     return await defer(error, job, tried);
   }
   const failure = error instanceof Deferral ? waitedTooOften(error, job) : toRelayError(error, job && uri(job));
+  if (job?.look !== undefined && !mayTryLookAgain(failure, message.receiveCount, settings.maxFailures))
+    return dropLook(failure, job, ports);
   // Without its checkpoint nobody knows how often the job only waited: it is not given up by its count then.
   const failures = job !== undefined && checkpoint === undefined ? 1 : message.receiveCount - waits;
   const final = failure.errorClass === "permanent" || failures >= settings.maxFailures;
@@ -76,6 +83,7 @@ async function defer(error: Deferral, job: Job, { message, ports }: Tried): Prom
   const { seconds, message: why } = error;
   await queue.changeVisibility(message.receiptHandle, seconds);
   log.info("the job is deferred; it continues in the next delivery", { object: uri(job), why, seconds });
+  if (job.look !== undefined) return { settled: false, error };
   metrics.add("JobsWaiting");
   onProgress?.({ state: "again", job, error, seconds });
   return { settled: false, error };

@@ -26,6 +26,15 @@ const jobSchema = z.object({
   versionId: z.string().optional(),
   /** Hexadecimal; see {@link compareSequencers}. */
   sequencer: z.string().optional(),
+  /** Of a resync that the importer enqueued itself; see docs/adr/0011. */
+  look: z
+    .object({
+      /** From 1. */
+      number: z.number().int().min(1),
+      /** ISO 8601; it stays in the queue until then. */
+      notBefore: z.string(),
+    })
+    .optional(),
   /** Missing if ingest could not read the sidecar and dead-lettered the job: the importer reads it then, so that a redrive succeeds. */
   scan: scanSchema.optional(),
   /**
@@ -64,17 +73,19 @@ export function keyOf({ bucket, key }: ObjectRef, etag: string, run: string | un
  * again and would be dropped for five minutes. 64 hexadecimal digits.
  */
 export function deduplicationId(job: Job): string {
-  return sha256(JSON.stringify([jobKey(job), job.kind, job.sequencer ?? job.versionId]));
+  const look = job.look === undefined ? [] : [job.look.number];
+  return sha256(JSON.stringify([jobKey(job), job.kind, job.sequencer ?? job.versionId, ...look]));
 }
 
 /** A job whose Scan is known. */
 export type ScanJob = Job & { readonly scan: Scan };
 
 /**
- * The queue's message group: jobs of one DefectDojo product run one after another; a job without a Scan is in its folder's.
- * 64 hexadecimal digits.
+ * The queue's message group: jobs of one DefectDojo product run one after another; a job without a Scan is in its folder's. A second look has a group
+ * of its own, as a message that waits holds back all of its group. 64 hexadecimal digits.
  */
 export function messageGroup(job: Job): string {
+  if (job.look !== undefined) return sha256(`look ${jobKey(job)}`);
   return job.scan === undefined
     ? sha256(`folder ${job.bucket}/${folderOf(job.key)}`)
     : productGroup(productName(job.scan));

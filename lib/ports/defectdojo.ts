@@ -4,6 +4,11 @@ import type { DojoSeverity } from "../model/annotations.ts";
 export interface DefectDojo {
   /** The token's own user. */
   user(): Promise<User>;
+  /**
+   * Whether DefectDojo marks duplicates within this user's requests, so that an import that answers is deduplicated. Asked anew each time, as an
+   * administrator may change it.
+   */
+  blocksExecution(): Promise<boolean>;
   /** @throws RelayError `user-missing` */
   userNamed(username: string): Promise<User>;
   /** The product type of that name, created where it is missing and the token may; or the one of that id. @throws RelayError `product-type-missing` */

@@ -27,7 +27,9 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
   }
   const { receipt } = stored;
   const imported = asImported(job, receipt);
-  if (writtenBackBy(job, head.metadata) !== receipt.jobKey || jobKey(imported) !== receipt.jobKey) {
+  const syncBack = receipt.outcome === "synced";
+  const ours = syncBack ? writtenBackBy(job, head.metadata) === receipt.jobKey : head.etag === receipt.etag;
+  if (!ours || jobKey(imported) !== receipt.jobKey) {
     return { outcome: "superseded", why: `${uri(job)} is no longer what was synced` };
   }
   const tests = await dojo.testsByBuildId(receipt.jobKey);
@@ -36,6 +38,8 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
       object: uri(job),
     });
   }
+  if (job.look !== undefined && (await dojo.findingCount(receipt.test.id, true)) === receipt.duplicates)
+    return { outcome: "done-before", receipt };
   const { options } = readAnnotations(job.scan, uri(job));
   const sync = syncTest(
     {
@@ -52,13 +56,13 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
       repairs: receipt.repairs,
       repairCount: receipt.repairCount,
       warnings: receipt.warnings,
-      current: { etag: head.etag, own: true },
-      last: receipt,
+      current: { etag: head.etag, own: syncBack },
+      last: syncBack ? receipt : undefined,
       startedAt,
       timings: {},
     },
     ports,
-    { ...settings, syncMode: receipt.syncMode },
+    { ...settings, syncBack, syncMode: receipt.syncMode },
   );
   return await sync.catch((error: unknown) => afterConflict(error, imported, head.etag, storage));
 }

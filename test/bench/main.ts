@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { table } from "../../cli/terminal/table.ts";
 import { describeError } from "../../lib/errors.ts";
+import { wrongReceipts } from "./deduplication.ts";
 import { type Details, type Measured, measure, type Workload } from "./measure.ts";
 import { micro } from "./micro.ts";
 import { plot } from "./plot.ts";
@@ -26,6 +27,7 @@ bare calls by hand on the same servers: 1,000, 10,000 and 100,000 findings, none
   --real            measure the DefectDojo of DEFECTDOJO_URL and DEFECTDOJO_APIKEY in place of the stand-in; it keeps what is imported
   --micro           time mapping, event parsing and job encoding
   --throughput      1,000 small scans of 50 products through the service, 200 notifications a second
+  --deduplication   81 scans, all duplicates, four at once, before a Celery worker that is 45 s behind: receipts that are wrong
   --help
 
 Examples:
@@ -52,6 +54,7 @@ const { values } = parseArgs({
     real: { type: "boolean", default: false },
     micro: { type: "boolean", default: false },
     throughput: { type: "boolean", default: false },
+    deduplication: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -81,6 +84,9 @@ async function main(): Promise<void> {
       speedup: count("speedup") ?? 10,
     };
     print([await throughput(options)]);
+  } else if (values.deduplication) {
+    const behind = { scans: 81, findingsEach: 10, concurrency: 4, behindMs: 45_000, secondLookSeconds: 60 };
+    print([await wrongReceipts(behind)]);
   } else await bench();
 }
 

@@ -31,9 +31,9 @@ export interface Throughput {
   readonly peakRssMiB: number;
 }
 
-const TOKEN = "bench-token";
+export const TOKEN = "bench-token";
 
-interface Scan {
+export interface Scan {
   readonly product: number;
   readonly key: string;
   readonly etag: string;
@@ -84,14 +84,19 @@ export async function throughput(options: ThroughputOptions): Promise<Throughput
   }
 }
 
-async function upload({ s3, bucket }: Servers, { scans, products, findingsEach }: ThroughputOptions): Promise<Scan[]> {
+/** @param name of the folders, for each of which all findings are at places of their own */
+export async function upload(
+  { s3, bucket }: Servers,
+  { scans, products, findingsEach }: Pick<ThroughputOptions, "scans" | "products" | "findingsEach">,
+  name = "scan",
+): Promise<Scan[]> {
   const storage = s3Storage(s3);
   const put = (key: string, content: unknown) =>
     storage.write({ bucket, key }, JSON.stringify(content), { contentType: "application/json" });
   const uploaded: Scan[] = [];
   for (let number = 0; number < scans; number++) {
     const product = number % products;
-    const folder = `scan-${number}`;
+    const folder = `${name}-${number}`;
     const names = { scan: `nightly-${product}`, product: `product-${product}`, raw: false };
     const findings = Array.from({ length: findingsEach }, (_, i) => benchFinding(i, number));
     await put(`${folder}/scan.json`, benchSidecar(names));
@@ -105,7 +110,7 @@ async function upload({ s3, bucket }: Servers, { scans, products, findingsEach }
  * Sends each notification at its time, side by side but for those of one product: their order is only told by one being answered before the next is sent.
  * @returns milliseconds from when each was due to its answer
  */
-async function notify(url: string, bucket: string, scans: readonly Scan[], rate: number): Promise<number[]> {
+export async function notify(url: string, bucket: string, scans: readonly Scan[], rate: number): Promise<number[]> {
   const begun = performance.now();
   const headers = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
   const before = new Map<number, Promise<unknown>>();

@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 import type { Server } from "./defectdojo-client.ts";
+import { emptyReportsContract } from "./defectdojo-empty-reports.contract.ts";
 import { engagementsContract } from "./defectdojo-engagements.contract.ts";
 import { feedContract } from "./defectdojo-feed.contract.ts";
 import { findingsContract } from "./defectdojo-findings.contract.ts";
@@ -17,6 +18,7 @@ export function defectDojoContract(name: string, server: () => Promise<Server>, 
     describe.skipIf(!hasLowPrivileged)("rights of a low-privileged user", () => rightsContract(server));
     describe("imports", () => importsContract(server, hasLowPrivileged));
     describe("imports it refuses", () => refusalsContract(server));
+    describe("reports without findings", () => emptyReportsContract(server));
     describe("findings", () => findingsContract(server, hasLowPrivileged));
     describe("verdicts", () => verdictsContract(server));
     describe("the feed of verdicts", () => feedContract(server));

@@ -30,6 +30,7 @@ describe("doctor", () => {
         ...["configuration", "DefectDojo token", "DefectDojo version", "clock of DefectDojo", "rights", "product type"],
         ...[
           "deduplication",
+          "end of deduplication",
           "location mode",
           "test types",
           "upload limit",
@@ -105,6 +106,20 @@ describe("doctor", () => {
       { level: "warn", says: expect.stringMatching(/every finding will be new/) },
     ]);
     expect(of(diagnoses, "test types")).toMatchObject([{ level: "warn", says: "no parser ZAP Scan" }]);
+    await other.stop();
+  });
+
+  it.each([
+    ["2.58.4", {}, { level: "warn", remedy: expect.stringMatching(/Block execution/) }],
+    ["3.0.200", {}, { level: "warn", remedy: expect.stringMatching(/Block execution/) }],
+    ["2.34.5", { blockExecution: true }, { level: "ok", says: expect.stringMatching(/within the import/) }],
+    ["3.1.0", {}, { level: "ok", says: expect.stringMatching(/told/) }],
+  ] as const)("the end of deduplication on %s, %j", async (version, options, expected) => {
+    const other = await startRuntime({}, options);
+    other.standin.state.intercept = ({ path }) =>
+      path === "/oa3/schema/" ? { status: 200, body: { info: { version } } } : undefined;
+    const diagnoses = await diagnose({ ...env, DEFECTDOJO_URL: other.standin.url });
+    expect(of(diagnoses, "end of deduplication")).toMatchObject([expected]);
     await other.stop();
   });
 

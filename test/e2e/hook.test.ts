@@ -158,6 +158,7 @@ describe("dojo-relay hook", () => {
     expect(warnings).toEqual([
       expect.stringContaining("IS_DEV is deprecated"),
       expect.stringContaining("DEFECTDOJO_REFETCH_WAIT_SECONDS is deprecated and ignored"),
+      expect.stringContaining("DefectDojo keeps less than the scanner found"),
     ]);
   });
 });

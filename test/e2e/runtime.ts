@@ -15,6 +15,7 @@ import type { Progress } from "../../lib/progress.ts";
 export const QUICK = {
   POLL_SECONDS: "0.05",
   DEDUPLICATION_QUIET_SECONDS: "0",
+  SECOND_LOOK_SECONDS: "0",
   IMPORT_SETTLE_SECONDS: "1",
   IMPORT_STALLED_SECONDS: "1",
   IMPORT_REFUSAL_SECONDS: "0",

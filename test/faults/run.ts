@@ -35,6 +35,8 @@ const QUICK = {
   IMPORT_STALLED_SECONDS: "1",
   IMPORT_REFUSAL_SECONDS: "0",
   DEDUPLICATION_QUIET_SECONDS: "0",
+  // A message that no run waits for; the random schedules have them.
+  SECOND_LOOK_SECONDS: "0",
   // The first sign of life is at once; how many more there are would be a matter of the machine.
   HEARTBEAT_SECONDS: "30",
 };

@@ -21,6 +21,7 @@ const DELIVERY_MS = 900_000;
 const SETTINGS: RecordSettings = {
   maxFailures: 5,
   heartbeatSeconds: 120,
+  secondLookMs: 0,
   ingest: {
     sidecarName: "scan.json",
     findingsName: "findings.json",

@@ -7,6 +7,7 @@ export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {
   };
   const none = {
     user: refuse("user"),
+    blocksExecution: refuse("blocksExecution"),
     userNamed: refuse("userNamed"),
     productType: refuse("productType"),
     product: refuse("product"),

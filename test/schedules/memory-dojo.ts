@@ -63,6 +63,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
 
   const port: DefectDojo = {
     user: async () => ({ id: 1, username: "relay", superuser: !lowPrivileged }),
+    blocksExecution: async () => false,
     userNamed: async (username) => {
       throw new RelayError("user-missing", `DefectDojo has no user ${username}`);
     },

@@ -108,6 +108,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
   };
   return {
     user: wrapped("user", port.user),
+    blocksExecution: wrapped("blocksExecution", port.blocksExecution),
     userNamed: wrapped("userNamed", port.userNamed),
     productType: wrapped("productType", port.productType),
     product: wrapped("product", port.product),

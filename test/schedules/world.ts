@@ -299,6 +299,7 @@ function settingsOf({ syncBack, merge, lowPrivileged }: Schedule): RecordSetting
     maxFailures: MAX_FAILURES,
     // Real time: no sign of life is sent in a schedule. `expire` is what comes of that.
     heartbeatSeconds: VISIBILITY_SECONDS,
+    secondLookMs: 20_000,
     ingest: {
       sidecarName: "scan.json",
       maxSidecarBytes: 1_000_000,

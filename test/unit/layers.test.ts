@@ -40,7 +40,7 @@ const ADAPTERS = ["aws", "defectdojo"];
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   // A job that reached the queue without its Scan is made in the importer, as ingest makes it.
   "importer -> ingest": ["ingest/make-job.ts", "ingest/settings.ts", "ingest/sidecar.ts"],
-  "importer -> report": ["report/report.ts"],
+  "importer -> report": ["report/report.ts", "report/report-of-nothing.ts"],
   // The next step of the flow, the other kind of job, and what a failed condition on the findings means.
   "importer -> sync": ["sync/sync-test.ts", "sync/resync-job.ts", "sync/conflict.ts"],
   // The scheduled resync starts from the folder, as ingest does.
@@ -49,7 +49,12 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "sync -> report": ["report/report.ts", "report/findings-file.ts", "report/to-generic-finding.ts"],
   // Lambda's handlers, and the ports that they are handed.
   "aws -> ingest": ["ingest/ingest.ts", "ingest/settings.ts"],
-  "aws -> importer": ["importer/process-message.ts", "importer/settle-message.ts", "importer/settings.ts"],
+  "aws -> importer": [
+    "importer/process-message.ts",
+    "importer/settle-message.ts",
+    "importer/settings.ts",
+    "importer/import-load.ts",
+  ],
   "aws -> follow": ["follow/follow-round.ts", "follow/follow-state.ts"],
   "aws -> defectdojo": ["defectdojo/dojo-port.ts", "defectdojo/api.ts", "defectdojo/verdict-feed.ts"],
 };

@@ -427,7 +427,7 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
     expect(of("ImporterRole", "secretsmanager:GetSecretValue")).toEqual([
       `arn:aws:secretsmanager:eu-central-1:111122223333:secret:${VARIANTS[name]?.apiKeySecret ?? "dojo-relay/defectdojo"}-??????`,
     ]);
-    expect(of("ImporterRole", "sqs:SendMessage")).toEqual(["<DeadLetterQueue.Arn>"]);
+    expect(of("ImporterRole", "sqs:SendMessage")).toEqual(["<JobQueue.Arn>", "<DeadLetterQueue.Arn>"]);
   });
 
   it("the resync reads and writes what it syncs again, below its prefix, and has nothing to do with queues", () => {

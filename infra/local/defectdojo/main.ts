@@ -12,6 +12,7 @@ const { values } = parseArgs({
     "low-privileged-api-key": { type: "string", default: "standin-low-privileged-key" },
     "no-deduplication": { type: "boolean", default: false },
     "no-async-wait": { type: "boolean", default: false },
+    "block-execution": { type: "boolean", default: false },
     "deduplication-delay-ms": { type: "string", default: "0" },
     "import-ms-per-finding": { type: "string", default: "0" },
     "duplicate-ms-per-finding": { type: "string", default: "0" },
@@ -33,6 +34,7 @@ const standin = await startStandin({
   lowPrivilegedApiKey: values["low-privileged-api-key"],
   deduplication: !values["no-deduplication"],
   ...(values["no-async-wait"] ? { asyncWait: false } : {}),
+  blockExecution: values["block-execution"],
   deduplicationDelayMs: Number(values["deduplication-delay-ms"]),
   latency: Number(values.latency),
   timing: {

@@ -15,6 +15,8 @@ export type StandinOptions = {
   deduplication?: boolean;
   /** False: an older server, which ignores `deduplication_execution_mode` and does not send `deduplication_complete`. */
   asyncWait?: boolean;
+  /** Whether the users' contact info says `block_execution`: duplicates are marked within the import then, without Celery. @default false */
+  blockExecution?: boolean;
   /** How long after an import that does not wait its duplicates are marked. @default 0 */
   deduplicationDelayMs?: number;
   timing?: Partial<Timing>;
@@ -57,6 +59,7 @@ export function settings(options: StandinOptions): Settings {
     lowPrivilegedApiKey: "standin-low-privileged-key",
     deduplication: true,
     asyncWait: profile.asyncWait,
+    blockExecution: false,
     deduplicationDelayMs: 0,
     maxReportBytes: 100 * 1024 * 1024,
     maxUploadBytes: 800 * 1024 * 1024,

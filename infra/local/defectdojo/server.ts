@@ -43,6 +43,7 @@ export async function startStandin(options: StandinOptions = {}): Promise<Standi
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
+      state.celery.start();
       await Promise.allSettled(state.running);
     },
   };

@@ -89,11 +89,30 @@ export type State = {
   importing: Set<number>;
   /** What goes on in the background: the marking of duplicates after an import that does not wait. */
   running: Set<Promise<unknown>>;
+  /** The worker that marks duplicates in the background. */
+  celery: Celery;
   nextId: (table: keyof typeof FIRST_IDS) => number;
   /** The clock, as DefectDojo writes it. */
   timestamp: () => string;
   today: () => string;
 };
+
+/** What is left to a worker that is stopped waits until it is started again. */
+export type Celery = { stop: () => void; start: () => void; free: () => Promise<void> };
+
+function celeryWorker(): Celery {
+  let stopped: PromiseWithResolvers<void> | undefined;
+  return {
+    stop: () => {
+      stopped ??= Promise.withResolvers();
+    },
+    start: () => {
+      stopped?.resolve();
+      stopped = undefined;
+    },
+    free: () => stopped?.promise ?? Promise.resolve(),
+  };
+}
 
 /** Apart, so that an id of one table is not by chance one of another. */
 const FIRST_IDS = {
@@ -186,6 +205,7 @@ export function createState(settings: Settings): State {
     },
     importing: new Set(),
     running: new Set(),
+    celery: celeryWorker(),
     nextId: (table) => {
       const id = ids[table] ?? 1;
       ids[table] = id + 1;

@@ -21,6 +21,7 @@ import { relayErrorBy } from "../../helpers/thrown.ts";
 const SETTINGS: RecordSettings = {
   maxFailures: 5,
   heartbeatSeconds: 120,
+  secondLookMs: 0,
   ingest: {
     sidecarName: "scan.json",
     findingsName: "findings.json",

@@ -53,6 +53,7 @@ function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {},
   let findings: DojoFinding[] = [];
   const dojo = fakeDojo({
     user: async () => ({ id: 2, username: "token", superuser: true }),
+    blocksExecution: async () => false,
     productType: async () => ({ id: 1, name: "type" }),
     product: async ({ name }) => ({ id: 12, name, productTypeId: 1 }),
     engagement: async ({ name }) => ({ id: 5, name, productId: 12 }),
@@ -70,7 +71,7 @@ function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {},
       tests.push(aTest({ id: 7, scanType: request.scanType, buildId: request.buildId }));
       return { testId: 7, total: findings.length, deduplicated: true };
     },
-    findingCount: async () => findings.length,
+    findingCount: async (_, duplicatesOnly) => (duplicatesOnly === true ? 0 : findings.length),
     findingPages: async function* () {
       yield { total: findings.length, findings, originals: new Map() };
     },
@@ -257,10 +258,41 @@ describe("a native import", () => {
     raw(w, content);
     expect(await w.run()).toMatchObject({
       outcome: "synced",
-      receipt: { importedAs: GENERIC, findings: { count: 0 } },
+      receipt: { importedAs: "Nmap Scan", findings: { count: 0 }, deduplication: "confirmed", warnings: [] },
     });
     expect(w.written()).toEqual([]);
-    expect(w.sent.map(({ report }) => JSON.parse(report))).toEqual([{ findings: [] }]);
+    expect(w.sent.map(({ report }) => report)).toEqual(['<nmaprun start="0"/>']);
+    expect(w.sent[0]?.request.file.name).toBe("no-findings.xml");
+  });
+
+  it.each([
+    ["true", 1],
+    ["false", 0],
+  ])("that falls back closes nothing, which is told where it was to close (%s)", async (closing, warnings) => {
+    const w = world(aScan({ annotations: { "close-old-findings": closing } }), three, {
+      hasTestType: async () => false,
+    });
+    await w.run();
+    expect(w.receipt().warnings).toHaveLength(warnings);
+    const told = w
+      .messages("warn")
+      .filter((message) => /close-old-findings closed nothing of earlier "Nmap Scan"/.test(message));
+    expect(told).toHaveLength(warnings);
+  });
+
+  it("is confirmed where the token's user blocks execution, and where all are duplicates", async () => {
+    const answer = { testId: 7, total: 3, deduplicated: undefined };
+    for (const methods of [{ blocksExecution: async () => true }, { findingCount: async () => 3 }]) {
+      const w: ReturnType<typeof world> = world(aGenericScan(), three, {
+        importScan: async ({ buildId, scanType }) => {
+          w.tests.push(aTest({ buildId, scanType }));
+          return answer;
+        },
+        ...methods,
+      });
+      await w.run();
+      expect(w.receipt()).toMatchObject({ deduplication: "confirmed" });
+    }
   });
 
   it.each<[string, unknown, string | undefined, string, string]>([
@@ -340,7 +372,7 @@ describe("deduplication", () => {
         w.tests.push(aTest({ buildId, scanType }));
         return { testId: 7, total: 3, deduplicated };
       },
-      findingCount: async () => 3,
+      findingCount: async (_, duplicatesOnly) => (duplicatesOnly === true ? 1 : 3),
       findingPages: async function* () {
         yield { total: 3, findings: [1, 2, 3].map((id) => aDojoFinding({ id })), originals: new Map() };
       },

@@ -33,6 +33,7 @@ const URI = "s3://securecodebox/scan-abc/findings.json";
 const SETTINGS: RecordSettings = {
   maxFailures: 5,
   heartbeatSeconds: 120,
+  secondLookMs: 0,
   ingest: {
     sidecarName: "scan.json",
     findingsName: "findings.json",

@@ -95,13 +95,18 @@ export async function settleDuplicates(
   test: Test,
   findings: readonly Finding[],
 ): Promise<boolean> {
-  const { asyncWait, deduplicationDelayMs, timing } = state.settings;
+  const { asyncWait, blockExecution, deduplicationDelayMs, timing } = state.settings;
   if (asyncWait && (form.mode === "async_wait" || form.mode === "sync")) {
     const marked = deduplicate(state, test, findings);
     if (timing.duplicateMsPerFinding > 0) await sleep(marked * timing.duplicateMsPerFinding);
     return true;
   }
-  const later = sleep(deduplicationDelayMs).then(() => {
+  if (blockExecution) {
+    deduplicate(state, test, findings);
+    return false;
+  }
+  const later = sleep(deduplicationDelayMs).then(async () => {
+    await state.celery.free();
     if (state.tests.has(test.id)) deduplicate(state, test, findings);
     state.running.delete(later);
   });

@@ -17,7 +17,9 @@ const SEMGREP_SEVERITY: Record<string, Severity> = {
 export const semgrepParser: Parser = {
   parse: async (file) => {
     const found = new Map<string, ReportItem>();
-    for (const entry of optionalArray(object(await readJson(file)).results)) {
+    const report = await readJson(file);
+    // Python asks `"results" in data`, which a list answers too.
+    for (const entry of Array.isArray(report) ? [] : optionalArray(object(report).results)) {
       const next = semgrepFinding(object(entry));
       const { title, file_path, line } = next.finding;
       const key = `${title}${file_path}${line}`;
@@ -61,7 +63,7 @@ function semgrepFinding(given: Record<string, unknown>): ReportItem {
 export const gitleaksParser: Parser = {
   parse: async (file) => {
     const found = new Map<string, ReportItem>();
-    for (const entry of optionalArray(await readJson(file))) {
+    for (const entry of iterated(await readJson(file))) {
       const next = gitleaksFinding(object(entry));
       const key = `${next.finding.title}${string(object(entry).Secret)}${next.finding.line}`;
       const known = found.get(key);
@@ -75,6 +77,12 @@ export const gitleaksParser: Parser = {
     return { findings: [...found.values()] };
   },
 };
+
+/** What Python's `for` gives of it: of an object its keys, so nothing of an empty one; `null` is asked for before. */
+function iterated(report: unknown): unknown[] {
+  if (report === null || Array.isArray(report)) return optionalArray(report);
+  return Object.keys(object(report));
+}
 
 function gitleaksFinding(given: Record<string, unknown>): ReportItem {
   if (!given.Description) throw importError("Format is not recognized for Gitleaks");

@@ -1,5 +1,6 @@
-import { pythonRepr } from "../http.ts";
+import { importError, pythonRepr } from "../http.ts";
 import type { Place } from "../model.ts";
+import { type Element, element, parseXml } from "../xml.ts";
 import { severityOf } from "./nmap.ts";
 import { array, object, optionalArray, readText, string } from "./read.ts";
 import { item, type Parser, type ParserContext, placeOfParts, type ReportItem, reported } from "./report.ts";
@@ -68,15 +69,28 @@ const RECOMMENDED: Record<string, RegExp> = {
   "TLS 1.3": /^TLS_AES_(?:128_GCM_SHA256|256_GCM_SHA384|128_CCM_SHA256)$/,
 };
 
-/** `dojo/tools/sslyze`, JSON: a finding for each weakness of a server. */
+/** `dojo/tools/sslyze`: XML or JSON by the file's name, whatever the scan type; a finding for each weakness of a server. */
 export const sslyzeParser: Parser = {
   parse: async (file, context) => {
-    // Its older XML is not read here.
-    const report = object(JSON.parse(await readText(file)));
-    if (Object.keys(report).length === 0) return { findings: [] };
-    return { findings: array(report.server_scan_results).flatMap((server) => tlsFindings(object(server), context)) };
+    const name = file.name.toLowerCase();
+    if (name.endsWith(".xml")) return { findings: xmlFindings(parseXml(await readText(file))) };
+    if (!name.endsWith(".json")) throw importError("Unknown File Format");
+    const report: unknown = JSON.parse(await readText(file));
+    // What Python takes for false is no report, and none of its findings.
+    if (report === null || Object.keys(Object(report)).length === 0) return { findings: [] };
+    return {
+      findings: array(object(report).server_scan_results).flatMap((server) => tlsFindings(object(server), context)),
+    };
   },
 };
+
+/** The older XML, of which only a report without targets is read here. */
+function xmlFindings(root: Element): ReportItem[] {
+  const results = element(root, "results");
+  if (!root.name.includes("document") || results === undefined) throw new TypeError("no sslyze report");
+  if (results.children.length > 0) throw new TypeError("targets are not read here");
+  return [];
+}
 
 function tlsFindings(server: Record<string, unknown>, context: ParserContext): ReportItem[] {
   const at = object(object(server.server_info ?? {}).server_location ?? server.server_location ?? {});

@@ -5,8 +5,10 @@ import type { User } from "../model.ts";
 import { paged } from "../paging.ts";
 import type { State } from "../state.ts";
 
-export function userProfile(_state: State, call: Call): Reply {
-  return { status: 200, body: { user: serialize(call.user), user_contact_info: null } };
+/** Who never had contact info saved has none, as after the first start of DefectDojo. */
+export function userProfile(state: State, call: Call): Reply {
+  const contactInfo = state.settings.blockExecution ? { user: call.user.id, block_execution: true } : null;
+  return { status: 200, body: { user: serialize(call.user), user_contact_info: contactInfo } };
 }
 
 export function listUsers(state: State, call: Call): Reply {

@@ -1,0 +1,54 @@
+/** How DefectDojo's parser of a scan type reads a report without findings. */
+interface EmptyReport {
+  /** Blank reports, without the white space around them, that it takes for one on 2.34, 2.58 and 3.2 alike. */
+  readonly takes: readonly string[];
+  /** The smallest document that it takes on all of them, and the extension that it may tell the format by. */
+  readonly smallest: string;
+  readonly extension: "json" | "xml";
+}
+
+const json = (smallest: string, takes: readonly string[] = []): EmptyReport => ({ takes, smallest, extension: "json" });
+const xml = (smallest: string): EmptyReport => ({ takes: [], smallest, extension: "xml" });
+
+/**
+ * One row a scan type of DefectDojo, read in `dojo/tools/<name>/parser.py` of 2.34.5, 2.58.4 and 3.2.0. SSLyze makes nothing of a blank report, over which
+ * the importer of 2.34 stumbles.
+ */
+const EMPTY_REPORTS: Readonly<Record<string, EmptyReport>> = {
+  "CycloneDX Scan": json("{}", ["{}"]),
+  "Gitleaks Scan": json("[]", ["[]", "{}", "null"]),
+  "KubeHunter Scan": json('{"vulnerabilities":[]}'),
+  "Nikto Scan": json("{}", ["{}"]),
+  "Nmap Scan": xml('<nmaprun start="0"/>'),
+  "Nuclei Scan": json("[]", ["", "[]", "null"]),
+  "Semgrep JSON Report": json('{"results":[]}', ["[]", "{}"]),
+  "SSH Audit Importer": json(
+    '{"target":"localhost:22","banner":{"raw":""},"cves":[],"kex":[],"key":[],"mac":[],"enc":[]}',
+  ),
+  "SSLyze Scan (JSON)": json('{"server_scan_results":[]}'),
+  "Sslyze Scan": xml("<document><results/></document>"),
+  "Trivy Scan": json("[]", ["[]", "null"]),
+  "WhatWeb Scan": json("[]", ["[]"]),
+  Wpscan: json("{}", ["{}"]),
+  "ffuf Scan": json("{}", ["{}"]),
+  "ZAP Scan": xml("<OWASPZAPReport/>"),
+};
+
+/** What to send to a parser in place of a blank report. */
+export interface Substitute {
+  readonly content: string;
+  readonly name: string;
+}
+
+/**
+ * The document that DefectDojo's parser takes for a scan without findings, where the blank report itself is none to it.
+ * @param blank the report without the white space around it
+ * @param name of its file
+ * @returns undefined where the blank report is to be sent as it is; so too for a parser that is in no row
+ */
+export function substituteFor(scanType: string, blank: string, name: string): Substitute | undefined {
+  const row = Object.hasOwn(EMPTY_REPORTS, scanType) ? EMPTY_REPORTS[scanType] : undefined;
+  if (row === undefined) return undefined;
+  const taken = row.takes.includes(blank) && name.toLowerCase().endsWith(`.${row.extension}`);
+  return taken ? undefined : { content: row.smallest, name: `no-findings.${row.extension}` };
+}

@@ -1,0 +1,19 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { substituteFor } from "../model/empty-reports.ts";
+import { isBlank, type Report } from "./report.ts";
+
+/**
+ * A blank raw result as DefectDojo's own parser takes it, so that a clean scan is a test of its own type and closes what earlier ones found.
+ * @param folder where a document in its place is written
+ * @returns the report itself where it is not blank, or taken as it is
+ */
+export async function readableReport(report: Report, scanType: string, folder: string): Promise<Report> {
+  if (!(await isBlank(report))) return report;
+  const blank = (await readFile(report.path, "utf8")).replace(/^\ufeff/, "").trim();
+  const substitute = substituteFor(scanType, blank, report.name);
+  if (substitute === undefined) return report;
+  const path = join(folder, "no-findings");
+  await writeFile(path, substitute.content);
+  return { path, name: substitute.name };
+}
