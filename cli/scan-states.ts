@@ -1,7 +1,7 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
 import { isOfUnknownAnnotation } from "../lib/model/annotations.ts";
 import type { ObjectRef } from "../lib/model/object-keys.ts";
-import type { Receipt } from "../lib/model/receipt.ts";
+import { lossOf, type Receipt } from "../lib/model/receipt.ts";
 import type { Log } from "../lib/observe.ts";
 import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, Storage } from "../lib/ports/storage.ts";
@@ -16,6 +16,10 @@ type Done = Pick<
 > & {
   readonly findings: number;
   readonly testUrl: string;
+  /** Findings of the scanner that nothing in DefectDojo stands for; 0 where that is not known. */
+  readonly onlyInScan: number;
+  /** That DefectDojo keeps less than was uploaded. */
+  readonly loss: string | undefined;
   /** Annotations of the Scan that are not known. */
   readonly unknownAnnotations: number;
 };
@@ -79,6 +83,8 @@ async function finished(
   const done = {
     ...{ importedAs, findings: counts.count, new: stored.receipt.new, duplicates, falsePositives },
     ...{ riskAccepted, outOfScope, mitigated, testUrl: stored.receipt.test.url },
+    onlyInScan: stored.receipt.onlyInScan ?? 0,
+    loss: lossOf(stored.receipt),
     unknownAnnotations: stored.receipt.warnings.filter(isOfUnknownAnnotation).length,
   };
   known.set(findings.key, { etag: version, done });

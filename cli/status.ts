@@ -20,6 +20,10 @@ export interface Status {
   /** Jobs waiting, in flight and dead-lettered; missing if the queues are unavailable. */
   readonly queue?: { readonly waiting: number; readonly running: number; readonly failed: number };
   readonly findings: Readonly<Record<(typeof COUNTED)[number], number>>;
+  /** Findings of scanners that nothing in DefectDojo stands for. */
+  readonly onlyInScan: number;
+  /** Scans of which DefectDojo keeps less than was uploaded, at most {@link MOST_OPEN}. */
+  readonly losses: readonly { readonly key: string; readonly loss: string }[];
   /** Scans that are not done, at most {@link MOST_OPEN}. */
   readonly open: readonly ScanState[];
   /** Of all finished scans, each counted where it stands. */
@@ -71,6 +75,8 @@ async function lookUp(
   const scans = { done: 0, running: 0, waiting: 0 };
   const findings = Object.fromEntries(COUNTED.map((name) => [name, 0])) as Record<(typeof COUNTED)[number], number>;
   const open: ScanState[] = [];
+  const losses: { key: string; loss: string }[] = [];
+  let onlyInScan = 0;
   let unknownAnnotations = 0;
   const line = progressLine();
   const where = { bucket: config.BUCKET, prefix, findingsName: config.FINDINGS_NAME, log: commandLog() };
@@ -79,6 +85,8 @@ async function lookUp(
     scans[scan.state]++;
     if (scan.state === "done") {
       for (const name of COUNTED) findings[name] += scan[name];
+      onlyInScan += scan.onlyInScan;
+      if (scan.loss !== undefined && losses.length < MOST_OPEN) losses.push({ key: scan.key, loss: scan.loss });
       unknownAnnotations += scan.unknownAnnotations;
     } else if (open.length < MOST_OPEN) open.push(scan);
     line.update(() => `${scans.done + scans.running + scans.waiting} scans looked at, at ${scan.key}`);
@@ -86,7 +94,16 @@ async function lookUp(
   line.clear();
   if (unknownAnnotations > 0)
     notes.push(`${unknownAnnotations} annotations are not known and were ignored: each receipt's warnings name them`);
-  return { scans, ...(queue === undefined ? {} : { queue }), findings, open, unknownAnnotations, notes };
+  return {
+    scans,
+    ...(queue === undefined ? {} : { queue }),
+    findings,
+    onlyInScan,
+    losses,
+    open,
+    unknownAnnotations,
+    notes,
+  };
 }
 
 async function queueCounts({ config, sqs }: Pick<Operator, "config" | "sqs">) {
@@ -103,7 +120,7 @@ function show(status: Status, json: boolean, again: boolean): void {
   process.stdout.write(`${clear}${time}${text}\n${again && !json && clear === "" ? "\n" : ""}`);
 }
 
-export function describe({ scans, queue, findings, open, notes }: Status): string {
+export function describe({ scans, queue, findings, onlyInScan, losses, open, notes }: Status): string {
   const counts = (values: Readonly<Record<string, number>>) =>
     Object.entries(values)
       .map(([name, value]) => `${value} ${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}`)
@@ -119,6 +136,9 @@ export function describe({ scans, queue, findings, open, notes }: Status): strin
     `scans     ${counts(scans)}`,
     ...(queue === undefined ? [] : [`jobs      ${counts(queue)}`]),
     `findings  ${all}: ${counts(verdicts)}`,
+    ...(onlyInScan === 0 ? [] : [`          ${onlyInScan} of the scanners' that nothing in DefectDojo stands for`]),
+    ...losses.slice(0, MOST_SHOWN).map(({ key, loss }) => `${printableLine(key)}: ${loss}`),
+    ...(losses.length > MOST_SHOWN ? [`and ${losses.length - MOST_SHOWN} more scans with losses`] : []),
     ...(shown.length === 0 ? [] : ["", table(shown)]),
     ...(more > 0 ? [`and ${more} more`] : []),
     ...(queue !== undefined && queue.failed > 0 ? ["", "What failed and why: dojo-relay dlq list"] : []),

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { RelayError } from "./errors.ts";
 import { gateHeaders } from "./model/gate-headers.ts";
 import { parseLabels } from "./model/hook-selector.ts";
+import { SYNC_MODES } from "./model/receipt.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
 import { apiKeyIn, dojoUrlIn } from "./model/typos.ts";
@@ -88,7 +89,7 @@ const dojo = z.object({
   DEFECTDOJO_USER_ID: z.coerce.number().int().positive().optional(),
   DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),
   DEFECTDOJO_SYNC_FINDINGS_BACK: bool(true),
-  SYNC_MODE: z.enum(["replace", "merge"]).default("replace"),
+  SYNC_MODE: z.enum(SYNC_MODES).default("replace"),
   DEFAULT_PRODUCT_TYPE_NAME: z.string().trim().min(1).max(255).optional(),
   DEFAULT_ENGAGEMENT_NAME: z.string().trim().min(1).max(300).optional(),
   SCAN_TYPE_MAP: jsonText(scanTypeMapSchema).optional(),

@@ -31,6 +31,7 @@ export const METRICS = {
   FollowLag: "Milliseconds",
   FindingsImported: "Count",
   FindingsNew: "Count",
+  FindingsOnlyInScan: "Count",
   FindingsMissing: "Count",
   JobDuration: "Milliseconds",
   ImportDuration: "Milliseconds",

@@ -1,4 +1,5 @@
 import type { OptionDefaults } from "./model/annotations.ts";
+import type { SyncMode } from "./model/receipt.ts";
 import type { ScanTypeMap } from "./model/scan-types.ts";
 import type { Observer } from "./observe.ts";
 import type { DefectDojo } from "./ports/defectdojo.ts";
@@ -44,7 +45,7 @@ export interface FlowSettings {
   readonly username: string | undefined;
   /** False: import only, findings.json is not touched. */
   readonly syncBack: boolean;
-  readonly syncMode: "replace" | "merge";
+  readonly syncMode: SyncMode;
   readonly scanTypeMap: ScanTypeMap;
   /** What annotations that are missing mean (`DEFAULT_…`). */
   readonly defaults?: OptionDefaults;

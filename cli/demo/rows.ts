@@ -1,4 +1,5 @@
 import { describeError } from "../../lib/errors.ts";
+import { lossOf } from "../../lib/model/receipt.ts";
 import type { Progress } from "../../lib/progress.ts";
 
 /** What `npm start` shows of a scan. */
@@ -6,6 +7,10 @@ export interface Row {
   readonly scan: string;
   readonly scanType: string;
   readonly importedAs: string;
+  /** What the scanner found, before what is written. */
+  readonly uploaded: number;
+  /** Where DefectDojo keeps less than was uploaded. */
+  readonly loss: string;
   readonly findings: number;
   readonly new: number;
   readonly duplicates: number;
@@ -17,6 +22,8 @@ export interface Row {
 
 const NOTHING = {
   importedAs: "",
+  uploaded: 0,
+  loss: "",
   findings: 0,
   new: 0,
   duplicates: 0,
@@ -41,6 +48,8 @@ export function toRow(progress: Progress): Row | undefined {
     scan,
     scanType,
     importedAs: receipt.importedAs,
+    uploaded: receipt.uploaded?.count ?? 0,
+    loss: lossOf(receipt) ?? "",
     findings: receipt.findings.count,
     new: receipt.new,
     duplicates: receipt.duplicates,
@@ -56,6 +65,7 @@ export const forPeople = (row: Row) => ({
   scan: row.scan,
   "scan type": row.scanType,
   "imported as": row.importedAs,
+  uploaded: row.uploaded,
   findings: row.findings,
   new: row.new,
   known: row.duplicates,

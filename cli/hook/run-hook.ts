@@ -99,7 +99,7 @@ async function importScan(
       scanId: scan.uid ?? `${scan.namespace}/${scan.name}`,
       rawResultFile,
       folder,
-      keepOriginal: settings.syncMode === "merge",
+      keepOriginal: settings.syncMode !== "replace",
     };
     const { storage, job } = await retry(() => openPresigned(urls, options), limits);
     const ports = {

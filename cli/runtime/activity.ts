@@ -1,5 +1,6 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
 import { isOfUnknownAnnotation } from "../../lib/model/annotations.ts";
+import { lossOf } from "../../lib/model/receipt.ts";
 import type { Progress } from "../../lib/progress.ts";
 
 /** A scan as people see it on the page. */
@@ -86,8 +87,14 @@ function toSeen(progress: Progress, now: Date): SeenScan {
     falsePositives: receipt.falsePositives,
     testUrl: receipt.test.url,
     ...unknownIn(receipt.warnings),
-    ...(receipt.fellBack === undefined ? {} : { why: receipt.fellBack }),
+    ...told([receipt.fellBack, lossOf(receipt)]),
   };
+}
+
+/** What a reader should know of a scan that is done. */
+function told(parts: readonly (string | undefined)[]): { why?: string } {
+  const why = parts.filter((part) => part !== undefined).join("; ");
+  return why === "" ? {} : { why };
 }
 
 function unknownIn(warnings: readonly string[]): { unknownAnnotations?: number } {

@@ -89,7 +89,8 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
     settings,
   );
   metrics.add("ImportDuration", importedAt - startedAt);
-  metrics.add("FindingsImported", outcome.receipt?.findings.count ?? 0);
+  metrics.add("FindingsImported", outcome.receipt?.inDojo?.count ?? 0);
   metrics.add("FindingsNew", outcome.receipt?.new ?? 0);
+  metrics.add("FindingsOnlyInScan", outcome.receipt?.onlyInScan ?? 0);
   return outcome;
 }

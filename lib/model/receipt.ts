@@ -5,6 +5,12 @@ import type { ObjectRef } from "./object-keys.ts";
 const dojoObject = z.object({ id: z.number(), name: z.string(), url: z.string() });
 const count = z.number().int();
 
+/** How DefectDojo's findings and the scanner's become one findings.json. */
+export const SYNC_MODES = ["replace", "merge", "complete"] as const;
+export type SyncMode = (typeof SYNC_MODES)[number];
+
+const severities = z.object({ informational: count, low: count, medium: count, high: count });
+
 /**
  * The receipt, `defectdojo.json` beside the findings. It is written last: its landing is the event for everything that wants only
  * what is new and real.
@@ -26,7 +32,7 @@ export const receiptSchema = z.object({
   importedAs: z.string(),
   /** Why the two differ. */
   fellBack: z.string().optional(),
-  syncMode: z.enum(["replace", "merge"]),
+  syncMode: z.enum(SYNC_MODES),
   productType: dojoObject,
   product: dojoObject,
   engagement: dojoObject,
@@ -41,9 +47,19 @@ export const receiptSchema = z.object({
   /** In the shape of `Scan.status.findings`. */
   findings: z.object({
     count,
-    severities: z.object({ informational: count, low: count, medium: count, high: count }),
+    severities,
     categories: z.record(z.string(), count),
   }),
+  /** What the scanner found, and what of it DefectDojo has. Missing in receipts of earlier versions. */
+  uploaded: z.object({ count, severities }).optional(),
+  inDojo: z.object({ count, severities }).optional(),
+  /**
+   * Findings of the scanner that one or more of DefectDojo's stand for, those that none does, and DefectDojo's that stand for none. Missing where
+   * DefectDojo's findings were not read (read-only mode), and in receipts of earlier versions.
+   */
+  matched: count.optional(),
+  onlyInScan: count.optional(),
+  onlyInDojo: count.optional(),
   /** Neither duplicate nor false positive, risk accepted, out of scope or mitigated, by itself or by its original. */
   new: count,
   duplicates: count,
@@ -71,6 +87,14 @@ export const receiptSchema = z.object({
 });
 
 export type Receipt = z.infer<typeof receiptSchema>;
+
+/** How the warning begins that DefectDojo has fewer or less severe findings than were uploaded. */
+export const KEEPS_LESS = "DefectDojo keeps less than the scanner found: ";
+
+/** That warning, where the import has it. */
+export const lossOf = ({ warnings }: Pick<Receipt, "warnings">): string | undefined =>
+  warnings.find((warning) => warning.startsWith(KEEPS_LESS));
+
 export const MOST_REPAIRS = 100;
 export const MOST_CHANGES = 100;
 /** Characters. */

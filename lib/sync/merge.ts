@@ -1,57 +1,96 @@
+import { join } from "node:path";
+import type { SyncMode } from "../model/receipt.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
-import { dojoSeverity, uniqueIdOf } from "../report/to-generic-finding.ts";
-import { IMPORTED_CATEGORY, type MappingContext, stateOf, toSyncedFinding } from "./to-synced-finding.ts";
-import type { Written } from "./write-back.ts";
+import type { Match } from "./match/match.ts";
+import {
+  type DojoWritten,
+  type MergeContext,
+  mergedFinding,
+  unmatchedFinding,
+  type Written,
+} from "./merged-finding.ts";
+import { spool } from "./spool.ts";
 
-/**
- * The scan's own findings with DefectDojo's state added, in the order of the upload. Each keeps its id, category, attributes and references;
- * a severity that somebody changed in DefectDojo is DefectDojo's. Matched by `unique_id_from_tool`: both sides come in the order of the report,
- * so that only what is out of order is held. What DefectDojo does not have (below the minimum severity) is left out, as in replace mode; what
- * only DefectDojo has comes last, in replace mode's form.
- */
-export async function* mergeFindings(
-  uploaded: AsyncIterable<ScanFinding>,
-  inDojo: AsyncIterable<Written>,
-  isImported: (finding: ScanFinding) => boolean,
-  mapping: MappingContext,
-): AsyncGenerator<Written> {
-  const dojo = inDojo[Symbol.asyncIterator]();
-  const waiting = new Map<string, Written[]>();
-  const take = async (id: string): Promise<Written | undefined> => {
-    const held = waiting.get(id);
-    if (held !== undefined) {
-      const first = held.shift();
-      if (held.length === 0) waiting.delete(id);
-      return first;
-    }
-    for (let next = await dojo.next(); next.done !== true; next = await dojo.next()) {
-      const uniqueId = next.value.finding.uniqueIdFromTool ?? "";
-      if (uniqueId === id) return next.value;
-      waiting.set(uniqueId, [...(waiting.get(uniqueId) ?? []), next.value]);
-    }
-    return undefined;
-  };
-  let index = 0;
-  for await (const finding of uploaded) {
-    const match = isImported(finding) ? await take(uniqueIdOf(finding, index)) : undefined;
-    index++;
-    if (match !== undefined) yield { ...match, written: merged(finding, match, mapping) };
-  }
-  for (const left of waiting.values()) yield* left;
-  for (let next = await dojo.next(); next.done !== true; next = await dojo.next()) yield next.value;
+/** What a findings.json is made of. */
+export interface MergeSources {
+  /** DefectDojo's findings, in its order; once. */
+  readonly inDojo: AsyncIterable<DojoWritten>;
+  /** The scanner's findings as they were uploaded, in their order; as often as asked for. */
+  readonly uploaded: () => Promise<AsyncIterable<ScanFinding>>;
+  /** Which of the scanner's are which of DefectDojo's, once all of DefectDojo's were seen. */
+  readonly matches: () => readonly Match[];
+  /** For what has to be found again. */
+  readonly folder: string;
+  readonly context: MergeContext;
 }
 
-function merged(uploaded: ScanFinding, { finding, original }: Written, mapping: MappingContext): Written["written"] {
-  const fresh = toSyncedFinding(finding, undefined, mapping);
-  const severity = dojoSeverity(uploaded.severity) === finding.severity ? uploaded.severity : undefined;
-  const standard = severity === "HIGH" || severity === "MEDIUM" || severity === "LOW" || severity === "INFORMATIONAL";
-  return {
-    ...uploaded,
-    id: uploaded.id || fresh.id,
-    category: uploaded.category || IMPORTED_CATEGORY,
-    severity: standard ? severity : fresh.severity,
-    parsed_at: uploaded.parsed_at ?? finding.createdAt,
-    scan: uploaded.scan ?? fresh.scan,
-    attributes: { ...uploaded.attributes, ...stateOf(finding, original, mapping) },
+/** What each mode writes, in this order. */
+export const MODES: Readonly<Record<SyncMode, (sources: MergeSources) => AsyncIterable<Written>>> = {
+  replace: ({ inDojo }) => inDojo,
+  complete: completed,
+  merge: merged,
+};
+
+/** DefectDojo's findings, then those of the scanner that none of them stands for. */
+async function* completed({ inDojo, uploaded, matches, context }: MergeSources): AsyncGenerator<Written> {
+  yield* inDojo;
+  const all = matches();
+  let index = 0;
+  for await (const finding of await uploaded()) {
+    const match = all[index];
+    if (typeof match === "string") yield unmatchedFinding(finding, index, match, context);
+    index++;
+  }
+}
+
+/**
+ * The scanner's findings with DefectDojo's state, then DefectDojo's own that stand for none of them. DefectDojo's findings wait on disk, so that
+ * memory stays flat whatever their order.
+ */
+async function* merged({ inDojo, uploaded, matches, folder, context }: MergeSources): AsyncGenerator<Written> {
+  const kept = await spool(join(folder, "dojo-findings.jsonl"));
+  try {
+    let dojoFindings = 0;
+    for await (const each of inDojo) {
+      await kept.add(JSON.stringify(each));
+      dojoFindings++;
+    }
+    await kept.end();
+    const all = matches();
+    const claims = countClaims(all, dojoFindings);
+    const read = lastRead(async (place) => JSON.parse(await kept.read(place)) as DojoWritten);
+    let index = 0;
+    for await (const finding of await uploaded()) {
+      const match = all[index] ?? "missing";
+      if (typeof match === "string") yield unmatchedFinding(finding, index, match, context);
+      else {
+        const found: DojoWritten[] = [];
+        for (const place of match) found.push(await read(place));
+        const shared = match.some((place) => (claims[place] ?? 0) > 1);
+        yield mergedFinding(finding, index, found as [DojoWritten, ...DojoWritten[]], shared, context);
+      }
+      index++;
+    }
+    for (let place = 0; place < dojoFindings; place++) if (claims[place] === 0) yield await read(place);
+  } finally {
+    await kept.close();
+  }
+}
+
+/** How many of the scanner's findings each of DefectDojo's stands for. */
+function countClaims(matches: readonly Match[], dojoFindings: number): Uint32Array {
+  const claims = new Uint32Array(dojoFindings);
+  for (const match of matches) {
+    if (typeof match !== "string") for (const place of match) claims[place] = (claims[place] ?? 0) + 1;
+  }
+  return claims;
+}
+
+/** Of findings that share one of DefectDojo's, it is read once where they follow each other. */
+function lastRead<T>(read: (place: number) => Promise<T>): (place: number) => Promise<T> {
+  let last: { readonly place: number; readonly value: T } | undefined;
+  return async (place) => {
+    if (last?.place !== place) last = { place, value: await read(place) };
+    return last.value;
   };
 }

@@ -10,9 +10,10 @@ import { dropUndefined } from "../model/scan.ts";
 import { batched } from "../report/report.ts";
 import { hashStream } from "../util/hash-stream.ts";
 import type { LastWriteBack } from "./last-write-back.ts";
+import type { Written } from "./merged-finding.ts";
 import type { Tally } from "./tally.ts";
 import { type Changes, type VerdictChanges, verdictChanges } from "./verdict-changes.ts";
-import { encode, type Place, putFindings, type Written } from "./write-back.ts";
+import { encode, type Place, putFindings } from "./write-back.ts";
 
 /** A findings.json of our own that is to be written again. */
 interface Rewriting extends Place {

@@ -1,4 +1,7 @@
-import { DOJO_SEVERITIES, type ImportOptions } from "../model/annotations.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ImportOptions } from "../model/annotations.ts";
 import { jobKey, jobRun, type ScanJob } from "../model/job.ts";
 import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
@@ -6,18 +9,25 @@ import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import type { ImportStatistics, Named } from "../ports/defectdojo.ts";
 import { writeReceipt } from "../ports/receipt-store.ts";
-import type { Storage } from "../ports/storage.ts";
 import type { JobOutcome } from "../progress.ts";
-import type { ScanFinding } from "../report/findings-file.ts";
 import { streamFindings } from "../report/report.ts";
-import { dojoSeverity } from "../report/to-generic-finding.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
+import {
+  compared,
+  counting,
+  countSeverity,
+  fewerWarning,
+  type SeverityCounts,
+  severityCounts,
+  type UploadedCounts,
+} from "./comparison.ts";
 import { withFewerFindings } from "./fewer-findings.ts";
 import { readLastWriteBack } from "./last-write-back.ts";
-import { mergeFindings } from "./merge.ts";
+import { type Match, matchRow, relate } from "./match/match.ts";
+import { MODES } from "./merge.ts";
+import type { MergeContext } from "./merged-finding.ts";
 import { type Rewritten, rewriteFindings, saysTheSame } from "./rewrite.ts";
 import { type Counts, countsOf, tally } from "./tally.ts";
-import type { MappingContext } from "./to-synced-finding.ts";
 import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
 
 /** A complete test in DefectDojo, to be brought back into the bucket. */
@@ -55,16 +65,19 @@ export interface TestToSync {
  * @throws RelayError `storage-precondition` if somebody wrote findings.json meanwhile; it is theirs then
  */
 export async function syncTest(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
-  const { storage, dojo, clock } = ports;
+  const { storage, dojo, clock, log } = ports;
   const { job } = test;
-  const syncMode = test.importedAs === GENERIC ? settings.syncMode : "replace";
+  const { syncMode } = settings;
   const started = clock.now();
-  const { counts, changes, same }: Synced = settings.syncBack
-    ? await writeBack(test, ports, { ...settings, syncMode })
-    : { counts: countsOf(await dojo.countFindings(test.testId, test.statistics)) };
-  const { warnings, missing } = withFewerFindings(test.warnings, test.kept, counts.findings.count);
+  const { found, changes, same } = await (settings.syncBack ? writeBack : countOnly)(test, ports, settings);
+  const { imported, ...counts } = found;
+  // What people deleted or changed since the import is no loss, and of a generic import every finding was counted already.
+  const comparable = imported !== undefined && test.last === undefined && test.importedAs !== GENERIC;
+  const fewer = comparable ? fewerWarning(imported, counts.inDojo) : undefined;
+  if (fewer !== undefined) log.warn(fewer, { object: uri(job), testId: test.testId });
+  const { warnings, missing } = withFewerFindings(test.warnings, test.kept, counts.inDojo.count);
   if (missing > 0) {
-    ports.log.warn("findings of the import are no longer in DefectDojo", { object: uri(job), missing });
+    log.warn("findings of the import are no longer in DefectDojo", { object: uri(job), missing });
     ports.metrics.add("FindingsMissing", missing);
   }
   const finished = clock.now();
@@ -99,7 +112,7 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     ...changes,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
-    warnings,
+    warnings: [...warnings, ...(fewer === undefined ? [] : [fewer])],
     startedAt: new Date(test.startedAt).toISOString(),
     finishedAt: new Date(finished).toISOString(),
     timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
@@ -118,46 +131,94 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   return { outcome: receipt.outcome, receipt };
 }
 
+/** What the receipt tells of findings. */
+type Found = Counts &
+  Pick<Receipt, "uploaded" | "matched" | "onlyInScan" | "onlyInDojo"> & {
+    readonly inDojo: SeverityCounts;
+    /** Of what was uploaded what the minimum severity lets through, where the upload is there. */
+    readonly imported: SeverityCounts | undefined;
+  };
+
 /** What became of findings.json, and its counts. */
 interface Synced extends Partial<Rewritten> {
-  readonly counts: Counts;
+  readonly found: Found;
+}
+
+/** Counts the findings on both sides without reading DefectDojo's (read-only mode). */
+async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limits }: FlowSettings): Promise<Synced> {
+  const { job, options } = test;
+  const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
+  const upload = streamFindings(await storage.read(job, job.etag), job, limits);
+  for await (const _ of counting(upload, uploaded, options.minimumSeverity));
+  const counts = countsOf(await dojo.countFindings(test.testId, test.statistics));
+  const { count, severities } = counts.findings;
+  const inDojo = { count, severities: { ...severities } };
+  return { found: { ...counts, uploaded: uploaded.all, imported: uploaded.imported, inDojo } };
 }
 
 /** Writes today's findings over the scan's; a resync only where they differ. */
 async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
-  const { storage, dojo, log } = ports;
+  const { storage, log } = ports;
   const { job, current, last } = test;
   const lastWriteBack = last && (await readLastWriteBack(storage, job, current.etag, log));
-  const startedAt = new Date(test.startedAt).toISOString();
-  const mapping: MappingContext = {
-    scan: job.scan,
-    now: lastWriteBack?.scanCreatedAt ?? startedAt,
-    url: (kind, id) => dojo.url(kind, id),
-  };
   if (!current.own) await keepOriginal(storage, job);
+  const sides = await bothSides(test, ports, settings, lastWriteBack?.scanCreatedAt);
   const counts = tally();
-  const inDojo = replaced(dojo, test.testId, test.total, mapping);
-  const findings =
-    settings.syncMode === "merge"
-      ? mergeFindings(await uploaded(test, storage, settings), inDojo, isImported(test), mapping)
-      : inDojo;
-  const place = { storage, job, currentEtag: current.etag };
-  if (last === undefined || lastWriteBack === undefined) {
-    await writeFindings(place, findings, counts);
-    return { counts: counts.counts() };
+  const folder = await mkdtemp(join(tmpdir(), "dojo-relay-sync-"));
+  let rewritten: Partial<Rewritten> = {};
+  try {
+    const findings = MODES[settings.syncMode]({ ...sides, folder });
+    const place = { storage, job, currentEtag: current.etag };
+    if (last === undefined || lastWriteBack === undefined) await writeFindings(place, findings, counts);
+    else {
+      const startedAt = new Date(test.startedAt).toISOString();
+      rewritten = await rewriteFindings({ ...place, lastWriteBack, last, startedAt }, findings, counts);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-  const rewritten = await rewriteFindings({ ...place, lastWriteBack, last, startedAt }, findings, counts);
-  return { counts: counts.counts(), ...rewritten };
+  return { found: { ...counts.counts(), ...sides.compared() }, ...rewritten };
 }
 
-/** The findings as they were uploaded. */
-async function uploaded({ job }: TestToSync, storage: Storage, { limits }: FlowSettings) {
+/** The scanner's findings, seen already, and DefectDojo's, which are related to them as they are read. */
+async function bothSides(test: TestToSync, ports: FlowPorts, settings: FlowSettings, scanCreatedAt?: string) {
+  const { storage, dojo } = ports;
+  const { job, current, options, testId } = test;
   const original = originalOf(job);
-  return streamFindings(await storage.read(original), original, limits);
-}
-
-/** Whether a finding was severe enough to be imported. */
-function isImported({ options }: TestToSync): (finding: ScanFinding) => boolean {
-  const least = DOJO_SEVERITIES.indexOf(options.minimumSeverity);
-  return (finding) => DOJO_SEVERITIES.indexOf(dojoSeverity(finding.severity) ?? "Info") <= least;
+  // Our own write-back has taken the upload's place.
+  const upload = current.own ? await storage.read(original) : await storage.read(job, job.etag);
+  const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
+  const relation = relate(matchRow(test.importedAs), options.minimumSeverity);
+  if (upload !== undefined) {
+    const findings = counting(streamFindings(upload, job, settings.limits), uploaded, options.minimumSeverity);
+    for await (const finding of findings) relation.addScanner(finding);
+  }
+  const counted = severityCounts();
+  const context: MergeContext = {
+    scan: job.scan,
+    now: scanCreatedAt ?? new Date(test.startedAt).toISOString(),
+    url: (kind, id) => dojo.url(kind, id),
+    testId,
+    generic: test.importedAs === GENERIC,
+  };
+  let resolved: readonly Match[] | undefined;
+  const matches = () => {
+    resolved ??= relation.resolve();
+    return resolved;
+  };
+  return {
+    context,
+    matches,
+    uploaded: async () => streamFindings(await storage.read(original), original, settings.limits),
+    inDojo: replaced(dojo, testId, test.total, context, (finding) => {
+      relation.addDojo(finding);
+      countSeverity(counted, finding.severity);
+    }),
+    /** Once all findings were read. Whoever removed the kept upload of an earlier import has nothing left to compare with. */
+    compared: () => {
+      if (upload === undefined) return { inDojo: counted, imported: undefined };
+      const { all, imported } = uploaded;
+      return { uploaded: all, imported, inDojo: counted, ...compared(matches(), counted.count) };
+    },
+  };
 }

@@ -14,10 +14,31 @@ const SEVERITIES: Readonly<Record<string, keyof Counts["findings"]["severities"]
   HIGH: "high",
 };
 
+/** Which of a receipt's counts a finding goes into. */
+export type Verdicts = Readonly<
+  Record<"duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated", boolean>
+>;
+
+/** DefectDojo's verdicts on a finding. They stand on the original of a duplicate. */
+export function verdictsOf(finding: DojoFinding, original: DojoFinding | undefined): Verdicts {
+  const either = (verdict: "falsePositive" | "riskAccepted" | "outOfScope" | "mitigated") =>
+    finding[verdict] || original?.[verdict] === true;
+  return {
+    duplicates: finding.duplicate,
+    falsePositives: either("falsePositive"),
+    riskAccepted: either("riskAccepted"),
+    outOfScope: either("outOfScope"),
+    mitigated: either("mitigated"),
+  };
+}
+
 /** Counts findings as they pass, for the receipt. */
 export interface Tally {
-  /** @param written category and severity as they stand in the written finding */
-  add(finding: DojoFinding, original: DojoFinding | undefined, written: { category: string; severity: string }): void;
+  /**
+   * @param verdicts undefined for a finding that DefectDojo does not have: it is not new either
+   * @param written category and severity as they stand in the written finding
+   */
+  add(verdicts: Verdicts | undefined, written: { category: string; severity: string }): void;
   counts(): Counts;
 }
 
@@ -26,20 +47,12 @@ export function tally(): Tally {
   const categories = new Map<string, number>();
   const seen = { all: 0, new: 0, duplicates: 0, falsePositives: 0, riskAccepted: 0, outOfScope: 0, mitigated: 0 };
   return {
-    add: (finding, original, written) => {
-      // Verdicts stand on the original of a duplicate.
-      const either = (verdict: "falsePositive" | "riskAccepted" | "outOfScope" | "mitigated") =>
-        finding[verdict] || original?.[verdict] === true;
-      const verdicts = {
-        duplicates: finding.duplicate,
-        falsePositives: either("falsePositive"),
-        riskAccepted: either("riskAccepted"),
-        outOfScope: either("outOfScope"),
-        mitigated: either("mitigated"),
-      };
+    add: (verdicts, written) => {
       seen.all++;
-      if (!Object.values(verdicts).includes(true)) seen.new++;
-      for (const name of Object.keys(verdicts) as (keyof typeof verdicts)[]) if (verdicts[name]) seen[name]++;
+      if (verdicts !== undefined) {
+        if (!Object.values(verdicts).includes(true)) seen.new++;
+        for (const name of Object.keys(verdicts) as (keyof Verdicts)[]) if (verdicts[name]) seen[name]++;
+      }
       severities[SEVERITIES[written.severity] ?? "informational"]++;
       categories.set(written.category, (categories.get(written.category) ?? 0) + 1);
     },

@@ -6,9 +6,9 @@ import type { DojoFinding } from "../ports/defectdojo.ts";
 /** Category of every finding that comes from DefectDojo, as the reference hook sets it. */
 export const IMPORTED_CATEGORY = "DefectDojo Imported Finding";
 
-type ScanSeverity = "HIGH" | "MEDIUM" | "LOW" | "INFORMATIONAL";
+export type ScanSeverity = "HIGH" | "MEDIUM" | "LOW" | "INFORMATIONAL";
 
-const SEVERITIES: Readonly<Record<DojoSeverity, ScanSeverity>> = {
+export const SCAN_SEVERITIES: Readonly<Record<DojoSeverity, ScanSeverity>> = {
   Critical: "HIGH",
   High: "HIGH",
   Medium: "MEDIUM",
@@ -44,7 +44,6 @@ export function toSyncedFinding(
   original: DojoFinding | undefined,
   context: MappingContext,
 ): SyncedFinding {
-  const { scan } = context;
   const references = toReferences(finding.references);
   return {
     id: stableUuid(context.url("finding", finding.id)),
@@ -53,17 +52,22 @@ export function toSyncedFinding(
     category: IMPORTED_CATEGORY,
     location: finding.locations[0] ?? "unknown",
     osi_layer: null,
-    severity: SEVERITIES[finding.severity],
+    severity: SCAN_SEVERITIES[finding.severity],
     ...(finding.mitigation === "" ? {} : { mitigation: finding.mitigation }),
     ...(references.length === 0 ? {} : { references }),
     attributes: stateOf(finding, original, context),
     parsed_at: finding.createdAt,
-    scan: {
-      created_at: scan.createdAt ?? context.now,
-      name: scan.name,
-      namespace: scan.namespace,
-      scan_type: scan.scanType,
-    },
+    scan: scanOf(context),
+  };
+}
+
+/** The scan that a finding belongs to. */
+export function scanOf({ scan, now }: MappingContext) {
+  return {
+    created_at: scan.createdAt ?? now,
+    name: scan.name,
+    namespace: scan.namespace,
+    scan_type: scan.scanType,
   };
 }
 
@@ -112,7 +116,7 @@ function toReferences(text: string): { type: string; value: string }[] {
 const URL_NAMESPACE = Buffer.from("6ba7b8119dad11d180b400c04fd430c8", "hex");
 
 /** The same address gives the same UUID (version 5, https://www.rfc-editor.org/rfc/rfc9562#section-5.5). */
-function stableUuid(url: string): string {
+export function stableUuid(url: string): string {
   const bytes = createHash("sha1").update(URL_NAMESPACE).update(url).digest().subarray(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;

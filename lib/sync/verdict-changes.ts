@@ -1,7 +1,6 @@
 import { MOST_CHANGES, type Receipt } from "../model/receipt.ts";
-import type { DojoFinding } from "../ports/defectdojo.ts";
+import type { Judged, Written } from "./merged-finding.ts";
 import { verdictOf, wordsOf } from "./verdicts.ts";
-import type { Written } from "./write-back.ts";
 
 /** In the shape of the receipt. */
 export interface Changes {
@@ -31,7 +30,7 @@ export function verdictChanges(before: Map<number, string>, since: string): Verd
     if (changed.length < MOST_CHANGES) changed.push(change);
   };
   return {
-    add: ({ written, finding, original }) => {
+    add: ({ written, judged }) => {
       const verdict = verdictOf(written);
       if (verdict === undefined) return;
       const { findingId, words } = verdict;
@@ -39,7 +38,7 @@ export function verdictChanges(before: Map<number, string>, since: string): Verd
       before.set(findingId, SEEN);
       if (known === SEEN || known === words) return;
       const { from, to } = wordsOf(known ?? "", words);
-      const by = judgeOf(finding, from, to, since) ?? (original && judgeOf(original, from, to, since));
+      const by = judged.map((each) => judgeOf(each, from, to, since)).find((judge) => judge !== undefined);
       note({ findingId, from, to, ...(by === undefined ? {} : { by }) });
     },
     end: () => {
@@ -55,7 +54,7 @@ export function verdictChanges(before: Map<number, string>, since: string): Verd
  * Who made a change, as far as DefectDojo tells: who closed the finding (false positive and out of scope close it too), else who reviewed it since. An
  * import is a review, and a verdict over the API is none (recorded on 2.34, 2.58 and 3.2), so that for many changes there is nobody to name.
  */
-function judgeOf(finding: DojoFinding, from: readonly string[], to: readonly string[], since: string) {
+function judgeOf(finding: Judged, from: readonly string[], to: readonly string[], since: string) {
   const closed = to.includes("mitigated") && !from.includes("mitigated");
   if (closed && finding.mitigatedBy !== undefined) return finding.mitigatedBy;
   const { lastReviewedAt, lastReviewedBy } = finding;

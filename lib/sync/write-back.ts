@@ -5,31 +5,47 @@ import { ownMetadata } from "../model/receipt.ts";
 import type { DefectDojo, DojoFinding } from "../ports/defectdojo.ts";
 import type { Storage } from "../ports/storage.ts";
 import { batched } from "../report/report.ts";
-import type { Tally } from "./tally.ts";
+import type { DojoWritten, Written } from "./merged-finding.ts";
+import { type Tally, verdictsOf } from "./tally.ts";
 import { type MappingContext, toSyncedFinding } from "./to-synced-finding.ts";
 
 const JSON_TYPE = "application/json";
 
-/** A finding as it is written, with what it was made of. */
-export interface Written {
-  readonly written: { readonly category: string; readonly severity: string; readonly [field: string]: unknown };
-  readonly finding: DojoFinding;
-  readonly original: DojoFinding | undefined;
-}
-
-/** DefectDojo's findings of a test in their order, mapped. */
+/**
+ * DefectDojo's findings of a test in their order, mapped.
+ * @param seen is told of each of them
+ */
 export async function* replaced(
   dojo: DefectDojo,
   testId: number,
   expected: number | undefined,
   mapping: MappingContext,
-): AsyncGenerator<Written> {
+  seen: (finding: DojoFinding) => void,
+): AsyncGenerator<DojoWritten> {
   for await (const page of dojo.findingPages(testId, expected)) {
     for (const finding of page.findings) {
       const original = finding.duplicateOf === undefined ? undefined : page.originals.get(finding.duplicateOf);
-      yield { written: toSyncedFinding(finding, original, mapping), finding, original };
+      seen(finding);
+      yield dojoWritten(finding, original, mapping);
     }
   }
+}
+
+/** A finding of DefectDojo, mapped. */
+export function dojoWritten(
+  finding: DojoFinding,
+  original: DojoFinding | undefined,
+  mapping: MappingContext,
+): DojoWritten {
+  const judged = [finding, ...(original === undefined ? [] : [original])].map(
+    ({ mitigatedBy, lastReviewedAt, lastReviewedBy }) => ({ mitigatedBy, lastReviewedAt, lastReviewedBy }),
+  );
+  return {
+    written: toSyncedFinding(finding, original, mapping),
+    verdicts: verdictsOf(finding, original),
+    judged,
+    severity: finding.severity,
+  };
 }
 
 /**
@@ -74,8 +90,8 @@ export async function putFindings(
 /** The text of findings.json, finding by finding, counted as they pass. */
 export async function* encode(findings: AsyncIterable<Written>, tally: Tally): AsyncGenerator<string> {
   let first = true;
-  for await (const { finding, original, written } of findings) {
-    tally.add(finding, original, written);
+  for await (const { verdicts, written } of findings) {
+    tally.add(verdicts, written);
     yield `${first ? "[\n" : ",\n"}${JSON.stringify(written)}`;
     first = false;
   }

@@ -124,9 +124,24 @@ it("a long list of open scans is cut, and says so", () => {
   const text = toText({
     scans: { done: 0, running: 0, waiting: 30 },
     findings,
+    onlyInScan: 0,
+    losses: [],
     open,
     unknownAnnotations: 0,
     notes: [],
   });
   expect(text).toMatch(/k19 +waiting\nand 10 more$/);
+  const losses = [{ key: "a/findings.json", loss: "DefectDojo keeps less than the scanner found: 1 of 8 findings" }];
+  const less = toText({
+    scans: { done: 1, running: 0, waiting: 0 },
+    findings,
+    onlyInScan: 7,
+    losses,
+    open: [],
+    unknownAnnotations: 0,
+    notes: [],
+  });
+  expect(less).toMatch(
+    /^ +7 of the scanners' that nothing in DefectDojo stands for\na\/findings.json: .* 1 of 8 findings$/m,
+  );
 });

@@ -19,7 +19,6 @@ import { readReceipt } from "../../lib/ports/receipt-store.ts";
 import { findingSchema, readFindings, type ScanFinding } from "../../lib/report/findings-file.ts";
 import { jacksonJson, LONGEST_TITLE } from "../../lib/report/jackson-text.ts";
 import { isLocation, toGenericFinding } from "../../lib/report/to-generic-finding.ts";
-import { mergeFindings } from "../../lib/sync/merge.ts";
 import { toSyncedFinding } from "../../lib/sync/to-synced-finding.ts";
 import { cleanText, cutText } from "../../lib/util/text.ts";
 import { isUsable } from "../../lib/util/usable-text.ts";
@@ -32,6 +31,7 @@ import { fakeTransport } from "../helpers/fake-transport.ts";
 import { type TestServer, testServer } from "../helpers/http-server.ts";
 import { memoryQueue } from "../helpers/memory-queue.ts";
 import { memoryStorage } from "../helpers/memory-storage.ts";
+import { merging } from "../helpers/merging.ts";
 import { rawFinding } from "../helpers/raw-dojo.ts";
 import { recorder } from "../helpers/recorder.ts";
 import { findingsValidator, sharedJson } from "../helpers/shared.ts";
@@ -626,7 +626,7 @@ describe("the mapping", () => {
       description: anyText(),
       mitigation: anyText(),
       references: anyText(200),
-      location: fc.option(anyText(), { nil: undefined }),
+      locations: fc.array(anyText(), { maxLength: 2 }),
       severity: fc.constantFrom(...DOJO_SEVERITIES),
       duplicate: fc.boolean(),
       falsePositive: fc.boolean(),
@@ -661,15 +661,12 @@ describe("the mapping", () => {
             fc.pre(uploaded.length === pairs.length);
             const inDojo = pairs.map(([raw, found]) => {
               const one = { ...found, uniqueIdFromTool: String(raw.id) };
-              return { finding: one, original: undefined, written: toSyncedFinding(one, undefined, context) };
+              return { finding: one };
             });
             const turned = [...inDojo.slice(seed % (pairs.length + 1)), ...inDojo.slice(0, seed % (pairs.length + 1))];
-            const merged = await collect(
-              mergeFindings(Readable.from(uploaded), Readable.from(turned), () => true, context),
-            );
-            const written = JSON.parse(JSON.stringify(merged.map((one) => one.written)));
+            const { written } = await merging({ mode: "merge", uploaded, dojo: turned });
             expect(validate?.(written), JSON.stringify(validate?.errors)).toBe(true);
-            expect(written.map(({ id }: { id: string }) => id)).toEqual(uploaded.map(({ id }) => id));
+            expect(written.map(({ id }) => id)).toEqual(uploaded.map(({ id }) => id));
           },
         ),
         { numRuns: 300 },

@@ -1,35 +1,21 @@
 import { describe, expect, it } from "vitest";
 import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
 import type { ScanFinding } from "../../../lib/report/findings-file.ts";
-import { mergeFindings } from "../../../lib/sync/merge.ts";
-import { type MappingContext, toSyncedFinding } from "../../../lib/sync/to-synced-finding.ts";
-import type { Written } from "../../../lib/sync/write-back.ts";
-import { collect } from "../../helpers/collect.ts";
-import { aDojoFinding, aFinding, aScan } from "../../helpers/factories.ts";
+import { toSyncedFinding } from "../../../lib/sync/to-synced-finding.ts";
+import { aDojoFinding, aFinding } from "../../helpers/factories.ts";
+import { type Answer, type Merging, mergeContext, merging, type WrittenJson } from "../../helpers/merging.ts";
 import { findingsValidator } from "../../helpers/shared.ts";
 
-const context: MappingContext = {
-  scan: aScan(),
-  now: "2026-11-24T12:00:00.000Z",
-  url: (kind, id) => `https://dojo.example.com/${kind}/${id}`,
-};
-const inDojo = (changes: Partial<DojoFinding>, original?: DojoFinding): Written => {
-  const finding = aDojoFinding(changes);
-  return { finding, original, written: toSyncedFinding(finding, original, context) };
-};
-async function* stream<T>(items: readonly T[]) {
-  yield* items;
+const context = mergeContext();
+const inDojo = (changes: Partial<DojoFinding>, original?: DojoFinding): Answer => ({
+  finding: aDojoFinding(changes),
+  original,
+});
+async function merge(uploaded: readonly ScanFinding[], dojo: readonly Answer[], more: Partial<Merging> = {}) {
+  return (await merging({ mode: "merge", uploaded, dojo, ...more })).written;
 }
-async function merge(
-  uploaded: readonly ScanFinding[],
-  dojo: readonly Written[],
-  isImported: (finding: ScanFinding) => boolean = () => true,
-) {
-  const merged = await collect(mergeFindings(stream(uploaded), stream(dojo), isImported, context));
-  return merged.map(({ written }) => written);
-}
-const pairs = (written: readonly Written["written"][]) =>
-  written.map(({ id, attributes }) => [id, (attributes as Record<string, unknown>)["defectdojo.org/finding-id"]]);
+const pairs = (written: readonly WrittenJson[]) =>
+  written.map(({ id, attributes }) => [id, attributes["defectdojo.org/finding-id"]]);
 
 describe("merged findings", () => {
   it("keep all that was uploaded and gain DefectDojo's state", async () => {
@@ -101,15 +87,19 @@ describe("merged findings", () => {
     ]);
   });
 
-  it("leave out what was not imported, as below the minimum severity", async () => {
-    const uploaded = [aFinding({ id: "a", severity: "LOW" }), aFinding({ id: "b", severity: "HIGH" })];
-    const written = await merge(uploaded, [inDojo({ uniqueIdFromTool: "b" })], ({ severity }) => severity === "HIGH");
-    expect(written.map(({ id }) => id)).toEqual(["b"]);
-  });
-
-  it("leave out what DefectDojo does not have", async () => {
-    const written = await merge([aFinding({ id: "a" }), aFinding({ id: "b" })], [inDojo({ uniqueIdFromTool: "b" })]);
-    expect(written.map(({ id }) => id)).toEqual(["b"]);
+  it.each([
+    ["below-minimum-severity", "LOW"],
+    ["missing", "HIGH"],
+  ])("without a counterpart stay, and say why: %s", async (reason, severity) => {
+    const stale = { "defectdojo.org/finding-id": 9, port: 22 };
+    const uploaded = [aFinding({ id: "a", severity, attributes: stale }), aFinding({ id: "b", severity: "HIGH" })];
+    const written = await merge(uploaded, [inDojo({ uniqueIdFromTool: "b" })], { minimum: "Medium" });
+    expect(written.map(({ id }) => id)).toEqual(["a", "b"]);
+    expect(written[0]).toEqual({
+      ...uploaded[0],
+      scan: toSyncedFinding(aDojoFinding(), undefined, context)["scan"],
+      attributes: { port: 22, "defectdojo.org/matched": false, "defectdojo.org/unmatched-reason": reason },
+    });
   });
 
   it("are followed by what only DefectDojo has, in its own form", async () => {
@@ -152,5 +142,83 @@ describe("secureCodeBox's schema", () => {
     const written = await merge([aFinding(bare)], [inDojo({ uniqueIdFromTool: "finding-0" })]);
     expect(written).toHaveLength(1);
     expect(validate?.(written), JSON.stringify(validate?.errors)).toBe(true);
+  });
+});
+
+describe("merged findings of a native import", () => {
+  const nikto = (id: string, name: string, path: string): ScanFinding =>
+    aFinding({
+      id,
+      name,
+      category: "Potential Vulnerability",
+      severity: "HIGH",
+      location: `https://shop.example${path}`,
+      attributes: { niktoId: 1, method: "GET" },
+    });
+  const entry = (message: string) => `**id:** \`1\`\n**msg:** \`${message}\`\n**HTTP Method:** \`GET\``;
+  const places = ["/a", "/b"].map((path) => `https://shop.example${path}`);
+
+  it("share the verdict of the one that stands for them, and keep their severity", async () => {
+    const original = aDojoFinding({ id: 1, description: "x".repeat(5_000), locations: places });
+    const answer = { title: "Old", description: entry("old"), locations: places, falsePositive: true, duplicate: true };
+    const uploaded = [nikto("a", "old", "/a"), nikto("b", "new", "/c"), nikto("c", "old", "/b")];
+    const found = [inDojo({ ...answer, id: 5, duplicateOf: 1 }, original), inDojo({ id: 6, title: "Theirs" })];
+    const written = await merge(uploaded, found, { importedAs: "Nikto Scan" });
+    expect(pairs(written)).toEqual([
+      ["a", 5],
+      ["b", undefined],
+      ["c", 5],
+      [expect.any(String), 6],
+    ]);
+    expect(written[2]).toMatchObject({ name: "old", category: "Potential Vulnerability", severity: "HIGH" });
+    expect(written[2]?.attributes).toMatchObject({
+      niktoId: 1,
+      falsePositive: true,
+      "defectdojo.org/severity": "Info",
+      "defectdojo.org/original-finding": { attributes: { "defectdojo.org/finding-id": 1 } },
+    });
+    // All places and the whole text of all of them are not written once for each.
+    expect(JSON.stringify(written[0]).length).toBeLessThan(4_000);
+    expect(written[0]?.attributes).not.toHaveProperty(["defectdojo.org/locations"]);
+    expect(written[1]?.attributes).toMatchObject({ "defectdojo.org/unmatched-reason": "missing" });
+  });
+
+  it("hold a verdict only where it holds for all that stand for them, and list those that have it", async () => {
+    const recommended = aFinding({
+      name: "Insecure SSH Key Algorithms",
+      category: "SSH Policy Violation",
+      location: "ssh://h",
+      attributes: { algorithms: ["rsa", "dsa"] },
+    });
+    const algorithm = (id: number, name: string, changes: Partial<DojoFinding>) =>
+      inDojo({ id, description: `**Algorithm**: ${name}`, locations: ["h:22"], ...changes });
+    const found = [
+      algorithm(1, "dsa", { riskAccepted: true, active: false, outOfScope: true }),
+      algorithm(2, "rsa", { riskAccepted: true, active: true }),
+    ];
+    const [written] = await merge([recommended], found, { importedAs: "SSH Audit Importer" });
+    expect(written?.attributes).toMatchObject({
+      riskAccepted: true,
+      outOfScope: false,
+      active: true,
+      "defectdojo.org/partly": { outOfScope: [1], active: [2] },
+      "defectdojo.org/findings": [
+        { "finding-id": 1, "finding-url": "https://dojo.example.com/finding/1", outOfScope: true },
+        { "finding-id": 2, outOfScope: false },
+      ],
+    });
+  });
+
+  it("follow DefectDojo's in complete mode, those alone that nothing stands for", async () => {
+    const uploaded = [nikto("a", "old", "/a"), nikto("b", "new", "/c")];
+    const { written, all } = await merging({
+      mode: "complete",
+      importedAs: "Nikto Scan",
+      uploaded,
+      dojo: [inDojo({ id: 5, title: "Old", description: entry("old") })],
+    });
+    expect(written.map(({ category }) => category)).toEqual(["DefectDojo Imported Finding", "Potential Vulnerability"]);
+    expect(written[1]).toMatchObject({ id: "b", attributes: { "defectdojo.org/matched": false } });
+    expect(all.map(({ verdicts }) => verdicts === undefined)).toEqual([false, true]);
   });
 });

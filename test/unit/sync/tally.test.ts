@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
-import { tally } from "../../../lib/sync/tally.ts";
+import { tally, verdictsOf } from "../../../lib/sync/tally.ts";
 import { aDojoFinding } from "../../helpers/factories.ts";
 
 const count = (...findings: [Partial<DojoFinding>, (Partial<DojoFinding> | undefined)?, string?, string?][]) => {
   const counts = tally();
   for (const [finding, original, severity = "LOW", category = "Open Port"] of findings)
-    counts.add(aDojoFinding(finding), original && aDojoFinding(original), { category, severity });
+    counts.add(verdictsOf(aDojoFinding(finding), original && aDojoFinding(original)), { category, severity });
   return counts.counts();
 };
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { MOST_CHANGES } from "../../../lib/model/receipt.ts";
 import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
-import { toSyncedFinding } from "../../../lib/sync/to-synced-finding.ts";
+import type { Written } from "../../../lib/sync/merged-finding.ts";
 import { verdictChanges } from "../../../lib/sync/verdict-changes.ts";
 import { verdictOf } from "../../../lib/sync/verdicts.ts";
-import type { Written } from "../../../lib/sync/write-back.ts";
+import { dojoWritten } from "../../../lib/sync/write-back.ts";
 import { aDojoFinding, aScan } from "../../helpers/factories.ts";
 
 const SINCE = "2026-11-24T12:00:00.000Z";
@@ -16,13 +16,15 @@ const context = {
 const written = (changes: Partial<DojoFinding>, original?: Partial<DojoFinding>): Written => {
   const finding = aDojoFinding(changes);
   const its = original === undefined ? undefined : aDojoFinding({ id: 1, ...original });
-  return { finding, original: its, written: toSyncedFinding(finding, its, context) };
+  return dojoWritten(finding, its, context);
 };
 const wordsIn = (changes: Partial<DojoFinding>, original?: Partial<DojoFinding>) =>
   verdictOf(written(changes, original).written)?.words;
 /** From one state of DefectDojo to another. */
 function changesOf(before: readonly Written[], after: readonly Written[]) {
-  const verdicts = new Map(before.map((each) => [each.finding.id, verdictOf(each.written)?.words ?? ""]));
+  const verdicts = new Map(
+    before.map((each) => [verdictOf(each.written)?.findingId ?? 0, verdictOf(each.written)?.words ?? ""]),
+  );
   const changes = verdictChanges(verdicts, SINCE);
   for (const each of after) changes.add(each);
   return changes.end();

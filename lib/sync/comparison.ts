@@ -1,0 +1,83 @@
+import { DOJO_SEVERITIES, type DojoSeverity } from "../model/annotations.ts";
+import { KEEPS_LESS, type Receipt } from "../model/receipt.ts";
+import type { ScanFinding } from "../report/findings-file.ts";
+import { dojoSeverity } from "../report/to-generic-finding.ts";
+import type { Match } from "./match/match.ts";
+
+export type SeverityCounts = NonNullable<Receipt["uploaded"]>;
+
+const NAMES: Readonly<Record<DojoSeverity, keyof SeverityCounts["severities"]>> = {
+  Critical: "high",
+  High: "high",
+  Medium: "medium",
+  Low: "low",
+  Info: "informational",
+};
+
+/** Findings by severity, in the shape of `Scan.status.findings`. */
+export function severityCounts(): SeverityCounts {
+  return { count: 0, severities: { informational: 0, low: 0, medium: 0, high: 0 } };
+}
+
+export function countSeverity(counts: SeverityCounts, severity: DojoSeverity): void {
+  counts.count++;
+  counts.severities[NAMES[severity]]++;
+}
+
+/** The upload's counts: of all findings, and of those that the minimum severity lets through. */
+export interface UploadedCounts {
+  readonly all: SeverityCounts;
+  readonly imported: SeverityCounts;
+}
+
+/** Counts the upload's findings as they pass. */
+export async function* counting(
+  findings: AsyncIterable<ScanFinding>,
+  { all, imported }: UploadedCounts,
+  minimum: DojoSeverity,
+): AsyncGenerator<ScanFinding> {
+  const least = DOJO_SEVERITIES.indexOf(minimum);
+  for await (const finding of findings) {
+    const severity = dojoSeverity(finding.severity) ?? "Info";
+    countSeverity(all, severity);
+    if (DOJO_SEVERITIES.indexOf(severity) <= least) countSeverity(imported, severity);
+    yield finding;
+  }
+}
+
+/** How many findings of the scanner have a counterpart, and how many there are on one side only. */
+export function compared(
+  matches: readonly Match[],
+  dojoFindings: number,
+): Required<Pick<Receipt, "matched" | "onlyInScan" | "onlyInDojo">> {
+  const claimed = new Set<number>();
+  let matched = 0;
+  for (const match of matches) {
+    if (typeof match === "string") continue;
+    matched++;
+    for (const place of match) claimed.add(place);
+  }
+  return { matched, onlyInScan: matches.length - matched, onlyInDojo: dojoFindings - claimed.size };
+}
+
+/** Worst first, and how they are called here. */
+const GRADES = [
+  ["high", "HIGH"],
+  ["medium", "MEDIUM or worse"],
+  ["low", "LOW or worse"],
+] as const;
+
+/**
+ * A warning where DefectDojo keeps fewer findings than were to be imported, or fewer of a severity or worse; undefined where it does not.
+ * @param uploaded what the minimum severity lets through
+ */
+export function fewerWarning(uploaded: SeverityCounts, kept: SeverityCounts): string | undefined {
+  const parts = kept.count < uploaded.count ? [`${kept.count} of ${uploaded.count} findings`] : [];
+  let [had, has] = [0, 0];
+  for (const [grade, name] of GRADES) {
+    had += uploaded.severities[grade];
+    has += kept.severities[grade];
+    if (has < had) parts.push(`${has} of ${had} that are ${name}`);
+  }
+  return parts.length === 0 ? undefined : `${KEEPS_LESS}${parts.join(", ")}`;
+}

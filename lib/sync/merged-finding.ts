@@ -1,0 +1,182 @@
+import type { DojoSeverity } from "../model/annotations.ts";
+import type { DojoFinding } from "../ports/defectdojo.ts";
+import type { ScanFinding } from "../report/findings-file.ts";
+import { dojoSeverity } from "../report/to-generic-finding.ts";
+import { cutText } from "../util/text.ts";
+import type { UnmatchedReason } from "./match/match.ts";
+import type { Verdicts } from "./tally.ts";
+import {
+  IMPORTED_CATEGORY,
+  type MappingContext,
+  SCAN_SEVERITIES,
+  type ScanSeverity,
+  type SyncedFinding,
+  scanOf,
+  stableUuid,
+} from "./to-synced-finding.ts";
+
+/** A finding as it is written. */
+export interface Written {
+  readonly written: { readonly category: string; readonly severity: string; readonly [field: string]: unknown };
+  /** DefectDojo's on it; undefined where DefectDojo does not have it. */
+  readonly verdicts: Verdicts | undefined;
+  /** Who changed a verdict, of the finding or its original: DefectDojo's findings that it was made of. */
+  readonly judged: readonly Judged[];
+}
+
+/** Who closed or reviewed a finding of DefectDojo, as far as it tells. */
+export type Judged = Pick<DojoFinding, "mitigatedBy" | "lastReviewedAt" | "lastReviewedBy">;
+
+/** A finding of DefectDojo as replace mode writes it, with what merging needs of it. */
+export interface DojoWritten extends Written {
+  readonly written: SyncedFinding;
+  readonly verdicts: Verdicts;
+  readonly severity: DojoSeverity;
+}
+
+export interface MergeContext extends MappingContext {
+  readonly testId: number;
+  /** Whether the report was made of the findings themselves: a severity that differs was changed by somebody then. */
+  readonly generic: boolean;
+}
+
+/** How much of an original's description is written where it is written many times. */
+const SHARED_DESCRIPTION = 1_000;
+
+type Attributes = Readonly<Record<string, unknown>>;
+
+/**
+ * The scanner's finding as it was uploaded, with DefectDojo's state.
+ * @param index its place in the upload
+ * @param matches DefectDojo's findings that stand for it, one at least
+ * @param shared whether one of them stands for others too
+ */
+export function mergedFinding(
+  uploaded: ScanFinding,
+  index: number,
+  matches: readonly [DojoWritten, ...DojoWritten[]],
+  shared: boolean,
+  context: MergeContext,
+): Written {
+  const [first] = matches;
+  const state = matches.length === 1 ? first.written.attributes : combined(matches);
+  const severity = severityOf(uploaded);
+  const changed = context.generic && dojoSeverity(uploaded.severity) !== first.severity;
+  return {
+    written: {
+      ...asUploaded(uploaded, index, context),
+      ...(uploaded.id || shared ? {} : { id: first.written.id }),
+      category: uploaded.category || IMPORTED_CATEGORY,
+      severity: changed || severity === undefined ? first.written.severity : severity,
+      parsed_at: uploaded.parsed_at ?? first.written["parsed_at"],
+      attributes: {
+        ...uploaded.attributes,
+        ...(shared ? shortened(state) : state),
+        ...(context.generic ? {} : { "defectdojo.org/severity": first.severity }),
+      },
+    },
+    verdicts: everyVerdict(matches.map(({ verdicts }) => verdicts)),
+    judged: matches.flatMap(({ judged }) => judged),
+  };
+}
+
+/** The scanner's finding as it was uploaded, where DefectDojo has nothing that stands for it. */
+export function unmatchedFinding(
+  uploaded: ScanFinding,
+  index: number,
+  reason: UnmatchedReason,
+  context: MergeContext,
+): Written {
+  const own = Object.entries(uploaded.attributes ?? {}).filter(([name]) => !name.startsWith("defectdojo.org/"));
+  return {
+    written: {
+      ...asUploaded(uploaded, index, context),
+      attributes: {
+        ...Object.fromEntries(own),
+        "defectdojo.org/matched": false,
+        "defectdojo.org/unmatched-reason": reason,
+      },
+    },
+    verdicts: undefined,
+    judged: [],
+  };
+}
+
+/** What secureCodeBox's schema asks for is filled in where the upload left it out. */
+function asUploaded(uploaded: ScanFinding, index: number, context: MergeContext) {
+  return {
+    ...uploaded,
+    id: uploaded.id || stableUuid(`${context.url("test", context.testId)}#${index}`),
+    category: uploaded.category ?? "",
+    severity: severityOf(uploaded) ?? SCAN_SEVERITIES[dojoSeverity(uploaded.severity) ?? "Info"],
+    parsed_at: uploaded.parsed_at ?? context.now,
+    scan: uploaded["scan"] ?? scanOf(context),
+  };
+}
+
+const STANDARD: ReadonlySet<string> = new Set(Object.values(SCAN_SEVERITIES));
+
+/** The severity as uploaded, where secureCodeBox's schema knows it. */
+function severityOf({ severity }: ScanFinding): ScanSeverity | undefined {
+  return severity != null && STANDARD.has(severity) ? (severity as ScanSeverity) : undefined;
+}
+
+/** Attributes that say yes or no, and whether one yes is enough for a finding of several parts. */
+const FLAGS = {
+  duplicate: false,
+  falsePositive: false,
+  riskAccepted: false,
+  outOfScope: false,
+  mitigated: false,
+  underReview: false,
+  verified: false,
+  active: true,
+} as const;
+
+/** The state of a finding that several of DefectDojo's stand for together: a verdict holds if it holds for all of them. */
+function combined(matches: readonly [DojoWritten, ...DojoWritten[]]): Attributes {
+  const states = matches.map(({ written }) => written.attributes);
+  const partly: Record<string, unknown> = {};
+  const flags: Record<string, boolean> = {};
+  for (const [flag, one] of Object.entries(FLAGS)) {
+    const yes = states.filter((state) => state[flag] === true);
+    flags[flag] = one ? yes.length > 0 : yes.length === states.length;
+    if (yes.length > 0 && yes.length < states.length)
+      partly[flag] = yes.map((state) => state["defectdojo.org/finding-id"]);
+  }
+  const all = states.map((state) => ({
+    "finding-id": state["defectdojo.org/finding-id"],
+    "finding-url": state["defectdojo.org/finding-url"],
+    ...Object.fromEntries(Object.keys(FLAGS).map((flag) => [flag, state[flag]])),
+  }));
+  return {
+    ...matches[0].written.attributes,
+    ...flags,
+    "defectdojo.org/findings": all,
+    ...(Object.keys(partly).length === 0 ? {} : { "defectdojo.org/partly": partly }),
+  };
+}
+
+function everyVerdict(all: readonly Verdicts[]): Verdicts {
+  const every = (name: keyof Verdicts) => all.every((verdicts) => verdicts[name]);
+  return {
+    duplicates: every("duplicates"),
+    falsePositives: every("falsePositives"),
+    riskAccepted: every("riskAccepted"),
+    outOfScope: every("outOfScope"),
+    mitigated: every("mitigated"),
+  };
+}
+
+/**
+ * State that is written with each of many findings: DefectDojo has all their places and their whole text in one finding, and n times n of them
+ * would be written.
+ */
+function shortened(state: Attributes): Attributes {
+  const { "defectdojo.org/locations": _locations, "defectdojo.org/original-finding": original, ...rest } = state;
+  if (original == null) return { ...rest, "defectdojo.org/original-finding": null };
+  const { description, attributes, ...kept } = original as SyncedFinding;
+  const { "defectdojo.org/locations": _places, ...inner } = attributes;
+  const short = cutText(String(description ?? ""), SHARED_DESCRIPTION);
+  return { ...rest, "defectdojo.org/original-finding": { ...kept, description: short, attributes: inner } };
+}

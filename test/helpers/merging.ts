@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import type { DojoSeverity } from "../../lib/model/annotations.ts";
+import type { SyncMode } from "../../lib/model/receipt.ts";
+import { GENERIC } from "../../lib/model/scan-types.ts";
+import type { DojoFinding } from "../../lib/ports/defectdojo.ts";
+import type { ScanFinding } from "../../lib/report/findings-file.ts";
+import { type Match, matchRow, relate } from "../../lib/sync/match/match.ts";
+import { MODES } from "../../lib/sync/merge.ts";
+import type { MergeContext, Written } from "../../lib/sync/merged-finding.ts";
+import { dojoWritten } from "../../lib/sync/write-back.ts";
+import { aScan } from "./factories.ts";
+
+export interface Answer {
+  readonly finding: DojoFinding;
+  readonly original?: DojoFinding | undefined;
+}
+
+export interface Merging {
+  readonly mode: SyncMode;
+  readonly importedAs?: string;
+  readonly uploaded: readonly ScanFinding[];
+  readonly dojo: readonly Answer[];
+  readonly minimum?: DojoSeverity;
+}
+
+export const mergeContext = (importedAs = GENERIC): MergeContext => ({
+  scan: aScan(),
+  now: "2026-11-24T12:00:00.000Z",
+  url: (kind, id) => `https://dojo.example.com/${kind}/${id}`,
+  testId: 7,
+  generic: importedAs === GENERIC,
+});
+
+/** What a mode writes of an upload and of what DefectDojo answers, by the relay's own relation. */
+export async function merging({ mode, importedAs = GENERIC, uploaded, dojo, minimum = "Info" }: Merging) {
+  const context = mergeContext(importedAs);
+  const relation = relate(matchRow(importedAs), minimum);
+  for (const finding of uploaded) relation.addScanner(finding);
+  let matches: readonly Match[] = [];
+  const inDojo = async function* () {
+    for (const { finding, original } of dojo) {
+      relation.addDojo(finding);
+      yield dojoWritten(finding, original, context);
+    }
+  };
+  const folder = await mkdtemp(join(tmpdir(), "dojo-relay-merging-"));
+  try {
+    const sources = {
+      inDojo: inDojo(),
+      uploaded: async () => Readable.from(uploaded) as AsyncIterable<ScanFinding>,
+      matches: () => {
+        matches = relation.resolve();
+        return matches;
+      },
+      folder,
+      context,
+    };
+    const all: Written[] = [];
+    for await (const one of MODES[mode](sources)) all.push(one);
+    return { written: JSON.parse(JSON.stringify(all.map(({ written }) => written))) as WrittenJson[], all, matches };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A written finding as it stands in the file. */
+export interface WrittenJson {
+  readonly [field: string]: unknown;
+  readonly id: string;
+  readonly name: string;
+  readonly category: string;
+  readonly severity: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
