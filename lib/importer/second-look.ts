@@ -13,7 +13,7 @@ import type { ImportLoad } from "./import-load.ts";
 export const MOST_LOOKS = 3;
 
 /** How often a look is put off while imports are under way: no look stays in the queue longer than so many times its delay. */
-export const MOST_POSTPONEMENTS = 10;
+const MOST_POSTPONEMENTS = 10;
 
 /** What ended: a receipt that is final, or one that a second look may mend. */
 export interface Ended {

@@ -72,7 +72,7 @@ export function scanOf({ scan, now }: MappingContext) {
 }
 
 /** DefectDojo's state of a finding, as attributes. */
-export function stateOf(
+function stateOf(
   finding: DojoFinding,
   original: DojoFinding | undefined,
   context: MappingContext,
