@@ -85,8 +85,11 @@ function describe(results: readonly Resynced[]): string {
   const lines = results.map((result) => {
     if (result.outcome === "skipped") return `skipped  ${result.key}  (${result.why})`;
     if (result.outcome === "failed") return `failed   ${result.key}  (${describeError(result.error, 300)})`;
-    const { findings, new: fresh, duplicates, falsePositives, mitigated } = result.receipt;
-    const verdicts = `${fresh} new, ${duplicates} duplicates, ${falsePositives} false positives, ${mitigated} mitigated`;
+    const { findings, new: fresh, duplicates, falsePositives, riskAccepted, outOfScope, mitigated } = result.receipt;
+    const verdicts = [
+      `${fresh} new, ${duplicates} duplicates, ${falsePositives} false positives`,
+      `${riskAccepted} risk accepted, ${outOfScope} out of scope, ${mitigated} mitigated`,
+    ].join(", ");
     return `synced   ${result.key}  ${findings.count} findings: ${verdicts}`;
   });
   const count = (outcome: Resynced["outcome"]) => results.filter((result) => result.outcome === outcome).length;

@@ -90,7 +90,7 @@ describe("resync", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/^failed {3}a\/deleted\/findings\.json {2}\(test \d+ of .* is no longer in DefectDojo\)$/m);
     expect(stdout).toMatch(/^skipped {2}a\/newer\/findings\.json {2}\(.*no longer what was synced\)$/m);
     expect(stdout).toMatch(
-      /^synced {3}a\/two\/findings\.json {2}2 findings: 1 new, 0 duplicates, 1 false positives, 0 mitigated$/m,
+      /^synced {3}a\/two\/findings\.json {2}2 findings: 1 new, 0 duplicates, 1 false positives, 0 risk accepted, 0 out of scope, 0 mitigated$/m,
     );
     expect(stdout).toMatch(/^2 synced, 1 skipped, 1 failed$/m);
     expect(stderr.match(/^resynced \d a\//gm)).toHaveLength(4);

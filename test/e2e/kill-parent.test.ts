@@ -19,7 +19,8 @@ function olderNode(): string | undefined {
 }
 
 const node = olderNode();
-if (node === undefined) console.warn("LEFT OUT: no Node older than 24 is in PATH, whose child has to end with it");
+if (node === undefined)
+  process.stderr.write("\n*** LEFT OUT: no Node older than 24 is in PATH, whose child has to end with it ***\n");
 
 it.skipIf(node === undefined)(
   "the service ends with the command that started it, also when that is killed",

@@ -17,6 +17,7 @@ const PASSING = new Set([
   "queue-unavailable",
   "deduplication-unfinished",
   "read-unstable",
+  "dojo-conflict",
 ]);
 
 /** What is wrong with the dead-letter queue before it is redriven: each message has its reason, and one that can be. */

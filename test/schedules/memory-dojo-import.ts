@@ -7,6 +7,7 @@ import { type DojoTables, deduplicate, type FindingRow, refused, type TestRow } 
 
 const POST = "POST /api/v2/import-scan/";
 const GENERIC = "Generic Findings Import";
+const CONFLICT = "The request conflicts with an existing record because a unique field value already exists.";
 const BROKEN = "Internal server error, check logs for details";
 
 export interface ImportTiming {
@@ -17,10 +18,12 @@ export interface ImportTiming {
   readonly deduplicationDelayMs: number;
 }
 
-/** How an import ends before its time: its worker dies after so many findings, and answers 500 or nothing. */
+/** How an import ends before its time: its worker dies after so many findings, and answers 500, 409 or nothing. */
 export interface Fate {
   readonly diesAfter: number;
   readonly answers: boolean;
+  /** @default 500; 409 where another import stores the same new URLs */
+  readonly status?: 409 | 500;
 }
 
 type Reported = Pick<FindingRow, "title" | "severity" | "description" | "locations" | "uniqueIdFromTool">;
@@ -66,7 +69,7 @@ async function store(
   const kept = reported.filter(({ severity }) => DOJO_SEVERITIES.indexOf(severity) <= least);
   for (const [index, finding] of kept.entries()) {
     if (fate !== undefined && index >= fate.diesAfter) {
-      if (fate.answers) throw refused(POST, 500, BROKEN);
+      if (fate.answers) throw refused(POST, fate.status ?? 500, fate.status === 409 ? CONFLICT : BROKEN);
       tables.importing.delete(test.id);
       return await new Promise(() => undefined);
     }

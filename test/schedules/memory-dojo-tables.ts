@@ -55,7 +55,9 @@ export function deduplicate(tables: DojoTables, test: TestRow): void {
 }
 
 /** An answer that refuses, as lib/defectdojo/client.ts gives it on. */
-export function refused(what: string, status: 400 | 404 | 500, detail: string): RelayError {
-  const reason = ({ 400: "dojo-rejected", 404: "dojo-not-found", 500: "dojo-unavailable" } as const)[status];
+export function refused(what: string, status: 400 | 404 | 409 | 500, detail: string): RelayError {
+  const reason = (
+    { 400: "dojo-rejected", 404: "dojo-not-found", 409: "dojo-conflict", 500: "dojo-unavailable" } as const
+  )[status];
   return new RelayError(reason, `${what}: HTTP ${status}: ${detail}`, { object: what, status });
 }

@@ -12,6 +12,7 @@ import { findingsOf } from "./uploads.ts";
  * - `expire`: the message becomes visible to others while its importer works on.
  * - `rival`, `delete`, `upload`: somebody writes over, deletes or uploads the findings right before the call.
  * - `dead-import`: DefectDojo's worker dies in the import, which stays at 50 % without an answer. `failed-import`: it answers 500.
+ * - `conflicting-import`: another import stores the same new URLs, and this one answers 409 once it has read its report.
  */
 const FAULTS = [
   "die-before",
@@ -29,6 +30,7 @@ const FAULTS = [
   "upload",
   "dead-import",
   "failed-import",
+  "conflicting-import",
 ] as const;
 
 export interface Fault {

@@ -3,6 +3,7 @@ import type { Log } from "../../lib/observe.ts";
 import type { DefectDojo, FindingPage } from "../../lib/ports/defectdojo.ts";
 import { type Actor, errorOf, type Service } from "./actor.ts";
 import type { MemoryDojo } from "./memory-dojo.ts";
+import type { Fate } from "./memory-dojo-import.ts";
 import { type MemoryS3, storageOver } from "./memory-s3.ts";
 import { type MemorySqs, queueOver } from "./memory-sqs.ts";
 import type { Random } from "./random.ts";
@@ -101,6 +102,13 @@ async function settle<T>(effect: () => T | Promise<T>): Promise<Settled<T>> {
   }
 }
 
+/** How DefectDojo ends an import by itself. */
+const FATES: Partial<Record<Fault["kind"], Omit<Fate, "diesAfter">>> = {
+  "dead-import": { answers: false },
+  "failed-import": { answers: true },
+  "conflicting-import": { answers: true, status: 409 },
+};
+
 function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
   const { port } = dojo;
   const wrapped = <A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>) => {
@@ -120,10 +128,9 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
     testsByBuildId: wrapped("testsByBuildId", port.testsByBuildId),
     importScan: (request) =>
       call("dojo", "importScan", async (fault) => {
-        if (fault?.kind === "dead-import" || fault?.kind === "failed-import") {
-          const fate = { diesAfter: fault.seconds % 3, answers: fault.kind === "failed-import" };
-          return await dojo.importScan(request, fate);
-        }
+        const fate = fault === undefined ? undefined : FATES[fault.kind];
+        if (fault !== undefined && fate !== undefined)
+          return await dojo.importScan(request, { diesAfter: fault.seconds % 3, ...fate });
         // The answer is lost some time after the import has begun, which goes on.
         if (fault?.kind === "lost") {
           dojo.importScan(request).catch(() => undefined);
