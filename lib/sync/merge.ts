@@ -12,7 +12,7 @@ import {
 import { spool } from "./spool.ts";
 
 /** What a findings.json is made of. */
-export interface MergeSources {
+interface MergeSources {
   /** DefectDojo's findings, in its order; once. */
   readonly inDojo: AsyncIterable<DojoWritten>;
   /** The scanner's findings as they were uploaded, in their order; as often as asked for. */

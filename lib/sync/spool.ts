@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 
 /** Texts in a file, found again by their place: they take disk, not memory. */
-export interface Spool {
+interface Spool {
   /** The next text; its place is how many came before. */
   add(text: string): Promise<void>;
   /** Writes what is still held. Nothing is added afterwards. */

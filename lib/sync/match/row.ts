@@ -19,7 +19,7 @@ export type DojoFacts = Pick<
 >;
 
 /** How a finding of the scanner asks for its counterpart. */
-export interface ScannerKeys {
+interface ScannerKeys {
   /** Surest first: the first key that any finding of DefectDojo has decides. */
   readonly keys: readonly string[];
   /** True where each key is a part of the finding, and DefectDojo has a finding for each part. */
@@ -30,7 +30,7 @@ export interface ScannerKeys {
   readonly maybe?: boolean;
 }
 
-export interface DojoKeys {
+interface DojoKeys {
   readonly keys: readonly string[];
   readonly hints?: readonly string[];
 }
