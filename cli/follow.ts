@@ -27,8 +27,8 @@ export function followCommand(): Command {
       const settings = { bucket: config.BUCKET, since: since?.toISOString() };
       const show = (round: Round) => print(round, json, () => describe(round));
       if (once) return show(await followRound(ports, settings));
-      const pause = Math.max(1, config.FOLLOW_SECONDS) * 1000;
-      await interruptible((signal) => follow(ports, settings, pause, signal, show));
+      const intervalMs = Math.max(1, config.FOLLOW_SECONDS) * 1000;
+      await interruptible((signal) => follow(ports, settings, { intervalMs, signal, onRound: show }));
     });
 }
 

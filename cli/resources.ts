@@ -116,18 +116,13 @@ export async function ensureNotification(
   bucket: string,
   target: string,
   suffix: string,
-  prefix = "",
 ): Promise<Change> {
   const present = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket: bucket }));
-  const rules = [
-    { Name: "suffix" as const, Value: suffix },
-    ...(prefix === "" ? [] : [{ Name: "prefix" as const, Value: prefix }]),
-  ];
   const wanted = {
     Id: "dojo-relay",
     QueueArn: target,
     Events: ["s3:ObjectCreated:*" as const],
-    Filter: { Key: { FilterRules: rules } },
+    Filter: { Key: { FilterRules: [{ Name: "suffix" as const, Value: suffix }] } },
   };
   const queues = present.QueueConfigurations ?? [];
   const there = queues.some(

@@ -45,7 +45,7 @@ export function scanStates(
   const scans = listedScans(storage.list(bucket, prefix), findingsName);
   return mapInOrder(scans, CONCURRENCY, async ({ findings, receipt, checkpoint }): Promise<ScanState> => {
     const { key } = findings;
-    const done = receipt === undefined ? undefined : await finished(storage, findings, receipt, log, known);
+    const done = receipt === undefined ? undefined : await finished(storage, { findings, receipt }, log, known);
     if (done !== undefined) return { key, state: "done", ...done };
     if (checkpoint === undefined) return { key, state: "waiting", what: "" };
     const note = await checkpointStore(storage, log).peek(findings);
@@ -56,8 +56,7 @@ export function scanStates(
 /** What the receipt says, if it is that of the findings as they are now. It is written last, so an older one has to be held against them. */
 async function finished(
   storage: Storage,
-  findings: ListedObject,
-  listed: ListedObject,
+  { findings, receipt: listed }: { findings: ListedObject; receipt: ListedObject },
   log: Log,
   known: KnownReceipts,
 ): Promise<Done | undefined> {

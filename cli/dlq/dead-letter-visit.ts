@@ -37,99 +37,128 @@ interface Held {
  * twice; the next visit knows it by its id and removes one.
  * @returns how many lie behind kept ones and were not shown, where nothing is turned over
  */
-export async function visitDeadLetters(
-  dlq: Fifo,
-  visit: (letter: DeadLetter) => Promise<Verdict>,
-  options: VisitOptions = {},
-): Promise<number> {
-  const { signal, visibilitySeconds = VISIBILITY_SECONDS, most = 10, turnOver = true, enough } = options;
-  const stopped = () => signal?.aborted === true || enough?.() === true;
-  const { serverNow } = await dlq.counts();
-  const held = new Map<string, Held>();
-  const gone = { ids: new Set<string>(), bodies: new Set<string>() };
-  /** Groups that were seen to their end. */
-  const ended = new Set<string>();
-  const turnedGroups = new Set<string>();
-  /** Received, and neither settled nor held yet. */
-  const inHand = new Set<DeadLetter>();
-  let extended = performance.now();
-
-  const arrivedLater = ({ message, body }: DeadLetter) => {
-    const sent = Number(message.Attributes?.SentTimestamp ?? 0);
-    // The server tells its time in whole seconds.
-    return sent >= serverNow + 1_000 || (sent >= serverNow && gone.bodies.has(sha256(body)));
-  };
-
-  /** @returns false for what arrived later: there may be no end to that */
-  const meet = async (letter: DeadLetter): Promise<boolean> => {
-    const known = held.get(letter.id);
-    if (gone.ids.has(letter.id) || (known !== undefined && !known.turned && !isSame(known.letter, letter))) {
-      await dlq.remove(letter.message);
-    } else if (known !== undefined) {
-      if (known.turned) ended.add(letter.group);
-      held.set(letter.id, { ...known, letter });
-    } else if (arrivedLater(letter)) {
-      ended.add(letter.group);
-      held.set(letter.id, { letter, turned: false });
-      return false;
-    } else if ((await visit(letter)) === "kept") {
-      held.set(letter.id, { letter, turned: false });
-    } else {
-      gone.ids.add(letter.id);
-      gone.bodies.add(sha256(letter.body));
-    }
-    return true;
-  };
-
-  /** @returns whether it is worth asking for more */
-  const takeSome = async (waitSeconds: number): Promise<boolean> => {
-    const messages = await dlq.receive({ most, visibilitySeconds, waitSeconds });
-    const letters = messages.map(toDeadLetter);
-    for (const letter of letters) inHand.add(letter);
-    let any = false;
-    for (const letter of letters) {
-      if (stopped()) break;
-      any = (await meet(letter)) || any;
-      inHand.delete(letter);
-    }
-    return any;
-  };
-
-  const keepHidden = async () => {
-    if (performance.now() - extended < (visibilitySeconds * 1000) / 3) return;
-    extended = performance.now();
-    await dlq.hide(received(held), visibilitySeconds);
-  };
-
-  /** @returns whether any were turned over: messages may come out from behind them */
-  const turnThemOver = async (which: (group: string) => boolean): Promise<boolean> => {
-    const blocking = [...held.values()].filter(({ letter, turned }) => !turned && which(letter.group));
-    for (const { letter } of blocking) {
-      if (stopped()) return false;
-      await dlq.sendAgain(letter.message, carriedAttributes(letter), randomUUID());
-      await dlq.remove(letter.message);
-      held.set(letter.id, { letter: { ...letter, message: {} }, turned: true });
-      turnedGroups.add(letter.group);
-    }
-    return blocking.length > 0;
-  };
-
+export async function visitDeadLetters(dlq: Fifo, visit: Visit, options: VisitOptions = {}): Promise<number> {
+  const visiting = await begin(dlq, visit, options);
+  const { held, ended, turnedGroups, inHand, turnOver, stopped } = visiting;
   try {
     while (!stopped()) {
-      await keepHidden();
-      if (await takeSome(0)) continue;
+      await keepHidden(visiting);
+      if (await takeSome(visiting, 0)) continue;
       const blocked = turnOver && (await dlq.counts()).waiting > 0;
-      if (blocked && (await turnThemOver((group) => !ended.has(group)))) continue;
-      if (stopped() || !(await takeSome(LAST_WAIT_SECONDS))) break;
+      if (blocked && (await turnThemOver(visiting, (group) => !ended.has(group)))) continue;
+      if (stopped() || !(await takeSome(visiting, LAST_WAIT_SECONDS))) break;
     }
     // What was begun is turned over as a whole, so that its order stays.
-    await turnThemOver((group) => turnedGroups.has(group));
+    await turnThemOver(visiting, (group) => turnedGroups.has(group));
     return turnOver ? 0 : (await dlq.counts()).waiting;
   } finally {
     const messages = [...received(held), ...[...inHand].map(({ message }) => message)];
     // If this fails too, they come back by themselves.
     await dlq.hide(messages, 0).catch(() => undefined);
   }
+}
+
+type Visit = (letter: DeadLetter) => Promise<Verdict>;
+
+/** A visit under way. */
+interface Visiting {
+  readonly dlq: Fifo;
+  readonly visit: Visit;
+  readonly visibilitySeconds: number;
+  readonly most: number;
+  readonly turnOver: boolean;
+  readonly stopped: () => boolean;
+  /** The server's clock when the visit began. Milliseconds since the epoch. */
+  readonly serverNow: number;
+  readonly held: Map<string, Held>;
+  readonly gone: { readonly ids: Set<string>; readonly bodies: Set<string> };
+  /** Groups that were seen to their end. */
+  readonly ended: Set<string>;
+  readonly turnedGroups: Set<string>;
+  /** Received, and neither settled nor held yet. */
+  readonly inHand: Set<DeadLetter>;
+  /** When the held ones were last hidden for longer, by `performance.now()`. */
+  extended: number;
+}
+
+async function begin(dlq: Fifo, visit: Visit, options: VisitOptions): Promise<Visiting> {
+  const { signal, visibilitySeconds = VISIBILITY_SECONDS, most = 10, turnOver = true, enough } = options;
+  const { serverNow } = await dlq.counts();
+  return {
+    ...{ dlq, visit, visibilitySeconds, most, turnOver, serverNow },
+    stopped: () => signal?.aborted === true || enough?.() === true,
+    held: new Map(),
+    gone: { ids: new Set(), bodies: new Set() },
+    ended: new Set(),
+    turnedGroups: new Set(),
+    inHand: new Set(),
+    extended: performance.now(),
+  };
+}
+
+function arrivedLater({ serverNow, gone }: Visiting, { message, body }: DeadLetter): boolean {
+  const sent = Number(message.Attributes?.SentTimestamp ?? 0);
+  // The server tells its time in whole seconds.
+  return sent >= serverNow + 1_000 || (sent >= serverNow && gone.bodies.has(sha256(body)));
+}
+
+/** @returns false for what arrived later: there may be no end to that */
+async function meet(visiting: Visiting, letter: DeadLetter): Promise<boolean> {
+  const { dlq, visit, held, gone, ended } = visiting;
+  const known = held.get(letter.id);
+  if (gone.ids.has(letter.id) || (known !== undefined && !known.turned && !isSame(known.letter, letter))) {
+    await dlq.remove(letter.message);
+  } else if (known !== undefined) {
+    if (known.turned) ended.add(letter.group);
+    held.set(letter.id, { ...known, letter });
+  } else if (arrivedLater(visiting, letter)) {
+    ended.add(letter.group);
+    held.set(letter.id, { letter, turned: false });
+    return false;
+  } else if ((await visit(letter)) === "kept") {
+    held.set(letter.id, { letter, turned: false });
+  } else {
+    gone.ids.add(letter.id);
+    gone.bodies.add(sha256(letter.body));
+  }
+  return true;
+}
+
+/** @returns whether it is worth asking for more */
+async function takeSome(visiting: Visiting, waitSeconds: number): Promise<boolean> {
+  const { dlq, most, visibilitySeconds, inHand, stopped } = visiting;
+  const messages = await dlq.receive({ most, visibilitySeconds, waitSeconds });
+  const letters = messages.map(toDeadLetter);
+  for (const letter of letters) inHand.add(letter);
+  let any = false;
+  for (const letter of letters) {
+    if (stopped()) break;
+    any = (await meet(visiting, letter)) || any;
+    inHand.delete(letter);
+  }
+  return any;
+}
+
+/** Hides what is held for longer, before it would show up again. */
+async function keepHidden(visiting: Visiting): Promise<void> {
+  const { dlq, held, visibilitySeconds } = visiting;
+  if (performance.now() - visiting.extended < (visibilitySeconds * 1000) / 3) return;
+  visiting.extended = performance.now();
+  await dlq.hide(received(held), visibilitySeconds);
+}
+
+/** @returns whether any were turned over: messages may come out from behind them */
+async function turnThemOver(visiting: Visiting, which: (group: string) => boolean): Promise<boolean> {
+  const { dlq, held, turnedGroups, stopped } = visiting;
+  const blocking = [...held.values()].filter(({ letter, turned }) => !turned && which(letter.group));
+  for (const { letter } of blocking) {
+    if (stopped()) return false;
+    await dlq.sendAgain(letter.message, carriedAttributes(letter), randomUUID());
+    await dlq.remove(letter.message);
+    held.set(letter.id, { letter: { ...letter, message: {} }, turned: true });
+    turnedGroups.add(letter.group);
+  }
+  return blocking.length > 0;
 }
 
 const received = (held: ReadonlyMap<string, Held>) =>

@@ -61,26 +61,12 @@ export function fifo(sqs: SQSClient, url: string): Fifo {
       return (await ask(url, sqs.send(command))).Messages ?? [];
     },
     sendAgain: async ({ Body, Attributes, MessageAttributes }, attributes, MessageDeduplicationId) => {
-      const own = Object.entries(MessageAttributes ?? {}).map(
-        ([name, { DataType, StringValue, BinaryValue }]) =>
-          [
-            name,
-            {
-              DataType,
-              ...(StringValue === undefined ? {} : { StringValue }),
-              ...(BinaryValue === undefined ? {} : { BinaryValue }),
-            },
-          ] as const,
-      );
-      const added = Object.entries(attributes).map(
-        ([name, StringValue]) => [name, { DataType: "String", StringValue }] as const,
-      );
       const command = new SendMessageCommand({
         QueueUrl: url,
         MessageBody: Body,
         MessageGroupId: Attributes?.MessageGroupId,
         MessageDeduplicationId,
-        MessageAttributes: Object.fromEntries([...own, ...added]),
+        MessageAttributes: withAttributes(MessageAttributes, attributes),
       });
       await ask(url, sqs.send(command));
     },
@@ -98,4 +84,23 @@ export function fifo(sqs: SQSClient, url: string): Fifo {
       }
     },
   };
+}
+
+/** A message's own attributes as they are sent again, and these on top. */
+function withAttributes(own: Message["MessageAttributes"], added: Readonly<Record<string, string>>) {
+  const kept = Object.entries(own ?? {}).map(
+    ([name, { DataType, StringValue, BinaryValue }]) =>
+      [
+        name,
+        {
+          DataType,
+          ...(StringValue === undefined ? {} : { StringValue }),
+          ...(BinaryValue === undefined ? {} : { BinaryValue }),
+        },
+      ] as const,
+  );
+  const texts = Object.entries(added).map(
+    ([name, StringValue]) => [name, { DataType: "String", StringValue }] as const,
+  );
+  return Object.fromEntries([...kept, ...texts]);
 }

@@ -60,7 +60,7 @@ export function presignedHttp({ clock, proxyEnv }: PresignedHttpOptions): Presig
       if (response.statusCode === 200) return { head: toHead(response.headers), body: response };
       const refusal = await readRefusal(response);
       if (response.statusCode === 404 && refusal.code !== "NoSuchBucket") return undefined;
-      throw refused("GET", at, response, refusal, clock);
+      throw refused({ method: "GET", at }, response, refusal, clock);
     } catch (error) {
       throw unreached("GET", at, error);
     }
@@ -83,7 +83,7 @@ export function presignedHttp({ clock, proxyEnv }: PresignedHttpOptions): Presig
         const response = await send("PUT", at, file);
         const status = response.statusCode ?? 0;
         const refusal = await readRefusal(response);
-        if (status < 200 || status > 299) throw refused("PUT", at, response, refusal, clock);
+        if (status < 200 || status > 299) throw refused({ method: "PUT", at }, response, refusal, clock);
         return etagOf(response.headers);
       } catch (error) {
         throw unreached("PUT", at, error);
@@ -142,8 +142,7 @@ const BY_STATUS: Readonly<Record<number, Reason>> = {
 };
 
 function refused(
-  method: string,
-  at: PresignedUrl,
+  { method, at }: { readonly method: string; readonly at: PresignedUrl },
   { statusCode: status = 0, headers }: http.IncomingMessage,
   { code, message }: Refusal,
   clock: Clock,

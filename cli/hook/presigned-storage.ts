@@ -75,16 +75,10 @@ function presignedStorage(
   const { http, folder } = options;
   const kept = keptObjects();
   const rawKey = options.rawResultFile === undefined ? urls.raw.ref.key : sibling(job, options.rawResultFile).key;
-  let currentEtag = foundEtag;
-  // An upload by a presigned address carries no metadata: what the findings were written with is remembered here.
-  let metadata: Readonly<Record<string, string>> = {};
-  const seen = (head: ObjectHead) => (head.etag === currentEtag ? { ...head, etag: job.etag, metadata } : head);
+  const findings = presignedFindings(urls, options, job, foundEtag);
 
   const open = async (ref: ObjectRef) => {
-    if (ref.key === job.key) {
-      const found = await http.get(urls.findings);
-      return found === undefined ? undefined : { head: seen(found.head), body: found.body };
-    }
+    if (ref.key === job.key) return await findings.open();
     return ref.key === rawKey ? await http.get(urls.raw) : await kept.read(ref);
   };
   const openIf = async (ref: ObjectRef, ifMatch: string | undefined) => {
@@ -96,20 +90,6 @@ function presignedStorage(
     return found;
   };
 
-  const writeFindings = async (body: Readable, { condition, metadata: written = {} }: WriteOptions) => {
-    if (urls.findingsUpload === undefined) {
-      throw new RelayError("storage-forbidden", `${uri(job)}: no address for an upload was given`, {
-        object: uri(job),
-      });
-    }
-    if (condition !== undefined && (!("ifMatch" in condition) || condition.ifMatch !== job.etag)) throw changed(job);
-    const file = await spool(body, join(folder, "findings.json"));
-    const uploaded = await putIfUnchanged(urls.findings, urls.findingsUpload, file, currentEtag, options);
-    currentEtag = uploaded;
-    metadata = written;
-    return job.etag;
-  };
-
   return {
     head: async (ref) => {
       const found = await open(ref);
@@ -119,7 +99,7 @@ function presignedStorage(
     read: openIf,
     write: async (ref, body, options) => {
       const bytes = body instanceof Readable ? undefined : Buffer.from(body);
-      if (ref.key === job.key) return await writeFindings(bytes ? Readable.from([bytes]) : toReadable(body), options);
+      if (ref.key === job.key) return await findings.write(bytes ? Readable.from([bytes]) : toReadable(body), options);
       return kept.write(ref, bytes ?? (await buffer(toReadable(body))), options.metadata ?? {}, options.condition);
     },
     copy: async (from, to, ifMatch, { metadata: carried = {} }) => {
@@ -141,6 +121,38 @@ function presignedStorage(
   };
 }
 
+/** findings.json behind its addresses: it has the job's ETag as long as it is what was found at the start or what was written here. */
+function presignedFindings(
+  urls: PresignedUrls,
+  options: PresignedOptions,
+  job: PresignedScan["job"],
+  foundEtag: string,
+) {
+  let currentEtag = foundEtag;
+  // An upload by a presigned address carries no metadata: what the findings were written with is remembered here.
+  let metadata: Readonly<Record<string, string>> = {};
+  const seen = (head: ObjectHead) => (head.etag === currentEtag ? { ...head, etag: job.etag, metadata } : head);
+  return {
+    open: async () => {
+      const found = await options.http.get(urls.findings);
+      return found === undefined ? undefined : { head: seen(found.head), body: found.body };
+    },
+    write: async (body: Readable, { condition, metadata: written = {} }: WriteOptions) => {
+      const writeAt = urls.findingsUpload;
+      if (writeAt === undefined) {
+        throw new RelayError("storage-forbidden", `${uri(job)}: no address for an upload was given`, {
+          object: uri(job),
+        });
+      }
+      if (condition !== undefined && (!("ifMatch" in condition) || condition.ifMatch !== job.etag)) throw changed(job);
+      const file = await spool(body, join(options.folder, "findings.json"));
+      currentEtag = await putIfUnchanged({ readAt: urls.findings, writeAt }, file, currentEtag, options);
+      metadata = written;
+      return job.etag;
+    },
+  };
+}
+
 /**
  * Uploads, if the object is still that one: presigned URLs know no conditions, so it is looked at right before. After an upload without an answer the object
  * is looked at again: it is what it was, or what was sent, or somebody else's.
@@ -148,8 +160,7 @@ function presignedStorage(
  * @throws RelayError `storage-precondition` where somebody else wrote
  */
 async function putIfUnchanged(
-  readAt: PresignedUrl,
-  writeAt: PresignedUrl,
+  { readAt, writeAt }: { readonly readAt: PresignedUrl; readonly writeAt: PresignedUrl },
   file: SpooledFile,
   ifMatch: string,
   { http, clock, log }: PresignedOptions,
@@ -226,8 +237,8 @@ function keptObjects() {
     readonly open: () => Readable;
   }
   const objects = new Map<string, Kept>();
-  const put = (ref: ObjectRef, etag: string, size: number, metadata: Record<string, string>, open: () => Readable) =>
-    objects.set(ref.key, { head: { etag, size, lastModified: new Date(), metadata }, open });
+  const put = (ref: ObjectRef, head: Omit<ObjectHead, "lastModified">, open: () => Readable) =>
+    objects.set(ref.key, { head: { ...head, lastModified: new Date() }, open });
   return {
     read: async (ref: ObjectRef) => {
       const kept = objects.get(ref.key);
@@ -238,11 +249,12 @@ function keptObjects() {
       const holds = condition === undefined || ("ifMatch" in condition ? condition.ifMatch === now : now === undefined);
       if (!holds) throw changed(ref);
       const etag = sha256(bytes);
-      put(ref, etag, bytes.length, { ...metadata }, () => Readable.from([bytes]));
+      put(ref, { etag, size: bytes.length, metadata: { ...metadata } }, () => Readable.from([bytes]));
       return etag;
     },
     keepFile: (ref: ObjectRef, file: SpooledFile, metadata: Readonly<Record<string, string>>) => {
-      put(ref, file.sha256, file.size, { ...metadata }, () => createReadStream(file.path));
+      const { sha256: etag, size, path } = file;
+      put(ref, { etag, size, metadata: { ...metadata } }, () => createReadStream(path));
     },
     remove: (ref: ObjectRef) => {
       objects.delete(ref.key);

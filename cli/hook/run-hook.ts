@@ -66,7 +66,7 @@ export async function runHook(run: HookRun): Promise<HookResult> {
     log.info(`nothing is imported: ${unwanted}`, { scan: source.name });
     return { scan, outcome: unwanted, patched: false };
   }
-  const { outcome, receipt, why } = await importScan(urls, scan, config, dojo, limits, env);
+  const { outcome, receipt, why } = await importScan({ urls, scan }, { config, env }, dojo, limits);
   if (outcome === "superseded") {
     // No failure: the operator would start the hook again, which would take what is there now for its own and write over it.
     log.error("findings.json is not written: somebody else changed it meanwhile", { object: urls.findings.where, why });
@@ -77,12 +77,10 @@ export async function runHook(run: HookRun): Promise<HookResult> {
 }
 
 async function importScan(
-  urls: PresignedUrls,
-  found: Scan,
-  config: HookConfig,
+  { urls, scan: found }: { readonly urls: PresignedUrls; readonly scan: Scan },
+  { config, env }: { readonly config: HookConfig; readonly env: Env },
   dojo: DefectDojo,
   limits: RetryLimits,
-  env: Env,
 ): Promise<JobOutcome> {
   const { clock, deadline } = limits;
   const log = withFields(limits.log, { object: urls.findings.where });

@@ -18,7 +18,8 @@ export function startFollower(env: Env, observer: Observer, clients: Clients): F
   const stopped = new AbortController();
   const ports = followPorts(config, observer, clients, env);
   const settings = { bucket: config.BUCKET, since: undefined };
-  const running = follow(ports, settings, config.FOLLOW_SECONDS * 1000, stopped.signal);
+  const intervalMs = config.FOLLOW_SECONDS * 1000;
+  const running = follow(ports, settings, { intervalMs, signal: stopped.signal });
   return {
     stop: async () => {
       stopped.abort();

@@ -51,74 +51,21 @@ const HAND_BACK_MS = 3_000;
 
 /** What Lambda's event source mapping does: takes messages, calls the handler, deletes what did not fail. */
 export function startPoller(options: PollerOptions): Poller {
-  const { sqs, queueUrl, handler, concurrency, timeoutMs, breaksOffPolls = false, log, metrics } = options;
+  const { queueUrl, concurrency, breaksOffPolls = false, log } = options;
   const stopping = new AbortController();
   const polling = new AbortController();
-  const inFlight = new Map<Message, AbortController>();
-  let deadline: number | undefined;
+  const queue = polledQueue(options, polling.signal);
+  const { inFlight, work, endBy } = deliveries(options, queue);
   let lastAnswer = 0;
-
-  const work = async (message: Message) => {
-    const end = Date.now() + timeoutMs;
-    const over = new AbortController();
-    const context = {
-      end: over.signal,
-      awsRequestId: randomUUID(),
-      getRemainingTimeInMillis: () => Math.min(end, deadline ?? end) - Date.now(),
-    };
-    inFlight.set(message, over);
-    try {
-      const answer = handler({ Records: [toRecord(message, queueUrl)] }, context);
-      const { batchItemFailures } = await within(timeoutMs + GIVE_UP_MS, answer);
-      if (batchItemFailures.length === 0) await remove(message);
-    } catch (error) {
-      // The next delivery counts this one as a failure, as it settled nothing.
-      log.error("the handler failed; its message comes again after its visibility timeout", {
-        messageId: message.MessageId,
-        error,
-      });
-      metrics.add("JobsRetried");
-    } finally {
-      // What it has begun and nobody waits for any more ends here, too.
-      over.abort(new Error("the delivery is over"));
-      inFlight.delete(message);
-    }
-  };
-
-  const remove = async ({ ReceiptHandle }: Message) => {
-    await sqs
-      .send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle }))
-      .catch((error: unknown) => log.warn("a finished message could not be deleted and will come again", { error }));
-  };
-
-  const deferral = async (messages: Iterable<Message>) => {
-    const abortSignal = AbortSignal.timeout(HAND_BACK_MS);
-    const visible = ({ ReceiptHandle }: Message) =>
-      sqs
-        .send(new ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }), {
-          abortSignal,
-        })
-        .catch((error: unknown) => log.warn("a message could not be released and is redelivered later", { error }));
-    await Promise.all([...messages].map(visible));
-  };
 
   const poll = async () => {
     while (!stopping.signal.aborted) {
       try {
-        const { Messages: [message] = [] } = await sqs.send(
-          new ReceiveMessageCommand({
-            QueueUrl: queueUrl,
-            MaxNumberOfMessages: 1,
-            // The first look is short, so that readiness is known at once.
-            WaitTimeSeconds: lastAnswer === 0 ? 0 : WAIT_SECONDS,
-            MessageSystemAttributeNames: ["All"],
-            MessageAttributeNames: ["All"],
-          }),
-          { abortSignal: polling.signal },
-        );
+        // The first look is short, so that readiness is known at once.
+        const message = await queue.take(lastAnswer === 0 ? 0 : WAIT_SECONDS);
         lastAnswer = Date.now();
         if (message === undefined) continue;
-        if (stopping.signal.aborted) return await deferral([message]);
+        if (stopping.signal.aborted) return await queue.release([message]);
         await work(message);
       } catch (error) {
         if (stopping.signal.aborted) return;
@@ -133,7 +80,7 @@ export function startPoller(options: PollerOptions): Poller {
     ready: () => Date.now() - lastAnswer < 3 * WAIT_SECONDS * 1000 || inFlight.size === concurrency,
     busy: () => inFlight.size,
     stop: async (graceMs) => {
-      deadline = Date.now() + graceMs - LAST_SIGN_MS;
+      endBy(Date.now() + graceMs - LAST_SIGN_MS);
       stopping.abort();
       if (breaksOffPolls) polling.abort();
       const finished = Promise.all(loops).then(() => true);
@@ -142,9 +89,89 @@ export function startPoller(options: PollerOptions): Poller {
       log.warn("unfinished messages are released", { messages: inFlight.size });
       const unfinished = [...inFlight.keys()];
       for (const over of inFlight.values()) over.abort(new Error("the service ends"));
-      await deferral(unfinished);
+      await queue.release(unfinished);
     },
   };
+}
+
+interface PolledQueue {
+  /** One message, or none within so many seconds. */
+  take(waitSeconds: number): Promise<Message | undefined>;
+  remove(message: Message): Promise<void>;
+  /** Makes messages visible at once. */
+  release(messages: readonly Message[]): Promise<void>;
+}
+
+/** @param polling aborts a poll that is under way */
+function polledQueue({ sqs, queueUrl, log }: PollerOptions, polling: AbortSignal): PolledQueue {
+  return {
+    take: async (waitSeconds) => {
+      const { Messages: [message] = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: queueUrl,
+          MaxNumberOfMessages: 1,
+          WaitTimeSeconds: waitSeconds,
+          MessageSystemAttributeNames: ["All"],
+          MessageAttributeNames: ["All"],
+        }),
+        { abortSignal: polling },
+      );
+      return message;
+    },
+    remove: async ({ ReceiptHandle }) => {
+      await sqs
+        .send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle }))
+        .catch((error: unknown) => log.warn("a finished message could not be deleted and will come again", { error }));
+    },
+    release: async (messages) => {
+      const abortSignal = AbortSignal.timeout(HAND_BACK_MS);
+      const visible = ({ ReceiptHandle }: Message) =>
+        sqs
+          .send(new ChangeMessageVisibilityCommand({ QueueUrl: queueUrl, ReceiptHandle, VisibilityTimeout: 0 }), {
+            abortSignal,
+          })
+          .catch((error: unknown) => log.warn("a message could not be released and is redelivered later", { error }));
+      await Promise.all(messages.map(visible));
+    },
+  };
+}
+
+/** The messages under way, each with what ends its handler's work. */
+function deliveries({ queueUrl, handler, timeoutMs, log, metrics }: PollerOptions, queue: PolledQueue) {
+  const inFlight = new Map<Message, AbortController>();
+  let deadline: number | undefined;
+
+  const work = async (message: Message) => {
+    const end = Date.now() + timeoutMs;
+    const over = new AbortController();
+    const context = {
+      end: over.signal,
+      awsRequestId: randomUUID(),
+      getRemainingTimeInMillis: () => Math.min(end, deadline ?? end) - Date.now(),
+    };
+    inFlight.set(message, over);
+    try {
+      const answer = handler({ Records: [toRecord(message, queueUrl)] }, context);
+      const { batchItemFailures } = await within(timeoutMs + GIVE_UP_MS, answer);
+      if (batchItemFailures.length === 0) await queue.remove(message);
+    } catch (error) {
+      // The next delivery counts this one as a failure, as it settled nothing.
+      log.error("the handler failed; its message comes again after its visibility timeout", {
+        messageId: message.MessageId,
+        error,
+      });
+      metrics.add("JobsRetried");
+    } finally {
+      // What it has begun and nobody waits for any more ends here, too.
+      over.abort(new Error("the delivery is over"));
+      inFlight.delete(message);
+    }
+  };
+
+  const endBy = (time: number) => {
+    deadline = time;
+  };
+  return { inFlight, work, endBy };
 }
 
 /** @throws Error when the work takes longer: how it ends matters to nobody then */

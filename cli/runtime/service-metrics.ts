@@ -4,8 +4,12 @@ import { METRICS, type MetricName, type Metrics } from "../../lib/observe.ts";
 /** From a fast read to an import of a hundred thousand findings. Seconds. */
 const BUCKETS = [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000];
 
+export interface ServiceMetrics extends Metrics {
+  readonly registry: Registry;
+}
+
 /** The relay's metrics for Prometheus: `JobsFinished` is `dojo_relay_jobs_finished_total`, durations are histograms in seconds. */
-export function serviceMetrics(): Metrics & { readonly registry: Registry } {
+export function serviceMetrics(): ServiceMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const add = new Map<MetricName, (value: number) => void>();

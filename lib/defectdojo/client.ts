@@ -33,7 +33,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
       api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
     countFindings: (testId, known) => countFindings(api, testId, known),
     findingPages: async function* (testId, expected) {
-      if (expected !== 0) yield* findingPages(api, modes, testId, readConcurrency, expected);
+      if (expected !== 0) yield* findingPages(api, modes, testId, { concurrency: readConcurrency, expected });
     },
     updateTest: async (testId, change) => toTest(await api.patch(`tests/${testId}/`, toPatch(change), test)),
     deleteTest: async (testId) => {

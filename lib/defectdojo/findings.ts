@@ -28,8 +28,7 @@ export async function* findingPages(
   api: DojoApi,
   modes: LocationModes,
   testId: number,
-  concurrency: number,
-  expected: number | undefined,
+  { concurrency, expected }: { concurrency: number; expected: number | undefined },
 ): AsyncGenerator<FindingPage> {
   const under: { part: Part; page: Promise<FindingPage> }[] = [];
   const inOrder = idsInOrder(testId);

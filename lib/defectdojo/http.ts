@@ -92,7 +92,11 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
     try {
       const signal = within(options.timeoutMs ?? timeoutMs);
       const agent = REPEATABLE.has(method) ? kept : fresh;
-      const { response, text } = await exchange(client, url, { method, headers, agent, signal }, body?.stream, what);
+      const { response, text } = await exchange(
+        client.request(url, { method, headers, agent, signal }),
+        body?.stream,
+        what,
+      );
       const status = response.statusCode ?? 0;
       const answer = parse(text);
       if ((status >= 200 && status < 300) || isExpected(status, answer, options)) return { status, body: answer };
@@ -162,13 +166,10 @@ function parse(text: string): unknown {
 
 /** One request and its whole answer. */
 async function exchange(
-  client: typeof http | typeof https,
-  url: URL,
-  options: https.RequestOptions,
+  request: http.ClientRequest,
   body: Readable | undefined,
   what: string,
 ): Promise<{ response: http.IncomingMessage; text: string }> {
-  const request = client.request(url, options);
   const answered = new Promise<{ response: http.IncomingMessage; text: string }>((resolve, reject) => {
     request.on("error", reject); // it may come more than once, as when a refused upload is cut off
     request.once("response", (response) => {

@@ -5,21 +5,26 @@ import { type FollowPorts, type FollowSettings, followRound, type Round } from "
 /** A failing round is tried again after at most this. Milliseconds. */
 const LONGEST_PAUSE_MS = 300_000;
 
+export interface FollowRun {
+  /** Pause between two rounds. */
+  readonly intervalMs: number;
+  readonly signal: AbortSignal;
+  readonly onRound?: (round: Round) => void;
+}
+
 /**
  * Rounds of `follow` until `signal` aborts. A round that fails is logged and tried again, with growing pauses; the watermark stays meanwhile,
  * so that nothing is missed.
- * @param intervalMs pause between two rounds
  */
 export async function follow(
   ports: FollowPorts,
   settings: FollowSettings,
-  intervalMs: number,
-  signal: AbortSignal,
-  onRound: (round: Round) => void = () => undefined,
+  { intervalMs, signal, onRound }: FollowRun,
 ): Promise<void> {
   for (let failures = 0; !signal.aborted; ) {
     try {
-      onRound(await followRound(ports, settings));
+      const round = await followRound(ports, settings);
+      onRound?.(round);
       failures = 0;
     } catch (error) {
       failures++;

@@ -60,7 +60,7 @@ export async function whoOwns(
   const key = jobKey(job);
   const own = writtenBackBy(job, head.metadata) === key;
   if (receipt?.jobKey === key && (own || !syncBack)) return { outcome: "done-before", receipt };
-  if (ofAnotherRun(key, own, overwritten, receipt, job) && !(await isCurrentRun(job, ports))) {
+  if (ofAnotherRun(job, receipt, { own, overwritten }) && !(await isCurrentRun(job, ports))) {
     return { outcome: "superseded", why: `${uri(job)} is of a later run with the same findings now` };
   }
   if (!overwritten) return { job, etag: head.etag, own, overwritten, upload: job };
@@ -73,15 +73,12 @@ export async function whoOwns(
 
 /** Whether another run's job was at work on the same findings. */
 function ofAnotherRun(
-  key: string,
-  own: boolean,
-  overwritten: boolean,
-  receipt: Receipt | undefined,
   job: ScanJob,
+  receipt: Receipt | undefined,
+  { own, overwritten }: Pick<Claim, "own" | "overwritten">,
 ): boolean {
-  return (
-    (overwritten && !own) || (receipt !== undefined && receipt.jobKey !== key && receipt.etag === job.etag && !own)
-  );
+  if (own) return false;
+  return overwritten || (receipt !== undefined && receipt.jobKey !== jobKey(job) && receipt.etag === job.etag);
 }
 
 async function isCurrentRun(job: ScanJob, { currentScan }: ClaimPorts): Promise<boolean> {

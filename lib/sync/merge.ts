@@ -67,7 +67,8 @@ async function* merged({ inDojo, uploaded, matches, folder, context }: MergeSour
         const found: DojoWritten[] = [];
         for (const place of match) found.push(await read(place));
         const shared = match.some((place) => (claims[place] ?? 0) > 1);
-        yield mergedFinding(finding, index, found as [DojoWritten, ...DojoWritten[]], shared, context);
+        const matches = found as [DojoWritten, ...DojoWritten[]];
+        yield mergedFinding(finding, index, { matches, shared }, context);
       }
       index++;
     }

@@ -48,14 +48,12 @@ type Attributes = Readonly<Record<string, unknown>>;
 /**
  * The scanner's finding as it was uploaded, with DefectDojo's state.
  * @param index its place in the upload
- * @param matches DefectDojo's findings that stand for it, one at least
- * @param shared whether one of them stands for others too
+ * @param stands DefectDojo's findings that stand for it, one at least, and whether one of them stands for others too
  */
 export function mergedFinding(
   uploaded: ScanFinding,
   index: number,
-  matches: readonly [DojoWritten, ...DojoWritten[]],
-  shared: boolean,
+  { matches, shared }: { readonly matches: readonly [DojoWritten, ...DojoWritten[]]; readonly shared: boolean },
   context: MergeContext,
 ): Written {
   const [first] = matches;

@@ -65,9 +65,8 @@ export interface TestToSync {
  * @throws RelayError `storage-precondition` if somebody wrote findings.json meanwhile; it is theirs then
  */
 export async function syncTest(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
-  const { storage, dojo, clock, log } = ports;
+  const { storage, clock, log } = ports;
   const { job } = test;
-  const { syncMode } = settings;
   const started = clock.now();
   const { found, changes, same } = await (settings.syncBack ? writeBack : countOnly)(test, ports, settings);
   const { imported, ...counts } = found;
@@ -80,9 +79,39 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
     log.warn("findings of the import are no longer in DefectDojo", { object: uri(job), missing });
     ports.metrics.add("FindingsMissing", missing);
   }
+  const said = [...warnings, ...(fewer === undefined ? [] : [fewer])];
+  const receipt = receiptOf(test, { counts, changes, warnings: said, started }, ports, settings);
+  if (same && test.last !== undefined && saysTheSame(test.last, receipt)) {
+    return { outcome: "synced", receipt: test.last, why: "nothing changed, nothing was written" };
+  }
+  const stillOurs = async () => {
+    const head = await storage.head(job);
+    if (head === undefined) return false;
+    return writtenBackBy(job, head.metadata) === receipt.jobKey || (!settings.syncBack && head.etag === job.etag);
+  };
+  if (!(await writeReceipt(ports, job, receipt, stillOurs))) {
+    return { outcome: "superseded", why: `${uri(job)} is another's by now` };
+  }
+  return { outcome: receipt.outcome, receipt };
+}
+
+/** The receipt of a sync that ends now. */
+function receiptOf(
+  test: TestToSync,
+  read: {
+    readonly counts: Omit<Found, "imported">;
+    readonly changes: Synced["changes"];
+    readonly warnings: string[];
+    /** When the sync began; milliseconds since the epoch. */
+    readonly started: number;
+  },
+  { dojo, clock }: FlowPorts,
+  settings: FlowSettings,
+): Receipt {
+  const { job } = test;
   const finished = clock.now();
   const { productType, product, engagement } = test.place;
-  const receipt: Receipt = {
+  return {
     version: 1,
     jobKey: jobKey(job),
     outcome: settings.syncBack ? "synced" : "imported",
@@ -103,32 +132,20 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
       kept: test.kept,
       deduplication: test.deduplication,
     }),
-    syncMode,
+    syncMode: settings.syncMode,
     productType: { id: productType.id, name: productType.name, url: dojo.url("product/type", productType.id) },
     product: { id: product.id, name: product.name, url: dojo.url("product", product.id) },
     engagement: { id: engagement.id, name: engagement.name, url: dojo.url("engagement", engagement.id) },
     test: { id: test.testId, name: test.options.testTitle, url: dojo.url("test", test.testId) },
-    ...counts,
-    ...changes,
+    ...read.counts,
+    ...read.changes,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
-    warnings: [...warnings, ...(fewer === undefined ? [] : [fewer])],
+    warnings: read.warnings,
     startedAt: new Date(test.startedAt).toISOString(),
     finishedAt: new Date(finished).toISOString(),
-    timings: { ...test.timings, syncMs: finished - started, totalMs: finished - test.startedAt },
+    timings: { ...test.timings, syncMs: finished - read.started, totalMs: finished - test.startedAt },
   };
-  if (same && test.last !== undefined && saysTheSame(test.last, receipt)) {
-    return { outcome: "synced", receipt: test.last, why: "nothing changed, nothing was written" };
-  }
-  const stillOurs = async () => {
-    const head = await storage.head(job);
-    if (head === undefined) return false;
-    return writtenBackBy(job, head.metadata) === receipt.jobKey || (!settings.syncBack && head.etag === job.etag);
-  };
-  if (!(await writeReceipt(ports, job, receipt, stillOurs))) {
-    return { outcome: "superseded", why: `${uri(job)} is another's by now` };
-  }
-  return { outcome: receipt.outcome, receipt };
 }
 
 /** What the receipt tells of findings. */
@@ -210,7 +227,7 @@ async function bothSides(test: TestToSync, ports: FlowPorts, settings: FlowSetti
     context,
     matches,
     uploaded: async () => streamFindings(await storage.read(original), original, settings.limits),
-    inDojo: replaced(dojo, testId, test.total, context, (finding) => {
+    inDojo: replaced(dojo, test, context, (finding) => {
       relation.addDojo(finding);
       countSeverity(counted, finding.severity);
     }),

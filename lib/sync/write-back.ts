@@ -17,12 +17,11 @@ const JSON_TYPE = "application/json";
  */
 export async function* replaced(
   dojo: DefectDojo,
-  testId: number,
-  expected: number | undefined,
+  { testId, total }: { readonly testId: number; readonly total: number | undefined },
   mapping: MappingContext,
   seen: (finding: DojoFinding) => void,
 ): AsyncGenerator<DojoWritten> {
-  for await (const page of dojo.findingPages(testId, expected)) {
+  for await (const page of dojo.findingPages(testId, total)) {
     for (const finding of page.findings) {
       const original = finding.duplicateOf === undefined ? undefined : page.originals.get(finding.duplicateOf);
       seen(finding);

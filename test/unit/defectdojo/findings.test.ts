@@ -53,7 +53,7 @@ const read = (
   expected?: number,
   concurrency = 4,
   mode: LocationMode = "locations",
-) => collect(findingPages(dojoApi(transport), fixed(mode), 7, concurrency, expected));
+) => collect(findingPages(dojoApi(transport), fixed(mode), 7, { concurrency, expected }));
 const idsOf = (pages: Awaited<ReturnType<typeof read>>) => pages.flatMap((page) => page.findings.map(({ id }) => id));
 
 describe("pages", () => {
@@ -97,7 +97,8 @@ describe("pages", () => {
 
   it("are not asked for beyond the need of whoever reads them", async () => {
     const transport = server({ all: findings(5_000) });
-    for await (const _ of findingPages(dojoApi(transport), fixed("locations"), 7, 2, 5_000)) break;
+    for await (const _ of findingPages(dojoApi(transport), fixed("locations"), 7, { concurrency: 2, expected: 5_000 }))
+      break;
     await sleep(5);
     expect(transport.calls.filter(({ path }) => path === "findings/").length).toBeLessThanOrEqual(3);
   });
@@ -159,7 +160,10 @@ describe("a page that no answer can hold", () => {
 
   it("is held one part at a time", async () => {
     const transport = narrow(Array(250).fill(1), 60);
-    for await (const page of findingPages(dojoApi(transport), fixed("locations"), 7, 4, 250)) {
+    for await (const page of findingPages(dojoApi(transport), fixed("locations"), 7, {
+      concurrency: 4,
+      expected: 250,
+    })) {
       expect(page.findings.length).toBeLessThanOrEqual(60);
       break;
     }

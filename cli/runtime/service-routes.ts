@@ -1,0 +1,78 @@
+import type { EmbeddedStore } from "../../infra/local/http-listener.ts";
+import { describeError } from "../../lib/errors.ts";
+import type { Activity } from "./activity.ts";
+import { pageRoutes } from "./page.ts";
+import type { Precedence } from "./precedence.ts";
+import type { Route } from "./receiver.ts";
+import type { ServiceMetrics } from "./service-metrics.ts";
+
+/** What the routes show and call. The receiver listens first, so that it fills while the service starts. */
+export interface ServiceState {
+  /** The ingest handler, once it is there. */
+  ingest?: (event: unknown) => Promise<unknown>;
+  /** Moves a scan's dead letters back to the queue. @returns how many */
+  redrive: (id: string) => Promise<number>;
+  /** Whether the queue answered lately. */
+  ready: () => boolean;
+  /** What is wrong on the way to DefectDojo, as it was at the start. */
+  dojoTrouble: string | undefined;
+  /** The embedded ones that run. */
+  readonly stores: EmbeddedStore[];
+}
+
+export interface ServiceRoutesOptions {
+  readonly activity: Activity;
+  readonly metrics: ServiceMetrics;
+  readonly notifications: Precedence;
+  readonly dojoUrl: () => string;
+}
+
+/** What the service answers, by `METHOD /path`. */
+export function serviceRoutes(
+  state: ServiceState,
+  { activity, metrics, notifications, dojoUrl }: ServiceRoutesOptions,
+): Record<string, Route> {
+  return {
+    ...pageRoutes({ activity, redrive: (id) => state.redrive(id), dojoUrl }),
+    "POST /events": notify(state, notifications),
+    "GET /healthz": () => ({ status: 200, body: "ok\n" }),
+    "GET /readyz": () => readiness(state),
+    "GET /metrics": async () => ({
+      status: 200,
+      type: metrics.registry.contentType,
+      body: await metrics.registry.metrics(),
+    }),
+  };
+}
+
+/** Takes a bucket's notification. */
+function notify(state: ServiceState, notifications: Precedence): Route {
+  return async ({ body }) => {
+    const take = state.ingest;
+    if (take === undefined) return { status: 503, body: "starting\n" };
+    const text = (await body()).toString("utf8");
+    try {
+      const taken = await notifications.first(() => take(parseJson(text)));
+      return { status: 200, type: "application/json", body: `${JSON.stringify(taken)}\n` };
+    } catch (error) {
+      // Whoever sent it sends it again: this is only what a retry may mend.
+      return { status: 503, body: `${describeError(error)}\n` };
+    }
+  };
+}
+
+function readiness({ stores, ready, dojoTrouble }: ServiceState) {
+  const problem = stores.map((store) => store.problem()).find((one) => one !== undefined);
+  if (problem !== undefined) return { status: 503, body: `not ready: ${problem}\n` };
+  if (!ready()) return { status: 503, body: "not ready: the queue does not answer\n" };
+  return { status: 200, body: dojoTrouble === undefined ? "ready\n" : `ready, but DefectDojo: ${dojoTrouble}\n` };
+}
+
+/** Invalid JSON stays text: ingest dead-letters it. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

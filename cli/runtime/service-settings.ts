@@ -1,0 +1,42 @@
+import type { Env, ServiceConfig } from "../../lib/config.ts";
+import { RelayError } from "../../lib/errors.ts";
+import { awsVariables, typoWarnings } from "../../lib/model/typos.ts";
+import type { Log } from "../../lib/observe.ts";
+
+/** @throws RelayError `config-invalid` where only somebody else could know the token */
+export function checkToken(service: ServiceConfig): void {
+  // A store elsewhere is told the token by hand, and a container may lose its data directory: one that is generated would be another by then.
+  if (service.WEBHOOK_TOKEN === undefined && service.AWS_ENDPOINT_URL_S3 !== undefined && !isLoopback(service.HOST)) {
+    throw new RelayError(
+      "config-invalid",
+      `WEBHOOK_TOKEN must be set where HOST is no loopback address (${service.HOST}): anybody who reaches the receiver could enqueue scans`,
+      { object: "environment" },
+    );
+  }
+}
+
+/** Warns of names that look mistyped, and of AWS variables that nothing uses. */
+export function warnOfVariables(service: ServiceConfig, env: Env, log: Log): void {
+  for (const warning of typoWarnings(env)) log.warn(warning);
+  const variables = awsVariables(env);
+  const embeds = service.AWS_ENDPOINT_URL_S3 === undefined && service.AWS_ENDPOINT_URL_SQS === undefined;
+  if (!embeds || variables.length === 0) return;
+  log.warn("a store and queue of its own are used although AWS variables are set: AWS_ENDPOINT_URL_S3 names another", {
+    variables,
+  });
+}
+
+/**
+ * The queues that the environment names, if it does.
+ * @throws RelayError `config-invalid` where it names one alone
+ */
+export function givenQueues({ QUEUE_URL: queueUrl, DLQ_URL: dlqUrl }: ServiceConfig) {
+  if (queueUrl !== undefined && dlqUrl !== undefined) return { queueUrl, dlqUrl };
+  if (queueUrl === undefined && dlqUrl === undefined) return undefined;
+  throw new RelayError("config-invalid", "QUEUE_URL and DLQ_URL must be set both or neither", {
+    object: "environment",
+  });
+}
+
+/** 127.0.0.0/8, ::1 and localhost. */
+const isLoopback = (host: string) => /^(?:127(?:\.\d+){3}|::1|localhost)$/i.test(host);
