@@ -31,9 +31,12 @@ export function typoWarnings(env: Env): string[] {
   });
 }
 
+/** They name no store: Powertools sets the first itself when it is loaded, the others belong to every TLS connection. */
+const NAMES_NO_STORE = new Set(["AWS_SDK_UA_APP_ID", "AWS_CA_BUNDLE"]);
+
 /** The variables by which somebody says that there is a store or queue elsewhere. */
 export function awsVariables(env: Env): string[] {
   return Object.keys(env)
-    .filter((name) => name.startsWith("AWS_") && env[name]?.trim())
+    .filter((name) => name.startsWith("AWS_") && !NAMES_NO_STORE.has(name) && env[name]?.trim())
     .sort();
 }

@@ -50,6 +50,7 @@ describe("AWS_ENDPOINT_URL alone", () => {
   });
 
   it("the variables that speak of AWS are known by their names", () => {
-    expect(awsVariables({ AWS_PROFILE: "x", AWS_REGION: " ", PATH: "/" })).toEqual(["AWS_PROFILE"]);
+    const ownDoing = { AWS_SDK_UA_APP_ID: "PT/NO-OP/2.36/PTEnv/NA", AWS_CA_BUNDLE: "/etc/ca.pem" };
+    expect(awsVariables({ AWS_PROFILE: "x", AWS_REGION: " ", PATH: "/", ...ownDoing })).toEqual(["AWS_PROFILE"]);
   });
 });
