@@ -174,7 +174,7 @@ describe("a permanent failure", () => {
     expect(w.counts.get("JobsDeadLettered")).toBe(1);
   });
 
-  it.each(["{", "null", '{"version":2}'])("a body that is no job (%s) is dead-lettered by its message", async (body) => {
+  it.each(["{", "null", '{"version":2}'])("a malformed job (%s) is dead-lettered by its message", async (body) => {
     const w = world();
     expect(await w.deliver({ body })).toMatchObject({
       settled: true,
