@@ -31,7 +31,7 @@ export interface Delivery {
 /** Time to put things in order before the function ends. */
 export const MARGIN_MS = 10_000;
 
-/** Sleeps if the delivery lasts that long, else hands the message back for the same time. */
+/** Sleeps if the delivery lasts that long, else releases the message to the queue for the same time. */
 export async function sleepOrDefer(clock: Clock, delivery: Delivery, ms: number, why: string): Promise<void> {
   if (delivery.remainingMs() - MARGIN_MS < ms) throw new Deferral(why, Math.ceil(ms / 1000));
   await clock.sleep(ms);

@@ -6,7 +6,7 @@ import type { Observer } from "../observe.ts";
 import { testIndex } from "../ports/test-index.ts";
 import { type Clients, ingestPorts } from "./ingest-ports.ts";
 
-/** What the importer reaches the world through. */
+/** Ports of the importer to the outside. */
 export function importerPorts(
   config: ImporterConfig,
   observer: Observer,

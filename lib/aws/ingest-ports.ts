@@ -12,7 +12,7 @@ export interface Clients {
   readonly sqs: SQSClient;
 }
 
-/** What ingest reaches the world through. */
+/** Ports of ingest to the outside. */
 export function ingestPorts(config: CommonConfig, observer: Observer, { s3, sqs }: Clients): IngestPorts {
   return {
     ...observer,

@@ -73,7 +73,7 @@ export function patient(timing: DeduplicationTiming, deliveryMs: number, times =
   };
 }
 
-/** What the wait reaches the world through. */
+/** Ports of the wait to the outside. */
 interface Waiting {
   readonly dojo: DefectDojo;
   readonly clock: Clock;

@@ -12,7 +12,7 @@ export const isComplete = (test: Test) => test.percentComplete >= 100;
  * | `found` | the import happened | it is read back; surplus tests are removed |
  * | `running` | a test below 100 % that grows | it is waited for |
  * | `stale` | a test below 100 % that no longer grows | it is removed |
- * | `unknown` | no test, and an import was sent that may still show up | it is waited for: never a second POST on hope |
+ * | `unknown` | no test, and an import was sent that may still show up | it is waited for: never a speculative second POST |
  * | `absent` | no test, and none can come | import; an import that is `lost` is a failure first |
  */
 export type Decision =

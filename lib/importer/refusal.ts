@@ -89,7 +89,7 @@ async function findingsIn({ ports }: Prepared, { status }: RelayError, left: rea
 async function isRefusedByNow({ checkpoint, ports, settings }: Prepared): Promise<boolean> {
   const { refusals, refusedSince } = checkpoint.now;
   const now = ports.clock.now();
-  // A time that nobody can read begins anew.
+  // An unreadable time starts the count again.
   const since = Date.parse(refusedSince ?? "") || now;
   checkpoint.remember({ refusals: refusals + 1, refusedSince: new Date(since).toISOString() });
   return refusals + 1 >= TRIES && now - since >= settings.ledger.refusalMs;

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => runtime.stop());
 
-it("50 jobs put aside in an outage of DefectDojo are moved back and end as 50 tests, none twice", {
+it("50 jobs dead-lettered in an outage of DefectDojo are moved back and end as 50 tests, none twice", {
   timeout: 180_000,
 }, async () => {
   const { standin, service } = runtime;

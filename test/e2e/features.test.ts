@@ -400,7 +400,7 @@ describe("scan types", () => {
     });
     expect(findings).toHaveLength(2);
   });
-  it("a report that the native parser refuses twice is imported as generic, and the half-made test is gone", async () => {
+  it("a report that the native parser refuses twice is imported as generic, and the stale test is gone", async () => {
     const { receipt, findings } = await synced(runtime(), { scanType: "nmap", raw: { ...raw, body: "not xml" } });
     expect(receipt).toMatchObject({
       importedAs: "Generic Findings Import",

@@ -155,7 +155,7 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
     if (scenario.deadLettered !== undefined) {
       lane.dojo().state.intercept = undefined;
       for (const { body, group, reason } of await lane.dlq.takeAll()) {
-        if (reason !== scenario.deadLettered) throw new Error(`put aside for the reason ${reason}`);
+        if (reason !== scenario.deadLettered) throw new Error(`dead-lettered for the reason ${reason}`);
         await lane.queue.send(body, group, randomUUID());
       }
       await drain(isEmpty);

@@ -26,7 +26,7 @@ export interface Scenario {
   readonly ingest?: true;
   /** What DefectDojo refuses, made anew for each run. */
   readonly intercept?: () => State["intercept"];
-  /** The job is put aside because of that, which is mended then, and redriven. */
+  /** The job is dead-lettered because of that, which is mended then, and redriven. */
   readonly deadLettered?: string;
   /** How long one delivery may work, the ten seconds of margin included. */
   readonly deliveryMs?: number;
@@ -100,7 +100,7 @@ export const SCENARIOS: readonly Scenario[] = [
     calls: /ChangeMessageVisibility|pending|products|Message/,
   },
   {
-    name: "put aside and redriven",
+    name: "dead-lettered and redriven",
     ...{ files: generic, findings: 8, importedAs: GENERIC, intercept: refuseAll, deadLettered: "dojo-forbidden" },
     calls: /Message|pending|defectdojo\.json/,
   },

@@ -16,7 +16,7 @@ const SIDECAR = {
 const FINDINGS = JSON.stringify([{ name: "Open Port: 22", severity: "HIGH", category: "Open Port" }]);
 const RAW = "<nmaprun></nmaprun>";
 
-/** One row a kind of bad input: its objects, the findings last, and the reason it is put aside for. */
+/** One row a kind of bad input: its objects, the findings last, and the reason it is dead-lettered for. */
 const BAD: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "sidecar-missing": { "nmap-results.xml": RAW, "findings.json": FINDINGS },
   "sidecar-invalid": { "scan.json": "{nope", "findings.json": FINDINGS },
@@ -102,7 +102,7 @@ for (const { title, real, open } of DOJOS) {
       }
     });
 
-    it("what is no notification at all is put aside, and holds nothing back", async () => {
+    it("what is no notification at all is dead-lettered, and holds nothing back", async () => {
       const post = (authorization: string) =>
         fetch(`${installation.relay.url}/events`, { method: "POST", body: "poison", headers: { authorization } });
       expect((await post("Bearer of another token")).status).toBe(401);

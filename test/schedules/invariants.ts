@@ -50,7 +50,7 @@ export function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
   for (const key of jobKeys) {
     const complete = tests.filter((test) => test.buildId === key && test.percentComplete === 100);
     if (complete.length > 1) wrong.push(`job ${key.slice(0, 8)} has ${complete.length} complete tests`);
-    const ended = ends.some((end) => end.jobKey === key && end.outcome !== "put aside");
+    const ended = ends.some((end) => end.jobKey === key && end.outcome !== "dead-lettered");
     if (!ended && !supersededInIngest(world, key)) wrong.push(`job ${key.slice(0, 8)} has vanished`);
   }
   for (const [folder, last] of lastWords) {

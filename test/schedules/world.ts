@@ -32,7 +32,7 @@ export type LastWord =
 
 interface End {
   readonly jobKey: string;
-  readonly outcome: JobOutcome["outcome"] | "put aside";
+  readonly outcome: JobOutcome["outcome"] | "dead-lettered";
 }
 
 interface Hit {
@@ -246,7 +246,7 @@ export function createWorld(schedule: Schedule): World {
     const work = importRecord({ messageId, body, group, receiveCount, receiptHandle }, ports, settings, delivery);
     const outcome = await Promise.race([work, actor.death]);
     if (outcome?.settled) {
-      const how = outcome.deadLettered === undefined ? (outcome.outcome?.outcome ?? "put aside") : "put aside";
+      const how = outcome.deadLettered === undefined ? (outcome.outcome?.outcome ?? "dead-lettered") : "dead-lettered";
       ends.push({ jobKey: key, outcome: how });
       tell(`${actor.name} ends ${how} ${outcome.deadLettered?.reason ?? outcome.outcome?.why ?? ""}`);
       await remove(actor, receiptHandle);

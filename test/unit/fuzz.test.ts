@@ -84,7 +84,7 @@ describe("notifications", () => {
     );
   });
 
-  it("end as enqueued, ignored, put aside or failed, each of them, whatever they are", async () => {
+  it("end as enqueued, ignored, dead-lettered or failed, each of them, whatever they are", async () => {
     await fc.assert(
       fc.asyncProperty(event, async (any) => {
         const { log, metrics } = recorder();

@@ -143,7 +143,7 @@ describe("the importer function", () => {
     expect(w.messages("warn")).toContain("a message could not be given back");
   });
 
-  it("holds nothing back behind a job that was put aside", async () => {
+  it("holds nothing back behind a job that was dead-lettered", async () => {
     const w = world();
     w.finished("b");
     const bad = record("1", "x", "a", { body: "{" });

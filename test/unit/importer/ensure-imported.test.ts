@@ -281,7 +281,7 @@ describe("a complete test", () => {
     expect(w.sent).toEqual([]);
   });
 
-  it("stays, and surplus ones and half-made ones go", async () => {
+  it("stays, and surplus ones and stale ones go", async () => {
     const w = world();
     w.add({ completeAt: Number.POSITIVE_INFINITY });
     w.add();

@@ -155,7 +155,7 @@ describe("a job that ends well", () => {
 describe("a permanent failure", () => {
   const permanent = (Object.keys(REASONS) as Reason[]).filter((reason) => REASONS[reason][0] === "permanent");
 
-  it.each(permanent)("%s is put aside after one try, with reason, class and advice", async (reason) => {
+  it.each(permanent)("%s is dead-lettered after one try, with reason, class and advice", async (reason) => {
     const w = failing(reason);
     const outcome = await w.deliver();
     expect(outcome).toMatchObject({ settled: true, deadLettered: { reason } });
@@ -174,7 +174,7 @@ describe("a permanent failure", () => {
     expect(w.counts.get("JobsDeadLettered")).toBe(1);
   });
 
-  it.each(["{", "null", '{"version":2}'])("a body that is no job (%s) is put aside by its message", async (body) => {
+  it.each(["{", "null", '{"version":2}'])("a malformed job (%s) is dead-lettered by its message", async (body) => {
     const w = world();
     expect(await w.deliver({ body })).toMatchObject({
       settled: true,
@@ -203,7 +203,7 @@ describe("a permanent failure", () => {
     expect(attributesOf(w)).toMatchObject({ reason: "storage-forbidden", errorClass: "permanent" });
   });
 
-  it("is put aside once, also where its note cannot be removed", async () => {
+  it("is dead-lettered once, also where its note cannot be removed", async () => {
     const w = failing("dojo-forbidden");
     w.putNote({});
     w.storage.before = (call) => {
@@ -213,7 +213,7 @@ describe("a permanent failure", () => {
     expect(w.dlq.sent).toHaveLength(1);
   });
 
-  it("that cannot be put aside comes again", async () => {
+  it("that cannot be dead-lettered comes again", async () => {
     const w = failing("dojo-forbidden");
     w.dlq.before = () => {
       throw new RelayError("queue-unavailable", "down", { object: "dlq" });
@@ -254,7 +254,7 @@ describe("a transient failure", () => {
     expect(w.queue.visibility.at(-1)?.seconds).toBe(78);
   });
 
-  it("is put aside after the last try, as what it was", async () => {
+  it("is dead-lettered after the last try, as what it was", async () => {
     const w = failing("dojo-unavailable");
     expect(await w.deliver({ receiveCount: 4 })).toMatchObject({ settled: false });
     expect(await w.deliver({ receiveCount: 5 })).toMatchObject({ settled: true });
@@ -437,7 +437,7 @@ describe("while it works", () => {
   });
 });
 
-describe("a job that was put aside without its Scan", () => {
+describe("a job that was dead-lettered without its Scan", () => {
   const { scan: _, ...bare } = JOB;
   const body = encodeJob(bare as Job);
 
@@ -451,14 +451,14 @@ describe("a job that was put aside without its Scan", () => {
     expect(w.imports).toEqual([KEY]);
   });
 
-  it("comes again while the sidecar is missing, and is put aside as what it was in the end", async () => {
+  it("comes again while the sidecar is missing, and is dead-lettered as what it was in the end", async () => {
     const w = world();
     expect(await w.deliver({ body })).toMatchObject({ settled: false, error: { reason: "sidecar-missing" } });
     expect(await w.deliver({ body, receiveCount: 5 })).toMatchObject({ settled: true });
     expect(w.dlq.sent[0]).toMatchObject({ body, attributes: { reason: "sidecar-missing", subject: URI } });
   });
 
-  it("is put aside again where the sidecar is bad", async () => {
+  it("is dead-lettered again where the sidecar is bad", async () => {
     const w = world();
     w.storage.put(sibling(FINDINGS, "scan.json"), "{");
     expect(await w.deliver({ body })).toMatchObject({ settled: true, deadLettered: { reason: "sidecar-invalid" } });
@@ -500,7 +500,7 @@ describe("a resync", () => {
     expect(w.imports).toHaveLength(1);
   });
 
-  it("without a receipt is put aside", async () => {
+  it("without a receipt is dead-lettered", async () => {
     const w = world();
     expect(await w.deliver({ body: resync })).toMatchObject({
       settled: true,
@@ -508,7 +508,7 @@ describe("a resync", () => {
     });
   });
 
-  it("of a test that was deleted is put aside", async () => {
+  it("of a test that was deleted is dead-lettered", async () => {
     const w = world();
     await w.deliver();
     w.tests.splice(0);

@@ -127,7 +127,7 @@ describe("a notification whose ETag is not the object's", () => {
     expect(new Set(w.queue.sent.map(({ deduplicationId }) => deduplicationId)).size).toBe(1);
   });
 
-  it("is put aside by the object's own, where the sidecar cannot be read", async () => {
+  it("is dead-lettered by the object's own, where the sidecar cannot be read", async () => {
     const w = world();
     w.upload(FINDINGS, "{");
     await w.ingest(s3Event({ eTag: "0" }));
@@ -282,7 +282,7 @@ describe("a sidecar that is missing", () => {
     expect(await w.ingest(sqsEvent(s3Event(MINE)))).toMatchObject({ enqueued: [jobKey(aJob())], failed: [] });
   });
 
-  it("is put aside after that, as a job that a redrive mends", async () => {
+  it("is dead-lettered after that, as a job that a redrive mends", async () => {
     const w = world({}, 31);
     w.upload(FINDINGS, null);
     expect(await w.ingest(s3Event(MINE))).toEqual({ ...NOTHING, deadLettered: 1 });
@@ -301,7 +301,7 @@ describe("a sidecar that is missing", () => {
     });
   });
 
-  it("is put aside at once by an event whose time cannot be told: it would hold back all behind it for ever", async () => {
+  it("is dead-lettered at once by an event whose time cannot be told: it would hold back all behind it for ever", async () => {
     for (const eventTime of [undefined, "soon"]) {
       const w = world();
       w.upload(FINDINGS, null);
@@ -311,7 +311,7 @@ describe("a sidecar that is missing", () => {
   });
 });
 
-describe("what no retry can mend is put aside and acknowledged", () => {
+describe("what no retry can mend is dead-lettered and acknowledged", () => {
   it.each<[string, unknown, string, string]>([
     ["a sidecar that is no JSON", "{", "sidecar-invalid", "scan.json is not JSON"],
     ["a sidecar without a scan type", { metadata: { name: "x" }, spec: {} }, "sidecar-invalid", "spec.scanType: "],
@@ -376,7 +376,7 @@ describe("what no retry can mend is put aside and acknowledged", () => {
     expect(JSON.parse(w.dlq.sent[0]?.body ?? "")).toEqual(event.Records[0]);
   });
 
-  it("unless it cannot be put aside either: it has to come again then", async () => {
+  it("unless it cannot be dead-lettered either: it has to come again then", async () => {
     const w = world();
     w.dlq.before = () => {
       throw new RelayError("queue-unavailable", "down", { object: "dlq" });
@@ -416,7 +416,7 @@ describe("what a retry may mend is given back", () => {
     expect(await w.ingest(s3Event(MINE))).toMatchObject({ failed: [{ error: { reason: "queue-unavailable" } }] });
   });
 
-  it("but a store that forbids is put aside", async () => {
+  it("but a store that forbids is dead-lettered", async () => {
     const w = world();
     w.storage.before = () => {
       throw new RelayError("storage-forbidden", "no", { object: "s3://x" });
@@ -493,7 +493,7 @@ describe("more in one event than can be worked on", () => {
   const keysOf = (body: string) =>
     parseNotification(JSON.parse(body)).map((one) => ("created" in one ? one.created.key : undefined));
 
-  it("are put aside, so that what was enqueued and what was put aside are all", async () => {
+  it("are dead-lettered, so that what was enqueued and what was dead-lettered are all", async () => {
     const w = world();
     for (const { s3 } of many(1_200)) w.upload({ ...FINDINGS, key: s3.object.key });
     const event = { Records: [s3Record({ key: "scan-0/scan.json" }), ...many(1_200)] };
@@ -509,7 +509,7 @@ describe("more in one event than can be worked on", () => {
     expect([w.counts.get("NotificationsReceived"), w.counts.get("JobsDeadLettered")]).toEqual([1_201, 200]);
   });
 
-  it("come again where they cannot be put aside", async () => {
+  it("come again where they cannot be dead-lettered", async () => {
     const w = world();
     w.dlq.before = () => {
       throw new RelayError("queue-unavailable", "down", { object: "dlq" });
@@ -537,7 +537,7 @@ describe("a notification that its sender repeats", () => {
   });
 });
 
-describe("makeJob for a job that was put aside without its Scan", () => {
+describe("makeJob for a job that was dead-lettered without its Scan", () => {
   const created = { ...FINDINGS, etag: ETAG, versionId: undefined, sequencer: "1", metadata: {}, at: undefined };
 
   it("reads the sidecar that is there now", async () => {

@@ -180,7 +180,7 @@ describe("what cannot be read", () => {
     expect(kinds).toEqual(["scan-abc/findings.json", "error", "error", "b"]);
   });
 
-  it("is put aside as it came", () => {
+  it("is dead-lettered as it came", () => {
     const record = s3Record({ key: "%" });
     expect(one({ Records: [record] })?.raw).toBe(record);
     expect(one(sqsEvent("not JSON"))?.raw).toBe("not JSON");

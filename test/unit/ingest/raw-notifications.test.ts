@@ -36,7 +36,7 @@ describe("the pieces of a notification", () => {
   });
 });
 
-describe("pieces that are put aside", () => {
+describe("pieces that are dead-lettered", () => {
   it("are notifications that can be read again, each as large as a message may be, and none is lost", () => {
     const pieces = piecesOf(2_500);
     const bodies = pack(pieces);

@@ -15,7 +15,7 @@ async function sent(error: RelayError, changes: Partial<Undeliverable> = {}) {
   return message;
 }
 
-describe("a message that is put aside", () => {
+describe("a message that is dead-lettered", () => {
   it("is the message as it was, with reason, class and advice as attributes", async () => {
     const error = new RelayError("dojo-rejected", "HTTP 400: version: too long", { cause: new Error("inner") });
     expect(await sent(error)).toEqual({
@@ -34,7 +34,7 @@ describe("a message that is put aside", () => {
     });
   });
 
-  it("is never one that was put aside before", async () => {
+  it("is never one that was dead-lettered before", async () => {
     const error = new RelayError("internal", "x");
     expect((await sent(error)).deduplicationId).not.toBe((await sent(error)).deduplicationId);
   });
