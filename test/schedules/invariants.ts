@@ -125,7 +125,9 @@ interface Synced {
 
 function wrongSync(synced: readonly Synced[], test: TestRow): string[] {
   const state = (id: unknown, duplicate: unknown) => `${id}${duplicate ? " duplicate" : ""}`;
-  const written = synced.map(({ attributes }) => state(attributes["defectdojo.org/finding-id"], attributes.duplicate));
+  // Merge mode keeps what nothing in DefectDojo stands for, and says so.
+  const inDojo = synced.filter(({ attributes }) => attributes["defectdojo.org/matched"] !== false);
+  const written = inDojo.map(({ attributes }) => state(attributes["defectdojo.org/finding-id"], attributes.duplicate));
   const stored = test.findings.map(({ id, duplicate }) => state(id, duplicate));
   const same = JSON.stringify(written.toSorted()) === JSON.stringify(stored.toSorted());
   return same ? [] : [`holds ${written.join()} instead of ${stored.join()} of test ${test.id}`];
@@ -138,7 +140,8 @@ function wrongReceipt({ s3 }: World, folder: number, jobKey: string, test: TestR
   if (receipt.jobKey !== jobKey) return [`the receipt is of job ${receipt.jobKey.slice(0, 8)}`];
   const wrong: string[] = [];
   if (receipt.test.id !== test.id) wrong.push(`the receipt names test ${receipt.test.id} instead of ${test.id}`);
-  if (receipt.findings.count !== test.findings.length)
+  const kept = receipt.syncMode === "merge" ? (receipt.onlyInScan ?? 0) : 0;
+  if (receipt.findings.count !== test.findings.length + kept)
     wrong.push(`the receipt counts ${receipt.findings.count} of ${test.findings.length} findings`);
   return wrong;
 }

@@ -73,14 +73,14 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
       if (!mayCreate || typeof wanted === "number") throw new RelayError("product-type-missing", String(wanted));
       const made = { id: nextId(), name: wanted };
       productTypes.set(made.id, made);
-      return made;
+      return { ...made, isNew: true };
     },
     product: async ({ name, productTypeId }) => {
       const found = [...products.values()].find((product) => product.name === name);
       if (found !== undefined) return found;
       const made = { id: nextId(), name, productTypeId };
       products.set(made.id, made);
-      return made;
+      return { ...made, isNew: true };
     },
     forget: () => undefined,
     engagement: async ({ productId, name, version, deduplicateOnEngagement }) => {
@@ -90,7 +90,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
       if (found !== undefined) return found;
       const made = { id: nextId(), productId, name, version, deduplicateOnEngagement };
       engagements.set(made.id, made);
-      return made;
+      return { ...made, isNew: true };
     },
     checkParameters: async () => undefined,
     environment: async (name) => name,
