@@ -19,7 +19,14 @@ export async function claim(attempt: Attempt): Promise<Claimed | JobOutcome> {
   if ("outcome" in owner) return owner;
   const { job, upload, etag, own, overwritten } = owner;
   ports.onKey?.(job);
-  await refuseAfterDeaths(job, delivery, ports.pending);
+  try {
+    await refuseAfterDeaths(job, delivery, ports.pending);
+  } catch (error) {
+    // The checkpoint goes when a job ends: another delivery may have ended it since it was looked at.
+    const now = await whoOwns(job, ports, settings);
+    if ("outcome" in now) return now;
+    throw error;
+  }
   return { ...attempt, job, key: jobKey(job), upload, current: { etag, own, overwritten } };
 }
 

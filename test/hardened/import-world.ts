@@ -1,5 +1,4 @@
 import { importRecord } from "../../lib/importer/process-message.ts";
-import type { RecordSettings } from "../../lib/importer/settings.ts";
 import type { RecordOutcome } from "../../lib/importer/settle-message.ts";
 import { encodeJob, jobKey } from "../../lib/model/job.ts";
 import { checkpointOf, receiptOf, sibling } from "../../lib/model/object-keys.ts";
@@ -10,6 +9,7 @@ import { fakeDojo } from "../helpers/fake-dojo.ts";
 import { memoryQueue } from "../helpers/memory-queue.ts";
 import { memoryStorage } from "../helpers/memory-storage.ts";
 import { recorder } from "../helpers/recorder.ts";
+import { recordSettings } from "../helpers/settings.ts";
 
 export const JOB = aJob({ scan: aGenericScan() });
 export const KEY = jobKey(JOB);
@@ -18,29 +18,7 @@ export const SETTLE_MS = 120_000;
 export const STALLED_MS = 300_000;
 const DELIVERY_MS = 900_000;
 
-const SETTINGS: RecordSettings = {
-  maxFailures: 5,
-  heartbeatSeconds: 120,
-  secondLookMs: 0,
-  ingest: {
-    sidecarName: "scan.json",
-    findingsName: "findings.json",
-    maxSidecarBytes: 1_048_576,
-    hookLabels: undefined,
-    sidecarGraceMs: 30_000,
-  },
-  flow: {
-    lowPrivileged: false,
-    userId: undefined,
-    username: undefined,
-    syncBack: true,
-    syncMode: "replace",
-    scanTypeMap: {},
-    limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
-    ledger: { settleMs: SETTLE_MS, stalledMs: STALLED_MS, refusalMs: 120_000, pollMs: 2_000 },
-    deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
-  },
-};
+const SETTINGS = recordSettings();
 
 export interface Played {
   readonly outcome: RecordOutcome;

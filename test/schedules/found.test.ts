@@ -28,6 +28,11 @@ const FOUND: Readonly<Record<string, Partial<Schedule>>> = {
       { kind: "die-before", call: 0, on: "sqs queue delete", seconds: 0 },
     ],
   },
+  "a job that another delivery ends, and its waits with it, while its deaths are counted is done, not failed": {
+    ...{ seed: 286_310_715, lowPrivileged: true, asyncWait: false, deliverySeconds: 40, msPerFinding: 8_000 },
+    uploads: [UPLOAD, { ...UPLOAD, kind: "unreadable", notices: 2 }],
+    faults: [{ kind: "expire", call: 0, on: "s3 PUT scan-0/defectdojo.json", seconds: 0 }],
+  },
 };
 
 describe("schedules that went wrong once", () => {

@@ -7,7 +7,6 @@ import type { DojoFinding } from "../../lib/ports/defectdojo.ts";
 import { testIndex } from "../../lib/ports/test-index.ts";
 import { resyncJob } from "../../lib/sync/resync-job.ts";
 import { toSyncedFinding } from "../../lib/sync/to-synced-finding.ts";
-import type { FlowSettings } from "../../lib/types.ts";
 import { aDojoFinding, aReceipt, aScan, aTest } from "../helpers/factories.ts";
 import { fakeClock } from "../helpers/fake-clock.ts";
 import { fakeDojo } from "../helpers/fake-dojo.ts";
@@ -15,6 +14,7 @@ import { memoryFeed } from "../helpers/memory-feed.ts";
 import { memoryQueue } from "../helpers/memory-queue.ts";
 import { memoryStorage } from "../helpers/memory-storage.ts";
 import { recorder } from "../helpers/recorder.ts";
+import { aQuickFlow } from "../helpers/settings.ts";
 
 const BUCKET = "bucket";
 const STATE = { bucket: BUCKET, key: ".dojo-relay/follow/x.json" };
@@ -22,13 +22,7 @@ const SCANS = 3;
 const FINDINGS = 3;
 export const ALL_FINDINGS = SCANS * FINDINGS;
 
-const SETTINGS: FlowSettings = {
-  ...{ lowPrivileged: false, userId: undefined, username: undefined, syncBack: true, syncMode: "replace" },
-  scanTypeMap: {},
-  limits: { maxFindingsBytes: 1, maxRawResultBytes: 1 },
-  ledger: { settleMs: 1, stalledMs: 1, refusalMs: 1, pollMs: 1 },
-  deduplication: { timeoutMs: 1, quietMs: 1, pollMs: 1 },
-};
+const SETTINGS = aQuickFlow();
 
 class Died extends Error {}
 

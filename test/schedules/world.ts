@@ -7,6 +7,7 @@ import { type ObjectRef, sibling, uri } from "../../lib/model/object-keys.ts";
 import { parseSidecar } from "../../lib/model/scan.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { JobOutcome } from "../../lib/progress.ts";
+import { aFlow, recordSettings } from "../helpers/settings.ts";
 import { type Actor, newActor, type Service } from "./actor.ts";
 import { type MemoryDojo, memoryDojo } from "./memory-dojo.ts";
 import { type MemoryS3, memoryS3, type StoredObject } from "./memory-s3.ts";
@@ -295,26 +296,13 @@ const nameOf = (on: string | undefined, call: number) => `${on ?? ""} #${call}`;
 export const MAX_FAILURES = 5;
 
 function settingsOf({ syncBack, merge, lowPrivileged }: Schedule): RecordSettings {
-  return {
+  return recordSettings({
     maxFailures: MAX_FAILURES,
     // Real time: no sign of life is sent in a schedule. `expire` is what comes of that.
     heartbeatSeconds: VISIBILITY_SECONDS,
     secondLookMs: 20_000,
-    ingest: {
-      sidecarName: "scan.json",
-      maxSidecarBytes: 1_000_000,
-      findingsName: "findings.json",
-      hookLabels: undefined,
-      sidecarGraceMs: 30_000,
-    },
-    flow: {
-      ...{ lowPrivileged, userId: undefined, username: undefined, syncBack, scanTypeMap: {} },
-      syncMode: merge ? "merge" : "replace",
-      limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
-      ledger: { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 },
-      deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
-    },
-  };
+    flow: aFlow({ lowPrivileged, syncBack, syncMode: merge ? "merge" : "replace" }),
+  });
 }
 
 function brief(fields: object, error: unknown): string {

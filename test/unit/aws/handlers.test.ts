@@ -4,7 +4,6 @@ import { describe, expect, it } from "vitest";
 import { importerHandler } from "../../../lib/aws/importer-handler.ts";
 import { ingestHandler } from "../../../lib/aws/ingest-handler.ts";
 import { RelayError } from "../../../lib/errors.ts";
-import type { RecordSettings } from "../../../lib/importer/settings.ts";
 import { encodeJob, jobKey } from "../../../lib/model/job.ts";
 import { sibling } from "../../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../../lib/model/receipt.ts";
@@ -16,31 +15,10 @@ import { fakeDojo } from "../../helpers/fake-dojo.ts";
 import { memoryQueue } from "../../helpers/memory-queue.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
+import { recordSettings } from "../../helpers/settings.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 
-const SETTINGS: RecordSettings = {
-  maxFailures: 5,
-  heartbeatSeconds: 120,
-  secondLookMs: 0,
-  ingest: {
-    sidecarName: "scan.json",
-    findingsName: "findings.json",
-    maxSidecarBytes: 1_048_576,
-    hookLabels: undefined,
-    sidecarGraceMs: 30_000,
-  },
-  flow: {
-    lowPrivileged: false,
-    userId: undefined,
-    username: undefined,
-    syncBack: true,
-    syncMode: "replace",
-    scanTypeMap: {},
-    limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
-    ledger: { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 },
-    deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
-  },
-};
+const SETTINGS = recordSettings();
 const CONTEXT = { getRemainingTimeInMillis: () => 900_000, awsRequestId: "request" };
 
 function world(dojo: Partial<DefectDojo> = {}) {

@@ -25,19 +25,10 @@ import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
 import { fakeDojo } from "../../helpers/fake-dojo.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
+import { aFlow } from "../../helpers/settings.ts";
 import { relayErrorBy, thrownBy } from "../../helpers/thrown.ts";
 
-const SETTINGS: FlowSettings = {
-  lowPrivileged: false,
-  userId: undefined,
-  username: undefined,
-  syncBack: true,
-  syncMode: "replace",
-  scanTypeMap: {},
-  limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
-  ledger: { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 },
-  deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
-};
+const SETTINGS = aFlow();
 
 /** One upload in a bucket, and a DefectDojo that keeps of a generic report what it is sent. */
 function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {}, keeps = (count: number) => count) {

@@ -25,34 +25,13 @@ import { fakeDojo } from "../../helpers/fake-dojo.ts";
 import { memoryQueue } from "../../helpers/memory-queue.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
+import { recordSettings } from "../../helpers/settings.ts";
 
 const JOB = aJob({ scan: aGenericScan() });
 const KEY = jobKey(JOB);
 const PENDING = checkpointOf(FINDINGS);
 const URI = "s3://securecodebox/scan-abc/findings.json";
-const SETTINGS: RecordSettings = {
-  maxFailures: 5,
-  heartbeatSeconds: 120,
-  secondLookMs: 0,
-  ingest: {
-    sidecarName: "scan.json",
-    findingsName: "findings.json",
-    maxSidecarBytes: 1_048_576,
-    hookLabels: undefined,
-    sidecarGraceMs: 30_000,
-  },
-  flow: {
-    lowPrivileged: false,
-    userId: undefined,
-    username: undefined,
-    syncBack: true,
-    syncMode: "replace",
-    scanTypeMap: {},
-    limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
-    ledger: { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 },
-    deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
-  },
-};
+const SETTINGS = recordSettings();
 
 /** A bucket with an upload of no findings, queues, and a DefectDojo that imports it. */
 function world(methods: Partial<DefectDojo> = {}) {

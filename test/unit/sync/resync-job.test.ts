@@ -5,20 +5,14 @@ import { ownMetadata, type Receipt } from "../../../lib/model/receipt.ts";
 import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
 import { resyncJob } from "../../../lib/sync/resync-job.ts";
 import { toSyncedFinding } from "../../../lib/sync/to-synced-finding.ts";
-import type { FlowSettings } from "../../../lib/types.ts";
 import { aDojoFinding, aJob, aReceipt, aScan, aTest, FINDINGS } from "../../helpers/factories.ts";
 import { fakeClock } from "../../helpers/fake-clock.ts";
 import { fakeDojo } from "../../helpers/fake-dojo.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
+import { aQuickFlow } from "../../helpers/settings.ts";
 
-const SETTINGS: FlowSettings = {
-  ...{ lowPrivileged: false, userId: undefined, username: undefined, syncBack: true, syncMode: "replace" },
-  scanTypeMap: {},
-  limits: { maxFindingsBytes: 10, maxRawResultBytes: 10 },
-  ledger: { settleMs: 1, stalledMs: 1, refusalMs: 120_000, pollMs: 1 },
-  deduplication: { timeoutMs: 1, quietMs: 1, pollMs: 1 },
-};
+const SETTINGS = aQuickFlow();
 const RECEIPT = receiptOf(FINDINGS);
 const JOB = aJob({ scan: aScan({ createdAt: undefined }) });
 
