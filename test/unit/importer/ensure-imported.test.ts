@@ -9,12 +9,13 @@ import { jobKey } from "../../../lib/model/job.ts";
 import { checkpointOf, sibling } from "../../../lib/model/object-keys.ts";
 import { GENERIC } from "../../../lib/model/scan-types.ts";
 import type { ImportAnswer, Test } from "../../../lib/ports/defectdojo.ts";
-import type { FlowSettings, ImportTiming } from "../../../lib/types.ts";
+import type { ImportTiming } from "../../../lib/types.ts";
 import { aFinding, aJob, aTest, FINDINGS } from "../../helpers/factories.ts";
 import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
 import { fakeDojo } from "../../helpers/fake-dojo.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
+import { aFlow } from "../../helpers/settings.ts";
 import { relayErrorBy, thrownBy } from "../../helpers/thrown.ts";
 
 const REPORT = [aFinding(), aFinding(), aFinding()];
@@ -23,17 +24,7 @@ const SCAN_JOB = aJob({ etag: ETAG });
 const JOB = jobKey(SCAN_JOB);
 const NATIVE = "Nmap Scan";
 const TIMING: ImportTiming = { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 };
-const SETTINGS: FlowSettings = {
-  lowPrivileged: false,
-  userId: undefined,
-  username: undefined,
-  syncBack: true,
-  syncMode: "replace",
-  scanTypeMap: {},
-  limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
-  ledger: TIMING,
-  deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },
-};
+const SETTINGS = aFlow({ ledger: TIMING });
 const POST = "POST /api/v2/import-scan/";
 
 const failure = (reason: RelayError["reason"], message: string, options: RelayErrorOptions = {}) =>
