@@ -6,7 +6,7 @@ import { MOST_WAITS } from "../../lib/importer/believable.ts";
 import { ownMetadata } from "../../lib/model/receipt.ts";
 import { anyJson, anyText, mutated } from "../helpers/arbitraries.ts";
 import { aJob, aReceipt, aTest, FINDINGS } from "../helpers/factories.ts";
-import { importWorld, JOB, KEY, PENDING, RECEIPT, SETTLE_MS, STALLED_MS } from "./import-world.ts";
+import { hostileBucket, JOB, KEY, PENDING, RECEIPT, SETTLE_MS, STALLED_MS } from "./hostile-bucket.ts";
 
 const FAR = "9999-12-31T23:59:59.999Z";
 const forged = (fields: object) => JSON.stringify({ version: 1, jobKey: KEY, refusals: 0, ...fields });
@@ -19,7 +19,7 @@ describe("hardened 1: a forged checkpoint", () => {
     ["a time of another calendar", { postedAt: "+275760-09-13T00:00:00.000Z", lostAt: "+275760-09-13T00:00:00.000Z" }],
     ["lostAt a little ahead, by a clock that was corrected", { postedAt: FAR, lostAt: "2026-11-24T13:00:00.000Z" }],
   ])("with %s makes its job wait no longer than the setting, once", async (_, fields) => {
-    const w = importWorld();
+    const w = hostileBucket();
     w.storage.put(PENDING, forged(fields));
     const { outcome, deliveries, busyMs, imports } = await w.play();
     expect(outcome).toMatchObject({ settled: true, outcome: { outcome: "synced" } });
@@ -29,7 +29,7 @@ describe("hardened 1: a forged checkpoint", () => {
   });
 
   it("whose waits are countless hides no failure", async () => {
-    const w = importWorld({
+    const w = hostileBucket({
       testsByBuildId: async () => {
         throw new RelayError("dojo-unavailable", "down", { object: "GET /api/v2/tests/" });
       },
@@ -43,7 +43,7 @@ describe("hardened 1: a forged checkpoint", () => {
   });
 
   it("that is written anew before each delivery wins a limited number of waits, which count as failures then", async () => {
-    const w = importWorld({
+    const w = hostileBucket({
       testsByBuildId: async () => [aTest({ id: 3, buildId: KEY, percentComplete: 50 })],
       deleteTest: async () => false,
     });
@@ -64,7 +64,7 @@ describe("hardened 1: a forged checkpoint", () => {
   });
 
   it("progress in the future does not keep a dead import alive", async () => {
-    const w = importWorld();
+    const w = hostileBucket();
     w.tests.push(aTest({ id: 3, buildId: KEY, percentComplete: 50 }));
     w.storage.put(PENDING, forged({ progress: { testId: 3, findings: 0, since: FAR } }));
     const { outcome, busyMs } = await w.play();
@@ -76,7 +76,7 @@ describe("hardened 1: a forged checkpoint", () => {
 describe("hardened 1: what else an uploader can write", () => {
   it("a receipt that names another's test brings nothing of it into the folder: the build id of the test decides", async () => {
     const asked: number[] = [];
-    const w = importWorld({
+    const w = hostileBucket({
       findingPages: async function* (testId) {
         asked.push(testId);
         yield { total: 0, findings: [], originals: new Map() };
@@ -140,7 +140,7 @@ describe("hardened 1: what else an uploader can write", () => {
     const percent = fc.option(fc.constantFrom(0, 50, 100), { nil: undefined });
     await fc.assert(
       fc.asyncProperty(text, receipt, metadata, percent, async (noted, told, own, inDojo) => {
-        const w = importWorld();
+        const w = hostileBucket();
         w.storage.put(PENDING, noted);
         if (told !== undefined) w.storage.put(RECEIPT, told);
         if (own !== undefined) w.storage.put(FINDINGS, "[]", own);

@@ -24,7 +24,7 @@ export const aQuickFlow = (changes: Partial<FlowSettings> = {}): FlowSettings =>
     ...changes,
   });
 
-export const INGEST: IngestSettings = {
+const INGEST: IngestSettings = {
   sidecarName: "scan.json",
   findingsName: "findings.json",
   maxSidecarBytes: 1_048_576,

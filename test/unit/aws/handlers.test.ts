@@ -10,41 +10,31 @@ import { ownMetadata } from "../../../lib/model/receipt.ts";
 import type { DefectDojo } from "../../../lib/ports/defectdojo.ts";
 import { s3Event, s3Record, snsEvent, sqsEvent } from "../../helpers/events.ts";
 import { aGenericScan, aJob, aReceipt, aSidecar, ETAG, FINDINGS } from "../../helpers/factories.ts";
-import { fakeClock } from "../../helpers/fake-clock.ts";
-import { fakeDojo } from "../../helpers/fake-dojo.ts";
-import { memoryQueue } from "../../helpers/memory-queue.ts";
-import { memoryStorage } from "../../helpers/memory-storage.ts";
-import { recorder } from "../../helpers/recorder.ts";
+import { importWorld } from "../../helpers/import-world.ts";
 import { recordSettings } from "../../helpers/settings.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 
 const SETTINGS = recordSettings();
 const CONTEXT = { getRemainingTimeInMillis: () => 900_000, awsRequestId: "request" };
 
-function world(dojo: Partial<DefectDojo> = {}) {
-  const storage = memoryStorage();
-  const [queue, dlq] = [memoryQueue(), memoryQueue()];
-  const { log, metrics, messages } = recorder();
-  const ports = { storage, queue, dlq, log, metrics, clock: fakeClock("2026-11-24T17:01:44Z"), dojo: fakeDojo(dojo) };
-  const importer = importerHandler(ports, SETTINGS);
+function world(methods: Partial<DefectDojo> = {}) {
+  const w = importWorld({ methods, now: "2026-11-24T17:01:44Z" });
+  const importer = importerHandler(w, SETTINGS);
   return {
-    storage,
-    queue,
-    dlq,
-    messages,
+    ...w,
     importer: (event: SQSEvent) => importer(event, CONTEXT),
-    ingest: ingestHandler(ports, SETTINGS.ingest),
+    ingest: ingestHandler(w, SETTINGS.ingest),
     /** A scan's folder of which a job can be made. */
     upload: (folder: string) => {
       const ref = { ...FINDINGS, key: `${folder}/findings.json` };
-      storage.put(sibling(ref, "scan.json"), JSON.stringify(aSidecar()));
-      storage.put(ref, "[]");
+      w.storage.put(sibling(ref, "scan.json"), JSON.stringify(aSidecar()));
+      w.storage.put(ref, "[]");
     },
     /** A scan that is finished: its job is done at once. */
     finished: (folder: string) => {
       const job = jobOf(folder);
-      storage.put(job, "[1]", ownMetadata(job));
-      storage.put(sibling(job, "defectdojo.json"), JSON.stringify(aReceipt(job)));
+      w.storage.put(job, "[1]", ownMetadata(job));
+      w.storage.put(sibling(job, "defectdojo.json"), JSON.stringify(aReceipt(job)));
     },
   };
 }

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { Deferral } from "../../../lib/deferral.ts";
 import { RelayError } from "../../../lib/errors.ts";
@@ -9,7 +8,7 @@ import { checkpointOf, originalOf, receiptOf, sibling } from "../../../lib/model
 import { ownMetadata } from "../../../lib/model/receipt.ts";
 import type { Scan } from "../../../lib/model/scan.ts";
 import { GENERIC } from "../../../lib/model/scan-types.ts";
-import type { DefectDojo, DojoFinding, ImportRequest, Test, TestChange } from "../../../lib/ports/defectdojo.ts";
+import type { DefectDojo, ImportRequest, Test } from "../../../lib/ports/defectdojo.ts";
 import type { FlowSettings } from "../../../lib/types.ts";
 import {
   aDojoFinding,
@@ -21,10 +20,8 @@ import {
   aTest,
   FINDINGS,
 } from "../../helpers/factories.ts";
-import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
-import { fakeDojo } from "../../helpers/fake-dojo.ts";
-import { memoryStorage } from "../../helpers/memory-storage.ts";
-import { recorder } from "../../helpers/recorder.ts";
+import { deliveryOf } from "../../helpers/fake-clock.ts";
+import { importWorld } from "../../helpers/import-world.ts";
 import { aFlow } from "../../helpers/settings.ts";
 import { relayErrorBy, thrownBy } from "../../helpers/thrown.ts";
 
@@ -32,68 +29,20 @@ const SETTINGS = aFlow();
 
 /** One upload in a bucket, and a DefectDojo that keeps of a generic report what it is sent. */
 function world(scan: Scan, uploaded: unknown, methods: Partial<DefectDojo> = {}, keeps = (count: number) => count) {
-  const storage = memoryStorage();
-  const { log, metrics, counts, messages } = recorder();
-  const clock = fakeClock();
-  const etag = storage.put(FINDINGS, typeof uploaded === "string" ? uploaded : JSON.stringify(uploaded));
+  const w = importWorld({ methods, keeps });
+  const etag = w.storage.put(FINDINGS, typeof uploaded === "string" ? uploaded : JSON.stringify(uploaded));
   const job: ScanJob = aJob({ etag, scan });
-  const tests: Test[] = [];
-  const sent: { request: ImportRequest; report: string }[] = [];
-  const changes: TestChange[] = [];
-  const changed: number[] = [];
-  let findings: DojoFinding[] = [];
-  const dojo = fakeDojo({
-    user: async () => ({ id: 2, username: "token", superuser: true }),
-    blocksExecution: async () => false,
-    productType: async () => ({ id: 1, name: "type" }),
-    product: async ({ name }) => ({ id: 12, name, productTypeId: 1 }),
-    engagement: async ({ name }) => ({ id: 5, name, productId: 12 }),
-    environment: async (name) => name,
-    hasTestType: async () => true,
-    testsByBuildId: async (buildId) => tests.filter((test) => test.buildId === buildId),
-    importScan: async (request) => {
-      const report = await readFile(request.file.path, "utf8");
-      sent.push({ request, report });
-      const generic =
-        request.scanType === GENERIC ? (JSON.parse(report).findings as { unique_id_from_tool: string }[]) : [];
-      findings = generic
-        .slice(0, keeps(generic.length))
-        .map((one, i) => aDojoFinding({ id: i + 1, uniqueIdFromTool: one.unique_id_from_tool }));
-      tests.push(aTest({ id: 7, scanType: request.scanType, buildId: request.buildId }));
-      return { testId: 7, total: findings.length, deduplicated: true };
-    },
-    findingCount: async (_, duplicatesOnly) => (duplicatesOnly === true ? 0 : findings.length),
-    findingPages: async function* () {
-      yield { total: findings.length, findings, originals: new Map() };
-    },
-    updateTest: async (id, change) => {
-      changes.push(change);
-      changed.push(id);
-      return aTest({ id });
-    },
-    ...methods,
-  });
   return {
-    storage,
+    ...w,
     job,
-    tests,
-    sent,
-    changes,
-    counts,
-    messages,
-    clock,
-    written: () => JSON.parse(storage.text(FINDINGS) ?? "null"),
-    receipt: () => JSON.parse(storage.text(receiptOf(FINDINGS)) ?? "null"),
-    changed,
+    written: () => JSON.parse(w.storage.text(FINDINGS) ?? "null"),
+    receipt: () => JSON.parse(w.storage.text(receiptOf(FINDINGS)) ?? "null"),
     run: (settings: Partial<FlowSettings> = {}, remainingMs = 900_000, current: Scan = scan) =>
       importJob(
         job,
-        {
-          ...{ storage, dojo, clock, log, metrics, pending: checkpointStore(storage, log) },
-          currentScan: async () => current,
-        },
+        { ...w, pending: checkpointStore(w.storage, w.log), currentScan: async () => current },
         { ...SETTINGS, ...settings },
-        deliveryOf(clock, remainingMs),
+        deliveryOf(w.clock, remainingMs),
       ),
   };
 }
@@ -405,7 +354,7 @@ describe("the test in DefectDojo", () => {
   it("gets its title and description once the import is done", async () => {
     const w = world(aGenericScan({ annotations: { "test-title": "Names" } }), three);
     await w.run();
-    expect(w.changes).toEqual([
+    expect(w.changes.map(({ change }) => change)).toEqual([
       expect.objectContaining({ title: "Names", description: expect.stringContaining("ScanType: subfinder") }),
     ]);
   });
@@ -493,7 +442,7 @@ describe("another run with the same findings", () => {
     expect(await w.run()).toMatchObject({ outcome: "synced", receipt: { test: { id: 7 } } });
     expect(w.sent).toHaveLength(1);
     expect(w.tests[0]).toBe(test);
-    expect(w.changed).toEqual([7]);
+    expect(w.changes.map(({ id }) => id)).toEqual([7]);
   });
 
   it("is imported from the kept upload where the first run's write-back took its place", async () => {

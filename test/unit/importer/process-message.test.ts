@@ -8,7 +8,7 @@ import { encodeJob, type Job, jobKey, keyOf } from "../../../lib/model/job.ts";
 import { checkpointOf, receiptOf, sibling } from "../../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../../lib/model/receipt.ts";
 import { runOf } from "../../../lib/model/run.ts";
-import type { DefectDojo, Test } from "../../../lib/ports/defectdojo.ts";
+import type { DefectDojo } from "../../../lib/ports/defectdojo.ts";
 import { backoffSeconds } from "../../../lib/util/backoff.ts";
 import {
   aGenericScan,
@@ -20,11 +20,8 @@ import {
   ETAG,
   FINDINGS,
 } from "../../helpers/factories.ts";
-import { deliveryOf, fakeClock } from "../../helpers/fake-clock.ts";
-import { fakeDojo } from "../../helpers/fake-dojo.ts";
-import { memoryQueue } from "../../helpers/memory-queue.ts";
-import { memoryStorage } from "../../helpers/memory-storage.ts";
-import { recorder } from "../../helpers/recorder.ts";
+import { deliveryOf } from "../../helpers/fake-clock.ts";
+import { importWorld } from "../../helpers/import-world.ts";
 import { recordSettings } from "../../helpers/settings.ts";
 
 const JOB = aJob({ scan: aGenericScan() });
@@ -33,47 +30,16 @@ const PENDING = checkpointOf(FINDINGS);
 const URI = "s3://securecodebox/scan-abc/findings.json";
 const SETTINGS = recordSettings();
 
-/** A bucket with an upload of no findings, queues, and a DefectDojo that imports it. */
+/** An upload of no findings, and a DefectDojo that imports it at once. */
 function world(methods: Partial<DefectDojo> = {}) {
-  const storage = memoryStorage();
-  const [queue, dlq] = [memoryQueue(), memoryQueue()];
-  const { log, metrics, counts, messages } = recorder();
-  const clock = fakeClock();
-  const tests: Test[] = [];
-  const imports: string[] = [];
-  const dojo = fakeDojo({
-    user: async () => ({ id: 2, username: "token", superuser: true }),
-    productType: async () => ({ id: 1, name: "type" }),
-    product: async ({ name }) => ({ id: 12, name, productTypeId: 1 }),
-    engagement: async ({ name }) => ({ id: 5, name, productId: 12 }),
-    hasTestType: async () => true,
-    testsByBuildId: async (buildId) => tests.filter((test) => test.buildId === buildId),
-    importScan: async ({ scanType, buildId }) => {
-      imports.push(buildId);
-      const test = aTest({ id: 7 + tests.length, scanType, buildId });
-      tests.push(test);
-      return { testId: test.id, total: 0, deduplicated: true };
-    },
-    findingCount: async () => 0,
-    findingPages: async function* () {
-      yield { total: 0, findings: [], originals: new Map() };
-    },
-    updateTest: async (id) => aTest({ id }),
-    ...methods,
-  });
-  storage.put(FINDINGS, "[]");
+  const w = importWorld({ methods });
+  w.storage.put(FINDINGS, "[]");
   return {
-    storage,
-    queue,
-    dlq,
-    counts,
-    messages,
-    clock,
-    tests,
-    imports,
-    note: () => JSON.parse(storage.text(PENDING) ?? "null") as Checkpoint | null,
+    ...w,
+    imports: () => w.sent.map(({ request }) => request.buildId),
+    note: () => JSON.parse(w.storage.text(PENDING) ?? "null") as Checkpoint | null,
     putNote: (note: Partial<Checkpoint>) =>
-      storage.put(PENDING, JSON.stringify({ version: 1, jobKey: KEY, refusals: 0, ...note })),
+      w.storage.put(PENDING, JSON.stringify({ version: 1, jobKey: KEY, refusals: 0, ...note })),
     deliver: (
       changes: Partial<JobMessage> = {},
       { settings = {}, remainingMs = 900_000 }: { settings?: Partial<RecordSettings>; remainingMs?: number } = {},
@@ -87,9 +53,9 @@ function world(methods: Partial<DefectDojo> = {}) {
           receiveCount: 1,
           ...changes,
         },
-        { storage, queue, dlq, clock, log, metrics, dojo },
+        w,
         { ...SETTINGS, ...settings },
-        deliveryOf(clock, remainingMs),
+        deliveryOf(w.clock, remainingMs),
       ),
   };
 }
@@ -105,7 +71,7 @@ describe("a job that ends well", () => {
   it("is settled, with a receipt and no note left behind", async () => {
     const w = world();
     expect(await w.deliver()).toMatchObject({ settled: true, outcome: { outcome: "synced" } });
-    expect(w.imports).toEqual([KEY]);
+    expect(w.imports()).toEqual([KEY]);
     expect(JSON.parse(w.storage.text(receiptOf(FINDINGS)) ?? "")).toMatchObject({ jobKey: KEY, outcome: "synced" });
     expect(w.note()).toBeNull();
     expect(w.dlq.sent).toEqual([]);
@@ -117,7 +83,7 @@ describe("a job that ends well", () => {
     const w = world();
     await w.deliver();
     expect(await w.deliver({ receiveCount: 2 })).toMatchObject({ settled: true, outcome: { outcome: "done-before" } });
-    expect(w.imports).toHaveLength(1);
+    expect(w.imports()).toHaveLength(1);
   });
 
   it("is superseded by a newer upload, and leaves its note behind no longer", async () => {
@@ -427,7 +393,7 @@ describe("a job that was dead-lettered without its Scan", () => {
       JSON.stringify(aSidecar({ spec: { scanType: "subfinder" }, status: { rawResultType: null } })),
     );
     expect(await w.deliver({ body })).toMatchObject({ settled: true, outcome: { outcome: "synced" } });
-    expect(w.imports).toEqual([KEY]);
+    expect(w.imports()).toEqual([KEY]);
   });
 
   it("comes again while the sidecar is missing, and is dead-lettered as what it was in the end", async () => {
@@ -447,7 +413,7 @@ describe("a job that was dead-lettered without its Scan", () => {
     const w = world();
     w.storage.put(FINDINGS, "[ ]");
     expect(await w.deliver({ body })).toMatchObject({ settled: true, outcome: { outcome: "superseded" } });
-    expect(w.imports).toEqual([]);
+    expect(w.imports()).toEqual([]);
   });
 
   it("ends where the scan is not to be imported", async () => {
@@ -465,7 +431,7 @@ describe("a job that was dead-lettered without its Scan", () => {
     w.tests.push(aTest({ buildId: KEY, scanType: "Generic Findings Import" }));
     w.storage.put(FINDINGS, "[]\n", ownMetadata(JOB));
     expect(await w.deliver({ body })).toMatchObject({ outcome: { outcome: "synced", receipt: { jobKey: KEY } } });
-    expect(w.imports).toEqual([]);
+    expect(w.imports()).toEqual([]);
   });
 });
 
@@ -476,7 +442,7 @@ describe("a resync", () => {
     const w = world();
     await w.deliver();
     expect(await w.deliver({ body: resync, messageId: "m-2" })).toMatchObject({ outcome: { outcome: "synced" } });
-    expect(w.imports).toHaveLength(1);
+    expect(w.imports()).toHaveLength(1);
   });
 
   it("without a receipt is dead-lettered", async () => {
