@@ -17,6 +17,7 @@ import { orchestrationField } from "./orchestration.ts";
 import { checkParameters } from "./parameters.ts";
 import { remembered } from "./remembered.ts";
 import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
+import { hasTestType, testTypeNamed } from "./test-types.ts";
 
 const LARGEST_PAGE = 250;
 
@@ -40,11 +41,8 @@ export function dojoCatalog(api: DojoApi) {
       remember(JSON.stringify(["product type", wanted]), () => findProductType(api, wanted, mayCreate)),
     product: (wanted: ProductWanted) =>
       remember(JSON.stringify(["product", wanted.name]), () => findProduct(api, wanted, untouched)),
-    hasTestType: (name: string) =>
-      remember(JSON.stringify(["test type", name]), async () => {
-        for await (const found of api.list("test_types/", { name }, named)) if (found.name === name) return true;
-        return false;
-      }),
+    hasTestType: (name: string) => hasTestType(api, known, name),
+    testType: (name: string) => testTypeNamed(api, known, name),
     checkParameters: (options: LimitedOptions) => checkParameters(api, known, options),
     environment: (name: string) => environmentNamed(api, known, name),
     engagement: (wanted: EngagementWanted) =>

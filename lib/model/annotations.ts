@@ -1,4 +1,5 @@
 import { RelayError } from "../errors.ts";
+import { nearest } from "../util/nearest.ts";
 import { ANNOTATION_PREFIX, dropUndefined, type Scan } from "./scan.ts";
 
 /** DefectDojo's severities, worst first. */
@@ -17,6 +18,8 @@ export interface ImportOptions {
   readonly engagementTags: readonly string[];
   readonly testTitle: string;
   readonly testTags: readonly string[];
+  /** DefectDojo's scan type for the report, in any case; that of the scan's type where it is missing. */
+  readonly importAs?: string;
   readonly minimumSeverity: DojoSeverity;
   readonly closeOldFindings: boolean;
   readonly service?: string;
@@ -133,6 +136,7 @@ export const ANNOTATIONS: Readonly<Record<string, Parse>> = {
   "branch-tag": text("branchTag", 150),
   "commit-hash": text("commitHash", 150),
   "test-tags": tags("testTags"),
+  "import-as": text("importAs", 200),
   "group-by": oneOf("groupBy", GROUP_BY),
   active: flag("active"),
   verified: flag("verified"),
@@ -242,24 +246,6 @@ function unknownAnnotation(name: string): string {
   if (name === "build-id") {
     return `annotation ${ANNOTATION_PREFIX}build-id is ignored: the build id is the job's key, by which retries find their test`;
   }
-  const [nearest] = Object.keys(ANNOTATIONS)
-    .filter((known) => Math.abs(known.length - name.length) <= 3)
-    .map((known) => [known, editDistance(name, known)] as const)
-    .filter(([, distance]) => distance <= 3)
-    .sort(([, a], [, b]) => a - b);
-  return `annotation ${ANNOTATION_PREFIX}${name} is not known${nearest ? `; did you mean ${nearest[0]}?` : ""}`;
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitute = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitute, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  const meant = nearest(name, Object.keys(ANNOTATIONS), 3);
+  return `annotation ${ANNOTATION_PREFIX}${name} is not known${meant ? `; did you mean ${meant}?` : ""}`;
 }

@@ -7,7 +7,7 @@ export const GENERIC = "Generic Findings Import";
 /**
  * One row a scan type of secureCodeBox that DefectDojo reads natively. A scan type may carry a suffix
  * (`nmap-internal`, as renamed scan types do); the longest row that fits wins.
- * Names are DefectDojo's own (`get_scan_types` of its parsers).
+ * Names are DefectDojo's own (`get_scan_types` of its parsers). `trivy-sbom` has none: DefectDojo makes nothing of a bill of materials without vulnerabilities.
  */
 const BY_SCAN_TYPE: Readonly<Record<string, string>> = {
   nmap: "Nmap Scan",
@@ -23,7 +23,6 @@ const BY_SCAN_TYPE: Readonly<Record<string, string>> = {
   "trivy-filesystem": "Trivy Scan",
   "trivy-repo": "Trivy Scan",
   "trivy-k8s": "Trivy Scan",
-  "trivy-sbom": "CycloneDX Scan",
   gitleaks: "Gitleaks Scan",
   semgrep: "Semgrep JSON Report",
   nuclei: "Nuclei Scan",
@@ -46,7 +45,6 @@ const BY_RAW_RESULT_TYPE: Readonly<Record<string, string>> = {
   "sslyze-xml": "Sslyze Scan",
   "trivy-json": "Trivy Scan",
   "trivy-k8s-json": "Trivy Scan",
-  "sbom-cyclonedx": "CycloneDX Scan",
   "gitleaks-json": "Gitleaks Scan",
   "semgrep-json": "Semgrep JSON Report",
   "nuclei-json": "Nuclei Scan",

@@ -28,6 +28,11 @@ export interface DefectDojo {
   checkParameters(options: LimitedOptions): Promise<void>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
+  /**
+   * DefectDojo's own spelling of a scan type, found in any case.
+   * @throws RelayError `sidecar-invalid`, with the annotation and the nearest one
+   */
+  testType(name: string): Promise<string>;
   /** All tests of a build id, oldest first. */
   testsByBuildId(buildId: string): Promise<Test[]>;
   /** One import. @throws RelayError `import-unknown` where it may or may not have happened */

@@ -39,7 +39,9 @@ export function emptyReportsContract(server: () => Promise<Server>): void {
     world.client.upload({ scan_type, engagement: world.engagement, ...more }, report);
 
   it("has a row for every parser that reports are sent to", () => {
-    expect(BLANK.map(([scanType]) => scanType).sort()).toEqual(wantedTestTypes().filter((type) => type !== GENERIC));
+    expect(BLANK.map(([scanType]) => scanType)).toEqual(
+      expect.arrayContaining(wantedTestTypes().filter((type) => type !== GENERIC)),
+    );
   });
 
   it.each(BLANK)("of %s: blank ones", async (scanType, takes, refuses) => {

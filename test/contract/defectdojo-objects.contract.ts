@@ -154,6 +154,15 @@ const ROWS: Row[] = [
     answer: () => page(0, []),
   },
   {
+    it: "lists the test types, more than a page of them",
+    ask: () => ["GET", "/test_types/?limit=2&offset=2"],
+    status: 200,
+    answer: () => ({
+      count: expect.any(Number),
+      results: [{ name: expect.any(String) }, { name: expect.any(String) }],
+    }),
+  },
+  {
     it: "shows the system settings",
     ask: () => ["GET", "/system_settings/"],
     status: 200,

@@ -32,6 +32,7 @@ it("3,000 random hostile answers of DefectDojo end in one of our errors, within 
     (dojo) => dojo.product({ name: "x", description: "x", tags: [], productTypeId: 1 }),
     (dojo) => dojo.hasTestType("x"),
     (dojo) => dojo.environment("x"),
+    (dojo) => dojo.testType("x"),
     (dojo) => dojo.userNamed("x"),
     (dojo) => dojo.countFindings(1),
     (dojo) => collect(dojo.findingPages(1, undefined)),

@@ -48,7 +48,8 @@ const READS: Record<string, (dojo: DefectDojo, url: string) => Promise<unknown>>
     }),
   "product types": (dojo) => dojo.productType("none", false),
   users: (dojo) => dojo.userNamed("none"),
-  "test types": (dojo) => dojo.hasTestType("none"),
+  "a test type": (dojo) => dojo.hasTestType("none"),
+  "test types": (dojo) => dojo.testType("none"),
   "findings of a test": (dojo) => drain(dojo.findingPages(1, undefined)),
   "findings in the feed": (_, url) => drain(verdictFeed(dojoApi(transportTo(url))).statusChanges()),
 };

@@ -16,6 +16,7 @@ export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {
     checkParameters: async () => undefined,
     environment: refuse("environment"),
     hasTestType: refuse("hasTestType"),
+    testType: refuse("testType"),
     testsByBuildId: refuse("testsByBuildId"),
     importScan: refuse("importScan"),
     findingCount: refuse("findingCount"),

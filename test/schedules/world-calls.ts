@@ -125,6 +125,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
     checkParameters: port.checkParameters,
     environment: wrapped("environment", port.environment),
     hasTestType: wrapped("hasTestType", port.hasTestType),
+    testType: wrapped("testType", port.testType),
     testsByBuildId: wrapped("testsByBuildId", port.testsByBuildId),
     importScan: (request) =>
       call("dojo", "importScan", async (fault) => {

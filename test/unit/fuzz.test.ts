@@ -271,6 +271,7 @@ describe("what DefectDojo answers", () => {
     checkParameters: (dojo) => dojo.checkParameters({ groupBy: "vuln_id_from_tool" }),
     environment: (dojo) => dojo.environment("a"),
     hasTestType: (dojo) => dojo.hasTestType("a"),
+    testType: (dojo) => dojo.testType("a"),
     testsByBuildId: (dojo) => dojo.testsByBuildId("a"),
     importScan: (dojo) =>
       dojo.importScan({

@@ -82,6 +82,7 @@ const PURE = [
   "util/digest.ts",
   "util/first-bad.ts",
   "util/issues.ts",
+  "util/nearest.ts",
   "util/text.ts",
   "report/proto-field.ts",
   "util/secrets.ts",

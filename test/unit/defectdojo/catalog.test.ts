@@ -231,6 +231,44 @@ describe("test types", () => {
     await catalog.hasTestType("zap scan");
     expect(transport.calls).toHaveLength(2);
   });
+
+  const test_types = () =>
+    ["Generic Findings Import", "Nikto Scan", "SARIF", "Trivy Scan"].map((name, id) => ({ id, name }));
+
+  it.each(["Trivy Scan", "trivy scan", " TRIVY SCAN"])(
+    "are found in any case: %j, all of them asked for once",
+    async (name) => {
+      const { catalog, transport } = dojo({ test_types: test_types() });
+      expect(await catalog.testType(name)).toBe("Trivy Scan");
+      await catalog.testType("sarif");
+      expect(transport.lines()).toEqual(["GET test_types/?limit=250"]);
+    },
+  );
+
+  it("of which one differs from another in case only are told apart", async () => {
+    const { catalog } = dojo({ test_types: [{ id: 8, name: "TRIVY Scan" }, ...test_types()] });
+    expect(await catalog.testType("Trivy Scan")).toBe("Trivy Scan");
+  });
+
+  it.each([
+    ["Trivy", "Trivy Scan"],
+    ["Nitko Scan", "Nikto Scan"],
+    ["generic", "Generic Findings Import"],
+  ])("that are not there name annotation, value and the nearest: %j, %j", async (name, meant) => {
+    const { catalog } = dojo({ test_types: test_types() });
+    expect(await relayErrorBy(() => catalog.testType(name))).toMatchObject({
+      reason: "sidecar-invalid",
+      errorClass: "permanent",
+      message: `annotation defectdojo.securecodebox.io/import-as: DefectDojo has no scan type "${name}"; did you mean "${meant}"?`,
+    });
+  });
+
+  it("that were added meanwhile are found", async () => {
+    const { catalog, tables } = dojo({ test_types: test_types() });
+    await catalog.testType("SARIF");
+    tables.test_types?.push({ id: 9, name: "Our Scan" });
+    expect(await catalog.testType("our scan")).toBe("Our Scan");
+  });
 });
 
 describe("engagements", () => {

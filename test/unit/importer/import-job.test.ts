@@ -193,6 +193,29 @@ describe("a native import", () => {
     expect(w.messages("warn")).toHaveLength(1);
   });
 
+  it.each([
+    [GENERIC, "generic findings import"],
+    ["SARIF", "sarif"],
+  ])("goes as %s where the Scan says so, in any case", async (testType, annotated) => {
+    const w = world(aScan({ annotations: { "import-as": annotated } }), three, { testType: async () => testType });
+    raw(w, "<nmap/>");
+    expect(await w.run()).toMatchObject({ receipt: { scanType: testType, importedAs: testType } });
+    expect(w.sent.map(({ request }) => request.scanType)).toEqual([testType]);
+    expect(w.receipt().fellBack).toBeUndefined();
+  });
+
+  it("is refused before anything is made where the Scan asks for a type that is not there, or that needs a raw result", async () => {
+    const refuse = async () => {
+      throw new RelayError("sidecar-invalid", "no such type");
+    };
+    const { rawResultFile: _, ...scan } = aScan({ annotations: { "import-as": "Nikto Scan" } });
+    const w = world(aScan({ annotations: { "import-as": "Nope" } }), three, { testType: refuse, product: refuse });
+    expect((await relayErrorBy(() => w.run())).message).toBe("no such type");
+    const other = world(scan, three, { testType: async (name) => name });
+    expect((await relayErrorBy(() => other.run())).message).toContain("the scan names none (status.rawResultFile)");
+    expect([...w.sent, ...other.sent]).toEqual([]);
+  });
+
   it.each(["", "{}", "[]\n", "null"])("of %j without findings is a clean import of nothing", async (content) => {
     const w = world(aScan(), []);
     raw(w, content);

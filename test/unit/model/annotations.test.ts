@@ -69,6 +69,7 @@ describe("annotations on the Scan", () => {
     ],
     ["product-business-criticality", "Very High", { productBusinessCriticality: "very high" }],
     ["do-not-import", "true", { doNotImport: true }],
+    ["import-as", " Trivy scan ", { importAs: "Trivy scan" }],
   ];
 
   it.each(rows)("%s: %j is taken up", (name, value, expected) => {

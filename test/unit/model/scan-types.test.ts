@@ -23,7 +23,6 @@ const NATIVE: readonly (readonly [string, string])[] = [
   ["trivy-filesystem", "Trivy Scan"],
   ["trivy-repo", "Trivy Scan"],
   ["trivy-k8s", "Trivy Scan"],
-  ["trivy-sbom", "CycloneDX Scan"],
   ["gitleaks", "Gitleaks Scan"],
   ["semgrep", "Semgrep JSON Report"],
   ["nuclei", "Nuclei Scan"],
@@ -44,8 +43,9 @@ describe("scan types that DefectDojo reads natively", () => {
   });
 
   it("are taken by the longest name that fits", () => {
-    expect(dojoScanType(ofType("trivy-sbom-image"))).toBe("CycloneDX Scan");
-    expect(dojoScanType(ofType("trivy-image-autodiscovery-x"))).toBe("Trivy Scan");
+    const overrides = { "trivy-image": "A", "trivy-image-autodiscovery": "B" };
+    expect(dojoScanType(ofType("trivy-image-autodiscovery-x"), overrides)).toBe("B");
+    expect(dojoScanType(ofType("trivy-image-x"), overrides)).toBe("A");
   });
 });
 
@@ -58,7 +58,6 @@ describe("scan types by their raw results", () => {
     ["sslyze-xml", "Sslyze Scan"],
     ["trivy-json", "Trivy Scan"],
     ["trivy-k8s-json", "Trivy Scan"],
-    ["sbom-cyclonedx", "CycloneDX Scan"],
     ["gitleaks-json", "Gitleaks Scan"],
     ["semgrep-json", "Semgrep JSON Report"],
     ["nuclei-json", "Nuclei Scan"],
@@ -90,6 +89,8 @@ describe("Generic Findings Import", () => {
     "subfinder",
     "ncrack",
     "git-repo-scanner",
+    "trivy-sbom",
+    "trivy-sbom-image",
     "nmapping",
     "zap",
     "trivy",
@@ -101,7 +102,7 @@ describe("Generic Findings Import", () => {
     expect(dojoScanType(ofType(scanType))).toBe(GENERIC);
   });
 
-  it.each(["subfinder-json", "constructor", ""])("takes the raw result type %j", (rawResultType) => {
+  it.each(["subfinder-json", "sbom-cyclonedx", "constructor", ""])("takes the raw result type %j", (rawResultType) => {
     expect(dojoScanType(ofType("our-scanner", { rawResultType }))).toBe(GENERIC);
   });
 

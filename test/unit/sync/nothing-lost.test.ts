@@ -94,7 +94,7 @@ const answer = fc
 
 const runs = fc.record({
   mode: fc.constantFrom("merge" as const, "complete" as const),
-  importedAs: fc.constantFrom(...wantedTestTypes(), "A parser that nobody has described"),
+  importedAs: fc.constantFrom(...wantedTestTypes(), "CycloneDX Scan", "A parser that nobody has described"),
   uploaded: fc.array(upload, { maxLength: 6 }),
   dojo: fc.array(answer, { maxLength: 6 }),
   minimum: fc.constantFrom(...DOJO_SEVERITIES),
