@@ -15,9 +15,9 @@ import { pace } from "./terminal/pace.ts";
 export interface BackfillOptions {
   readonly bucket: string;
   readonly prefix: string;
-  /** Findings up to this key are left out: an earlier run has looked at them. */
+  /** Skips findings up to this key: an earlier run has covered them. */
   readonly startAfter?: string | undefined;
-  /** Findings uploaded before are left out. */
+  /** Skips findings uploaded before. */
   readonly since?: Date | undefined;
   readonly dryRun: boolean;
   /** Jobs a second. */
@@ -32,12 +32,12 @@ export type Backfilled = { readonly key: string } & (
   | { readonly outcome: "failed"; readonly error: RelayError }
 );
 
-/** Scans that are looked at side by side: three small requests each. */
+/** Scans checked in parallel, at three small requests each. */
 const CONCURRENCY = 16;
 
 /**
- * Enqueues every scan whose findings, as they are now, have no final receipt. A bad scan is one of the results; what concerns all of them (the
- * listing, the queue) is thrown. Results come in the order of their keys, so that a later run can go on after the last.
+ * Enqueues every scan whose findings, as they are now, have no final receipt. A bad scan is one of the results; what affects all of them (the
+ * listing, the queue) is thrown. Results come in key order, so that a later run can continue after the last.
  */
 export async function* backfillScans(
   ports: IngestPorts,
@@ -65,7 +65,7 @@ export async function* backfillScans(
 
 /**
  * Why these findings have to be imported, and the ETag of their upload; undefined where they are done.
- * Findings that are no write-back although they were synced are an upload of the same bytes, which has to be synced again.
+ * Synced findings that are not a write-back are the same bytes uploaded again: they need another sync.
  */
 export function importNeeded(
   ref: ObjectRef,
@@ -87,7 +87,7 @@ interface ToEnqueue {
   readonly key: string;
   readonly job: ScanJob;
   readonly why: string;
-  /** The same as long as the findings stay as they are: the queue drops what is enqueued twice within five minutes, and no more than that. */
+  /** Stable while the findings are unchanged: the queue drops what is enqueued twice within five minutes, but not later. */
   readonly deduplicationId: string;
 }
 

@@ -20,7 +20,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `dojo-relay backfill PREFIX`: what notifications missed. */
+/** `dojo-relay backfill PREFIX`: enqueues what notifications missed. */
 export function backfillCommand(): Command {
   return new Command("backfill")
     .description("enqueue every scan without a final receipt for its current findings")

@@ -1,4 +1,4 @@
-/** Thrown where a command cannot do what it was asked to; it carries what to do instead. */
+/** Thrown when a command cannot do what it was asked to; it says what to do instead. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly advice: string;

@@ -5,7 +5,7 @@ import { printableLine } from "./terminal/printable.ts";
 
 const nothing = () => undefined;
 
-/** What the flows have to say, for a person at a terminal: warnings and errors only, a plain line each on stderr. */
+/** The log for a person at a terminal: warnings and errors only, a plain line each on stderr. */
 export function commandLog(write: (line: string) => unknown = (line) => process.stderr.write(line)): Log {
   const at =
     (level: string) =>
@@ -21,5 +21,5 @@ export function commandLog(write: (line: string) => unknown = (line) => process.
   return { debug: nothing, info: nothing, warn: at("warning"), error: at("error") };
 }
 
-/** Nobody scrapes a command. */
+/** A command has no metrics: nobody scrapes it. */
 export const NO_METRICS: Metrics = { add: nothing };

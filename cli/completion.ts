@@ -3,7 +3,7 @@ import { Argument, type Command, Command as NewCommand } from "commander";
 const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
 
-/** One row a shell: its script for the words that may follow each command. Files are completed where nothing else fits. */
+/** One row per shell: its script for the words that may follow each command. Files are completed where nothing else fits. */
 const SCRIPTS: Readonly<Record<Shell, (words: ReadonlyMap<string, readonly string[]>) => string>> = {
   bash: (words) => `_dojo_relay() {
   local path="" word words=""
@@ -42,7 +42,7 @@ compdef _dojo_relay dojo-relay`,
       .join("\n"),
 };
 
-/** `dojo-relay completion SHELL`: a script made of the commands as they are. */
+/** `dojo-relay completion SHELL`: a script generated from the commands. */
 export function completionCommand(): Command {
   return new NewCommand("completion")
     .description("print a completion script for a shell")

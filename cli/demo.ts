@@ -23,11 +23,11 @@ async function demo({ once = false, json = false }: { once?: boolean; json?: boo
   } finally {
     await stage.close();
   }
-  // A handler that was cut off may still wait for DefectDojo, and is not waited for.
+  // Does not wait for a handler that was cut off: it may still be waiting for DefectDojo.
   process.exit();
 }
 
-/** The story says itself what goes wrong; lines of the log would stand between its own. */
+/** The story reports failures itself; log lines would interrupt it. */
 function quietWhile(quiet: () => boolean, log: Log): Log {
   const unless = (write: Log["warn"]) => (message: string, fields?: Fields) => {
     if (!quiet()) write(message, fields);

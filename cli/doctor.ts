@@ -34,7 +34,7 @@ Examples:
   $ AWS_ENDPOINT_URL_S3=http://minio:9000 BUCKET=securecodebox DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=… dojo-relay doctor
   $ dojo-relay doctor --product-type "Web shops" --json`;
 
-/** Every check, those of one part beside those of the others. */
+/** Every check; the parts run in parallel. */
 export async function diagnose(env: Env, productType?: string): Promise<Diagnosis[]> {
   const dojo = configuration(() => {
     const config = readDojoConfig(env);

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const main = join(here, "main.ts");
-// A parent that is killed (SIGKILL) can tell its child nothing, but its end of this pipe closes.
+// A parent killed by SIGKILL cannot signal its child, but its end of this pipe closes.
 if (process.env.DOJO_RELAY_PARENT === "1" && process.channel) {
   delete process.env.DOJO_RELAY_PARENT;
   process.on("disconnect", () => process.exit(1));

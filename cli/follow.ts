@@ -9,7 +9,7 @@ import { findQueues, operator, withOwnServers } from "./operator.ts";
 import { parseSince, print } from "./options.ts";
 import { interruptible } from "./terminal/interruption.ts";
 
-/** `dojo-relay follow`: verdicts of DefectDojo into the bucket as they are made. */
+/** `dojo-relay follow`: brings DefectDojo's verdicts into the bucket as they are made. */
 export function followCommand(): Command {
   return new Command("follow")
     .description("watch DefectDojo's feed of verdicts and enqueue a resync for each scan that one concerns")

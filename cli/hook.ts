@@ -4,7 +4,7 @@ import { print } from "./options.ts";
 
 const USAGE = "[options] RAW_URL FINDINGS_URL [RAW_UPLOAD_URL FINDINGS_UPLOAD_URL]";
 
-/** `dojo-relay hook`: one scan, as secureCodeBox's operator starts a hook for it. Light: what it runs is loaded when it runs. */
+/** `dojo-relay hook`: one scan, as secureCodeBox's operator starts a hook for it. Loads its work lazily, to stay light. */
 export function hookCommand(): Command {
   const command = new Command("hook");
   return command
@@ -30,7 +30,7 @@ async function run(urls: readonly string[], scan: string | undefined): Promise<H
     import("./runtime/service-log.ts"),
     import("../lib/config.ts"),
   ]);
-  // As the first process of a container it must end itself. A restart continues from what is done.
+  // As PID 1 of a container it must handle the signal itself. A restart continues where it stopped.
   for (const [signal, code] of [["SIGTERM", 143] as const, ["SIGINT", 130] as const]) {
     process.once(signal, () => process.exit(code));
   }

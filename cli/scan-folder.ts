@@ -8,7 +8,7 @@ import { isFindingsName } from "../lib/model/object-keys.ts";
 
 export interface UploadSettings {
   readonly bucket: string;
-  /** Folder in the bucket that scans are put into, with its trailing slash, or "". */
+  /** Folder in the bucket for the scans, with its trailing slash, or "". */
   readonly prefix: string;
   readonly findingsName: string;
 }
@@ -26,7 +26,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Puts a scan's folder into the bucket, the findings last: their landing is the event, and all else has to be there then.
+ * Puts a scan's folder into the bucket, the findings last: their landing is the event, and everything else must be there by then.
  * @throws RelayError `findings-missing` for a folder without findings
  */
 export async function uploadScan(

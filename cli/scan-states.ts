@@ -16,11 +16,11 @@ type Done = Pick<
 > & {
   readonly findings: number;
   readonly testUrl: string;
-  /** Findings of the scanner that nothing in DefectDojo stands for; 0 where that is not known. */
+  /** The scanner's findings without a match in DefectDojo; 0 if unknown. */
   readonly onlyInScan: number;
-  /** That DefectDojo keeps less than was uploaded. */
+  /** Says that DefectDojo keeps less than was uploaded. */
   readonly loss: string | undefined;
-  /** Annotations of the Scan that are not known. */
+  /** Unknown annotations of the Scan. */
   readonly unknownAnnotations: number;
 };
 
@@ -30,12 +30,12 @@ export type ScanState = { readonly key: string } & (
   | { readonly state: "running" | "waiting"; readonly what: string }
 );
 
-/** Finished scans by the ETag of their receipt, so that a second look at a bucket costs little more than its listing. */
+/** Finished scans by their receipt's ETag, so that another look at a bucket costs little more than its listing. */
 export type KnownReceipts = Map<string, { readonly etag: string; readonly done: Done }>;
 
 const CONCURRENCY = 16;
 
-/** How far every scan below the prefix is, by what lies beside its findings. */
+/** The state of every scan below the prefix, by the objects beside its findings. */
 export function scanStates(
   storage: Storage,
   { bucket, prefix, findingsName, log }: { bucket: string; prefix: string; findingsName: string; log: Log },
@@ -53,7 +53,7 @@ export function scanStates(
   });
 }
 
-/** What the receipt says, if it is that of the findings as they are now. It is written last, so an older one has to be held against them. */
+/** The receipt's state, if it belongs to the current findings. It is written last, so it may be older than they are. */
 async function finished(
   storage: Storage,
   { findings, receipt: listed }: { findings: ListedObject; receipt: ListedObject },
@@ -90,7 +90,7 @@ async function finished(
   return done;
 }
 
-/** What the note between two deliveries tells. */
+/** The state in the checkpoint between two deliveries. */
 export function howFar(note: Checkpoint, now: number): string {
   const since = (iso: string) => `${formatDuration(now - Date.parse(iso))} ago`;
   const { progress, postedAt, waits, fellBack, lastError } = note;

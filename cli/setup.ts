@@ -17,7 +17,7 @@ export interface SetupResult {
   readonly dlqUrl?: string;
 }
 
-/** `dojo-relay setup`: queues and bucket notification, wherever the environment points. */
+/** `dojo-relay setup`: creates queues and bucket notification in the environment's stores. */
 export function setupCommand(): Command {
   return new Command("setup")
     .description("create queue, dead-letter queue, redrive policy, bucket and its notification; idempotent")
@@ -25,7 +25,7 @@ export function setupCommand(): Command {
     .option("--json", "print {changes: [{what, changed}], notes, queueUrl, dlqUrl} instead of lines")
     .addHelpText("after", SETUP_HELP)
     .action(async ({ target, json }: { target: string; json?: boolean }) => {
-      // Said at once: what was changed before something is refused is changed.
+      // Reported at once: a later refusal does not undo it.
       const tell = (change: Change) => process.stdout.write(`${toLine(change)}\n`);
       const result = await setup(process.env, target, json ? undefined : tell);
       if (json) print(result, true, () => "");
@@ -33,7 +33,7 @@ export function setupCommand(): Command {
     });
 }
 
-/** @throws CommandError where a server refuses */
+/** @throws CommandError when a server refuses */
 async function setup(env: Env, target: string, tell: (change: Change) => void = () => undefined): Promise<SetupResult> {
   const { config, s3, sqs } = operator(env);
   const changes: Change[] = [];

@@ -37,7 +37,7 @@ Paths:
   GET /metrics    for Prometheus
 POST /events and what the page shows and does want the WEBHOOK_TOKEN; beside MinIO it has to be set where HOST is not loopback.`;
 
-/** Stops the service and ends the process: a handler that was cut off may still wait for DefectDojo, and is not waited for. */
+/** Stops the service and ends the process, even if an aborted handler still waits for DefectDojo. */
 async function end(service: Service, log: Log): Promise<never> {
   await service.stop().catch((error: unknown) => {
     log.error("dojo-relay did not end in order", { error });

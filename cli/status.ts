@@ -20,13 +20,13 @@ export interface Status {
   /** Jobs waiting, in flight and dead-lettered; missing if the queues are unavailable. */
   readonly queue?: { readonly waiting: number; readonly running: number; readonly failed: number };
   readonly findings: Readonly<Record<(typeof COUNTED)[number], number>>;
-  /** Findings of scanners that nothing in DefectDojo stands for. */
+  /** Scanners' findings without a match in DefectDojo. */
   readonly onlyInScan: number;
-  /** Scans of which DefectDojo keeps less than was uploaded, at most {@link MOST_OPEN}. */
+  /** Scans where DefectDojo keeps less than was uploaded, at most {@link MOST_OPEN}. */
   readonly losses: readonly { readonly key: string; readonly loss: string }[];
   /** Scans that are not done, at most {@link MOST_OPEN}. */
   readonly open: readonly ScanState[];
-  /** Of all finished scans, each counted where it stands. */
+  /** Over all finished scans, each finding counted once per scan. */
   readonly unknownAnnotations: number;
   readonly notes: readonly string[];
 }
@@ -56,7 +56,7 @@ export function statusCommand(): Command {
           if (seconds !== undefined) await sleep(seconds * 1000, undefined, { signal }).catch(() => undefined);
         } while (seconds !== undefined && !signal.aborted);
       });
-      // Whoever watches ends it by hand.
+      // Watching ends by hand.
       if (watch !== undefined) process.exitCode = 0;
     });
 }
@@ -114,7 +114,7 @@ async function queueCounts({ config, sqs }: Pick<Operator, "config" | "sqs">) {
 
 function show(status: Status, json: boolean, again: boolean): void {
   const text = json ? printableJson(redactAll(status), again ? 0 : 1) : printable(describe(status));
-  // A terminal is drawn anew, from its top left corner.
+  // Redraws a terminal from its top left corner.
   const clear = again && !json && process.stdout.isTTY ? "\u001b[H\u001b[2J\u001b[3J" : "";
   const time = again && !json ? `${new Date().toISOString()}\n` : "";
   process.stdout.write(`${clear}${time}${text}\n${again && !json && clear === "" ? "\n" : ""}`);

@@ -10,7 +10,7 @@ import { describeIssues } from "./util/issues.ts";
 import { jsonText } from "./util/json-text.ts";
 import { rememberSecretVariables } from "./util/secret-variables.ts";
 
-/** The environment: the only reader of `process.env`; everything else is handed its part. */
+/** The environment: the only reader of `process.env`; everything else receives its part. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
 const MiB = 1024 * 1024;
@@ -58,7 +58,7 @@ function isUsablePattern(name: string): boolean {
 
 /** What both functions read. */
 const common = z.object({
-  /** Of both services that have none of their own; see {@link read}. */
+  /** For S3 and SQS, when they have none of their own; see {@link read}. */
   AWS_ENDPOINT_URL: httpUrl.optional(),
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
   AWS_ENDPOINT_URL_SQS: httpUrl.optional(),
@@ -77,7 +77,7 @@ const common = z.object({
     .default("info"),
 });
 
-/** What reaching DefectDojo takes. Durations in seconds. */
+/** Access to DefectDojo. Durations in seconds. */
 const dojo = z.object({
   DEFECTDOJO_URL: z.string().transform(dojoUrlIn).pipe(httpUrl),
   DEFECTDOJO_APIKEY: z.string().transform(apiKeyIn).pipe(z.string().min(1)).optional(),
@@ -110,7 +110,7 @@ const dojo = z.object({
 
 const importer = common.extend(dojo.shape);
 
-/** What `dojo-relay start` reads on top; everything that reaches S3, SQS or DefectDojo may be embedded there. */
+/** What `dojo-relay start` reads in addition; it can embed S3, SQS and DefectDojo. */
 const service = z.object({
   AWS_REGION: common.shape.AWS_REGION,
   AWS_ENDPOINT_URL_S3: common.shape.AWS_ENDPOINT_URL_S3,
@@ -129,7 +129,7 @@ const service = z.object({
   MAX_CONCURRENCY: int(4, 1, 100),
   VISIBILITY_SECONDS: int(120, 3, 43_200),
   IMPORTER_TIMEOUT_SECONDS: int(900, 10, 86_400),
-  /** Between two rounds of `follow`; 0: verdicts are not followed. */
+  /** Seconds between two rounds of `follow`; 0 turns it off. */
   FOLLOW_SECONDS: int(30, 0, 86_400),
 });
 
@@ -156,7 +156,7 @@ const store = z.object({
   SIDECAR_NAME: common.shape.SIDECAR_NAME,
 });
 
-/** What the commands of operators read on top; the queues go by their usual names where no address is given. */
+/** What operators' commands read in addition; without URLs, the queues are found by their usual names. */
 const operator = store.extend({
   QUEUE_URL: service.shape.QUEUE_URL,
   DLQ_URL: service.shape.DLQ_URL,
@@ -172,7 +172,7 @@ const resync = dojo.extend({
   ...store.shape,
   MAX_SIDECAR_BYTES: common.shape.MAX_SIDECAR_BYTES,
   LOG_LEVEL: common.shape.LOG_LEVEL,
-  /** Of the scheduled function: which scans, and for how many days after their import. */
+  /** For the scheduled function: which scans, and for how many days after their import. */
   RESYNC_PREFIX: z.string().default(""),
   RESYNC_DAYS: int(7, 1, 3_650),
 });
@@ -186,7 +186,7 @@ const follow = dojo.extend({
   FOLLOW_SECONDS: service.shape.FOLLOW_SECONDS,
 });
 
-/** The same as a function, where nobody finds the queue by its name. */
+/** The same for the function, which does not look the queue up by its name. */
 const followFunction = follow.extend({ QUEUE_URL: httpUrl });
 
 export type CommonConfig = Readonly<z.output<typeof common>>;
@@ -222,7 +222,7 @@ export const readFollowConfig = (env: Env): FollowConfig => read(follow, env);
 export const readFollowFunctionConfig = (env: Env) => read(followFunction, env);
 
 function read<T extends z.ZodType>(schema: T, env: Env): Readonly<z.output<T>> {
-  // An empty or blank variable is a missing one, as in shells and compose files; a blank number would be 0.
+  // An empty or blank variable counts as missing, as in shells and compose files; a blank number would be 0.
   const set = dropUndefined(
     Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value?.trim() === "" ? undefined : value])),
   );

@@ -1,7 +1,7 @@
 import type { Clock } from "./util/clock.ts";
 
 /**
- * Thrown when a job cannot go on within this delivery though nothing has failed: DefectDojo still imports, or an outcome has to settle.
+ * Thrown when a job cannot continue in this delivery although nothing failed: DefectDojo is still importing, or an outcome must settle.
  * The message returns to the queue, and the next delivery continues from the state in DefectDojo and the bucket. It does not count as a failure.
  */
 export class Deferral extends Error {
@@ -28,7 +28,7 @@ export interface Delivery {
   };
 }
 
-/** Time to put things in order before the function ends. */
+/** Time to tidy up before the function ends. */
 export const MARGIN_MS = 10_000;
 
 /** Sleeps if the delivery lasts that long, else releases the message to the queue for the same time. */

@@ -169,7 +169,7 @@ export class RelayError extends Error {
 }
 
 /**
- * Any thrown value as a RelayError. What is not known is `internal` and retried: an unknown error must not lose a job.
+ * Any thrown value as a RelayError. An unknown one is `internal` and retried: it must not lose a job.
  */
 export function toRelayError(error: unknown, object?: string): RelayError {
   if (error instanceof RelayError) return error;
@@ -188,7 +188,7 @@ export function describeError(error: unknown, limit = 1_000): string {
   return line.length > limit ? `${line.slice(0, limit - 1)}…` : line;
 }
 
-/** Anything may be thrown, also what has no text. */
+/** Anything may be thrown, even values without text. */
 function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;
   return typeof error === "object" && error !== null ? Object.prototype.toString.call(error) : String(error);

@@ -1,6 +1,6 @@
 import type { Progress } from "./progress.ts";
 
-/** What the flows say of themselves. Lambda logs and counts with powertools, the service with its own adapters. */
+/** Log and metrics of the flows. Lambda uses Powertools, the service its own adapters. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 export interface Log {

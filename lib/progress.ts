@@ -14,7 +14,7 @@ export interface JobOutcome {
   readonly why?: string;
 }
 
-/** Where a job is on its way, for those who watch. */
+/** A job's progress, for observers. */
 export type Progress =
   | { readonly state: "waiting"; readonly job: Job }
   | { readonly state: "running"; readonly job: Job }

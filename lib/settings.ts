@@ -3,7 +3,7 @@ import { dropUndefined } from "./model/scan.ts";
 import type { FlowSettings } from "./types.ts";
 import { seconds } from "./util/clock.ts";
 
-/** What the flow of a job needs, of the configuration. */
+/** The part of the configuration that a job's flow needs. */
 export function flowSettings(config: DojoConfig): FlowSettings {
   return {
     lowPrivileged: config.DEFECTDOJO_LOW_PRIVILEGED_MODE,

@@ -7,9 +7,9 @@ export interface Row {
   readonly scan: string;
   readonly scanType: string;
   readonly importedAs: string;
-  /** What the scanner found, before what is written. */
+  /** What the scanner found, as opposed to what was written back. */
   readonly uploaded: number;
-  /** Where DefectDojo keeps less than was uploaded. */
+  /** Set when DefectDojo keeps less than was uploaded. */
   readonly loss: string;
   readonly findings: number;
   readonly new: number;

@@ -12,7 +12,7 @@ import { type Service, startService } from "../runtime/service.ts";
 import { uploadScan } from "../scan-folder.ts";
 import { type Row, toRow } from "./rows.ts";
 
-/** More than any sample takes. */
+/** Longer than any sample takes. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
 const local = (folder: string) => fileURLToPath(new URL(`../../infra/local/${folder}`, import.meta.url));
@@ -25,20 +25,20 @@ export const SCANS = {
   broken: local("demo/broken"),
 } as const;
 
-/** A finding as it lies in the bucket. */
+/** A finding as stored in the bucket. */
 export interface BucketFinding {
   readonly name: string;
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** Where the story plays: the service on the embedded default, and a DefectDojo. */
+/** What the story runs on: the service with its embedded stores, and a DefectDojo. */
 export interface Stage {
   readonly service: Service;
-  /** Undefined where DEFECTDOJO_URL names somebody's own. */
+  /** Undefined when DEFECTDOJO_URL names the user's own. */
   readonly standin: Standin | undefined;
   /** Uploads every scan of a folder. @returns how each of them ended */
   arrive(folder: string): Promise<Row[]>;
-  /** The next end of the scan's job that satisfies `wanted`. */
+  /** The next outcome of the scan's job that satisfies `wanted`. */
   ended(scan: string, wanted?: (row: Row) => boolean): Promise<Row>;
   findings(scan: string): Promise<BucketFinding[]>;
   put(scan: string, name: string, text: string): Promise<void>;

@@ -10,17 +10,17 @@ import { forPeople, type Row } from "./rows.ts";
 import { type BucketFinding, SCANS, type Stage } from "./stage.ts";
 import { triage } from "./triage.ts";
 
-/** Text for people; nothing where they asked for JSON. */
+/** Prints text for people; prints nothing with `--json`. */
 export type Say = (text: string) => void;
 
-/** Of Monday's scans: what the team judges. */
+/** The findings of Monday's scans that the team triages. */
 const FALSE_POSITIVE_IN = "zap-shop";
 const RISK_ACCEPTED_IN = "trivy-shop";
 const BROKEN = "nmap-blog";
 
 /**
- * The story of the product: scans arrive, the team triages, the next scans bring the verdicts back, and what goes wrong loses nothing.
- * On a DefectDojo of somebody's own only the first chapter is played: verdicts there are theirs to give.
+ * The product's story: scans arrive, the team triages, the next scans bring the verdicts back, and failures lose nothing.
+ * On the user's own DefectDojo, only the first chapter runs: verdicts there are theirs to give.
  * @returns how each scan ended
  */
 export async function tellStory(stage: Stage, say: Say): Promise<Row[]> {

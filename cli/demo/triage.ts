@@ -1,6 +1,6 @@
 import type { Standin } from "../../infra/local/defectdojo/server.ts";
 
-/** What the team does in DefectDojo, over its API. */
+/** The team's verdicts, set through DefectDojo's API. */
 export function triage({ url, apiKey }: Standin) {
   const send = async (method: string, path: string, body: object) => {
     const response = await fetch(`${url}/api/v2/${path}`, {

@@ -13,7 +13,7 @@ const age = (value: string, now: number) => {
   return now - duration;
 };
 
-/** One row a field that `--filter` knows: what a value of it selects. Text may have `*` for anything. */
+/** One row per field of `--filter`: what its value selects. In text, `*` matches anything. */
 const FIELDS: Readonly<Record<string, (value: string, now: number) => Selects>> = {
   // "received too often" is what people say.
   reason: (value) => (letter) => matches(value.trim().replaceAll(" ", "-"), letter.reason),
@@ -49,7 +49,7 @@ export function parseFilter(text: string, earlier: readonly Selects[] = [], now 
   return [...earlier, (letter) => any.some((selects) => selects(letter))];
 }
 
-/** The letters of these ids (or the beginning of one), if any are given, that all filters select. */
+/** The dead letters with these ids (or a prefix), if any are given, that match all filters. */
 export function selection(ids: readonly string[], filters: readonly Selects[]): Selects {
   return (letter) =>
     (ids.length === 0 || ids.some((id) => letter.id.startsWith(id))) && filters.every((selects) => selects(letter));

@@ -15,7 +15,7 @@ export function toRow(letter: DeadLetter, now: number) {
   };
 }
 
-/** All of it, for `--json`. */
+/** The full record, for `--json`. */
 export function toJson(letter: DeadLetter, now: number) {
   const { id, reason, errorClass, advice, error, scan, findings, product, attempts, failedAt, group, body, job } =
     letter;
@@ -28,7 +28,7 @@ export function toJson(letter: DeadLetter, now: number) {
   };
 }
 
-/** All of it, for people. */
+/** The full record, for people. */
 export function describe(letter: DeadLetter, now: number): string {
   const { body, job } = letter;
   const lines: readonly (readonly [string, string | undefined])[] = [

@@ -3,39 +3,39 @@ import { sha256 } from "../../lib/util/digest.ts";
 import { carriedAttributes, type DeadLetter, toDeadLetter } from "./dead-letter.ts";
 import type { Fifo } from "./fifo.ts";
 
-/** What becomes of a letter: `gone` was removed by the visitor, `kept` stays in the queue. */
+/** What happens to a dead letter: `gone` was removed by the visitor, `kept` stays in the queue. */
 export type Verdict = "kept" | "gone";
 
 export interface VisitOptions {
   readonly signal?: AbortSignal;
-  /** How long a received message is hidden; it is given back at the end. */
+  /** How long a received message is hidden; it is released at the end. */
   readonly visibilitySeconds?: number;
   /** Messages taken at once. */
   readonly most?: number;
-  /** False: of each group only what SQS hands out by itself, and nothing in the queue changes. */
+  /** False: shows only what SQS hands out of each group by itself, and changes nothing in the queue. */
   readonly turnOver?: boolean;
-  /** True once everything that was looked for is found. */
+  /** True once everything wanted is found. */
   readonly enough?: () => boolean;
 }
 
 const VISIBILITY_SECONDS = 60;
-/** What is handed out last may take a moment to show up; only a poll of some length asks all of SQS's servers. */
+/** The last messages may take a moment to show up; only a long poll asks all of SQS's servers. */
 const LAST_WAIT_SECONDS = 1;
 
-/** A letter that stays, and is hidden until it is given back. `turned` ones are a copy at the end of their group, which we may not have received. */
+/** A dead letter that stays, hidden until it is released. A `turned` one is a copy at the end of its group, which we may not have received. */
 interface Held {
   readonly letter: DeadLetter;
   readonly turned: boolean;
 }
 
 /**
- * Shows every message that lies in the dead-letter queue to `visit`, once each, and gives back what it keeps. What arrives meanwhile is left alone: a
- * message that was moved and failed again does not come round again.
+ * Shows every message in the dead-letter queue to `visit`, once each, and releases what it keeps. What arrives meanwhile is left alone: a
+ * message that was moved and failed again is not shown twice.
  *
- * Of a FIFO group SQS hands out nothing more while one of its messages is hidden, and one that is visible is received repeatedly. So where messages lie
- * behind kept ones, these are turned over: sent once more to the end of their group and then removed. Ended between the two, a message is there
- * twice; the next visit knows it by its id and removes one.
- * @returns how many lie behind kept ones and were not shown, where nothing is turned over
+ * SQS hands out no more of a FIFO group while one of its messages is hidden, and hands out a visible one repeatedly. So where messages are
+ * behind kept ones, those are turned over: sent again to the end of their group, then removed. Killed between the two, the message is there
+ * twice; the next visit recognises it by its id and removes one.
+ * @returns how many are behind kept ones and were not shown, when nothing is turned over
  */
 export async function visitDeadLetters(dlq: Fifo, visit: Visit, options: VisitOptions = {}): Promise<number> {
   const visiting = await begin(dlq, visit, options);
@@ -48,7 +48,7 @@ export async function visitDeadLetters(dlq: Fifo, visit: Visit, options: VisitOp
       if (blocked && (await turnThemOver(visiting, (group) => !ended.has(group)))) continue;
       if (stopped() || !(await takeSome(visiting, LAST_WAIT_SECONDS))) break;
     }
-    // What was begun is turned over as a whole, so that its order stays.
+    // A group that was begun is turned over as a whole, which keeps its order.
     await turnThemOver(visiting, (group) => turnedGroups.has(group));
     return turnOver ? 0 : (await dlq.counts()).waiting;
   } finally {
@@ -60,7 +60,7 @@ export async function visitDeadLetters(dlq: Fifo, visit: Visit, options: VisitOp
 
 type Visit = (letter: DeadLetter) => Promise<Verdict>;
 
-/** A visit under way. */
+/** A visit in progress. */
 interface Visiting {
   readonly dlq: Fifo;
   readonly visit: Visit;
@@ -72,12 +72,12 @@ interface Visiting {
   readonly serverNow: number;
   readonly held: Map<string, Held>;
   readonly gone: { readonly ids: Set<string>; readonly bodies: Set<string> };
-  /** Groups that were seen to their end. */
+  /** Groups that were shown completely. */
   readonly ended: Set<string>;
   readonly turnedGroups: Set<string>;
-  /** Received, and neither settled nor held yet. */
+  /** Received, but neither settled nor held yet. */
   readonly inHand: Set<DeadLetter>;
-  /** When the held ones were last hidden for longer, by `performance.now()`. */
+  /** When the held ones' visibility was last extended, by `performance.now()`. */
   extended: number;
 }
 
@@ -98,11 +98,11 @@ async function begin(dlq: Fifo, visit: Visit, options: VisitOptions): Promise<Vi
 
 function arrivedLater({ serverNow, gone }: Visiting, { message, body }: DeadLetter): boolean {
   const sent = Number(message.Attributes?.SentTimestamp ?? 0);
-  // The server tells its time in whole seconds.
+  // The server reports time in whole seconds.
   return sent >= serverNow + 1_000 || (sent >= serverNow && gone.bodies.has(sha256(body)));
 }
 
-/** @returns false for what arrived later: there may be no end to that */
+/** @returns false for what arrived later: that could go on forever */
 async function meet(visiting: Visiting, letter: DeadLetter): Promise<boolean> {
   const { dlq, visit, held, gone, ended } = visiting;
   const known = held.get(letter.id);
@@ -139,7 +139,7 @@ async function takeSome(visiting: Visiting, waitSeconds: number): Promise<boolea
   return any;
 }
 
-/** Hides what is held for longer, before it would show up again. */
+/** Extends the visibility timeout of held messages before they reappear. */
 async function keepHidden(visiting: Visiting): Promise<void> {
   const { dlq, held, visibilitySeconds } = visiting;
   if (performance.now() - visiting.extended < (visibilitySeconds * 1000) / 3) return;
@@ -147,7 +147,7 @@ async function keepHidden(visiting: Visiting): Promise<void> {
   await dlq.hide(received(held), visibilitySeconds);
 }
 
-/** @returns whether any were turned over: messages may come out from behind them */
+/** @returns whether any were turned over: messages behind them may become visible */
 async function turnThemOver(visiting: Visiting, which: (group: string) => boolean): Promise<boolean> {
   const { dlq, held, turnedGroups, stopped } = visiting;
   const blocking = [...held.values()].filter(({ letter, turned }) => !turned && which(letter.group));

@@ -9,19 +9,19 @@ const RECEIVED_TOO_OFTEN_ADVICE = "Its importer died repeatedly (memory, time, a
 
 /** A message of the dead-letter queue, as people see it. */
 export interface DeadLetter {
-  /** Stays the same while the message is in the queue, also when it is turned over. */
+  /** Stable while the message is in the queue, even when it is turned over. */
   readonly id: string;
   readonly reason: string;
   readonly errorClass: string;
   readonly advice: string;
   readonly error: string;
-  /** Name of the scan with its namespace, or where its findings lie, or the message. */
+  /** Name of the scan with its namespace; else the findings' location; else the message. */
   readonly scan: string;
   /** `s3://bucket/key` of the findings, where the message is a job. */
   readonly findings: string | undefined;
   readonly product: string | undefined;
   readonly attempts: number;
-  /** When it failed; of what SQS moved, when it was sent. */
+  /** When it failed; for what SQS moved, when it was sent. */
   readonly failedAt: Date;
   readonly group: string;
   readonly body: string;
@@ -29,7 +29,7 @@ export interface DeadLetter {
   readonly message: Message;
 }
 
-/** Attributes of a message that was turned over, so that it is still known for what it was. */
+/** Attributes that keep the identity of a message that was turned over. */
 const ID_ATTRIBUTE = "deadLetterId";
 
 export function toDeadLetter(message: Message): DeadLetter {
@@ -58,7 +58,7 @@ export function toDeadLetter(message: Message): DeadLetter {
   };
 }
 
-/** What a copy at the end of the group carries on, so that nothing of {@link toDeadLetter} changes. */
+/** What a copy at the end of the group carries, so that {@link toDeadLetter} gives the same. */
 export function carriedAttributes({ id, attempts, failedAt }: DeadLetter): Record<string, string> {
   return { [ID_ATTRIBUTE]: id, attempts: String(attempts), failedAt: failedAt.toISOString() };
 }

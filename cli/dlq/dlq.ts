@@ -19,7 +19,7 @@ interface Filters {
   readonly json?: boolean;
 }
 
-/** Shorter ones may fit more than one message. */
+/** A shorter prefix may match more than one message. */
 const SHORTEST_ID = 8;
 
 /** `dojo-relay dlq`: inspects, redrives and drops dead letters. */

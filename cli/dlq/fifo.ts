@@ -11,7 +11,7 @@ import { withServerDate } from "../http-date.ts";
 import { ask } from "../operator.ts";
 
 interface QueueCounts {
-  /** Messages that could be received, as far as their groups let them. */
+  /** Messages that can be received, subject to their groups' order. */
   readonly waiting: number;
   /** Messages that somebody has received. */
   readonly inFlight: number;
@@ -19,15 +19,15 @@ interface QueueCounts {
   readonly serverNow: number;
 }
 
-/** A FIFO queue as commands handle it. */
+/** The FIFO queue operations that commands need. */
 export interface Fifo {
   readonly url: string;
   counts(): Promise<QueueCounts>;
   receive(options: { most: number; visibilitySeconds: number; waitSeconds: number }): Promise<Message[]>;
-  /** Sends the message once more, to the end of its group, with these attributes on top of its own. */
+  /** Sends the message again to the end of its group, with these attributes added to its own. */
   sendAgain(message: Message, attributes: Readonly<Record<string, string>>, deduplicationId: string): Promise<void>;
   remove(message: Message): Promise<void>;
-  /** Hides received messages for as long from now on; 0 gives them back. Those that are no longer ours are left alone. */
+  /** Hides received messages for that long from now; 0 releases them. Messages that are no longer ours are left alone. */
   hide(messages: readonly Message[], seconds: number): Promise<void>;
 }
 
@@ -86,7 +86,7 @@ export function fifo(sqs: SQSClient, url: string): Fifo {
   };
 }
 
-/** A message's own attributes as they are sent again, and these on top. */
+/** A message's own attributes for sending again, with these added. */
 function withAttributes(own: Message["MessageAttributes"], added: Readonly<Record<string, string>>) {
   const kept = Object.entries(own ?? {}).map(
     ([name, { DataType, StringValue, BinaryValue }]) =>

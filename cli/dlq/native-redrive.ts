@@ -17,17 +17,17 @@ export interface NativeRedriveOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (moved: number, total: number | undefined) => void;
   readonly pollMs?: number;
-  /** How long the queue's count may take to tell of the move. SQS's counts are approximate for about a minute. */
+  /** How long the queue's count may take to reflect the move: SQS's counts are approximate for about a minute. */
   readonly settleMs?: number;
 }
 
 const WITHOUT = "Go without --native: message by message works on every backend.";
 
 /**
- * SQS's own move of a dead-letter queue, with its destination named. What it says is not believed until the queue has shrunk: ElasticMQ answers
- * COMPLETED on FIFO queues and moves nothing.
- * @returns how many were moved, as SQS says
- * @throws CommandError where the server has no such tasks, the task fails, or the queue did not shrink
+ * SQS's own move task, with an explicit destination. Its answer counts only once the queue has shrunk: ElasticMQ answers
+ * COMPLETED for FIFO queues and moves nothing.
+ * @returns how many were moved, according to SQS
+ * @throws CommandError when the server has no such tasks, the task fails, or the queue did not shrink
  */
 export async function nativeRedrive(
   sqs: SQSClient,

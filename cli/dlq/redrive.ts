@@ -16,12 +16,12 @@ export interface RedriveOptions {
   readonly onMoved?: (letter: DeadLetter) => void;
 }
 
-/** Longer than between two messages at the lowest rate that anybody waits for. */
+/** Longer than the gap between two messages at the lowest sensible rate. */
 const LEAST_VISIBILITY_SECONDS = 60;
 
 /**
  * Moves messages from the dead-letter queue back to the job queue, one by one: sent with a fresh deduplication id in the job's own group, then deleted.
- * So it works on every backend, and interrupted at any point it loses none; at worst a message is in both queues, which the importer finds.
+ * Works on every backend and loses nothing when interrupted; at worst a message is in both queues, which the importer recognises.
  * @returns how many were moved
  */
 export async function redriveDeadLetters(dlq: Fifo, queue: Queue, options: RedriveOptions): Promise<number> {
@@ -47,7 +47,7 @@ export async function redriveDeadLetters(dlq: Fifo, queue: Queue, options: Redri
   return moved;
 }
 
-/** What is received waits for its turn, and so must stay hidden that long. */
+/** Received messages wait for their turn, so they must stay hidden that long. */
 function batchFor(rate: number | undefined): Pick<VisitOptions, "most" | "visibilitySeconds"> {
   if (rate === undefined) return {};
   const most = Math.max(1, Math.min(10, Math.floor(rate * 5)));

@@ -20,7 +20,7 @@ import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
 
 const SCRATCH = ".dojo-relay-doctor/";
 
-/** The bucket: there, readable and writable, conditions honoured, and notifying somebody of findings. */
+/** The bucket: exists, readable, writable, honours conditional writes, and notifies somebody of findings. */
 export async function checkBucket(s3: S3Client, config: StoreConfig): Promise<Diagnosis[]> {
   const { BUCKET: bucket } = config;
   let there = false;
@@ -80,7 +80,7 @@ async function readAndWrite(storage: Storage, scratch: ObjectRef): Promise<Diagn
   }
 }
 
-/** Large findings are uploaded in parts, where some stores honour no condition. One small part is enough to see. */
+/** Large findings are uploaded in parts, where some stores ignore conditions. One small part is enough to find out. */
 async function uploadInParts(s3: S3Client, storage: Storage, scratch: ObjectRef): Promise<Diagnosis> {
   const check = "conditional uploads in parts";
   const target = { Bucket: scratch.bucket, Key: scratch.key };
@@ -103,10 +103,10 @@ async function uploadInParts(s3: S3Client, storage: Storage, scratch: ObjectRef)
   }
 }
 
-/** Objects of the bucket that are looked at for their names: a hundred listings. */
+/** Number of object names inspected: a hundred listings. */
 const MOST_LISTED = 100_000;
 
-/** Findings under other names than FINDINGS_NAME: nothing ever imports them. */
+/** Findings under names other than FINDINGS_NAME, which are never imported. */
 async function unrecognised(
   storage: Storage,
   { BUCKET: bucket, FINDINGS_NAME: name }: StoreConfig,

@@ -17,7 +17,7 @@ const MODES: Readonly<Record<LocationMode, string>> = {
   endpoints: "endpoints (2.x, or 3.x with the locations feature off)",
 };
 
-/** DefectDojo: its address, the token, what that may do, and what is set up there. */
+/** DefectDojo: its URL, the token and its rights, and the settings there. */
 export async function checkDojo(
   config: DojoConfig,
   env: Env,
@@ -58,7 +58,7 @@ export async function checkDojo(
   return [...token, ...tls, ...checks.flat(), limit];
 }
 
-/** What answered over https was verified. */
+/** An answer over https means that the certificate was verified. */
 function encryption({ protocol, hostname }: URL): Diagnosis[] {
   if (protocol === "https:") return [ok("TLS", "the certificate is verified")];
   if (["127.0.0.1", "localhost", "[::1]"].includes(hostname)) return [];
@@ -71,7 +71,7 @@ function encryption({ protocol, hostname }: URL): Diagnosis[] {
   ];
 }
 
-/** The version in the API's own description; undefined where the token may not read that. */
+/** The version from the API's own schema; undefined when the token may not read it. */
 async function toldVersion(api: DojoApi): Promise<string | undefined> {
   const schema = z.object({ info: z.object({ version: z.string() }) });
   const { status, body } = await api.transport.request("GET", "oa3/schema/", {
@@ -94,7 +94,7 @@ async function version(api: DojoApi): Promise<Diagnosis> {
   );
 }
 
-/** 3.x alone has locations, and orchestration engines of their own. */
+/** Only 3.x has locations and separate orchestration engines. */
 async function byFeatures(api: DojoApi): Promise<string> {
   const there = async (path: string) =>
     (await api.transport.request("GET", path, { query: [["limit", "1"]], expect: [403, 404] })).status !== 404;
@@ -111,15 +111,15 @@ async function serverDate(url: string): Promise<Date | undefined> {
   return parseDate(response.headers.get("date") ?? undefined);
 }
 
-/** What a token may lack, beside the imports themselves. */
+/** A right that a token may lack, besides the imports themselves. */
 interface Right {
   readonly may: (api: DojoApi) => Promise<boolean>;
   readonly without: string;
-  /** Whether nothing works without it, as this configuration is; undefined where it is not needed at all. */
+  /** Whether this configuration cannot work without it; undefined when it is not needed at all. */
   readonly needed: (config: DojoConfig) => boolean | undefined;
 }
 
-/** One row a right that is asked for only outside of the low-privileged mode. */
+/** One row per right that only the mode with full privileges needs. */
 const RIGHTS: readonly Right[] = [
   {
     may: async (api) =>
@@ -158,7 +158,7 @@ async function rights(api: DojoApi, config: DojoConfig): Promise<Diagnosis[]> {
 }
 
 /**
- * Whether a POST there would be let through. Nothing is made by it: DefectDojo looks at the rights first and then at the fields, of which all that must be
+ * Whether a POST there would be allowed. It creates nothing: DefectDojo checks rights before fields, and all required
  * there are missing.
  */
 async function mayCreate(api: DojoApi, path: string, fields: Readonly<Record<string, number>> = {}): Promise<boolean> {
@@ -208,10 +208,10 @@ async function deduplication(api: DojoApi): Promise<Diagnosis> {
   );
 }
 
-/** The first version whose imports tell when deduplication is done. */
+/** The first version whose imports say when deduplication is done. */
 const TELLS_SINCE = [3, 1] as const;
 
-/** Before 3.1 only a user whose imports wait for deduplication makes receipts that are certain. */
+/** Before 3.1, receipts are certain only if the user's imports wait for deduplication. */
 async function endOfDeduplication(api: DojoApi, catalog: ReturnType<typeof dojoCatalog>): Promise<Diagnosis> {
   const told = await toldVersion(api);
   const [major = 0, minor = 0] = (told ?? (await byFeatures(api))).split(".").map((part) => Number.parseInt(part, 10));

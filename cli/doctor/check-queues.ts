@@ -3,10 +3,10 @@ import { ask, findQueues, type Operator, ownQueue } from "../operator.ts";
 import { MAX_RECEIVE_COUNT } from "../resources.ts";
 import { type Diagnosis, examine, fail, ok, warn } from "./finding.ts";
 
-/** Fewer, and a message is given up for lost before a long import has had its deliveries. */
+/** With fewer, SQS gives up on a message before a long import has had its deliveries. */
 const LEAST_RECEIVE_COUNT = 20;
 
-/** The queues: both FIFO, the one redriving to the other, with a visibility that fits. */
+/** The queues: both FIFO, the job queue redriving to the dead-letter queue, with a sufficient visibility timeout. */
 export async function checkQueues({ config, sqs }: Pick<Operator, "config" | "sqs">): Promise<Diagnosis[]> {
   if (ownQueue(config)) {
     return [

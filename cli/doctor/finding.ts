@@ -1,12 +1,12 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
 import { CommandError } from "../command-error.ts";
 
-/** What doctor found of one thing: right, to be looked at, or something that will not work. */
+/** The result of one check: fine, worth a look, or broken. */
 export interface Diagnosis {
   readonly level: "ok" | "warn" | "fail";
   readonly check: string;
   readonly says: string;
-  /** What to do about it; nothing is to be done where it is right. */
+  /** The remedy; absent when all is fine. */
   readonly remedy?: string;
 }
 
@@ -24,7 +24,7 @@ export const fail = (check: string, says: string, remedy: string): Diagnosis => 
   remedy,
 });
 
-/** What a check found; one that cannot be carried out is itself something that will not work. */
+/** The results of a check; a check that cannot run is itself a failure. */
 export async function examine(
   check: string,
   look: () => Promise<Diagnosis | readonly Diagnosis[]>,
@@ -37,10 +37,10 @@ export async function examine(
   }
 }
 
-/** Seconds that two clocks may differ before dates in reports lie in the future for one of them. */
+/** Seconds that two clocks may differ before a report's date is in the future for one of them. */
 const MOST_SKEW_SECONDS = 60;
 
-/** @param theirs what a server's `Date` header says, to the second */
+/** @param theirs the server's `Date` header, in whole seconds */
 export function skew(check: string, theirs: Date | undefined, now: Date): Diagnosis[] {
   if (theirs === undefined) return [];
   const seconds = Math.round((theirs.getTime() - now.getTime()) / 1000);

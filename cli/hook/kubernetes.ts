@@ -4,9 +4,9 @@ import type { Env, HookConfig } from "../../lib/config.ts";
 import { describeError, RelayError } from "../../lib/errors.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
 
-/** Where the hook has its Scan from. */
+/** Where the hook gets its Scan. */
 export interface ScanSource {
-  /** What it is, for messages. */
+  /** Its name in messages. */
   readonly name: string;
   /** The Scan resource, not yet checked. */
   read(): Promise<unknown>;
@@ -66,7 +66,7 @@ export async function scanResource(
     name,
     read: async () => await asked(`GET ${name}`, () => api.getNamespacedCustomObject(scan)),
     patchFindings: async (findings) => {
-      // A JSON patch, as the reference hook sends one: a merge patch would leave the categories that were counted before.
+      // A JSON patch, like the reference hook's: a merge patch would keep categories of an earlier count.
       const body = [{ op: "add", path: "/status/findings", value: findings }];
       const options = setHeaderOptions("Content-Type", PatchStrategy.JsonPatch);
       await asked(`PATCH status of ${name}`, () => api.patchNamespacedCustomObjectStatus({ ...scan, body }, options));
@@ -74,7 +74,7 @@ export async function scanResource(
   };
 }
 
-/** The answer, or an error of ours; 409, 429 and 5xx may be mended by a retry, and so may no answer at all. */
+/** The answer, or a RelayError; 409, 429, 5xx and a missing answer are worth a retry. */
 async function asked(what: string, request: () => Promise<unknown>): Promise<unknown> {
   try {
     return await request();

@@ -9,7 +9,7 @@ import { backoff } from "../../lib/util/backoff.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import type { PresignedUrl } from "./presigned-url.ts";
 
-/** The two requests that presigned URLs are made for. A GET's signature holds for GET alone, so that there is no HEAD. */
+/** The two requests that presigned URLs allow. A signature for GET does not cover HEAD. */
 export interface PresignedHttp {
   /** The object as a stream, or undefined where there is none. Tried again where that may help. */
   get(at: PresignedUrl): Promise<{ head: ObjectHead; body: Readable } | undefined>;

@@ -19,7 +19,7 @@ export interface SeenScan {
   readonly duplicates?: number;
   readonly falsePositives?: number;
   readonly testUrl?: string;
-  /** Annotations of the Scan that are not known; missing where there are none. */
+  /** Unknown annotations of the Scan; absent if there are none. */
   readonly unknownAnnotations?: number;
   /** Why it waits, failed or was superseded, and what to do. */
   readonly why?: string;
@@ -34,10 +34,10 @@ export interface Activity {
   watch(listener: (scan: SeenScan) => void): () => void;
 }
 
-/** More than a page shows at a glance; older ones are in the bucket's receipts. */
+/** More than a page shows at once; older ones are in the bucket's receipts. */
 const MOST = 500;
 
-/** The scans that passed since the service was started, in memory. */
+/** The scans since the service started, in memory. */
 export function activity(now: () => Date = () => new Date()): Activity {
   const seen = new Map<string, SeenScan>();
   const listeners = new Set<(scan: SeenScan) => void>();

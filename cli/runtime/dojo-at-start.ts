@@ -7,7 +7,7 @@ import { describeError, toRelayError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/observe.ts";
 
 /**
- * Whether DefectDojo answers by this address and key, as `doctor` asks it. What is wrong is logged with its remedy; the service runs on.
+ * Checks URL and key of DefectDojo as `doctor` does. Failures are logged with their remedy; the service keeps running.
  * @returns what is wrong, for `/readyz`
  */
 export async function dojoAtStart(config: DojoConfig, env: Env, log: Log): Promise<string | undefined> {

@@ -15,11 +15,11 @@ export interface EmbeddedOptions {
   /** Where the store sends its notifications. */
   readonly events: { readonly endpoint: string; readonly authToken: string };
   readonly log: Log;
-  /** Is handed each store as soon as it runs. */
+  /** Receives each store as soon as it runs. */
   readonly started: (store: EmbeddedStore) => void;
 }
 
-/** Starts what the environment names no endpoint for. @returns region and endpoints of both */
+/** Starts the stores that the environment names no endpoint for. @returns region and endpoints of both */
 export async function startEmbeddedStores(service: ServiceConfig, { events, log, started }: EmbeddedOptions) {
   const report = (message: string) => log.warn(message);
   const run = async (starting: Promise<EmbeddedStore>) => {

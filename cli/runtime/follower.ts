@@ -10,7 +10,7 @@ export interface Follower {
 
 /**
  * Follows verdicts every FOLLOW_SECONDS until it is stopped; 0 starts nothing.
- * @param env with the endpoints, the queue and the bucket as the service has them
+ * @param env with the service's endpoints, queue and bucket
  */
 export function startFollower(env: Env, observer: Observer, clients: Clients): Follower {
   const config = readFollowFunctionConfig(env);

@@ -5,32 +5,32 @@ import { redactAll } from "../../lib/util/secrets.ts";
 import type { Activity } from "./activity.ts";
 import type { Reply, Route } from "./receiver.ts";
 
-/** One row a file of the page. */
+/** One row per file of the page. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "GET /": ["page.html", "text/html; charset=utf-8"],
   "GET /page.css": ["page.css", "text/css; charset=utf-8"],
   "GET /page.js": ["page.js", "text/javascript; charset=utf-8"],
 };
 
-/** Nothing from elsewhere, nothing inline. */
+/** Nothing external, nothing inline. */
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const HEARTBEAT_MS = 15_000;
 const MOST_UNREAD_BYTES = 1024 * 1024;
 
-/** What the page shows and does needs the token; the page itself, which asks for it, does not. */
+/** The page's data and actions require the token; the page itself, which asks for it, does not. */
 export const GUARDED_PATHS = ["GET /api/scans", "POST /api/redrive"];
 
 const redriveRequest = jsonText(z.object({ id: z.string() }));
 
 export interface PageOptions {
   readonly activity: Activity;
-  /** Moves a scan's dead letters back to the queue. @returns how many */
+  /** Redrives a scan's dead letters. @returns how many */
   readonly redrive: (id: string) => Promise<number>;
   readonly dojoUrl: () => string;
 }
 
-/** The page for people: scans as they pass, live by server-sent events. */
+/** The page: live scans by server-sent events. */
 export function pageRoutes({ activity, redrive, dojoUrl }: PageOptions): Record<string, Route> {
   const files = Object.entries(FILES).map(([route, [file, type]]) => {
     const body = readFileSync(new URL(`../page/${file}`, import.meta.url), "utf8");
@@ -46,7 +46,7 @@ export function pageRoutes({ activity, redrive, dojoUrl }: PageOptions): Record<
         "x-accel-buffering": "no",
       });
       const write = (text: string) => {
-        // A browser that does not read is let go: it connects again by itself and is told how things stand then.
+        // A browser that stops reading is disconnected: it reconnects by itself and gets the current state.
         if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
         else response.write(text);
       };

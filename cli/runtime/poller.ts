@@ -17,11 +17,11 @@ export interface PollerOptions {
   readonly handler: (event: SQSEvent, context: RunContext) => Promise<SQSBatchResponse>;
   /** Messages under way at once, as Lambda's `MaximumConcurrency`; each is an event of its own. */
   readonly concurrency: number;
-  /** How long one call of the handler may take; one that goes on nonetheless is given up soon after. */
+  /** How long one call of the handler may take; one that runs longer is abandoned soon after. */
   readonly timeoutMs: number;
   /**
-   * Whether a long poll may be broken off. A queue that hands a message to whoever has gone away meanwhile hides it, and its group, for the whole
-   * visibility timeout: ElasticMQ does.
+   * Whether a long poll may be aborted. ElasticMQ may hand a message to a client that has gone, which hides it and its group for the whole
+   * visibility timeout.
    */
   readonly breaksOffPolls?: boolean;
   readonly log: Log;
@@ -34,19 +34,19 @@ export interface Poller {
   /** Messages under way. */
   busy(): number;
   /**
-   * Takes no more messages, lets the handlers finish for `graceMs`, ends those that have not, and hands back their messages.
+   * Takes no more messages, gives handlers `graceMs` to finish, aborts the rest and releases their messages.
    */
   stop(graceMs: number): Promise<void>;
 }
 
-/** The end waits for the polls that are under way. */
+/** Stopping waits for polls in progress. */
 const WAIT_SECONDS = 5;
 const PAUSE_AFTER_ERROR_MS = 2_000;
-/** A handler puts things in order before its time is over; so much later it is taken for one that never ends. */
+/** A handler tidies up before its time is over; this much later it counts as stuck. */
 const GIVE_UP_MS = 5_000;
-/** The handlers' time ends so much before their messages are handed back: a sign of life that is on its way would hide them again. */
+/** Handlers are aborted this long before their messages are released: a heartbeat in transit would hide them again. */
 const LAST_SIGN_MS = 1_000;
-/** A queue that has gone away does not hold up the end. */
+/** An unreachable queue does not delay the shutdown. */
 const HAND_BACK_MS = 3_000;
 
 /** What Lambda's event source mapping does: takes messages, calls the handler, deletes what did not fail. */
@@ -61,7 +61,7 @@ export function startPoller(options: PollerOptions): Poller {
   const poll = async () => {
     while (!stopping.signal.aborted) {
       try {
-        // The first look is short, so that readiness is known at once.
+        // The first poll is short, so that readiness is known at once.
         const message = await queue.take(lastAnswer === 0 ? 0 : WAIT_SECONDS);
         lastAnswer = Date.now();
         if (message === undefined) continue;
@@ -136,7 +136,7 @@ function polledQueue({ sqs, queueUrl, log }: PollerOptions, polling: AbortSignal
   };
 }
 
-/** The messages under way, each with what ends its handler's work. */
+/** The messages in flight, each with what aborts its handler. */
 function deliveries({ queueUrl, handler, timeoutMs, log, metrics }: PollerOptions, queue: PolledQueue) {
   const inFlight = new Map<Message, AbortController>();
   let deadline: number | undefined;
@@ -162,7 +162,7 @@ function deliveries({ queueUrl, handler, timeoutMs, log, metrics }: PollerOption
       });
       metrics.add("JobsRetried");
     } finally {
-      // What it has begun and nobody waits for any more ends here, too.
+      // Aborts whatever the handler started and nobody awaits any more.
       over.abort(new Error("the delivery is over"));
       inFlight.delete(message);
     }
@@ -174,7 +174,7 @@ function deliveries({ queueUrl, handler, timeoutMs, log, metrics }: PollerOption
   return { inFlight, work, endBy };
 }
 
-/** @throws Error when the work takes longer: how it ends matters to nobody then */
+/** @throws Error when the work takes longer; its own outcome is ignored then */
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const ended = new AbortController();
   const late = sleep(ms, undefined, { signal: ended.signal }).then(() => {
@@ -187,7 +187,7 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   }
 }
 
-/** A message as Lambda passes it on. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */
+/** A message as Lambda passes it. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */
 function toRecord(message: Message, queueUrl: string): SQSRecord {
   return {
     messageId: message.MessageId ?? "",

@@ -1,16 +1,16 @@
 import { type Clock, systemClock } from "../../lib/util/clock.ts";
 
-/** Lets one kind of work go before another on one machine. */
+/** Gives one kind of work priority over another on one machine. */
 export interface Precedence {
-  /** Does the work that goes first. */
+  /** Runs the work with priority. */
   first<T>(work: () => Promise<T>): Promise<T>;
-  /** Resolves where little of it is under way, or after {@link LONGEST_MS}. */
+  /** Resolves when little of it is in progress, or after {@link LONGEST_MS}. */
   giveWay(): Promise<void>;
 }
 
-/** Under way at once: what a burst has more of waits in line. */
+/** In progress at once; the rest of a burst queues. */
 const FEW = 4;
-/** Work that gives way gets on all the same where the other never ends. */
+/** The longest that the other work is held up. */
 const LONGEST_MS = 2_000;
 const LOOK_MS = 20;
 

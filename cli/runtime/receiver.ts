@@ -22,7 +22,7 @@ interface RouteRequest {
   readonly body: () => Promise<Buffer>;
 }
 
-/** What a path answers; undefined where the route has answered by itself (a stream). */
+/** A route's answer; undefined when the route answered by itself (a stream). */
 export type Route = (request: RouteRequest) => Promise<Reply | undefined> | Reply | undefined;
 
 export interface ReceiverOptions {
@@ -108,7 +108,7 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
   };
 }
 
-/** Lets answers that are under way finish, for a while. */
+/** Gives answers in progress a moment to finish. */
 async function closeGently(server: http.Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
@@ -130,7 +130,7 @@ function reply(
   response.end(body);
 }
 
-/** `Bearer TOKEN`; a token of two words is sent as it is by MinIO. Compared in constant time. */
+/** `Bearer TOKEN`; MinIO sends a token of two words unchanged. Compared in constant time. */
 function authorized(header: string | undefined, token: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   const given = digest(header ?? "");

@@ -7,7 +7,7 @@ import { printableJson } from "../terminal/printable.ts";
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 type Level = (typeof LEVELS)[number];
 
-/** JSON lines on stderr: stdout belongs to what a command answers. */
+/** JSON lines on stderr: stdout is for a command's own output. */
 export function serviceLog(
   least: CommonConfig["LOG_LEVEL"],
   write = (line: string) => process.stderr.write(line),

@@ -6,17 +6,17 @@ import type { Precedence } from "./precedence.ts";
 import type { Route } from "./receiver.ts";
 import type { ServiceMetrics } from "./service-metrics.ts";
 
-/** What the routes show and call. The receiver listens first, so that it fills while the service starts. */
+/** What the routes show and call; filled while the service starts, as the receiver listens first. */
 export interface ServiceState {
   /** The ingest handler, once it is there. */
   ingest?: (event: unknown) => Promise<unknown>;
-  /** Moves a scan's dead letters back to the queue. @returns how many */
+  /** Redrives a scan's dead letters. @returns how many */
   redrive: (id: string) => Promise<number>;
   /** Whether the queue answered lately. */
   ready: () => boolean;
-  /** What is wrong on the way to DefectDojo, as it was at the start. */
+  /** What was wrong with the connection to DefectDojo at the start. */
   dojoTrouble: string | undefined;
-  /** The embedded ones that run. */
+  /** The embedded stores that run. */
   readonly stores: EmbeddedStore[];
 }
 
@@ -55,7 +55,7 @@ function notify(state: ServiceState, notifications: Precedence): Route {
       const taken = await notifications.first(() => take(parseJson(text)));
       return { status: 200, type: "application/json", body: `${JSON.stringify(taken)}\n` };
     } catch (error) {
-      // Whoever sent it sends it again: this is only what a retry may mend.
+      // The sender retries: only failures that a retry may fix get here.
       return { status: 503, body: `${describeError(error)}\n` };
     }
   };

@@ -3,9 +3,9 @@ import { RelayError } from "../../lib/errors.ts";
 import { awsVariables, typoWarnings } from "../../lib/model/typos.ts";
 import type { Log } from "../../lib/observe.ts";
 
-/** @throws RelayError `config-invalid` where only somebody else could know the token */
+/** @throws RelayError `config-invalid` when only another server could know the token */
 export function checkToken(service: ServiceConfig): void {
-  // A store elsewhere is told the token by hand, and a container may lose its data directory: one that is generated would be another by then.
+  // A remote store is configured with the token by hand, and a container may lose its data directory and with it a generated token.
   if (service.WEBHOOK_TOKEN === undefined && service.AWS_ENDPOINT_URL_S3 !== undefined && !isLoopback(service.HOST)) {
     throw new RelayError(
       "config-invalid",
@@ -28,7 +28,7 @@ export function warnOfVariables(service: ServiceConfig, env: Env, log: Log): voi
 
 /**
  * The queues that the environment names, if it does.
- * @throws RelayError `config-invalid` where it names one alone
+ * @throws RelayError `config-invalid` when it names only one of them
  */
 export function givenQueues({ QUEUE_URL: queueUrl, DLQ_URL: dlqUrl }: ServiceConfig) {
   if (queueUrl !== undefined && dlqUrl !== undefined) return { queueUrl, dlqUrl };

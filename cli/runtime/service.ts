@@ -48,15 +48,15 @@ export interface Service {
   readonly queueUrl: string;
   readonly dlqUrl: string;
   readonly dojoUrl: string;
-  /** What the page asks for, where nobody had set one. */
+  /** The token that the page asks for, when none was set. */
   readonly generatedToken: string | undefined;
   readonly clients: { readonly s3: S3Client; readonly sqs: SQSClient };
   stop(): Promise<void>;
 }
 
 /**
- * Both functions on one machine: a receiver for bucket notifications calls the ingest handler, a poller the importer handler, with the events that
- * Lambda would pass. What the environment names no endpoint for is embedded: S3, SQS.
+ * Both functions on one machine: a receiver for bucket notifications calls the ingest handler, a poller the importer handler, with the same events as
+ * Lambda. S3 and SQS are embedded when the environment names no endpoint for them.
  * @throws RelayError `config-invalid`, `data-directory-unusable`
  */
 export async function startService(
@@ -80,15 +80,15 @@ interface Start {
   readonly onProgress: (progress: Progress) => void;
 }
 
-/** A start under way: what its pieces share. */
+/** State shared by the steps of a start. */
 interface Starting extends Start {
   readonly token: string;
   readonly state: ServiceState;
   readonly metrics: ServiceMetrics;
   readonly activity: Activity;
-  /** Whoever sends notifications waits for their answers, MinIO with all that comes behind; jobs that are in the queue are safe. */
+  /** Senders wait for an answer to each notification, MinIO with its whole backlog; jobs in the queue are safe. */
   readonly notifications: Precedence;
-  /** What has been started, in this order; closed in the reverse one. */
+  /** What was started, in order; closed in reverse. */
   readonly closers: (() => Promise<void>)[];
 }
 
@@ -185,7 +185,7 @@ async function wire({ service, env, log, token, state, closers }: Starting, { ur
   const given = givenQueues(service);
   const { queueUrl, dlqUrl } = given ?? (await ensureQueues(clients.sqs, service.VISIBILITY_SECONDS));
   const config = readImporterConfig({ ...env, ...aws, QUEUE_URL: queueUrl, DLQ_URL: dlqUrl });
-  // Once, and without waiting for it: DefectDojo may come later.
+  // Once, in the background: DefectDojo may come up later.
   void dojoAtStart(config, env, log).then((trouble) => {
     state.dojoTrouble = trouble;
   });
@@ -216,7 +216,7 @@ function takeNotifications(starting: Starting, { config, clients }: Wired): Reco
   return ports;
 }
 
-/** The poller, whose imports give way to notifications. */
+/** The poller; notifications take priority over its imports. */
 function work(starting: Starting, { config, clients, given }: Wired, ports: RecordPorts): Poller {
   const { service, log, metrics, notifications } = starting;
   const importer = importerHandler(ports, recordSettings(config));

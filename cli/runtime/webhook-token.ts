@@ -4,18 +4,18 @@ import { join } from "node:path";
 import { DataDirectoryError, PRIVATE_FILE, privateDirectory } from "../../infra/local/data-directory.ts";
 
 const NAME = "webhook-token";
-/** 192 bits in hexadecimal digits. */
+/** 192 bits in hexadecimal. */
 const OWN = /^[\da-f]{48}$/;
 
 /**
- * The token that stands in where no WEBHOOK_TOKEN is set: generated once and kept in the data directory, for its user alone.
+ * The token used when WEBHOOK_TOKEN is not set: generated once and kept in the data directory, readable by its user only.
  * @throws DataDirectoryError
  */
 export async function keptToken(dataDir: string): Promise<string> {
   await privateDirectory(dataDir);
   const file = join(dataDir, NAME);
   try {
-    // Of two that start at once one writes it, and both read what was written.
+    // Of two concurrent starts one writes it, and both read what was written.
     await writeFile(file, randomBytes(24).toString("hex"), { flag: "wx", mode: PRIVATE_FILE, flush: true }).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code !== "EEXIST") throw error;

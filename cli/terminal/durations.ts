@@ -1,4 +1,4 @@
-/** From the largest; a month or a year says little about a queue that keeps messages for fourteen days. */
+/** Largest first; no months or years, as a queue keeps messages for fourteen days. */
 const UNITS: readonly (readonly [letter: string, milliseconds: number])[] = [
   ["d", 86_400_000],
   ["h", 3_600_000],
@@ -6,7 +6,7 @@ const UNITS: readonly (readonly [letter: string, milliseconds: number])[] = [
   ["s", 1_000],
 ];
 
-/** Milliseconds as people say them: `42s`, `5m`, `3h`, `12d`. */
+/** Milliseconds for people: `42s`, `5m`, `3h`, `12d`. */
 export function formatDuration(milliseconds: number): string {
   const [letter, size] = UNITS.find(([, unit]) => milliseconds >= unit) ?? (["s", 1_000] as const);
   return `${Math.max(0, Math.floor(milliseconds / size))}${letter}`;

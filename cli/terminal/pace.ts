@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * A function that waits so that what follows its calls happens at most `perSecond` times a second; it waits not at all without a rate, and no longer
- * than until the signal.
+ * A function that limits what follows its calls to `perSecond` times a second; without a rate it does not wait, and it never waits longer
+ * than the signal allows.
  */
 export function pace(perSecond: number | undefined, signal: AbortSignal): () => Promise<void> {
   if (perSecond === undefined) return async () => undefined;

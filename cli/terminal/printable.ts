@@ -1,6 +1,6 @@
 /**
- * Text for a terminal: what would move the cursor, change colours or turn the order of letters (control characters but tab and line break, marks of
- * direction) is shown as its escape. Names come from buckets and queues, where anybody may have put them.
+ * Text for a terminal: what would move the cursor, change colours or reverse text (control characters but tab and line break, marks of
+ * direction) is shown as its escape. Names in buckets and queues come from anybody.
  */
 export function printable(text: string): string {
   return text.replace(
@@ -9,17 +9,17 @@ export function printable(text: string): string {
   );
 }
 
-/** A value as JSON for a terminal: the same characters as JSON's own escapes, so that it says the same. */
+/** A value as JSON for a terminal: the same characters as JSON escapes, so the value is unchanged. */
 export function printableJson(value: unknown, indent?: number): string {
   return printable(JSON.stringify(value, undefined, indent));
 }
 
-/** The same for what has to stay in its line. */
+/** The same for text that must stay on one line. */
 export function printableLine(text: string): string {
   return printable(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
 }
 
-/** A word for bash and zsh that means the text: quoted, and with escapes where it cannot be shown as it is. */
+/** The text as one word of bash and zsh: quoted, with escapes for what a terminal must not get. */
 export function shellWord(text: string): string {
   if (printableLine(text) === text) return `'${text.replaceAll("'", "'\\''")}'`;
   return `$'${printableLine(text.replace(/[\\']/g, "\\$&"))}'`;

@@ -6,7 +6,7 @@ export interface ProgressBar {
   stop(): void;
 }
 
-/** How far a long work is, on stderr: a bar on a terminal, a plain line a step elsewhere. */
+/** Progress of long work, on stderr: a bar on a terminal, a plain line per step elsewhere. */
 export function progressBar(
   done: string,
   total: number | undefined,
@@ -28,17 +28,17 @@ export function progressBar(
 }
 
 export interface ProgressLine {
-  /** The state now; written over the last one on a terminal. */
+  /** Shows the current state; on a terminal it replaces the last one. */
   update(text: () => string): void;
-  /** Makes room for output of another kind. */
+  /** Clears the line for other output. */
   clear(): void;
 }
 
-/** Seconds between two lines where there is no terminal to write over the last one. */
+/** Seconds between two lines when not on a terminal. */
 const QUIET_MS = 5_000;
 const REDRAW_MS = 100;
 
-/** The state of a work whose end is not known, on stderr: one line that changes on a terminal, a plain line every few seconds elsewhere. */
+/** Progress of work of unknown length, on stderr: one changing line on a terminal, a plain line every few seconds elsewhere. */
 export function progressLine(output: NodeJS.WriteStream = process.stderr): ProgressLine {
   let last = performance.now();
   const pause = output.isTTY ? REDRAW_MS : QUIET_MS;

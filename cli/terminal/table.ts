@@ -1,6 +1,6 @@
 import { printableLine } from "./printable.ts";
 
-/** Rows as a table of plain text, columns in the order of the first row's fields; numbers stand to the right. */
+/** Rows as a plain-text table, columns in the order of the first row's fields; numbers are right-aligned. */
 export function table<T extends object>(rows: readonly T[]): string {
   const [first] = rows;
   if (first === undefined) return "(nothing)";

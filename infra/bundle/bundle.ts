@@ -12,13 +12,13 @@ const ROOT = resolve(import.meta.dirname, "../..");
 export interface Bundle {
   readonly path: string;
   readonly bytes: number;
-  /** Every file that a byte of the bundle comes from, relative to the project. */
+  /** Every file that contributes a byte to the bundle, relative to the project. */
   readonly inputs: readonly string[];
 }
 
 /**
  * Builds `functions/<name>.ts` to `<outdir>/functions/<name>.mjs`, the same path and bytes as in the packages of osls and SAM.
- * Only the build in the project itself has a source map beside it, to read stacks with.
+ * Only the build in the project has a source map beside it, for reading stack traces.
  */
 export async function bundle(name: FunctionName, outdir?: string): Promise<Bundle> {
   const path = join(outdir ?? join(ROOT, ".build"), "functions", `${name}.mjs`);

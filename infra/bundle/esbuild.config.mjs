@@ -10,13 +10,13 @@ export const functionBuild = {
   format: "esm",
   platform: "node",
   target: "node24",
-  // The SDK's ES modules can be shaken; its CommonJS ones cannot, and call `require`, which an ES module has not.
+  // The SDK's ES modules can be tree-shaken; its CommonJS ones cannot, and call `require`, which ES modules lack.
   mainFields: ["module", "main"],
   legalComments: "none",
   logLevel: "warning",
-  // The plugin would leave out what such an import is for.
+  // The plugin would drop the side effect that such an import is for.
   logOverride: { "ignored-bare-import": "error" },
-  // Everything is inside: the SDK that Lambda brings changes by itself.
+  // Everything is bundled: Lambda's own SDK changes over time.
   external: [],
   plugins: [leanPlugin],
 };
@@ -30,11 +30,11 @@ const serverlessEsbuild = ({ processedInput }) => {
   return {
     ...functionBuild,
     outputFileExtension: local ? ".js" : ".mjs",
-    // Packages that are made at the same time have a folder each, which is removed in the end.
+    // Concurrent packagings have a folder each, removed at the end.
     outputWorkFolder: local ? ".build/osls-local" : `.build/osls-${process.pid}`,
-    // A build that fails ends osls instead of leaving it waiting for the next one.
+    // A failed build ends osls instead of leaving it waiting for the next one.
     skipRebuild: true,
-    // It would leave out the SDK.
+    // Otherwise it leaves out the SDK.
     exclude: [],
   };
 };

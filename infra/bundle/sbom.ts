@@ -1,4 +1,4 @@
-/** Writes the SBOM (CycloneDX, by npm itself) of what runs in production to .build/sbom.cdx.json: part of `npm run package`. */
+/** Writes the SBOM (CycloneDX, made by npm) of the production packages to .build/sbom.cdx.json: part of `npm run package`. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -14,8 +14,8 @@ interface Bom {
 }
 
 /**
- * The lockfile's production packages as CycloneDX. npm's own `--omit=dev` leaves out what development packages need too (tried with npm 11), so that
- * all are asked for, and the lockfile says which are production's.
+ * The lockfile's production packages as CycloneDX. npm's `--omit=dev` also drops packages shared with development ones (tried with npm 11), so
+ * all are requested and the lockfile says which are production's.
  * @throws Error where npm fails
  */
 export function sbom(): string {
@@ -29,7 +29,7 @@ export function sbom(): string {
       dev === true ? [] : `${path.slice(path.lastIndexOf(FOLDER) + FOLDER.length)}@${version}`,
     ),
   );
-  // A package that is there in several places has its path behind its name and version.
+  // A package installed in several places has its path after its name and version.
   const components = all.components.filter((one) => ofProduction.has(one["bom-ref"].split("|")[0] ?? ""));
   const kept = new Set([all.metadata.component["bom-ref"], ...components.map((component) => component["bom-ref"])]);
   const dependencies = all.dependencies

@@ -1,6 +1,6 @@
 import { type Answer, callHandler, type Invocation, loadHandler, toLambdaError } from "./lambda-runtime.ts";
 
-/** Runs in a process of its own, as a function does: imports the bundle and calls its handler once, with the event that the parent sends. */
+/** Runs in its own process, as a function does: imports the bundle and calls its handler once with the parent's event. */
 async function answer(path: string, invocation: Invocation): Promise<Answer> {
   try {
     return await callHandler(await loadHandler(path), invocation);

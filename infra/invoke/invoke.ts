@@ -71,7 +71,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** What has to be imported before a resync on a bare machine has anything to do. */
+/** The event to import first, so that a resync on a bare machine has something to do. */
 const JOB = join(import.meta.dirname, "../events/sqs-job.json");
 
 async function invoke(name: FunctionName, event: unknown, stores: Env, rie: boolean): Promise<Answer> {
@@ -80,7 +80,7 @@ async function invoke(name: FunctionName, event: unknown, stores: Env, rie: bool
   return rie ? await invokeInRie(path, event, env) : await invokeInChild(path, event, env, LIMITS[name].timeout);
 }
 
-/** The answer on stdout; the exit code by it. */
+/** Prints the answer on stdout and sets the exit code. */
 function showAnswer(answer: Answer): void {
   if ("result" in answer) {
     process.stdout.write(`${JSON.stringify(answer.result ?? null, undefined, 2)}\n`);
@@ -100,7 +100,7 @@ async function readEvent(file: string): Promise<unknown> {
   }
 }
 
-/** The variables that Lambda sets itself, where they are not set. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
+/** The variables that Lambda sets, unless they are set. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
 function lambdaEnvironment(name: FunctionName, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   if (!env.AWS_ACCESS_KEY_ID || !env.AWS_SECRET_ACCESS_KEY) {
     throw new UsageError(
@@ -118,7 +118,7 @@ function lambdaEnvironment(name: FunctionName, env: NodeJS.ProcessEnv): NodeJS.P
   };
 }
 
-/** In a process of its own, whose stdout (logs and metrics) becomes our stderr, and which ends at the function's timeout. */
+/** Runs in its own process, whose stdout (logs and metrics) becomes our stderr and which ends at the function's timeout. */
 async function invokeInChild(path: string, event: unknown, env: NodeJS.ProcessEnv, timeout: number): Promise<Answer> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "invoke-child.ts"), path], {
     env,

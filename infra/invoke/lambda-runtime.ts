@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 import type { Context, Handler } from "aws-lambda";
 
-/** What an invocation came to; `failed` is Lambda's error object, `atInit` that the function did not even start. */
+/** The outcome of an invocation; `failed` is Lambda's error object, `atInit` says that the function did not even start. */
 export type Answer = { readonly result: unknown } | { readonly failed: unknown; readonly atInit?: boolean };
 
 export interface Invocation {

@@ -13,7 +13,7 @@ import { startStandin } from "../local/defectdojo/server.ts";
 import { startEmbeddedS3 } from "../local/s3/server.ts";
 import { startEmbeddedSqs } from "../local/sqs/server.ts";
 
-/** Any of these says that a store, a queue or an account is meant: nothing is started then. */
+/** Any of these names a store, a queue or an account: nothing is started then. */
 const NAMES_A_STORE = [
   "AWS_ENDPOINT_URL",
   "AWS_ENDPOINT_URL_S3",
@@ -27,9 +27,9 @@ const BUCKET = "securecodebox";
 const FINDINGS_NAME = "findings.json";
 
 export interface LocalStores {
-  /** What a function needs to find them. */
+  /** The environment that a function needs to find them. */
   readonly env: Env;
-  /** Lines for people: what lies in the queues and the bucket now. */
+  /** Lines for people: what is in the queues and the bucket now. */
   report(): Promise<string>;
   stop(): Promise<void>;
 }

@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "./lambda-runtime.ts";
 
 /**
- * One invocation under the Lambda Runtime Interface Emulator. It is bound to the loopback interface (by itself it listens on every one), gets one
- * invocation (a second at the same time crashes it), and says 200 also of errors, so that the body has to tell.
+ * One invocation under the Lambda Runtime Interface Emulator. It is bound to loopback (by default it listens everywhere), gets one
+ * invocation (a concurrent one crashes it), and answers 200 for errors too, so the body decides.
  * https://github.com/aws/aws-lambda-runtime-interface-emulator
  */
 export async function invokeInRie(bundle: string, event: unknown, env: NodeJS.ProcessEnv): Promise<Answer> {
@@ -26,7 +26,7 @@ export async function invokeInRie(bundle: string, event: unknown, env: NodeJS.Pr
       join(import.meta.dirname, "runtime-client.ts"),
       bundle,
     ],
-    // In a group of its own, so that what it started ends with it.
+    // In its own process group, so that its children end with it.
     { env, detached: true, stdio: ["ignore", process.stderr, process.stderr] },
   );
   try {

@@ -8,7 +8,7 @@ import { callHandler, loadHandler, toLambdaError } from "./lambda-runtime.ts";
  */
 const API = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
 
-/** Not by `fetch`: the next invocation may be long in coming. */
+/** Not with `fetch`, which would time out: the next invocation may take long. */
 async function call(method: "GET" | "POST", path: string, body?: unknown) {
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
     const request = http.request(`${API}/${path}`, { method }, resolve);

@@ -3,28 +3,28 @@ import { chmod, lstat, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, parse, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Thrown when a data directory cannot be used, or what lies in it. The message names the file and says what to do. */
+/** Thrown when a data directory or a file in it cannot be used. The message names the file and says what to do. */
 export class DataDirectoryError extends Error {
   override readonly name = "DataDirectoryError";
 }
 
-/** What is the relay's own: results of scans and a token, for nobody else on the machine. */
+/** For the relay's user only: scan results and a token are nobody else's business. */
 const PRIVATE_DIRECTORY = 0o700;
 export const PRIVATE_FILE = 0o600;
 
-/** A network file system that has gone away blocks every call on it. */
+/** A network file system that is gone blocks every call on it. */
 const LONGEST_MS = 10_000;
 
 /**
- * Makes a directory for this user alone, with whatever it lies in, and tries whether it can be written.
- * @throws DataDirectoryError naming what is in the way, also where the file system does not answer in time
+ * Creates a directory for this user only, with its parents, and checks that it can be written.
+ * @throws DataDirectoryError naming the obstacle, also when the file system does not answer in time
  */
 export async function privateDirectory(directory: string, longestMs = LONGEST_MS): Promise<void> {
   const stop = new AbortController();
   const late = sleep(longestMs, "late" as const, { signal: stop.signal }).catch(() => undefined);
   try {
     const work = prepare(resolve(directory)).then(() => "ready" as const);
-    work.catch(() => undefined); // it may end after its time
+    work.catch(() => undefined); // it may settle after the timeout
     if ((await Promise.race([work, late])) === "late")
       throw unusable(directory, `the file system has not answered within ${longestMs / 1000} s`);
   } finally {
@@ -45,7 +45,7 @@ async function prepare(directory: string): Promise<void> {
   }
 }
 
-/** Step by step: `mkdir` with `recursive` never ends where a file system answers ENOENT to every name, as /proc does. */
+/** Step by step: recursive `mkdir` never ends on a file system that answers ENOENT to every name, like /proc. */
 async function makeDirectories(directory: string): Promise<void> {
   const missing: string[] = [];
   for (let at = directory; (await existing(at)) === undefined; at = dirname(at)) {
@@ -59,7 +59,7 @@ async function makeDirectories(directory: string): Promise<void> {
   }
 }
 
-/** A mounted volume may belong to another user, who alone can change its mode: what is made in it is private all the same. */
+/** A mounted volume may belong to another user, who alone can change its mode: files made in it are private anyway. */
 async function closeToOthers(directory: string): Promise<void> {
   const found = await lstat(directory);
   if (found.isSymbolicLink()) return;
@@ -82,7 +82,7 @@ async function existing(path: string): Promise<Stats | undefined> {
 const unusable = (directory: string, why: string, cause?: unknown) =>
   new DataDirectoryError(`the data directory ${directory} cannot be used: ${why}`, { cause });
 
-/** One row a code that people meet: what it means here. */
+/** One row per error code: what it means here. */
 const MEANINGS: Readonly<Record<string, string>> = {
   EACCES: "this user may not write there",
   EPERM: "this user may not write there",

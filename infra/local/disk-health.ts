@@ -2,15 +2,15 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PRIVATE_FILE } from "./data-directory.ts";
 
-/** Whether what is embedded can write: told once when it no longer can, and once when it can again. */
+/** Whether the embedded stores can write; each change is logged once. */
 export interface DiskHealth {
-  /** Takes note of an error; @returns whether it is the disk's, and so needs no line of its own */
+  /** Records an error; @returns whether it is the disk's and therefore needs no log line of its own */
   failed(error: unknown): boolean;
-  /** What is wrong, or undefined. Where something was, the disk is tried again. */
+  /** What is wrong, or undefined. After a failure the disk is tried again. */
   problem(): string | undefined;
 }
 
-/** As much as a database and a small object take at once. */
+/** As much as a database page and a small object need. */
 const PROBE = Buffer.alloc(64 * 1024);
 
 /** SQLite's primary result codes: https://sqlite.org/rescode.html */
@@ -44,7 +44,7 @@ export function diskHealth(directory: string, report: (message: string) => void 
   };
 }
 
-/** @returns what the disk is, where the error or one of its causes is the disk's */
+/** @returns what is wrong with the disk, if the error or one of its causes comes from it */
 function diskState(error: unknown): string | undefined {
   for (let e = error; e instanceof Error; e = e.cause) {
     const { code = "", errcode = 0 } = e as NodeJS.ErrnoException & { errcode?: number };

@@ -10,8 +10,8 @@ export interface OwnNames {
 }
 
 /**
- * Why a request is none of a client of ours, or undefined. A page in a browser on this machine can reach what listens on loopback: by a name of its
- * own that it lets point here (DNS rebinding; the Host header tells), or by a request across origins (the Origin header tells).
+ * Why a request is not from a legitimate client, or undefined. A web page in a browser on this machine can reach loopback: by a name of its
+ * own that resolves to it (DNS rebinding; the Host header gives it away), or by a cross-origin request (the Origin header does).
  */
 export function refusal(request: IncomingMessage, { hosts = [], origins = [] }: OwnNames = {}): string | undefined {
   const host = request.headers.host ?? "";
@@ -23,7 +23,7 @@ export function refusal(request: IncomingMessage, { hosts = [], origins = [] }: 
   return `the Origin ${JSON.stringify(origin.slice(0, 255))} is another site's`;
 }
 
-/** An address cannot be rebound: only names are looked up. */
+/** An IP address cannot be rebound: only names are resolved. */
 function isOwnName(name: string, allowed: readonly string[]): boolean {
   return isIP(name) !== 0 || name === "localhost" || name.endsWith(".localhost") || isAllowed(name, allowed);
 }

@@ -8,7 +8,7 @@ const CLOSE_GRACE_MS = 1_000;
 export interface EmbeddedServer {
   readonly url: string;
   readonly port: number;
-  /** Takes no new requests, lets those under way end (for a second at most), then cuts the connections. */
+  /** Takes no new requests, gives those in progress a second to finish, then closes the connections. */
   close(): Promise<void>;
 }
 
@@ -19,8 +19,8 @@ export interface EmbeddedStore extends EmbeddedServer {
 }
 
 /**
- * Listens on loopback only: the embedded servers check no signatures, so whoever reaches them may do everything: a browser's
- * requests for other sites' pages are refused.
+ * Listens on loopback only: the embedded servers check no signatures, so whoever reaches them may do anything. A browser's
+ * requests on behalf of other sites are refused.
  */
 export async function listenOnLoopback(
   host: string,
@@ -38,7 +38,7 @@ export async function listenOnLoopback(
     const why = refusal(request);
     const work = (why === undefined ? handle(request, response) : refuse(response, why)).finally(() => {
       running.delete(work);
-      // What a refusal left unread would stop the client's writing, and its next request on the connection.
+      // Drains what a refusal left unread: it would block the client's writing and its next request on the connection.
       request.resume();
     });
     running.add(work);

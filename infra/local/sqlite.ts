@@ -6,15 +6,15 @@ const SCHEMA_VERSION = 1;
 
 export interface OpenDatabase {
   readonly database: DatabaseSync;
-  /** Nothing was there before: what lies beside it belongs to a database that is gone. */
+  /** The database is new: files beside it belong to a lost one. */
   readonly fresh: boolean;
 }
 
 /**
  * Opens a database that this process alone uses, and no one else may read. WAL with synchronous NORMAL keeps every committed transaction over a
  * SIGKILL (the pages are in the kernel's cache); only a crash of the machine can lose the last ones.
- * The exclusive lock keeps a second server off the same directory, whose cleaning at start would delete live bodies.
- * @throws DataDirectoryError where another process holds it, a newer release wrote it, or it is damaged: nothing is changed then
+ * The exclusive lock keeps a second server out of the directory: its cleaning at start would delete live bodies.
+ * @throws DataDirectoryError when another process holds it, a newer release wrote it, or it is damaged; nothing is changed then
  */
 export function openDatabase(file: string, schema: string): OpenDatabase {
   let database: DatabaseSync | undefined;
@@ -47,7 +47,7 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
 
 // --- utils ---
 
-/** SQLite throws the write-ahead log of an empty database away: what it holds could not be got back. */
+/** SQLite discards the write-ahead log of an empty database, and its content would be lost. */
 function assertNotTruncated(file: string): void {
   const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (sizeOf(file) === 0 && sizeOf(`${file}-wal`) > 0) throw damaged(file, "it is empty, and its -wal is not");

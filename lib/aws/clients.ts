@@ -5,12 +5,12 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import type { CommonConfig, Env } from "../config.ts";
 import { endOfWork } from "../util/until.ts";
 
-/** What the embedded stores take, as they take anything. */
+/** Accepted by the embedded stores, which accept any. */
 const ANY_CREDENTIALS = { accessKeyId: "embedded", secretAccessKey: "embedded" };
 
 type AwsConfig = Pick<CommonConfig, "AWS_REGION" | "AWS_ENDPOINT_URL_S3" | "AWS_ENDPOINT_URL_SQS">;
 
-/** Connections kept alive, through the proxy that the usual variables name. */
+/** Keeps connections alive and uses the proxy of the usual variables. */
 function requestHandler(proxyEnv: Env) {
   const options = { keepAlive: true, maxSockets: 64, proxyEnv };
   return {
@@ -23,7 +23,7 @@ function requestHandler(proxyEnv: Env) {
   };
 }
 
-/** Path style where an endpoint is given: MinIO and the like have no names for buckets. */
+/** Path style when an endpoint is given: MinIO and the like have no host names for buckets. */
 export function s3Client(config: AwsConfig, env: Env): S3Client {
   const { AWS_REGION: region, AWS_ENDPOINT_URL_S3: endpoint } = config;
   return endingWithWork(
@@ -49,12 +49,12 @@ export function sqsClient(config: AwsConfig, env: Env): SQSClient {
 }
 
 type Send = (args: unknown) => Promise<unknown>;
-/** Of the SDK's middleware stack what both clients have in common. */
+/** The part of the SDK's middleware stack that both clients share. */
 interface Stack {
   add(middleware: (next: Send) => Send, options: { step: string; priority: string; name: string }): void;
 }
 
-/** Sends nothing more for work whose time is over: neither a request nor the retry of one. */
+/** Stops requests and retries once the work's time is over. */
 function endingWithWork<T extends S3Client | SQSClient>(client: T): T {
   const stack = client.middlewareStack as unknown as Stack;
   stack.add(
@@ -67,7 +67,7 @@ function endingWithWork<T extends S3Client | SQSClient>(client: T): T {
   return client;
 }
 
-/** An endpoint on this machine needs none to be set up; the usual ways to credentials are left alone everywhere else. */
+/** An endpoint on this machine needs no credentials; elsewhere the SDK's usual chain applies. */
 function localCredentials(endpoint: string | undefined, env: Env) {
   const local = endpoint !== undefined && ["127.0.0.1", "localhost", "[::1]"].includes(new URL(endpoint).hostname);
   return local && !env["AWS_ACCESS_KEY_ID"] && !env["AWS_PROFILE"] ? { credentials: ANY_CREDENTIALS } : {};

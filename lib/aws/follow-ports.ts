@@ -12,7 +12,7 @@ import type { Clients } from "./ingest-ports.ts";
 import { s3Storage } from "./s3-storage.ts";
 import { sqsQueue } from "./sqs-queue.ts";
 
-/** Ports of `follow` to the outside. */
+/** The ports that `follow` uses. */
 export function followPorts(
   config: FollowConfig & { readonly QUEUE_URL: string },
   observer: Observer,

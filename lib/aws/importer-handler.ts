@@ -6,18 +6,18 @@ import type { RecordSettings } from "../importer/settings.ts";
 import type { RecordPorts } from "../importer/settle-message.ts";
 import { until } from "../util/until.ts";
 
-/** What is read of Lambda's context; the embedded runtime passes its own. */
+/** The part of Lambda's context that is used; the embedded runtime passes its own. */
 export type RunContext = Pick<Context, "getRemainingTimeInMillis" | "awsRequestId"> & {
-  /** Says when the call was given up; whatever it does ends then. */
+  /** Aborts when the call is given up; all its work ends then. */
   readonly end?: AbortSignal;
 };
 
 /**
- * The importer function: jobs out of the FIFO queue, one after another. A job that fails holds back those of its product behind it, and no others.
+ * The importer function: jobs from the FIFO queue, one by one. A failed job holds back only the later ones of its product.
  */
 export function importerHandler(ports: RecordPorts, settings: RecordSettings) {
   return async (event: SQSEvent, context: RunContext): Promise<SQSBatchResponse> => {
-    // It holds the batch: the embedded runtime works on several at once.
+    // Per batch: the embedded runtime works on several at once.
     const processor = new SqsFifoPartialProcessorAsync();
     const tried = new Set<string>();
     const work = async (record: SQSRecord) => {
@@ -37,7 +37,7 @@ export function importerHandler(ports: RecordPorts, settings: RecordSettings) {
 }
 
 /**
- * Messages behind a failed one of their group were not tried. They are made visible at once: as long as they are hidden, SQS hands out nothing of the
+ * Messages behind a failed one of their group were not tried. They are released at once: while they are hidden, SQS hands out nothing of the
  * group, the failed one included.
  */
 async function releaseUnfinished(

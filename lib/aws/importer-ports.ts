@@ -6,7 +6,7 @@ import type { Observer } from "../observe.ts";
 import { testIndex } from "../ports/test-index.ts";
 import { type Clients, ingestPorts } from "./ingest-ports.ts";
 
-/** Ports of the importer to the outside. */
+/** The ports that the importer uses. */
 export function importerPorts(
   config: ImporterConfig,
   observer: Observer,

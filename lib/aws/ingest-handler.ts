@@ -5,8 +5,8 @@ import type { IngestSettings } from "../ingest/settings.ts";
 export type IngestAnswer = IngestResult & SQSBatchResponse;
 
 /**
- * The ingest function. Notifications out of SQS fail one by one; any other event fails whole if a piece of it may still succeed, so that whoever sent
- * it sends it again: a piece that was enqueued then is the same message to the FIFO queue.
+ * The ingest function. Notifications from SQS fail one by one; any other event fails as a whole if a piece of it may still succeed, so that its
+ * sender repeats it: the FIFO queue drops pieces that were enqueued before.
  * @throws RelayError the first failure that a retry may mend
  */
 export function ingestHandler(ports: IngestPorts, settings: IngestSettings) {

@@ -12,7 +12,7 @@ export interface Clients {
   readonly sqs: SQSClient;
 }
 
-/** Ports of ingest to the outside. */
+/** The ports that ingest uses. */
 export function ingestPorts(config: CommonConfig, observer: Observer, { s3, sqs }: Clients): IngestPorts {
   return {
     ...observer,

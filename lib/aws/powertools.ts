@@ -7,7 +7,7 @@ import { redact, redactAll } from "../util/secrets.ts";
 
 const UNITS = { Count: MetricUnit.Count, Milliseconds: MetricUnit.Milliseconds } as const;
 
-/** Logs as JSON lines and metrics in the embedded metric format, as CloudWatch takes them up. */
+/** Logs as JSON lines and metrics in CloudWatch's embedded metric format. */
 export function powertoolsObserver(
   service: string,
   { LOG_LEVEL }: Pick<CommonConfig, "LOG_LEVEL">,
@@ -22,14 +22,14 @@ export function powertoolsObserver(
       error: (message, fields) => logger.error(redact(message), readable(fields)),
     },
     metrics: { add: (name, value = 1) => metrics.addMetric(name, UNITS[METRICS[name]], value) },
-    // Nothing is returned: middy would take it for the function's answer.
+    // Returns nothing: middy would take it for the function's answer.
     flush: () => {
       if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
     },
   };
 }
 
-/** Errors in one line with their reason and advice: a stack of ours says less than its causes. Without secrets. */
+/** Errors in one line with reason and advice, without secrets: their causes say more than our stack trace. */
 export function readable(fields: Fields = {}): Record<string, unknown> {
   const { error, ...others } = fields;
   if (error === undefined) return redactAll(others);

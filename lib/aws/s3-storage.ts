@@ -14,10 +14,10 @@ import { type ObjectRef, uri } from "../model/object-keys.ts";
 import type { Condition, ListedObject, ObjectHead, Storage } from "../ports/storage.ts";
 import { errorFacts, storageError } from "../ports/storage-error.ts";
 
-/** The least that S3 takes as a part: one is on its way while the next fills, which keeps memory flat whatever the size of the object. */
+/** S3's minimum part size: one part uploads while the next fills, which keeps memory flat at any object size. */
 const PART_BYTES = 5 * 1024 * 1024;
 
-/** The storage port over S3, or whatever speaks its protocol. */
+/** The storage port over S3 and compatible stores. */
 export function s3Storage(client: S3Client): Storage {
   return {
     head: async (ref) => {
@@ -151,14 +151,14 @@ function conditionParams(condition: Condition | undefined) {
 const quoted = (etag: string) => `"${etag}"`;
 const unquoted = (etag: string | undefined) => (etag ?? "").replace(/^W\//, "").replaceAll('"', "");
 
-/** For what takes place only if the object is still a certain one: S3 answers 404, and not 412, where it was removed. */
+/** For conditional requests: S3 answers 404, not 412, when the object was removed. */
 function goneOr(error: unknown, ref: ObjectRef): RelayError {
   const failure = storageError(error, ref);
   if (failure.reason !== "storage-missing" || errorFacts(error).name === "NoSuchBucket") return failure;
   return new RelayError("storage-precondition", failure.message, { object: uri(ref), status: 404, cause: error });
 }
 
-/** @returns undefined for an object that is not there; throws for anything else, a missing bucket included */
+/** @returns undefined for a missing object; throws for anything else, including a missing bucket */
 function notFoundOr(error: unknown, ref: ObjectRef): undefined {
   const { name, status } = errorFacts(error);
   if (name === "NoSuchKey" || name === "NotFound" || (status === 404 && name !== "NoSuchBucket")) return undefined;

@@ -5,7 +5,7 @@ import type { Queue } from "../ports/queue.ts";
 /** SQS' own limit: twelve hours. */
 const LONGEST_VISIBILITY = 43_200;
 
-/** The queue port over SQS, or whatever speaks its protocol. */
+/** The queue port over SQS and compatible queues. */
 export function sqsQueue(client: SQSClient, queueUrl: string): Queue {
   return {
     send: async ({ body, group, deduplicationId, attributes = {} }) => {

@@ -8,12 +8,12 @@ import type { ApiKeySource, HeaderSource } from "./http.ts";
 type KeyConfig = Pick<DojoConfig, "DEFECTDOJO_APIKEY" | "DEFECTDOJO_APIKEY_SECRET" | "DEFECTDOJO_APIKEY_PARAMETER">;
 type HeaderConfig = KeyConfig & Pick<DojoConfig, "DEFECTDOJO_HEADERS">;
 
-/** How long a key from a store is used before it is asked for again, so that a rotated one is taken up. Seconds. */
+/** How long a key from a store is cached, so that a rotated one is picked up. Seconds. */
 const MAX_AGE = 300;
 
 /**
  * Where DefectDojo's API key comes from: the environment, Secrets Manager (`DEFECTDOJO_APIKEY_SECRET`) or SSM (`DEFECTDOJO_APIKEY_PARAMETER`), the latter two
- * cached by powertools and asked anew where DefectDojo refused the key. Their clients are loaded only where they are used.
+ * cached by Powertools and fetched again when DefectDojo refuses the key. Their clients are loaded only when used.
  * @throws RelayError `config-invalid` where none is set
  */
 export function apiKeySource(config: KeyConfig): ApiKeySource {
@@ -31,7 +31,7 @@ export function apiKeySource(config: KeyConfig): ApiKeySource {
 }
 
 /**
- * Headers for a gate before DefectDojo: those of `DEFECTDOJO_HEADERS`, and on top those that the key's secret or parameter holds beside the key
+ * Headers for a gate before DefectDojo: those of `DEFECTDOJO_HEADERS`, overridden by those in the key's secret or parameter
  * (`{"apikey": "…", "headers": {"NAME": "VALUE"}}`).
  */
 export function headerSource(config: HeaderConfig): HeaderSource {
@@ -67,7 +67,7 @@ const parameterStore = (name: string): Store => ({
   },
 });
 
-/** The cached key, unless that was refused. */
+/** The cached key, unless it was refused. */
 const cached = (refused: string | undefined) => ({ maxAge: MAX_AGE, forceFetch: refused !== undefined });
 
 /** @throws RelayError `key-unavailable` */

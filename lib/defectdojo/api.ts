@@ -9,7 +9,7 @@ export type Query = Readonly<Record<string, string | number | boolean>>;
 /** Web servers before DefectDojo refuse longer request lines (nginx: 4 or 8 KiB). */
 export const LONGEST_URL = 3_900;
 
-/** Typed calls over a transport: what the rest of the client is written in. */
+/** Typed calls over a transport, on which the rest of the client builds. */
 export function dojoApi(transport: Transport) {
   const call = async <T extends z.ZodType>(method: Method, path: string, schema: T, options: RequestOptions = {}) => {
     const { body } = await transport.request(method, path, options);
@@ -26,7 +26,7 @@ export function dojoApi(transport: Transport) {
     patch: <T extends z.ZodType>(path: string, json: unknown, schema: T) => call("PATCH", path, schema, { json }),
     call,
     count: async (path: string, query: Query) => (await get(path, { ...query, limit: 1 }, counted)).count,
-    /** Every item of a list, page by page, until the count that the list itself gives, within {@link listGuard}'s bounds. */
+    /** Every item of a list, page by page, up to the list's own count and within {@link listGuard}'s bounds. */
     list: async function* <T extends z.ZodType>(
       path: string,
       query: Query,
@@ -46,7 +46,7 @@ export function dojoApi(transport: Transport) {
   };
 }
 
-/** A list that has fewer items than it announces: something was removed meanwhile. */
+/** A list with fewer items than announced: something was removed meanwhile. */
 export function endedEarly(path: string, announced: number, given: number): RelayError {
   const message = `GET /api/v2/${path}: ${announced} objects announced, ${given} given`;
   return new RelayError("read-unstable", message, { object: path });

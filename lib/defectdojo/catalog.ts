@@ -28,7 +28,7 @@ const LARGEST_PAGE = 250;
 export function dojoCatalog(api: DojoApi) {
   const known = remembered();
   const { remember, forget } = known;
-  /** Products made here that were never asked for their engagements: they have none. */
+  /** Products created here whose engagements were never looked up: they have none. */
   const untouched = new Set<number>();
 
   return {
@@ -151,7 +151,7 @@ async function findEngagement(
   }
   const row = { ...engagementRow(wanted), ...(wanted.orchestrated ? await orchestration() : {}) };
   const created = await createOrFind(() => api.post("engagements/", row, engagement), find);
-  // Engagements are not unique: of two made at once the older one is everybody's.
+  // Engagements are not unique: of two created at once, everybody uses the older one.
   const first = (await find()) ?? created;
   if (first.id < created.id) {
     await api.transport.request("DELETE", `engagements/${created.id}/`, { expect: [403, 404] });

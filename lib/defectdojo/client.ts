@@ -13,9 +13,9 @@ import { locationModes } from "./location-modes.ts";
 import { importAnswer, test } from "./schemas.ts";
 
 export interface ClientOptions {
-  /** Address of DefectDojo without `/api/v2`. */
+  /** URL of DefectDojo without `/api/v2`. */
   readonly baseUrl: string;
-  /** Pages of findings under way at once. */
+  /** Pages of findings requested at once. */
   readonly readConcurrency: number;
 }
 
@@ -39,7 +39,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
     deleteTest: async (testId) => {
       const { status } = await transport.request("DELETE", `tests/${testId}/`, { expect: [403, 404, 409] });
       if (status < 300) return true;
-      // 409: other rows hold on to it (Django's RestrictedError). A low-privileged token gets 404 for a test that it can see, as for one that is gone.
+      // 409: other rows refer to it (Django's RestrictedError). A low-privileged token gets 404 even for a test that it can see.
       return (await transport.request("GET", `tests/${testId}/`, { expect: [404] })).status === 404;
     },
     closeFindings: (testId, mayGoOn) => closeFindings(api, testId, mayGoOn),
@@ -92,13 +92,13 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
   }
 }
 
-/** 500 and 409 are DefectDojo's own last word on this import; 429 says that it was not begun. */
+/** 500 and 409 are DefectDojo's final answer to this import; 429 says that it did not start. */
 const LAST_WORDS = new Set([409, 429, 500]);
 
-/** Somebody before DefectDojo answered: it saw nothing of the import. */
+/** A proxy answered: DefectDojo never saw the import. */
 const NOT_FROM_DOJO: ReadonlySet<string> = new Set<Reason>(["dojo-not-json", "dojo-gate"]);
 
-/** A failed import may have happened all the same, unless DefectDojo refused it or never saw it. */
+/** A failed import may still have happened, unless DefectDojo refused it or never saw it. */
 function importError(error: unknown): unknown {
   if (!(error instanceof RelayError)) return error;
   if (

@@ -7,12 +7,12 @@ import { page } from "./schemas.ts";
 const identified = page(z.object({ id: z.number().int() }));
 
 /**
- * Makes every finding of the test an inactive duplicate: out of sight of reports, and nothing that later findings are duplicates of. Those that are
- * duplicates are inactive already. What is closed drops out of the list, so that its first page is always what is left: whoever goes on later does
- * not do again what was done.
+ * Makes every finding of the test an inactive duplicate: hidden from reports, and never an original of later findings. Those that are
+ * duplicates are inactive already. Closed findings leave the list, so its first page is always the rest: a later call repeats
+ * nothing.
  * @param mayGoOn asked before each finding
  * @returns whether all are closed
- * @throws RelayError `read-unstable` where a finding does not stay closed
+ * @throws RelayError `read-unstable` when a finding does not stay closed
  */
 export async function closeFindings(api: DojoApi, testId: number, mayGoOn: () => boolean): Promise<boolean> {
   const closed = new Set<number>();
@@ -35,7 +35,7 @@ export async function closeFindings(api: DojoApi, testId: number, mayGoOn: () =>
     }
     for (const id of left) {
       if (!mayGoOn()) return false;
-      // One that is gone is as good as closed.
+      // A deleted one counts as closed.
       const json = { active: false, verified: false, duplicate: true };
       await api.transport.request("PATCH", `findings/${id}/`, { json, expect: [404] });
       closed.add(id);

@@ -16,12 +16,12 @@ const FILTERS: Readonly<Record<Verdict, string>> = {
 const VERDICTS = Object.keys(FILTERS) as Verdict[];
 const NO_VERDICT: Query = Object.fromEntries(Object.values(FILTERS).map((filter) => [filter, false]));
 
-/** What is asked for; `Info` is what is left of the total. */
+/** The severities to count; `Info` is the rest of the total. */
 const ASKED_SEVERITIES: readonly Exclude<DojoSeverity, "Info">[] = ["Critical", "High", "Medium", "Low"];
 
 /**
  * Counts a test's findings by `limit=1` queries side by side: eleven where nothing is known, one at most beside an import's own statistics.
- * @param known believed as it is: its duplicates have to be those after deduplication
+ * @param known trusted as it is: its duplicates must be counted after deduplication
  */
 export async function countFindings(api: DojoApi, testId: number, known?: ImportStatistics): Promise<TestCounts> {
   const count = (query: Query) => api.count("findings/", { test: testId, ...query });
@@ -49,7 +49,7 @@ async function countAll(count: (query: Query) => Promise<number>): Promise<TestC
   };
 }
 
-/** @returns undefined where the answer is not what 2.34 to 3.2 send: everything is counted then */
+/** @returns undefined when the answer differs from that of 2.34 to 3.2: everything is counted then */
 export function toStatistics(after: unknown): ImportStatistics | undefined {
   const parsed = importStatistics.safeParse(after);
   if (!parsed.success) return undefined;

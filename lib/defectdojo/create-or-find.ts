@@ -6,8 +6,8 @@ const TRIES = 3;
 const PAUSE = 100;
 
 /**
- * Creates, and finds instead what somebody else created before: DefectDojo refuses it (400) or two requests meet in the database (409). Neither is told by
- * its text. A conflict over something else (a tag, a URL) is tried again.
+ * Creates an object, or finds the one that somebody else created first: DefectDojo refuses it (400) or two requests collide (409). Neither is told by
+ * its text. A conflict over something else (a tag, a URL) is retried.
  */
 export async function createOrFind<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
   for (let attempt = 1; ; attempt++) {

@@ -4,7 +4,7 @@ import { apiKeySource, headerSource } from "./api-key.ts";
 import { dojoClient } from "./client.ts";
 import { httpTransport, type Transport } from "./http.ts";
 
-/** Requests to DefectDojo as the configuration says. */
+/** The transport to DefectDojo, from the configuration. */
 export function dojoTransport(config: DojoConfig, proxyEnv: Env): Transport {
   return httpTransport({
     baseUrl: config.DEFECTDOJO_URL,
@@ -15,7 +15,7 @@ export function dojoTransport(config: DojoConfig, proxyEnv: Env): Transport {
   });
 }
 
-/** DefectDojo as the configuration says. */
+/** The DefectDojo port, from the configuration. */
 export function dojoPort(config: DojoConfig, proxyEnv: Env): DefectDojo {
   const transport = dojoTransport(config, proxyEnv);
   return dojoClient(transport, { baseUrl: config.DEFECTDOJO_URL, readConcurrency: config.READ_CONCURRENCY });

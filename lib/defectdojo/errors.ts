@@ -7,35 +7,35 @@ interface Refusal {
   readonly what: string;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Parsed, or undefined where the answer is not JSON. */
+  /** Parsed, or undefined when the answer is not JSON. */
   readonly body: unknown;
-  /** Where the request went; redirects are judged by it. */
+  /** The request's URL, against which redirects are judged. */
   readonly url?: URL;
 }
 
-/** Statuses that are not answers, to our reasons; what is not listed is `dojo-rejected` below 500 and `dojo-unavailable` from there. */
+/** Error statuses and our reasons; others are `dojo-rejected` below 500 and `dojo-unavailable` from there on. */
 const BY_STATUS: Readonly<Record<number, Reason>> = {
   401: "dojo-forbidden",
   403: "dojo-forbidden",
   404: "dojo-not-found",
   408: "dojo-timeout",
-  // A unique row that another request wrote first, whatever it says (measured on 3.2: two imports with the same new URLs).
+  // Another request wrote the same unique row first, whatever the text says (measured on 3.2: two imports with the same new URLs).
   409: "dojo-conflict",
   413: "dojo-too-large",
   429: "dojo-busy",
   503: "dojo-busy",
 };
 
-/** Node's error codes, to our reasons; what is not listed is `dojo-unreachable`. */
+/** Node's error codes and our reasons; others are `dojo-unreachable`. */
 const BY_CODE: readonly (readonly [RegExp, Reason])[] = [
   [/^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL|HOSTNAME_MISMATCH|EPROTO$)/, "dojo-tls"],
   [/^(ETIMEDOUT|ABORT_ERR|UND_ERR_|ERR_HTTP_REQUEST_TIMEOUT|TimeoutError)/, "dojo-timeout"],
 ];
 
-/** Statuses that say all by themselves, whoever answers them in DefectDojo's place. */
+/** Statuses that are clear by themselves, whoever sends them. */
 const WITHOUT_JSON = new Set([408, 409, 413, 414, 429]);
 
-/** The error for a status that was not expected. */
+/** The error for an unexpected status. */
 export function statusError(refusal: Refusal): RelayError {
   const { what, status, headers, url } = refusal;
   const retryAfterSeconds = retryAfter(headers["retry-after"]);
@@ -54,7 +54,7 @@ function reasonOf(refusal: Refusal): Reason {
   return BY_STATUS[status] ?? (status >= 500 ? "dojo-unavailable" : "dojo-rejected");
 }
 
-/** A 4xx that is not the API's: DefectDojo answers every one of its own in JSON, but for a path that it does not have. */
+/** A 4xx that is not from the API: DefectDojo's own are JSON, except for unknown paths. */
 const isForeign = ({ status, body }: Refusal) =>
   status >= 400 && status < 500 && body === undefined && !WITHOUT_JSON.has(status);
 
@@ -72,7 +72,7 @@ const redirectText = (location: string | undefined, url: URL | undefined) =>
     ? ""
     : ` to ${redirectTarget(location)}${leadsToGate(location, url) ? "; a gate wants a login" : ""}`;
 
-/** Whether a redirect leads to another host or to a login: DefectDojo's API does neither. */
+/** Whether a redirect leads to another host or a login, which DefectDojo's API never does. */
 function leadsToGate(location: string | undefined, url: URL | undefined): boolean {
   if (location === undefined) return false;
   const target = URL.parse(location, url?.href ?? "http://same-host.invalid/");
@@ -86,7 +86,7 @@ function leadsToGate(location: string | undefined, url: URL | undefined): boolea
   return url !== undefined && target.hostname !== url.hostname;
 }
 
-/** The error for no answer at all. One of ours stays as it is. */
+/** The error for a missing answer. A RelayError passes unchanged. */
 export function connectionError(what: string, error: unknown): RelayError {
   if (error instanceof RelayError) return error;
   const code = codeOf(error);
@@ -94,7 +94,7 @@ export function connectionError(what: string, error: unknown): RelayError {
   return new RelayError(reason, `${what}: ${describeError(error)}`, { object: what, cause: error });
 }
 
-/** Whether nothing of the request can have reached DefectDojo. */
+/** Whether the request certainly never reached DefectDojo. */
 export function neverSent(error: RelayError): boolean {
   return (
     error.reason === "dojo-tls" ||
@@ -126,7 +126,7 @@ function redirectTarget(location: string): string {
 }
 
 /**
- * What DefectDojo says of a refusal: `field: message; …`, or its message. The advertisement and the repr in `message` are left out.
+ * DefectDojo's own words for a refusal: `field: message; …`, or its message without the advertisement and the repr in it.
  */
 function describeAnswer(body: unknown, levels = 5): string {
   if (typeof body === "string") return redact(body).slice(0, 500);

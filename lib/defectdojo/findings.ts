@@ -6,10 +6,10 @@ import { deniesMode, type LocationModes } from "./location-modes.ts";
 import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
 import { findingsPage, type RawFinding } from "./schemas.ts";
 
-/** Findings a page: DefectDojo 3.2 gives 250 in some 0.6 s and gains nothing by larger pages. */
+/** Findings per page: DefectDojo 3.2 takes 0.6 s for 250, and larger pages gain nothing. */
 export const PAGE_SIZE = 250;
 
-/** More than any report makes in one test, and than a findings.json of that many could be written. */
+/** More than any report has in one test, and than a findings.json could hold. */
 const MOST_FINDINGS = 5_000_000;
 
 /** Findings of a test by their places in the order of ids. */
@@ -20,9 +20,9 @@ interface Part {
 
 /**
  * A test's findings in the order of their ids, which is that of the report; up to `concurrency` pages are under way at once.
- * A page that no answer can hold comes in smaller ones.
- * @param expected how many the test is known to have, so that all pages can be asked for at once; else the first page tells
- * @throws RelayError `read-unstable` where the test changes while it is read, `dojo-answer-too-large` where one finding is
+ * A page too large for one answer is split.
+ * @param expected how many the test is known to have, so that all pages can be requested at once; else the first page tells
+ * @throws RelayError `read-unstable` when the test changes while it is read, `dojo-answer-too-large` when a single finding is
  */
 export async function* findingPages(
   api: DojoApi,
@@ -38,11 +38,11 @@ export async function* findingPages(
   const start = () => {
     const part = { offset, limit: PAGE_SIZE };
     const page = read(part);
-    page.catch(() => undefined); // its turn to be awaited may never come
+    page.catch(() => undefined); // it may never be awaited
     under.push({ part, page });
     offset += PAGE_SIZE;
   };
-  /** The page of a part, or where it is too large those of its halves; one of them at a time is held. */
+  /** The page of a part; if it is too large, those of its halves, one at a time in memory. */
   const pagesOf = async function* (part: Part, asked: Promise<FindingPage>): AsyncGenerator<FindingPage> {
     const page = await asked.catch((error: unknown) => {
       if (!isTooLarge(error)) throw error;
@@ -74,16 +74,16 @@ export async function* findingPages(
   }
 }
 
-/** Whether an answer was larger than may be held; of fewer findings it may not be. */
+/** Whether an answer was too large; one with fewer findings may fit. */
 export const isTooLarge = (error: unknown) => error instanceof RelayError && error.reason === "dojo-answer-too-large";
 
-/** The error that names the one finding that no answer can hold, itself or with what it is a duplicate of. */
+/** The error that names the one finding too large for an answer, by itself or with its original. */
 function tooLarge(testId: number, place: number, cause: unknown): RelayError {
   const message = `test ${testId}: finding [${place}] in the order of ids, or its original, is larger than an answer may be`;
   return new RelayError("dojo-answer-too-large", message, { object: `test ${testId}`, cause });
 }
 
-/** Refuses a page that gives findings again: they come in the order of their ids. @throws RelayError `read-unstable` */
+/** Refuses a page that repeats findings: they come in the order of their ids. @throws RelayError `read-unstable` */
 function idsInOrder(testId: number): (page: FindingPage) => void {
   let last = Number.NEGATIVE_INFINITY;
   return ({ findings }) => {
@@ -97,7 +97,7 @@ function idsInOrder(testId: number): (page: FindingPage) => void {
   };
 }
 
-/** @throws RelayError `read-unstable` where a page has not what it should have of so many findings */
+/** @throws RelayError `read-unstable` when a page has another number of findings than it should */
 function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, total: number): void {
   const read = page.findings.length;
   if (total > MOST_FINDINGS) {
@@ -109,7 +109,7 @@ function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, t
   throw new RelayError("read-unstable", message, { object: `test ${testId}` });
 }
 
-/** A page in the mode that the server is in: where its answer does not fit the one it was last found in, that is looked up again, once. */
+/** A page in the server's location mode. When the answer does not fit the known mode, the mode is looked up again, once. */
 async function readPage(api: DojoApi, modes: LocationModes, testId: number, part: Part): Promise<FindingPage> {
   const mode = await modes.current();
   let read: { page: FindingPage; unlocated: boolean } | undefined;
@@ -143,7 +143,7 @@ async function readPageIn(api: DojoApi, mode: LocationMode, testId: number, { of
     mode,
     [...originalIds].filter((id) => !ownById.has(id)),
   );
-  // Of an original that is another test's the first location is enough.
+  // The first location of an original in another test is enough.
   const originalsElsewhere = elsewhere.findings.map((each) => ({ ...each, endpoints: each.endpoints?.slice(0, 1) }));
   const all = [...own, ...originalsElsewhere];
   const locations =
@@ -160,7 +160,7 @@ async function readPageIn(api: DojoApi, mode: LocationMode, testId: number, { of
   return { page, unlocated: all.some(({ id, endpoints }) => endpoints?.[0] !== undefined && !locations.has(id)) };
 }
 
-/** Findings of any test by their ids; those that are gone or not to be seen are missing. */
+/** Findings of any test by their ids; deleted and invisible ones are missing. */
 async function readByIds(api: DojoApi, mode: LocationMode, ids: Iterable<number>) {
   const findings: RawFinding[] = [];
   const endpoints: Record<string, unknown> = {};

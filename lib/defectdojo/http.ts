@@ -27,7 +27,7 @@ export interface RequestOptions {
   readonly multipart?: Multipart;
   /** Milliseconds until an answer must be there in full. */
   readonly timeoutMs?: number;
-  /** Statuses that are answers and not errors, besides 2xx. */
+  /** Statuses besides 2xx that are answers, not errors. */
   readonly expect?: readonly number[];
 }
 
@@ -52,23 +52,23 @@ export interface TransportOptions {
   readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
 }
 
-/** Asked at every request; whoever gives the key caches it, and asks anew where one was refused. */
+/** Called for every request; the provider caches the key and fetches it again when one was refused. */
 export type ApiKeySource = (refused?: string) => Promise<string>;
 
-/** Asked at every request; whoever gives them caches them. */
+/** Called for every request; the provider caches them. */
 export type HeaderSource = () => Promise<Readonly<Record<string, string>>>;
 
-/** Requests that change nothing when they are sent twice. */
+/** Idempotent requests. */
 const REPEATABLE = new Set<Method>(["GET", "PATCH"]);
 const TRIES = 3;
 const FIRST_WAIT_MS = 600;
 const LONGEST_WAIT_MS = 10_000;
-/** An answer is held whole, several of them at once; pages of findings are far smaller, unless their texts are of any length. */
+/** Whole answers are in memory, several at once; pages of findings are far smaller, unless texts are huge. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 
 /**
  * DefectDojo's API over Node's own HTTP client: connections kept alive, proxies by the usual variables, no redirect followed
- * (so that the key reaches nobody else), TLS verified. GET and PATCH are tried again where a retry may help, honouring
+ * (so that the key reaches nobody else), TLS verified. GET and PATCH are retried when that may help, honouring
  * `Retry-After`; nothing else is ever sent twice.
  */
 export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxyEnv }: TransportOptions): Transport {
@@ -76,7 +76,7 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
   const client = base.protocol === "https:" ? https : http;
   const proxy = proxyEnv === undefined ? {} : { proxyEnv };
   const kept = new client.Agent({ keepAlive: true, maxSockets: 64, ...proxy });
-  // What may not be sent twice gets a connection of its own: a kept one may be closed by the server just then, and nobody knows what it saw.
+  // A request that must not be repeated gets a fresh connection: the server may close a kept one just then, with an unknown outcome.
   const fresh = new client.Agent({ keepAlive: false, ...proxy });
 
   const once = async (method: Method, path: string, options: RequestOptions, renewed?: string): Promise<Answer> => {
@@ -102,7 +102,7 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
       if ((status >= 200 && status < 300) || isExpected(status, answer, options)) return { status, body: answer };
       if (renewed === undefined && saysUnknownToken(status, answer)) {
         const newer = await apiKey(key);
-        if (newer !== key) return await once(method, path, options, newer); // it was rotated; nothing was done with the old one
+        if (newer !== key) return await once(method, path, options, newer); // it was rotated; the old one had no effect
       }
       throw statusError({ what, status, headers: response.headers, body: answer, url });
     } catch (error) {
@@ -125,29 +125,29 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
   };
 }
 
-/** The time that an answer may take, which ends with the work that wants it. */
+/** The time limit of an answer, which also ends with the work that needs it. */
 function within(milliseconds: number): AbortSignal {
   const late = AbortSignal.timeout(milliseconds);
   const end = endOfWork();
   return end === undefined ? late : AbortSignal.any([late, end]);
 }
 
-/** An expected status counts if the API itself gives it. DefectDojo answers a path that it does not have with a page: 404 counts always. */
+/** An expected status counts if the API itself sent it. DefectDojo answers an unknown path with a page, so 404 always counts. */
 function isExpected(status: number, answer: unknown, { expect }: RequestOptions): boolean {
   return expect?.includes(status) === true && (status === 404 || answer !== undefined);
 }
 
-/** Django REST framework's answer to a token that it does not know, before it looks at anything else (recorded: 403). */
+/** Django REST framework's answer to an unknown token, before it checks anything else (recorded: 403). */
 function saysUnknownToken(status: number, body: unknown): boolean {
   return (status === 401 || status === 403) && (body as { detail?: unknown } | undefined)?.detail === "Invalid token.";
 }
 
-/** Commas stay as they are: lists of ids would be three times as long. */
+/** Keeps commas: lists of ids would be three times as long otherwise. */
 function encodeQuery(query: NonNullable<RequestOptions["query"]>): string {
   return query.map((pair) => pair.map((part) => encodeURIComponent(part).replaceAll("%2C", ",")).join("=")).join("&");
 }
 
-/** Milliseconds to wait before the next try, or undefined where a retry at once does not help. */
+/** Milliseconds before the next try, or undefined when a quick retry does not help. */
 function retryWait(error: unknown, attempt: number): number | undefined {
   const failure = connectionError("", error);
   if (failure.errorClass !== "transient") return undefined;
@@ -171,18 +171,18 @@ async function exchange(
   what: string,
 ): Promise<{ response: http.IncomingMessage; text: string }> {
   const answered = new Promise<{ response: http.IncomingMessage; text: string }>((resolve, reject) => {
-    request.on("error", reject); // it may come more than once, as when a refused upload is cut off
+    request.on("error", reject); // may fire more than once, as when a refused upload is cut off
     request.once("response", (response) => {
       readText(response, what).then((text) => resolve({ response, text }), reject);
     });
   });
   if (body === undefined) request.end();
-  // A server that answers before it has read the whole report (413) breaks the upload; its answer counts then.
+  // A server that answers before reading the whole report (413) breaks the upload; its answer counts.
   else pipeline(body, request).catch((error: unknown) => request.destroy(error instanceof Error ? error : undefined));
   return await answered;
 }
 
-/** @throws RelayError `dojo-answer-too-large`, before anything is read where the answer tells its length */
+/** @throws RelayError `dojo-answer-too-large`, before reading if the answer announces its length */
 async function readText(response: http.IncomingMessage, what: string): Promise<string> {
   const tooLarge = () => {
     response.destroy();

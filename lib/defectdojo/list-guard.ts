@@ -1,6 +1,6 @@
 import { RelayError } from "../errors.ts";
 
-/** As much of a list as there is sense in, where nothing more is known: product types, engagements of one name, tests of one build id. */
+/** The sensible maximum of a list in general: product types, engagements of one name, tests of one build id. */
 const MOST_ITEMS = 100_000;
 /** DefectDojo gives as many objects a page as are asked for; a server before it or a later version may give fewer, but not that few. */
 const SMALL_PAGE = 100;
@@ -12,8 +12,8 @@ interface Page {
 }
 
 /**
- * Watches over the pages of one list: a broken or hostile server could make it endless. Refused are more objects in all than make sense, more on a
- * page than were asked for, a page of objects that were all given before, and more pages than what was announced at first takes, twice over.
+ * Guards the pages of one list: a broken or hostile server could make it endless. Refuses more objects than make sense, more on a
+ * page than requested, a page with only repeated objects, and more than twice the pages announced at first.
  * @param limit objects asked for on a page, at most
  * @returns to be called with each page. @throws RelayError `dojo-answer-invalid`
  */

@@ -3,7 +3,7 @@ import type { DojoApi } from "./api.ts";
 import { detectLocationMode, type LocationMode } from "./locations.ts";
 import { remembered } from "./remembered.ts";
 
-/** How this server tells locations, as it was found out last. */
+/** How this server returns locations, as last found out. */
 export interface LocationModes {
   readonly current: () => Promise<LocationMode>;
   /** The mode now, where answers do not fit the one that was taken for it: the server was upgraded, or its flag switched. */
@@ -16,7 +16,7 @@ export function locationModes(api: DojoApi): LocationModes {
   return {
     current,
     again: async (seen) => {
-      // Of the pages that are read side by side, the first one that doubts looks.
+      // Of pages read in parallel, the first one in doubt looks it up.
       if ((await current()) === seen) known.forget("mode");
       return await current();
     },

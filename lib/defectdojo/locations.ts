@@ -22,9 +22,9 @@ export async function detectLocationMode(api: DojoApi): Promise<LocationMode> {
   return BY_STATUS[status] ?? "locations";
 }
 
-/** Links and locations asked for at once. */
+/** Links and locations per request. */
 const LIMIT = 1_000;
-/** So few locations come along sooner than another request has its answer. */
+/** Up to this many, prefetching locations is faster than another request. */
 const FEW = 10;
 /** Locations of one finding that are read; a crawler's finding may have tens of thousands, of 2 ms each. */
 const MOST_LOCATIONS = 250;

@@ -8,7 +8,7 @@ export interface Remembered {
   readonly forget: (name?: string) => void;
 }
 
-/** Answers that are asked for once in a while, not each time. @param now milliseconds, of a clock that only goes forward */
+/** Answers that are cached for a while. @param now milliseconds, of a clock that only goes forward */
 export function remembered(now: () => number = () => performance.now()): Remembered {
   const known = new Map<string, { readonly at: number; readonly value: Promise<unknown> }>();
   return {

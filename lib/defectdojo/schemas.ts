@@ -3,7 +3,7 @@ import { RelayError } from "../errors.ts";
 import { DOJO_SEVERITIES } from "../model/annotations.ts";
 import { describeIssues } from "../util/issues.ts";
 
-/** Only the fields that are read of DefectDojo's answers; null and missing are alike. */
+/** Only the used fields of DefectDojo's answers; null and missing are alike. */
 
 const id = z.number().int();
 const text = z

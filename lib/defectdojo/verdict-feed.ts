@@ -4,10 +4,10 @@ import type { DojoApi } from "./api.ts";
 import { listGuard } from "./list-guard.ts";
 import { page } from "./schemas.ts";
 
-/** One page is enough for an idle round; a burst of changes is read in larger ones. */
+/** A small page is enough for an idle round; a burst of changes is read in larger ones. */
 const FIRST_PAGE = 10;
 const LATER_PAGES = 250;
-/** The feed is of all findings that the server has; whoever reads it stops where they are known. */
+/** The feed covers all findings of the server; readers stop at known ones. */
 const MOST_CHANGES = 100_000_000;
 
 const moved = z.object({

@@ -2,14 +2,14 @@ import type { StatusChange, VerdictFeed } from "../ports/verdict-feed.ts";
 import type { FollowState } from "./follow-state.ts";
 
 /**
- * Transactions commit late: for this long after the watermark moved, as much before it is looked at again. Milliseconds.
+ * Transactions commit late: for this long after the watermark moved, entries this far before it are read again. Milliseconds.
  * Afterwards an idle round reads one small page, however many findings changed last.
  */
 const MARGIN_MS = 60_000;
 /** A finding that was created and changed within this is new, not judged. Milliseconds. */
 const NEW_MS = 1_000;
 
-/** Verdicts given within that time show by themselves. */
+/** Verdicts given within that time are in the feed anyway. */
 const isNew = ({ changedAt, createdAt, judged }: StatusChange) =>
   !judged && Date.parse(changedAt) - Date.parse(createdAt) < NEW_MS;
 

@@ -39,7 +39,7 @@ const ADDED_LATER_MS = 10 * 60_000;
 
 /**
  * One round of `follow`: reads what changed since the watermark, enqueues a resync job for each scan that it concerns, and moves the watermark.
- * Killed anywhere, the next round does again what was not noted; the queue drops jobs that it has.
+ * Killed anywhere, the next round repeats what was not recorded; the queue drops duplicate jobs.
  * @throws RelayError where DefectDojo, the bucket or the queue fails; the watermark stays then
  */
 export async function followRound(ports: FollowPorts, settings: FollowSettings): Promise<Round> {

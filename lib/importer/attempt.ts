@@ -14,13 +14,13 @@ export interface ImportPorts extends FlowPorts {
   readonly index?: ((bucket: string) => TestIndex) | undefined;
   /** The Scan that lies beside the findings now; undefined where nobody can read it. */
   readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
-  /** Told the job with the key that it goes by, as soon as that is settled. */
+  /** Called with the job under its final key, as soon as that is known. */
   readonly onKey?: ((job: ScanJob) => void) | undefined;
-  /** The imports of this process; missing where there is only one. */
+  /** The imports of this process; absent when there is only one. */
   readonly load?: ImportLoad;
 }
 
-/** Where in DefectDojo a scan belongs. */
+/** The objects in DefectDojo that a scan belongs to. */
 export interface ImportContext {
   readonly lead: User | { readonly id: number };
   readonly productType: Named;
@@ -31,7 +31,7 @@ export interface ImportContext {
   readonly warnings: readonly string[];
 }
 
-/** One delivery's try of a job. Every step takes it as the step before left it, and returns it with what it found out. */
+/** One delivery's attempt at a job. Every step takes it from the one before and returns it with its own results. */
 export interface Attempt {
   readonly job: ScanJob;
   readonly ports: ImportPorts;
@@ -43,11 +43,11 @@ export interface Attempt {
   readonly deliveryMs: number;
 }
 
-/** The job is this delivery's to do. */
+/** The job belongs to this delivery. */
 export interface Claimed extends Attempt {
-  /** The key that the job goes by, DefectDojo's build id of the test. */
+  /** The job's key: DefectDojo's build id of the test. */
   readonly key: string;
-  /** The job's upload where it can be read: findings.json, or the copy beside it once it was written over. */
+  /** The readable copy of the job's upload: findings.json, or the copy beside it once it was overwritten. */
   readonly upload: ScanJob;
   readonly current: {
     /** ETag of findings.json now. */
@@ -59,7 +59,7 @@ export interface Claimed extends Attempt {
   };
 }
 
-/** What the Scan asks for, and what earlier deliveries left behind, is known. */
+/** The Scan's options and the traces of earlier deliveries are known. */
 export interface Prepared extends Claimed {
   readonly options: ImportOptions;
   readonly warnings: readonly string[];
@@ -73,19 +73,19 @@ export interface Imported extends Prepared {
   readonly testId: number;
   readonly importedAs: string;
   readonly fellBack: string | undefined;
-  /** The answer, where this delivery made the import. */
+  /** The answer, if this delivery made the import. */
   readonly answer: ImportAnswer | undefined;
-  /** Where the report was sent to, where this delivery sent it. */
+  /** Where the report was sent, if this delivery sent it. */
   readonly context: ImportContext | undefined;
 }
 
-/** The test's place and number of findings are known, and its deduplication is over. */
+/** The test's place and number of findings are known, and deduplication is over. */
 export interface Deduplicated extends Imported {
   readonly context: ImportContext;
   readonly total: number;
   /** Whether its end is known, or the number of duplicates only stood still. */
   readonly deduplication: "confirmed" | "assumed";
-  /** What the import's own answer counted, where there was one, its duplicates brought up to date. */
+  /** The counts in the import's own answer, if there was one, with its duplicates updated. */
   readonly statistics: ImportStatistics | undefined;
   readonly importedAt: number;
 }

@@ -17,13 +17,13 @@ import { locate, withFreshIds } from "./import-context.ts";
  */
 const PATIENCE = 5;
 
-/** Looks at the number within one quiet time. */
+/** Checks of the number within one quiet time. */
 const MOST_QUIET_POLLS = 5;
 
 /**
- * Counts the test's findings and waits until its deduplication is over, as far as that can be known.
+ * Counts the test's findings and waits until deduplication is over, as far as that can be known.
  * @throws RelayError `import-incomplete`, `deduplication-unfinished`
- * @throws Deferral where the delivery ends before
+ * @throws Deferral when the delivery ends first
  */
 export async function awaitDeduplication(attempt: Imported): Promise<Deduplicated> {
   const { ports } = attempt;
@@ -40,7 +40,7 @@ export async function awaitDeduplication(attempt: Imported): Promise<Deduplicate
 
 interface End {
   readonly deduplication: Deduplicated["deduplication"];
-  /** How many there are, where that was asked. */
+  /** How many there are, if that was requested. */
   readonly duplicates: number | undefined;
 }
 
@@ -56,7 +56,7 @@ async function endOfDeduplication(attempt: Imported, total: number): Promise<End
   const times = behind ? PATIENCE : Math.max(1, ports.load?.underWay() ?? 1);
   const timing = patient(settings.deduplication, deliveryMs, times);
   const duplicates = await untilQuiet({ ...ports, delivery }, testId, timing);
-  // More than all there cannot be.
+  // There cannot be more than all.
   return { deduplication: duplicates >= total ? "confirmed" : "assumed", duplicates };
 }
 
@@ -85,7 +85,7 @@ interface Waiting {
  * answers that say they gave up waiting, and for imports whose answer was lost.
  * @returns that number
  * @throws RelayError `deduplication-unfinished` after the time-out
- * @throws Deferral where the delivery ends before
+ * @throws Deferral when the delivery ends first
  */
 export async function untilQuiet(
   { dojo, clock, delivery }: Waiting,

@@ -4,8 +4,8 @@ import { GENERIC } from "../model/scan-types.ts";
 import type { Imported } from "./attempt.ts";
 
 /**
- * How many findings the test has, checked against the report. Only what this delivery has imported has to be whole: of an earlier import somebody may
- * have deleted findings since, which is told and no reason to give the job up.
+ * How many findings the test has, checked against the report. Only this delivery's own import must be complete: after an earlier one somebody may
+ * have deleted findings, which is reported but does not fail the job.
  * @throws RelayError `import-incomplete`
  */
 export async function countKept(attempt: Imported): Promise<{ total: number; warnings: string[] }> {

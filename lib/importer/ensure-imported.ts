@@ -25,11 +25,11 @@ interface Doing {
 }
 
 /**
- * Brings about that DefectDojo has exactly one complete test with this job's build id, and says which.
+ * Ensures that DefectDojo has exactly one complete test with this job's build id, and returns it.
  *
- * DefectDojo itself is asked before anything is sent and after every answer; {@link decide} says what that means. An import without an answer is never
- * sent again on hope: it has to show up, or to stay away for `settleMs`, and counts as a failure of this delivery then. The checkpoint is written before
- * anything is sent, which fails where another delivery of this job wrote it meanwhile: of two at once one sends.
+ * Asks DefectDojo before anything is sent and after every answer; {@link decide} says what that means. An import without an answer is never
+ * resent speculatively: it must show up, or stay away for `settleMs`, and then counts as a failure of this delivery. The checkpoint is written before
+ * anything is sent, which fails if another delivery of this job wrote it meanwhile: of two at once, one sends.
  * @throws Deferral to continue in the next delivery
  */
 export async function ensureImported(attempt: Prepared): Promise<Imported> {
@@ -78,7 +78,7 @@ async function look({ key, ports, checkpoint }: Prepared, { sent }: Doing): Prom
   return seen;
 }
 
-/** Whether another delivery of this job took the test out of the way that this one's answer names. */
+/** Whether another delivery of this job removed the test that this one's answer names. */
 const isDisplaced = (seen: Seen): seen is Seen & { answered: number } =>
   seen.answered !== undefined && !seen.tests.some(({ id }) => id === seen.answered);
 
@@ -114,7 +114,7 @@ async function remove(attempt: Prepared, test: Test): Promise<void> {
   await discard(attempt, test);
 }
 
-/** Nothing came of what was sent. Without an answer that is a failure; where the sender died it was one already. */
+/** The import came to nothing. Without an answer that is a failure; if the sender died, it was counted already. */
 async function nothingCame({ key, checkpoint }: Prepared, { sent }: Doing): Promise<void> {
   const why = checkpoint.now.unanswered;
   await checkpoint.save({ ...UNSENT, progress: undefined });
@@ -122,7 +122,7 @@ async function nothingCame({ key, checkpoint }: Prepared, { sent }: Doing): Prom
   throw sent?.state === "unanswered" ? sent.error : new RelayError("import-unknown", why, { object: `import ${key}` });
 }
 
-/** An import without an answer has to show up or stay away. */
+/** An import without an answer must show up or stay away. */
 async function waitForUnknown({ ports, delivery, settings, checkpoint }: Prepared, leftMs: number): Promise<void> {
   const { clock } = ports;
   if (checkpoint.now.lostAt === undefined) await checkpoint.save({ lostAt: new Date(clock.now()).toISOString() });
@@ -135,7 +135,7 @@ async function noteKept({ checkpoint }: Prepared, kept: number | undefined): Pro
   if (kept !== undefined && kept !== checkpoint.now.expected) await checkpoint.save({ kept });
 }
 
-/** Whoever wrote the same rows has its own wait: the jitter keeps the two apart. */
+/** The other writer of the same rows waits too: the jitter keeps the two apart. */
 async function waitForConflict({ ports, delivery, settings }: Prepared, error: RelayError, conflicts: number) {
   if (conflicts === MOST_CONFLICTS) throw error;
   const wait = Math.ceil(backoff(settings.ledger.pollMs * 2, conflicts));

@@ -18,7 +18,7 @@ export interface Wanted {
   readonly now: Date;
 }
 
-/** Finds or creates what an attempt's test belongs to. */
+/** Finds or creates the objects that an attempt's test belongs to. */
 export async function locate({ ports, job, options, settings }: Prepared): Promise<ImportContext> {
   const now = new Date(ports.clock.now());
   const context = await resolveImportContext({ dojo: ports.dojo, scan: job.scan, options, settings, now });
@@ -105,7 +105,7 @@ interface Remembering {
 const MISSING_ID = /^(?!.*\bnamed ).*(?:does not exist|not one of the available choices)/is;
 
 /**
- * Takes a step, and once more with ids looked up afresh if DefectDojo says that one of the remembered objects is gone.
+ * Runs a step, and repeats it with fresh ids if DefectDojo says that a cached object is gone.
  */
 export async function withFreshIds<A extends Remembering, T>(step: (attempt: A) => Promise<T>, attempt: A): Promise<T> {
   const { dojo, log } = attempt.ports;

@@ -1,4 +1,4 @@
-/** How many imports this process has under way: their findings queue up before DefectDojo's Celery worker. */
+/** How many imports this process runs: their findings queue up for DefectDojo's Celery worker. */
 export interface ImportLoad {
   /** @returns to be called when that import is over */
   enter(): () => void;

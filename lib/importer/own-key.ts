@@ -5,7 +5,7 @@ import type { DefectDojo } from "../ports/defectdojo.ts";
 import type { ObjectHead } from "../ports/storage.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** What bucket and DefectDojo know of a job before it starts. */
+/** What the bucket and DefectDojo know about a job before it starts. */
 export interface Traces {
   readonly head: ObjectHead;
   readonly receipt: Receipt | undefined;

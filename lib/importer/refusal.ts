@@ -8,7 +8,7 @@ import { isComplete } from "./decide.ts";
 import { discard } from "./stale-tests.ts";
 
 /**
- * What DefectDojo's no to an import means:
+ * What DefectDojo's refusal of an import means:
  * - `refused`: its parser does not take the report, for good (400).
  * - `doubtful`: the parser may have failed on the report, or the server (500, and an empty test is left): only time tells.
  * - `conflict`: another request wrote the same rows (409); the same report may go through at once.
@@ -32,7 +32,7 @@ function judge(
 const TRIES = 4;
 
 /**
- * DefectDojo's own word was no: clears what it left behind, and returns where another try makes sense at once.
+ * After DefectDojo's refusal: removes what it left behind, and returns when an immediate retry makes sense.
  * @returns the conflict, where it was one
  * @throws RelayError where no other try makes sense now
  * @throws Deferral where one makes sense after a while

@@ -14,7 +14,7 @@ export interface RecordSettings {
   readonly secondLookMs: number;
 }
 
-/** What the importer needs, of the configuration. */
+/** The part of the configuration that the importer needs. */
 export function recordSettings(config: ImporterConfig): RecordSettings {
   return {
     maxFailures: config.MAX_FAILURES,

@@ -32,7 +32,7 @@ export interface RecordPorts extends FlowPorts {
   readonly index?: ImportPorts["index"];
 }
 
-/** How a message ended: `settled` is to be deleted, `again` comes back after its visibility timeout. */
+/** How a message ended: `settled` will be deleted, `again` comes back after its visibility timeout. */
 export type RecordOutcome =
   | { readonly settled: true; readonly outcome?: JobOutcome; readonly deadLettered?: RelayError }
   | { readonly settled: false; readonly error: Error };

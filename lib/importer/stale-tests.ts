@@ -9,8 +9,8 @@ import { isComplete } from "./decide.ts";
 const LONGEST_TEST_TITLE = 255;
 
 /**
- * Takes a stale or surplus test out of the way: deleted, or where the token may not, its findings closed and out of deduplication, and the
- * test retitled without the job's build id, so that nobody mistakes it. Safe to be cut off at any point: the build id goes last.
+ * Removes a stale or surplus test: deletes it, or if the token may not, closes its findings, takes them out of deduplication and retitles the
+ * test without the job's build id, so that nobody mistakes it. Safe to interrupt at any point: the build id goes last.
  */
 export async function discard(attempt: Claimed, test: Test): Promise<void> {
   const { dojo, log } = attempt.ports;

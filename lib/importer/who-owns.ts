@@ -13,7 +13,7 @@ import type { Clock } from "../util/clock.ts";
 import type { CheckpointStore } from "./checkpoint.ts";
 import { withOwnKey } from "./own-key.ts";
 
-/** What a job has to do with the findings as they are now. */
+/** How a job relates to the current findings. */
 export interface Claim {
   /** The job with the key that it goes by. */
   readonly job: ScanJob;
@@ -23,7 +23,7 @@ export interface Claim {
   readonly own: boolean;
   /** findings.json is a write-back over this upload, by this job or by an earlier run's. */
   readonly overwritten: boolean;
-  /** The job's upload where it can be read: findings.json, or the copy beside it once it was written over. */
+  /** The readable copy of the job's upload: findings.json, or the copy beside it once it was overwritten. */
   readonly upload: ScanJob;
 }
 

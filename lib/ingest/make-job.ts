@@ -21,7 +21,7 @@ import type { ObjectCreated } from "./notifications.ts";
 import type { IngestSettings } from "./settings.ts";
 import { readSidecar } from "./sidecar.ts";
 
-/** What the making of a job reaches the world through. */
+/** The ports for making a job. */
 export interface MakeJobPorts extends Observer {
   readonly storage: Storage;
 }
@@ -34,7 +34,7 @@ export interface MakeJobOptions {
 }
 
 /**
- * The job for findings that were created, or why there is nothing to do.
+ * The job for created findings, or why there is nothing to do.
  * @throws RelayError `sidecar-…`, `storage-…`
  */
 export async function makeJob(
@@ -125,7 +125,7 @@ const isSidecarError = (error: unknown) => error instanceof RelayError && error.
 const isNotLater = (sequencer: string | undefined, than: string | undefined) =>
   sequencer !== undefined && (sequencer === than || compareSequencers(sequencer, than) < 0);
 
-/** Puts a job into the queue; the same upload's within five minutes is one message. */
+/** Enqueues a job; the same upload's jobs within five minutes are one message. */
 export async function enqueue(
   job: Job,
   { queue, log, metrics, onProgress }: Observer & { readonly queue: Queue },

@@ -4,7 +4,7 @@ import { recordOf } from "../util/first-bad.ts";
 import { describeIssues } from "../util/issues.ts";
 import { headerText, isUsable, usableText } from "../util/usable-text.ts";
 
-/** An object that was created, whatever told of it. */
+/** A created object, from any kind of notification. */
 export interface ObjectCreated {
   readonly bucket: string;
   /** Decoded. */
@@ -111,7 +111,7 @@ const RECORDS: Readonly<Record<string, Source>> = {
 const DEEPEST = 4;
 
 /**
- * Every object that a notification tells of: native S3, MinIO webhook, EventBridge "Object Created", each also in SNS or SQS.
+ * Every object in a notification: native S3, MinIO webhook, EventBridge "Object Created", each also in SNS or SQS.
  * Never throws: a piece that cannot be read is one with its error, so that it does not stop the others.
  */
 export function parseNotification(event: unknown): Notification[] {

@@ -16,7 +16,7 @@ type IngestConfig = Pick<
   "SIDECAR_NAME" | "FINDINGS_NAME" | "MAX_SIDECAR_BYTES" | "DEFECTDOJO_HOOK_LABELS" | "SIDECAR_GRACE_SECONDS"
 >;
 
-/** What ingest needs, of the configuration. */
+/** The part of the configuration that ingest needs. */
 export function ingestSettings(config: IngestConfig): IngestSettings {
   return {
     sidecarName: config.SIDECAR_NAME,

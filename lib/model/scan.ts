@@ -29,7 +29,7 @@ const fileName = usableText()
   });
 
 /**
- * The Scan resource as `kubectl get scan NAME -o json` prints it: only the fields that are read.
+ * The Scan resource as `kubectl get scan NAME -o json` prints it: only the fields in use.
  * https://www.securecodebox.io/docs/api/crds/scan
  */
 const sidecarSchema = z.object({
@@ -127,7 +127,7 @@ type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
 
-/** The object without its undefined fields, as `exactOptionalPropertyTypes` wants it. */
+/** The object without its undefined fields, as `exactOptionalPropertyTypes` requires. */
 export function dropUndefined<T extends object>(value: T): Defined<T> {
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as Defined<T>;
 }

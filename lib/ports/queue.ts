@@ -6,7 +6,7 @@ export interface OutgoingMessage {
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-/** The queue as the flows see it. */
+/** The queue port. */
 export interface Queue {
   send(message: OutgoingMessage): Promise<void>;
   /** Makes a received message visible again after `seconds`, counted from now. */

@@ -5,8 +5,8 @@ import type { ObjectHead, Storage } from "./storage.ts";
 import { storageError } from "./storage-error.ts";
 
 /**
- * A small object whole.
- * @param tooLarge the reason to throw with where it has more than `maxBytes`
+ * Reads a small object as a whole.
+ * @param tooLarge the reason of the error when it has more than `maxBytes`
  * @returns undefined where there is none
  */
 export async function readSmall(

@@ -2,8 +2,8 @@ import { type Reason, RelayError } from "../errors.ts";
 import { type ObjectRef, uri } from "../model/object-keys.ts";
 
 /**
- * What a retry may mend though its status may say otherwise. A conflict with a write that is under way is no lost race: that write may still fail. An
- * upload in parts that is gone, or lost one, is begun anew; what was cut off or changed on its way is sent again; expired credentials are renewed.
+ * Errors worth a retry although their status may say otherwise. A conflict with a write in progress is no lost race: that write may still fail. A
+ * lost multipart upload starts over; truncated or corrupted bodies are sent again; expired credentials are renewed.
  */
 const TRANSIENT = new Set([
   "SlowDown",

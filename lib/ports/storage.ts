@@ -26,7 +26,7 @@ export interface WriteOptions {
   readonly condition?: Condition;
 }
 
-/** The bucket as the flow sees it. Bodies are bytes or streams; nothing here decodes them. */
+/** The storage port. Bodies are bytes or streams; nothing here decodes them. */
 export interface Storage {
   /** The object's head, or undefined where there is none. */
   head(ref: ObjectRef): Promise<ObjectHead | undefined>;

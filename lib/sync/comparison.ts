@@ -45,7 +45,7 @@ export async function* counting(
   }
 }
 
-/** How many findings of the scanner have a counterpart, and how many there are on one side only. */
+/** How many of the scanner's findings have a match, and how many exist on one side only. */
 export function compared(
   matches: readonly Match[],
   dojoFindings: number,

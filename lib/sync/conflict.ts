@@ -13,8 +13,8 @@ const OTHER_DELIVERY_SECONDS = 10;
 const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>(["storage-precondition", "findings-missing"]);
 
 /**
- * Resolves a failed precondition on the findings. Somebody wrote or deleted them: they own them, and the job ends. But it can also have
- * been this job: another delivery of it at the same time, or this one, whose answer was lost and which the SDK then sent again.
+ * Resolves a failed precondition on the findings. Whoever wrote or deleted them owns them, and the job ends. But it may also have
+ * been this job: a concurrent delivery, or this one, whose answer was lost and which the SDK then sent again.
  * @param etag of the findings as this delivery knew them
  * @throws Deferral where this job wrote them: the next delivery continues from there
  * @throws RelayError `storage-unavailable` where they are as they were; any other error as it is

@@ -10,7 +10,7 @@ export async function* mapInOrder<T, R>(
   const underway: Promise<R>[] = [];
   for await (const item of items) {
     const result = work(item);
-    result.catch(() => undefined); // its turn to be awaited may never come
+    result.catch(() => undefined); // it may never be awaited
     underway.push(result);
     const first = underway.length < limit ? undefined : underway.shift();
     if (first !== undefined) yield await first;

@@ -1,6 +1,6 @@
 /**
- * Stands in for `@aws-sdk/credential-provider-node` in the bundles: Lambda gives a function's credentials by environment, so that the chain of profiles,
- * SSO, STS and instance metadata is weight without use.
+ * Replaces `@aws-sdk/credential-provider-node` in the bundles: Lambda passes credentials in the environment, so the chain of profiles,
+ * SSO, STS and instance metadata is dead weight.
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
  */
 export const defaultProvider = () => async () => {

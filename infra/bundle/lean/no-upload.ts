@@ -1,4 +1,4 @@
-/** Stands in for `@aws-sdk/lib-storage` in the bundle of ingest, which writes no objects. */
+/** Replaces `@aws-sdk/lib-storage` in the bundle of ingest, which writes no large objects. */
 export function Upload(): never {
   throw new Error("this function writes no objects");
 }

@@ -1,15 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 
-// JavaScript, as osls may load it with a Node that runs no TypeScript.
+// JavaScript, as osls may load it with a Node that cannot run TypeScript.
 
 /**
- * Leaves out of the bundles what a function on Lambda never runs. None of it changes what the rest does; `test/unit/bundle.test.ts` holds the sizes,
- * so that a row that an update of a dependency has made useless is noticed.
+ * Drops code from the bundles that never runs on Lambda. The rest behaves the same; `test/unit/bundle.test.ts` checks the sizes,
+ * which reveals a row that a dependency update has made useless.
  */
 
 /**
- * Modules that are replaced whole by a file of this folder; `only` in the bundle of one function.
+ * Modules replaced as a whole by a file of this folder; with `only`, in one function's bundle.
  * @type {readonly { module: RegExp, file: string, only?: string }[]}
  */
 const STAND_INS = [
@@ -20,7 +20,7 @@ const STAND_INS = [
 ];
 
 /**
- * Files that are changed so that what is not used of them can be left out.
+ * Files edited so that their unused parts can be tree-shaken.
  * @type {readonly { file: RegExp, loader: import("esbuild").Loader, edit: (source: string) => string }[]}
  */
 const EDITS = [
@@ -40,7 +40,7 @@ const EDITS = [
   },
 ];
 
-/** Packages that do nothing when they are imported, but do not say so in their package.json. */
+/** Packages without side effects whose package.json does not say so. */
 const PURE_PACKAGES = /^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
 /** The same of modules of lib/ that others of lib/ import. A bare `import "./x.ts"` there ends the build: see `logOverride`. */
 const PURE_MODULES = /^\.\.?\/.*\.ts$/;
@@ -80,7 +80,7 @@ function entryOf(entryPoints) {
 }
 
 /**
- * `await import("x")` as a static import. What is imported dynamically esbuild has to keep whole, and with it all that it shares with the rest:
+ * `await import("x")` as a static import. esbuild keeps a dynamic import whole, along with all that it shares with the rest:
  * some 250 KB of the SDK.
  * @param {string} source
  */
@@ -95,7 +95,7 @@ function importStatically(source) {
 }
 
 /**
- * The SDK's schemas, so that those of operations that nobody calls can be left out: keys are written out (`[_x]` might have a side effect), and error
+ * The SDK's schemas, so that those of unused operations can be dropped: keys are written out (`[_x]` might have a side effect), and error
  * classes are not registered. An error without its class still has its code as `name`, its message and `$metadata`, which is all that lib/ reads.
  * @param {string} source
  */
@@ -107,7 +107,7 @@ function makeSchemasPure(source) {
 }
 
 /**
- * Values that are made by a call, so that they can be left out where nobody uses them: js-yaml's writer and its schema of YAML 1.1, of which only the
+ * Values made by a call, marked so that unused ones can be dropped: js-yaml's writer and its YAML 1.1 schema, as only the
  * reader is used.
  * @param {string} source
  */
@@ -118,7 +118,7 @@ function markPure(source) {
 }
 
 /**
- * Lambda's Node has SHA-1 and SHA-256: those in JavaScript are not needed.
+ * Lambda's Node has SHA-1 and SHA-256; the JavaScript versions are not needed.
  * @param {string} source
  */
 function withoutFallback(source) {
@@ -143,7 +143,7 @@ function keepVersion(source) {
 }
 
 /**
- * A chain as a stream of browsers, which nothing here is.
+ * A chain as a web stream, which nothing here uses.
  * @returns {string}
  */
 function noWebStream() {
@@ -174,7 +174,7 @@ function oneRegion() {
 }
 
 /**
- * zod's schemas know how to describe themselves as JSON schema; nothing asks them.
+ * zod's conversion to JSON schema, which nothing uses.
  * @param {string} source
  */
 function emptyFunctions(source) {

@@ -1,2 +1,2 @@
-/** Stands in for `stream-chain/web` in the bundles: the functions use Node's streams. */
+/** Replaces `stream-chain/web` in the bundles: the functions use Node's streams. */
 export const asWebStream = undefined;

@@ -15,7 +15,7 @@ type Field = {
 export type Fields = Record<string, Field>;
 
 /**
- * The fields of a request body that are in the table, checked as Django REST framework checks them: all errors at once, in
+ * The fields of a request body that are in the table, checked like Django REST framework: all errors at once, in
  * the order of the table. Fields that are not in it are ignored.
  */
 export function cleaned(body: unknown, fields: Fields, partial: boolean): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import { type Call, type FieldError, fieldErrors } from "./http.ts";
 
-/** Turns the value of a query parameter into a test on rows, or says what is wrong with it. */
+/** Turns the value of a query parameter into a condition on rows, or says what is wrong with it. */
 export type Filter<T> = (value: string) => ((row: T) => boolean) | FieldError | undefined;
 
 export function filtered<T>(call: Call, rows: Iterable<T>, filters: Record<string, Filter<T>>): T[] {
@@ -10,7 +10,7 @@ export function filtered<T>(call: Call, rows: Iterable<T>, filters: Record<strin
   return kept;
 }
 
-/** The tests that the query asks for; parameters that are not in the table are ignored, as in DefectDojo. */
+/** The conditions in the query; parameters outside the table are ignored, as in DefectDojo. */
 export function rowTests<T>(call: Call, filters: Record<string, Filter<T>>): ((row: T) => boolean)[] {
   const errors: Record<string, FieldError[]> = {};
   const tests: ((row: T) => boolean)[] = [];

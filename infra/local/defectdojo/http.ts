@@ -16,7 +16,7 @@ export type Call = {
   /** JSON, or the fields of a form. */
   body: unknown;
   form: MultipartForm | undefined;
-  /** How its import is to fail, if at all. */
+  /** How its import shall fail, if at all. */
   importFault?: ImportFault;
 };
 

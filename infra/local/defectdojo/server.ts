@@ -93,7 +93,7 @@ function intercepted(state: State, request: IncomingMessage, earlier: number): I
 const importFault = (interception: Interception | undefined) =>
   interception !== undefined && "importFails" in interception ? interception : undefined;
 
-/** Everything that can go wrong ends in an answer. */
+/** Turns every failure into an answer. */
 async function answer(state: State, work: Work, request: IncomingMessage, fault?: ImportFault): Promise<Reply> {
   try {
     return await answerOrThrow(state, work, request, fault);
@@ -147,7 +147,7 @@ async function answerOrThrow(state: State, work: Work, request: IncomingMessage,
   }
 }
 
-/** What a row of a list costs, in findings; other lists cost next to nothing. What is prefetched costs once more. */
+/** The cost of a list's row, in findings; other lists cost next to nothing. Prefetching costs extra. */
 const WEIGHTS: Record<string, number> = { "/findings/": 1, "/location/": 0.3, "/url/": 0.3 };
 
 function readingTime(state: State, call: Call, reply: Reply): number {
@@ -159,7 +159,7 @@ function readingTime(state: State, call: Call, reply: Reply): number {
 }
 
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
-  // What is still to come of a body that was refused is let go by, so that the client gets to read the answer.
+  // Drains the rest of a refused body, so that the client gets to read the answer.
   if (!request.complete) request.resume();
   const isText = typeof reply.body === "string";
   const text = reply.body === undefined ? "" : isText ? (reply.body as string) : JSON.stringify(reply.body);

@@ -18,14 +18,14 @@ import type {
 import type { Settings } from "./options.ts";
 import { initialTestTypes } from "./test-types.ts";
 
-/** What a test can make of a request before it is handled; see `State.intercept`. */
+/** What a test can do to a request before it is handled; see `State.intercept`. */
 export type Interception =
   | Reply
-  /** The connection is closed without an answer and nothing happens. */
+  /** Closes the connection without an answer; nothing happens. */
   | { hangUp: true }
-  /** The request is handled, but its answer never arrives. */
+  /** Handles the request, but the answer never arrives. */
   | { processThenHangUp: true }
-  /** The request is handled this much later. */
+  /** Handles the request this much later. */
   | { delayMs: number }
   | ImportFault;
 
@@ -87,7 +87,7 @@ export type State = {
   systemSettings: Record<string, unknown>;
   /** Tests whose import still runs. */
   importing: Set<number>;
-  /** What goes on in the background: the marking of duplicates after an import that does not wait. */
+  /** Background work: marking duplicates after an import that does not wait. */
   running: Set<Promise<unknown>>;
   /** The worker that marks duplicates in the background. */
   celery: Celery;
@@ -97,7 +97,7 @@ export type State = {
   today: () => string;
 };
 
-/** What is left to a worker that is stopped waits until it is started again. */
+/** Work for a stopped worker waits until it is started again. */
 export type Celery = { stop: () => void; start: () => void; free: () => Promise<void> };
 
 function celeryWorker(): Celery {
@@ -114,7 +114,7 @@ function celeryWorker(): Celery {
   };
 }
 
-/** Apart, so that an id of one table is not by chance one of another. */
+/** Offset per table, so that ids of two tables never coincide. */
 const FIRST_IDS = {
   riskAcceptance: 1,
   productType: 2,

@@ -1,6 +1,6 @@
 import type { TestType } from "./model.ts";
 
-/** How findings of a scan type are recognised again (`dojo/settings/settings.dist.py` of 3.2.0). */
+/** How findings of a scan type are recognised (`dojo/settings/settings.dist.py` of 3.2.0). */
 export type Matching = {
   algorithm: "legacy" | "hash_code" | "unique_id_from_tool_or_hash_code";
   /** `HASHCODE_FIELDS_PER_SCANNER`; null: title, cwe, line, file path and description. */

@@ -50,7 +50,7 @@ export async function* decodeAwsChunked(
     }
   }
   if (line !== "" && state === "trailer") throw malformed("bytes after its end");
-  // Some clients leave the last empty line out; the chunk of size 0 is what must have come.
+  // Some clients omit the last empty line; the chunk of size 0 is mandatory.
   if (state !== "trailer") throw new S3Error("IncompleteBody");
 }
 

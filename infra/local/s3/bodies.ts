@@ -12,7 +12,7 @@ export interface Segment {
 
 interface BodyWriter {
   write(bytes: Uint8Array): Promise<void>;
-  /** The file is complete, though no object until a row of the database names it. */
+  /** The file is complete; it becomes an object when a row of the database names it. */
   close(): Promise<Segment>;
   /** Closes and removes the file. */
   discard(): Promise<void>;
@@ -22,9 +22,9 @@ export interface Bodies {
   create(): Promise<BodyWriter>;
   /** The bytes from `start` to `end` (exclusive) of the segments put together. */
   read(segments: readonly Segment[], start: number, end: number): AsyncGenerator<Uint8Array, void, undefined>;
-  /** Other files with the same bytes, whatever becomes of these meanwhile; linked where the file system can. */
+  /** Copies of the files, independent of these; hard links where possible. */
   duplicate(segments: readonly Segment[]): Promise<Segment[]>;
-  /** Keeps the files until the returned function is called, whatever is removed meanwhile. */
+  /** Keeps the files until the returned function is called, even if they are removed meanwhile. */
   hold(segments: readonly Segment[]): () => Promise<void>;
   remove(segments: readonly Segment[]): Promise<void>;
 }
@@ -44,7 +44,7 @@ export function openBodies(directory: string): Bodies {
     }
   }
 
-  /** What cannot be removed now is an orphan at the next start; nobody's request shall fail of it. */
+  /** What cannot be removed now is cleaned up at the next start; no request fails because of it. */
   async function unlink(id: string): Promise<void> {
     await rm(pathOf({ id }), { force: true }).catch(() => undefined);
   }

@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { CRC_POLYNOMIALS, combineCrc, crc32c, crc64nvme } from "./crc.ts";
 import { notImplemented, S3Error } from "./errors.ts";
 
-/** A digest that is fed as the bytes come. */
+/** An incremental digest. */
 export interface Digest {
   update(bytes: Uint8Array): void;
   digest(): Buffer;
@@ -69,7 +69,7 @@ export function assertChecksumFormat({ algorithm, value }: Checksum): void {
   }
 }
 
-/** The checksum of a whole multipart object out of its parts' checksums. */
+/** The checksum of a whole multipart object, from its parts' checksums. */
 export function checksumOfParts(
   algorithm: ChecksumAlgorithm,
   type: ChecksumType,

@@ -6,11 +6,11 @@ import { DataDirectoryError } from "../data-directory.ts";
 const OWN_NAME = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /**
- * Removes what a crash left behind: body files that no row names. Only files of the store's own making, and only where the database that does
- * not name them is whole: one that is new knows nothing of the bodies beside it.
+ * Removes what a crash left behind: body files that no row names. Only files that the store itself made, and only if the database
+ * is complete: a new one knows nothing of the bodies beside it.
  * @param isLive whether a row names that body
  * @param fresh whether the database was made just now
- * @throws DataDirectoryError where the directory is a link, or its bodies belong to a database that is gone; nothing is removed then
+ * @throws DataDirectoryError when the directory is a link, or its bodies belong to a lost database; nothing is removed then
  */
 export function cleanBodies(directory: string, isLive: (id: string) => boolean, fresh: boolean): void {
   if (lstatSync(directory).isSymbolicLink())

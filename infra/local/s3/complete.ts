@@ -22,7 +22,7 @@ export interface Completion {
   readonly size: number | undefined;
 }
 
-/** What a CompleteMultipartUpload request says: the parts, and what is to come of them. */
+/** A CompleteMultipartUpload request: the parts, and the expected result. */
 export async function readCompletion(request: S3Request, upload: Upload): Promise<Completion> {
   const checksum = readChecksum(request.headers);
   if (checksum && checksum.algorithm !== upload.algorithm) {
@@ -44,7 +44,7 @@ export async function readCompletion(request: S3Request, upload: Upload): Promis
   return { parts: listed.map((part) => readXml(() => readPart(part))), checksum: checksum?.value, size };
 }
 
-/** Checks the list against the parts that came, and puts the object together without moving a byte. */
+/** Checks the list against the uploaded parts and assembles the object without moving a byte. */
 export function assembleObject(upload: Upload, uploaded: readonly Part[], completion: Completion): StoredObject {
   const byNumber = new Map(uploaded.map((part) => [part.number, part]));
   const { parts: listed } = completion;

@@ -27,7 +27,7 @@ export function assertWriteConditions(headers: Headers, current: Current | undef
   }
 }
 
-/** A conditional delete: of an object that is absent there is nothing to compare with, and nothing to do. */
+/** A conditional delete: an absent object has nothing to compare with and nothing to delete. */
 export function assertDeleteCondition(etag: string | undefined, current: Current | undefined): void {
   if (etag !== undefined && current && !matches(etag, current.etag)) throw new S3Error("PreconditionFailed");
 }

@@ -4,7 +4,7 @@ import type { EventQueue } from "./event-queue.ts";
 import type { S3Request } from "./request.ts";
 import type { ObjectStore } from "./store.ts";
 
-/** What the handlers work with. */
+/** What the handlers share. */
 export interface S3Context {
   readonly database: DatabaseSync;
   readonly objects: ObjectStore;

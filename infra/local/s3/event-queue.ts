@@ -16,16 +16,16 @@ export interface EventQueueOptions {
   /** @default 3000, as MinIO */
   readonly retryMs?: number;
   readonly disk: DiskHealth;
-  /** Told of every failed delivery. */
+  /** Called with every failed delivery. */
   readonly report?: (message: string) => void;
 }
 
 export interface EventQueue {
   /** Whether there is a target of that ARN. */
   knows(arn: string): boolean;
-  /** Puts an event in the queue; to be called in the transaction of the write that it tells of. */
+  /** Queues an event; to be called in the transaction of its write. */
   add(arn: string, body: string): void;
-  /** Delivers what waits; to be called after that transaction, and once at start. */
+  /** Delivers queued events; to be called after that transaction, and once at start. */
   wake(): void;
   /** Stops delivery; what was not acknowledged is delivered after the next start. */
   close(): Promise<void>;
@@ -33,13 +33,13 @@ export interface EventQueue {
 
 const DEFAULT_RETRY_MS = 3_000;
 const DELIVERY_TIMEOUT_MS = 60_000;
-/** What the database refuses is tried at growing intervals, up to so many of the usual ones. */
+/** Failures of the database are retried at growing intervals, up to this multiple of the usual one. */
 const MOST_RETRIES_AT_ONCE = 20;
 
 /**
  * Events wait in the database. Each target gets its own in order: one that is not answered 2xx is sent again until it
- * is, and holds back those behind it, as MinIO with QUEUE_DIR does. Delivery is at least once; one that was taken and cannot be
- * struck off, as on a full disk, is not sent again for that.
+ * is, and blocks those behind it, like MinIO with QUEUE_DIR. Delivery is at least once; a delivered event that cannot be
+ * removed, as on a full disk, is not sent again.
  */
 export function createEventQueue({
   database,
@@ -82,7 +82,7 @@ export function createEventQueue({
     return first.get(arn) as { id: number; body: string } | undefined;
   }
 
-  /** What cannot be read is for {@link drain} to tell of, which tries again. */
+  /** A read error is reported by {@link drain}, which retries. */
   function waits(arn: string): boolean {
     try {
       return next(arn) !== undefined;
@@ -101,7 +101,7 @@ export function createEventQueue({
         })
         .finally(() => {
           running.delete(arn);
-          // An event may have come after the last look and before this line.
+          // An event may have arrived between the last look and this line.
           wake();
         });
       running.set(arn, work);
@@ -123,7 +123,7 @@ export function createEventQueue({
 
 // --- utils ---
 
-/** Why the event was not taken, or undefined when it was. Not by fetch, which refuses some ports as "bad". */
+/** Why the event was not accepted, or undefined if it was. Not with fetch, which refuses some ports as "bad". */
 function deliver(
   { endpoint, authToken }: EventTarget,
   body: string,
@@ -142,7 +142,7 @@ function deliver(
     };
     const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, options, (response) => {
       const { statusCode = 0 } = response;
-      // What the receiver says is of no interest, but must be read to its end.
+      // The answer's body does not matter, but must be read to its end.
       response.resume().on("error", (error) => resolve(error.message));
       response.on("end", () => resolve(statusCode >= 200 && statusCode < 300 ? undefined : `status ${statusCode}`));
     });

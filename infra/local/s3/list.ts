@@ -54,7 +54,7 @@ export const listObjects: S3Handler = (context, request) => {
   );
 };
 
-/** One page, from the key `start` on. A common prefix is stepped over as a whole, however many keys it covers. */
+/** One page from the key `start` on. A common prefix is skipped as a whole, however many keys it covers. */
 function listPage(
   store: ObjectStore,
   bucket: string,

@@ -22,11 +22,11 @@ const MAX_XML = 4 * 1024 ** 2;
 export interface Received {
   readonly segment: Segment;
   readonly md5: Buffer;
-  /** The checksum the client gave (verified), or the one computed because the upload asked for that algorithm. */
+  /** The client's checksum (verified), or the one computed because the upload named that algorithm. */
   readonly checksum: Checksum | undefined;
 }
 
-/** Streams the body into a new file and verifies all that the client said of it; a wrong body leaves no file. */
+/** Streams the body into a new file and verifies length and checksums; a wrong body leaves no file. */
 export async function receiveBody(request: S3Request, bodies: Bodies, wanted?: ChecksumAlgorithm): Promise<Received> {
   const length = declaredLength(request);
   if (length > MAX_BODY) throw new S3Error("EntityTooLarge");
@@ -59,7 +59,7 @@ export async function receiveXml(request: S3Request): Promise<XmlElement> {
   return readXml(() => parseXml(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(blocks))));
 }
 
-/** Runs a reading of XML; what it finds wrong with the document is the client's error. */
+/** Reads XML; malformed documents are the client's error. */
 export function readXml<T>(read: () => T): T {
   try {
     return read();

@@ -114,12 +114,12 @@ const COPY: Route = {
   handler: copyObject,
 };
 
-/** Values that change nothing here; any other of the header is not implemented. */
+/** Accepted values without effect here; others are not implemented. */
 const HARMLESS_VALUES: Readonly<Record<string, string>> = { "x-amz-acl": "private", "x-amz-storage-class": "STANDARD" };
 
 /**
  * The handler of the request. A parameter or header that its row does not list asks for something this server does not
- * do (tags, encryption, locks…), and so is answered 501: never a 200 for what was not done.
+ * do (tags, encryption, locks…) and is answered 501: never 200 for something that was not done.
  */
 export function route(request: S3Request): S3Handler {
   const { method, query, headers } = request;

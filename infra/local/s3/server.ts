@@ -27,7 +27,7 @@ export interface EmbeddedS3Options {
   readonly targets?: Readonly<Record<string, EventTarget>>;
   /** How long an event waits after a failed delivery. @default 3000 */
   readonly retryMs?: number;
-  /** Told of failed deliveries and internal errors. */
+  /** Called with failed deliveries and internal errors. */
   readonly report?: (message: string) => void;
 }
 
@@ -80,7 +80,7 @@ export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<Embed
   }
 }
 
-/** What is told of faults of the server's own. */
+/** The log message of an internal error. */
 interface FaultObserver {
   readonly disk: DiskHealth;
   readonly report: EmbeddedS3Options["report"];
@@ -104,7 +104,7 @@ async function serve(
   try {
     await send(response, answer, requestId, message.method === "HEAD");
   } catch (error) {
-    // The client went away, or the body cannot be read: what was sent cannot be taken back, only cut short.
+    // The client went away or the body cannot be read: what was sent cannot be taken back, only truncated.
     if (!response.destroyed) observer.report?.(`${message.method} ${message.url}: ${String(error)}`);
     response.destroy();
   } finally {

@@ -25,7 +25,7 @@ CREATE INDEX IF NOT EXISTS events_by_arn ON events (arn, id);
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 `;
 
-/** What a client gave an object besides its bytes. */
+/** An object's headers and metadata. */
 export interface Attributes {
   /** Content-Type, Cache-Control…, lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
@@ -54,7 +54,7 @@ export interface ListedObject {
 
 export type ObjectStore = ReturnType<typeof objectStore>;
 
-/** The rows of the objects. Transactions are the callers' business. */
+/** The rows of the objects. Callers manage transactions. */
 export function objectStore(database: DatabaseSync) {
   const get = database.prepare(
     "SELECT size, etag, modified, segments, attributes FROM objects WHERE bucket = ? AND key = ?",

@@ -5,7 +5,7 @@ import type { Checksum, ChecksumAlgorithm, ChecksumType } from "./checksums.ts";
 import { S3Error } from "./errors.ts";
 import type { Attributes } from "./store.ts";
 
-/** An upload of parts that is neither completed nor aborted after that time is given up at the next start, as MinIO does. */
+/** A multipart upload neither completed nor aborted by then is discarded at the next start, as in MinIO. */
 const UPLOAD_LIFETIME_MS = 7 * 24 * 3600 * 1000;
 
 export interface Upload {
@@ -81,7 +81,7 @@ export function listParts(database: DatabaseSync, upload: string, after = 0, lim
   });
 }
 
-/** Forgets an upload; its parts' files are the caller's business. */
+/** Forgets an upload; the caller removes its parts' files. */
 export function deleteUpload(database: DatabaseSync, id: string): void {
   database.prepare("DELETE FROM parts WHERE upload = ?").run(id);
   database.prepare("DELETE FROM uploads WHERE id = ?").run(id);

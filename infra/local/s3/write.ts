@@ -41,7 +41,7 @@ export interface Commit {
 }
 
 /**
- * Makes an object whose bytes are all there visible: checks the request's conditions, replaces the row and queues the
+ * Publishes an object whose bytes are complete: checks the request's conditions, replaces the row and queues the
  * events, all in one transaction, in one turn of the event loop. So of several racers exactly one meets its condition.
  */
 export async function commitObject(context: S3Context, request: S3Request, commit: Commit): Promise<void> {

@@ -89,7 +89,7 @@ function decodeEntities(text: string): string {
   });
 }
 
-/** Control characters, which XML 1.0 has no place for, go out as character references, as S3 sends them. */
+/** Control characters, which XML 1.0 does not allow, become character references, as in S3. */
 function escapeXml(text: string): string {
   return text.replace(/[&<>"'\p{Cc}]/gu, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -29,7 +29,7 @@ const BATCH_ENTRY_ID = /^[\w-]{1,80}$/;
 const queueUrl = { QueueUrl: z.string() };
 const entryId = { Id: z.string() };
 
-/** All that the server can do. Whatever is not here is answered with UnsupportedOperation. */
+/** The server's actions. Others are answered with UnsupportedOperation. */
 export const ACTIONS: Readonly<Record<string, SqsAction>> = {
   CreateQueue: createQueue,
   DeleteQueue: deleteQueue,
@@ -79,7 +79,7 @@ export const ACTIONS: Readonly<Record<string, SqsAction>> = {
 
 // --- utils ---
 
-/** Reads a batch; what is wrong with it as a whole fails the request, what is wrong with an entry fails that only. */
+/** Reads a batch; an error of the whole fails the request, an error of an entry fails only that entry. */
 function batch<T extends { readonly Id: string }>(
   context: SqsContext,
   input: unknown,

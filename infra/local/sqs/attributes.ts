@@ -25,7 +25,7 @@ const ATTRIBUTES: Readonly<Record<string, Attribute>> = {
     valid: (value) => value === "queue" || value === "messageGroup",
     fifoOnly: true,
   },
-  // Throughput is not limited here, whatever it says.
+  // Accepted, but throughput is never limited here.
   FifoThroughputLimit: {
     default: "perQueue",
     valid: (value) => /^per(Queue|MessageGroupId)$/.test(value),
@@ -59,7 +59,7 @@ export function parseRedrivePolicy(value: string | undefined): RedrivePolicy | u
   }
 }
 
-/** What every queue of that kind has, unless it is told otherwise. */
+/** The defaults of every queue of that kind. */
 export function defaultAttributes(isFifo: boolean): QueueAttributes {
   const entries = Object.entries(ATTRIBUTES).flatMap(([name, attribute]) =>
     attribute.default === undefined || (attribute.fifoOnly && !isFifo) ? [] : [[name, attribute.default] as const],

@@ -41,7 +41,7 @@ export const ReceiveInput = z.strictObject({
 });
 
 /**
- * Reads the input of an action. What the schema does not name is not supported, and refused: never taken and ignored.
+ * Reads the input of an action. Fields outside the schema are refused, never silently ignored.
  */
 export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);

@@ -40,7 +40,7 @@ export function md5OfAttributes(attributes: MessageAttributes): string | undefin
   return hash.digest("hex");
 }
 
-/** The size that limits count: the body, and the names, types and values of the attributes. */
+/** The size that counts towards limits: body plus attributes' names, types and values. */
 export function messageSize(body: string, attributes: MessageAttributes): number {
   return Object.entries(attributes).reduce(
     (size, [name, { DataType, StringValue = "", BinaryValue = "" }]) =>

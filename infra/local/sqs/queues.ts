@@ -49,7 +49,7 @@ export function numericAttribute(queue: Queue, name: string): number {
   return Number(queue.attributes[name] ?? 0);
 }
 
-/** Where messages go that were received too often, if that queue exists. */
+/** The queue for messages received too often, if it exists. */
 export function deadLetterQueue(
   context: SqsContext,
   queue: Queue,

@@ -6,9 +6,9 @@ import { deadLetterQueue, numericAttribute, type Queue, queueOfUrl } from "./que
 import { ACCOUNT, type MessageRow, queueArn, type SqsContext, sequenceNumber } from "./store.ts";
 
 /**
- * Of a group nothing is handed out while one of its messages is in flight, or an earlier one is still delayed.
- * Several messages of a group may go out in one answer, in order. One index holds all that this looks at: a long
- * queue whose groups are all busy is gone through without reading its messages.
+ * Nothing of a group is handed out while one of its messages is in flight or an earlier one is delayed.
+ * Several messages of a group may go out in one answer, in order. One index covers the whole query: a long
+ * queue whose groups are all busy is scanned without reading its messages.
  */
 const GROUP_IS_FREE = `
   AND group_id NOT IN (SELECT group_id FROM messages WHERE queue = :queue AND visible_at > :now AND received_here > 0)
@@ -30,7 +30,7 @@ export async function receiveMessage(context: SqsContext, input: unknown, client
   const describe = messageDescriber(options);
   const deadline = performance.now() + wait * 1000;
   for (;;) {
-    // A message given to a client that went away would be lost to all others until its visibility timeout.
+    // A message for a client that went away would be hidden from all others until its visibility timeout.
     if (clientGone.aborted) return {};
     const current = queueOfUrl(context, options.QueueUrl);
     const timeout = options.VisibilityTimeout ?? numericAttribute(current, "VisibilityTimeout");
@@ -65,7 +65,7 @@ function takeMessages(context: SqsContext, queue: Queue, limit: number, timeout:
           return update.get({ id: row.id, visibleAt: now + timeout * 1000, receipt, now }) as unknown as MessageRow;
         });
       }
-      // What comes after these may be free to go then; look again.
+      // Messages behind these may be available now; look again.
       for (const row of exhausted) moveToDeadLetters(context, queue, deadLetters.name, row, now);
       moved = true;
     }

@@ -15,7 +15,7 @@ import { type SqsContext, sequenceNumber } from "./store.ts";
 
 const DEDUPLICATION_MS = 5 * 60 * 1000;
 
-/** Puts a message in the queue; to be called in a transaction, which is committed before the send is answered. */
+/** Queues a message; to be called in a transaction that is committed before the answer. */
 export function sendMessage(context: SqsContext, queue: Queue, entry: SendEntry) {
   const { MessageBody: body, MessageAttributes: attributes = {}, MessageSystemAttributes: system = {} } = entry;
   assertBody(body);

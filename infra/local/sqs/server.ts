@@ -16,13 +16,13 @@ export interface EmbeddedSqsOptions {
   readonly port?: number;
   /** Holds the database; one process at a time. */
   readonly dataDir: string;
-  /** Told of internal errors. */
+  /** Called with internal errors. */
   readonly report?: (message: string) => void;
   /** The clock, in milliseconds, for tests of what takes minutes. @default Date.now */
   readonly now?: () => number;
 }
 
-/** Ten messages of 1 MiB cannot be: a batch is 1 MiB, which JSON escapes may make six times as long. */
+/** A batch is at most 1 MiB, which JSON escapes may make six times as long. */
 const MAX_REQUEST = 8 * 1024 ** 2;
 const TARGET = /^AmazonSQS\.(\w+)$/;
 

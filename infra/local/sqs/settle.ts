@@ -6,7 +6,7 @@ const RECEIPT = /^([\da-f-]{36}) [\da-f-]{36}$/;
 
 /**
  * DeleteMessage. A message that is gone already is no error. A handle that is not the last one, or whose visibility
- * timeout has run out, is refused by a FIFO queue; a standard queue takes a handle that ran out, and ignores an older one.
+ * timeout has expired, is refused by a FIFO queue; a standard queue accepts an expired handle and ignores an older one.
  */
 export function deleteMessage(context: SqsContext, queue: Queue, receipt: string): object {
   const row = findMessage(context, queue, receipt);

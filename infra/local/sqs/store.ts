@@ -59,10 +59,10 @@ export interface SqsContext {
   readonly stopped: AbortSignal;
 }
 
-/** Tells the long polls that a message of their queue may have become visible. */
+/** Wakes the long polls: a message of their queue may have become visible. */
 export interface Arrivals {
   announce(queue: string): void;
-  /** Calls back at the next announcements, until the returned function is called. */
+  /** Subscribes to these wake-ups until the returned function is called. */
   listen(queue: string, callback: () => void): () => void;
 }
 

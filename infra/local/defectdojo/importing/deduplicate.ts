@@ -60,7 +60,7 @@ function originalOf(state: State, finding: Finding, candidates: Candidates, algo
   return undefined;
 }
 
-/** A finding that comes back after it was fixed starts anew. */
+/** A finding that reappears after it was fixed starts afresh. */
 function isClosed(finding: Finding): boolean {
   return !finding.active && finding.is_mitigated && !finding.out_of_scope && !finding.false_p;
 }

@@ -7,7 +7,7 @@ import { isScanType } from "../test-types.ts";
 
 /** The checked fields of `import-scan` and `reimport-scan`. */
 export type ImportForm = {
-  /** As given, to be repeated in the answer. */
+  /** As given, for the answer. */
   given: Record<string, unknown>;
   file: UploadedFile;
   scanType: string;
