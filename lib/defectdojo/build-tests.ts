@@ -32,7 +32,7 @@ export function toTest(raw: RawTest): Test {
  * Whether this server shows a test at 100 % from the start, as 2.34 does (50 from 2.35.0 on): leftovers of failed imports look complete there.
  * Told by a field of tests that 2.34.5 has and 2.58.4 lacks (both recorded); a version in between that has it costs one more request.
  */
-const isDoneFromTheStart = (raw: RawTest): boolean => raw.estimated_time !== undefined;
+export const isDoneFromTheStart = (raw: RawTest): boolean => raw.estimated_time !== undefined;
 
 /** DefectDojo records every finished import, even an empty one, and never a failed one (measured on 2.34). */
 async function isRecorded(api: DojoApi, testId: number, buildId: string): Promise<boolean> {

@@ -7,8 +7,9 @@ import { dojoCatalog } from "./catalog.ts";
 import { closeFindings } from "./close-findings.ts";
 import { countFindings, toStatistics } from "./counts.ts";
 import { neverSent } from "./errors.ts";
-import { findingPages } from "./findings.ts";
+import { findingPages, findingsById, judgedFindings } from "./findings.ts";
 import type { Transport } from "./http.ts";
+import { importRecord, importRecords, livingTest } from "./living-tests.ts";
 import { locationModes } from "./location-modes.ts";
 import { importAnswer, test } from "./schemas.ts";
 
@@ -28,6 +29,9 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
   return {
     ...catalog,
     testsByBuildId: (buildId) => testsByBuildId(api, buildId),
+    livingTest: (wanted) => livingTest(api, wanted),
+    importRecords: (buildId) => importRecords(api, buildId),
+    importRecord: (id) => importRecord(api, id),
     importScan: (request) => importScan(api, request),
     findingCount: (testId, duplicatesOnly = false) =>
       api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
@@ -35,6 +39,8 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
     findingPages: async function* (testId, expected) {
       if (expected !== 0) yield* findingPages(api, modes, testId, { concurrency: readConcurrency, expected });
     },
+    findingsById: (ids) => findingsById(api, modes, ids, readConcurrency),
+    judgedFindings: (testId) => judgedFindings(api, modes, testId),
     updateTest: async (testId, change) => toTest(await api.patch(`tests/${testId}/`, toPatch(change), test)),
     deleteTest: async (testId) => {
       const { status } = await transport.request("DELETE", `tests/${testId}/`, { expect: [403, 404, 409] });
@@ -48,16 +54,17 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
 }
 
 /**
- * One import. `import-scan` keeps every finding of a report; `reimport-scan` into an empty test merges those that hash alike
- * (https://github.com/DefectDojo/django-DefectDojo/issues/5312).
+ * One import. `import-scan` keeps every finding of a report; `reimport-scan` merges those that hash alike
+ * (https://github.com/DefectDojo/django-DefectDojo/issues/5312), so that it is used for a test that lives on alone.
  */
 async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportAnswer> {
   const flags = { active: request.active, verified: request.verified, ...request.flags };
+  const path = request.testId === undefined ? "import-scan/" : "reimport-scan/";
   const fields: (readonly [string, string])[] = [
     ["scan_type", request.scanType],
-    ["engagement", String(request.engagementId)],
+    request.testId === undefined ? ["engagement", String(request.engagementId)] : ["test", String(request.testId)],
     ["build_id", request.buildId],
-    ["test_title", request.title],
+    ...(request.testId === undefined ? [["test_title", request.title] as const] : []),
     ["minimum_severity", request.minimumSeverity],
     ["close_old_findings", String(request.closeOldFindings)],
     ["lead", String(request.leadId)],
@@ -76,9 +83,9 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
   ];
   try {
     const options = { multipart: { fields, file: request.file }, timeoutMs: request.timeoutMs };
-    const answer = await api.call("POST", "import-scan/", importAnswer, options);
+    const answer = await api.call("POST", path, importAnswer, options);
     const testId = answer.test_id ?? answer.test;
-    if (testId == null) throw new RelayError("import-unknown", "POST /api/v2/import-scan/: the answer names no test");
+    if (testId == null) throw new RelayError("import-unknown", `POST /api/v2/${path}: the answer names no test`);
     const after = answer.statistics?.after;
     const statistics = toStatistics(after);
     return {
@@ -88,7 +95,7 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
       deduplicated: answer.deduplication_complete ?? undefined,
     };
   } catch (error) {
-    throw importError(error);
+    throw importError(error, `POST /api/v2/${path}`);
   }
 }
 
@@ -99,7 +106,7 @@ const LAST_WORDS = new Set([409, 429, 500]);
 const NOT_FROM_DOJO: ReadonlySet<string> = new Set<Reason>(["dojo-not-json", "dojo-gate"]);
 
 /** A failed import may still have happened, unless DefectDojo refused it or never saw it. */
-function importError(error: unknown): unknown {
+function importError(error: unknown, object: string): unknown {
   if (!(error instanceof RelayError)) return error;
   if (
     error.reason === "dojo-rejected" &&
@@ -107,7 +114,7 @@ function importError(error: unknown): unknown {
   ) {
     return new RelayError("dojo-too-large", error.message, {
       cause: error,
-      object: "POST /api/v2/import-scan/",
+      object,
       status: 400,
     });
   }
@@ -115,7 +122,7 @@ function importError(error: unknown): unknown {
   if (error.errorClass === "permanent" && !unreadable) return error;
   if (neverSent(error) || LAST_WORDS.has(error.status ?? 0) || NOT_FROM_DOJO.has(error.reason)) return error;
   const { status, retryAfterSeconds } = error;
-  const options = dropUndefined({ object: "POST /api/v2/import-scan/", status, retryAfterSeconds });
+  const options = dropUndefined({ object, status, retryAfterSeconds });
   return new RelayError("import-unknown", error.message, { ...options, cause: error });
 }
 

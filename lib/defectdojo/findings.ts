@@ -1,6 +1,7 @@
 import { RelayError } from "../errors.ts";
 import type { DojoFinding, FindingPage } from "../ports/defectdojo.ts";
-import { type DojoApi, idGroups } from "./api.ts";
+import { mapInOrder } from "../util/concurrency.ts";
+import { type DojoApi, endedEarly, idGroups, type Query } from "./api.ts";
 import { listGuard } from "./list-guard.ts";
 import { deniesMode, type LocationModes } from "./location-modes.ts";
 import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
@@ -34,7 +35,8 @@ export async function* findingPages(
   const inOrder = idsInOrder(testId);
   let total = expected;
   let offset = 0;
-  const read = (part: Part) => readPage(api, modes, testId, part);
+  const read = ({ offset: from, limit }: Part) =>
+    readPage(api, modes, { test: testId, o: "id", limit, ...(from === 0 ? {} : { offset: from }) });
   const start = () => {
     const part = { offset, limit: PAGE_SIZE };
     const page = read(part);
@@ -74,6 +76,81 @@ export async function* findingPages(
   }
 }
 
+/**
+ * Findings by their ids, in the order of these, as {@link findingPages} gives those of a test. Whoever deleted one meanwhile has nothing left to read.
+ * @throws RelayError `dojo-answer-too-large` where one finding is
+ */
+export async function* findingsById(
+  api: DojoApi,
+  modes: LocationModes,
+  ids: readonly number[],
+  concurrency: number,
+): AsyncGenerator<FindingPage> {
+  const groups = groupsOf([...new Set(ids)].sort((a, b) => a - b));
+  const asked = mapInOrder(toAsync(groups), concurrency, async (group) => ({
+    group,
+    page: await readGroup(api, modes, group),
+  }));
+  for await (const { group, page } of asked) {
+    if (page !== undefined) yield page;
+    else for (const half of halved(group)) yield* findingsById(api, modes, half, 1);
+  }
+}
+
+/** @returns undefined where no answer can hold so many */
+async function readGroup(api: DojoApi, modes: LocationModes, ids: readonly number[]): Promise<FindingPage | undefined> {
+  try {
+    const page = await readPage(api, modes, { id: ids.join(","), o: "id", limit: ids.length });
+    if (page.total > page.findings.length) throw endedEarly("findings/", page.total, page.findings.length);
+    return page;
+  } catch (error) {
+    if (!isTooLarge(error)) throw error;
+    const [only] = ids;
+    if (ids.length > 1 || only === undefined) return undefined;
+    const message = `finding ${only}, or its original, is larger than an answer may be`;
+    throw new RelayError("dojo-answer-too-large", message, { object: `finding ${only}`, cause: error });
+  }
+}
+
+/** Groups that are a page each, and fit into a URL each. */
+function* groupsOf(ids: readonly number[]): Generator<number[]> {
+  for (let at = 0; at < ids.length; at += PAGE_SIZE)
+    for (const group of idGroups(ids.slice(at, at + PAGE_SIZE))) yield group.split(",").map(Number);
+}
+
+const halved = (ids: readonly number[]) => {
+  const half = Math.ceil(ids.length / 2);
+  return [ids.slice(0, half), ids.slice(half)];
+};
+
+async function* toAsync<T>(items: Iterable<T>): AsyncGenerator<T> {
+  yield* items;
+}
+
+/** One row a verdict of people: the filter of `findings/` that finds it. */
+const JUDGED = ["false_p", "out_of_scope", "risk_accepted"];
+
+/** Findings of a test with a verdict, page by page; one with several is given once. */
+export async function* judgedFindings(
+  api: DojoApi,
+  modes: LocationModes,
+  testId: number,
+): AsyncGenerator<readonly DojoFinding[]> {
+  const seen = new Set<number>();
+  for (const verdict of JUDGED) {
+    const check = listGuard("findings/", PAGE_SIZE, MOST_FINDINGS);
+    for (let offset = 0, total = 1; offset < total; ) {
+      const query = { test: testId, [verdict]: true, o: "id", limit: PAGE_SIZE, ...(offset === 0 ? {} : { offset }) };
+      const page = await readPage(api, modes, query);
+      check({ count: page.total, results: page.findings });
+      yield page.findings.filter(({ id }) => !seen.has(id) && seen.add(id));
+      total = page.total;
+      offset += page.findings.length;
+      if (page.findings.length === 0 && total > offset) throw endedEarly("findings/", total, offset);
+    }
+  }
+}
+
 /** Whether an answer was too large; one with fewer findings may fit. */
 export const isTooLarge = (error: unknown) => error instanceof RelayError && error.reason === "dojo-answer-too-large";
 
@@ -110,29 +187,25 @@ function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, t
 }
 
 /** A page in the server's location mode. When the answer does not fit the known mode, the mode is looked up again, once. */
-async function readPage(api: DojoApi, modes: LocationModes, testId: number, part: Part): Promise<FindingPage> {
+async function readPage(api: DojoApi, modes: LocationModes, query: Query): Promise<FindingPage> {
   const mode = await modes.current();
   let read: { page: FindingPage; unlocated: boolean } | undefined;
   let refusal: unknown;
   try {
-    read = await readPageIn(api, mode, testId, part);
+    read = await readPageIn(api, mode, query);
     if (!read.unlocated) return read.page;
   } catch (error) {
     if (!deniesMode(error)) throw error;
     refusal = error;
   }
   const now = await modes.again(mode);
-  if (now !== mode) return (await readPageIn(api, now, testId, part)).page;
+  if (now !== mode) return (await readPageIn(api, now, query)).page;
   if (read === undefined) throw refusal;
   return read.page;
 }
 
-async function readPageIn(api: DojoApi, mode: LocationMode, testId: number, { offset, limit }: Part) {
-  const answer = await api.get(
-    "findings/",
-    { test: testId, o: "id", limit, ...(offset === 0 ? {} : { offset }), ...alongside(mode) },
-    findingsPage,
-  );
+async function readPageIn(api: DojoApi, mode: LocationMode, query: Query) {
+  const answer = await api.get("findings/", { ...query, ...alongside(mode) }, findingsPage);
   const own = answer.results;
   const ownById = new Map(own.map((finding) => [finding.id, finding]));
   const originalIds = new Set(

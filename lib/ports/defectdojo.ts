@@ -35,7 +35,16 @@ export interface DefectDojo {
   testType(name: string): Promise<string>;
   /** All tests of a build id, oldest first. */
   testsByBuildId(buildId: string): Promise<Test[]>;
-  /** One import. @throws RelayError `import-unknown` where it may or may not have happened */
+  /**
+   * The test that runs of a scan live on in: of those of this engagement, title and scan type the newest whose import is done; undefined where there is
+   * none yet.
+   */
+  livingTest(wanted: LivingTestWanted): Promise<LivingTest | undefined>;
+  /** What DefectDojo recorded of the imports and reimports with this build id, oldest first; none while they are under way. */
+  importRecords(buildId: string): Promise<ImportRecord[]>;
+  /** The record of this id, or undefined where it is gone. */
+  importRecord(id: number): Promise<ImportRecord | undefined>;
+  /** One import, or with a `testId` a reimport. @throws RelayError `import-unknown` where it may or may not have happened */
   importScan(request: ImportRequest): Promise<ImportAnswer>;
   /** How many findings the test has; those that are duplicates if asked. */
   findingCount(testId: number, duplicatesOnly?: boolean): Promise<number>;
@@ -46,6 +55,10 @@ export interface DefectDojo {
   countFindings(testId: number, known?: ImportStatistics): Promise<TestCounts>;
   /** The test's findings in the order of the report, page by page; several pages are asked for side by side. */
   findingPages(testId: number, expected: number | undefined): AsyncIterable<FindingPage>;
+  /** Findings by their ids, in the order of these; those that are gone are left out. */
+  findingsById(ids: readonly number[]): AsyncIterable<FindingPage>;
+  /** The test's findings with a verdict of people (false positive, out of scope, risk accepted), each once, without originals. */
+  judgedFindings(testId: number): AsyncIterable<readonly DojoFinding[]>;
   updateTest(testId: number, change: TestChange): Promise<Test>;
   /** @returns false where the token may not */
   deleteTest(testId: number): Promise<boolean>;
@@ -122,6 +135,29 @@ export interface Test {
   readonly createdAt?: string;
 }
 
+export interface LivingTestWanted {
+  readonly engagementId: number;
+  readonly title: string;
+  readonly scanType: string;
+}
+
+export interface LivingTest extends Test {
+  /** ISO 8601 */
+  readonly start: string;
+}
+
+/** What an import or reimport did to findings: their ids. */
+export interface ImportRecord {
+  readonly id: number;
+  readonly testId: number;
+  readonly buildId: string;
+  readonly new: readonly number[];
+  /** Reported again, and left as they are. */
+  readonly known: readonly number[];
+  readonly closed: readonly number[];
+  readonly reactivated: readonly number[];
+}
+
 export interface TestChange {
   readonly title?: string;
   readonly description?: string;
@@ -133,6 +169,8 @@ export interface TestChange {
 export interface ImportRequest {
   readonly scanType: string;
   readonly engagementId: number;
+  /** The living test to reimport into; else a test is made. */
+  readonly testId?: number;
   readonly buildId: string;
   readonly file: { readonly path: string; readonly name: string };
   readonly title: string;

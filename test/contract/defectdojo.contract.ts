@@ -7,6 +7,7 @@ import { findingsContract } from "./defectdojo-findings.contract.ts";
 import { importsContract } from "./defectdojo-imports.contract.ts";
 import { objectsContract } from "./defectdojo-objects.contract.ts";
 import { refusalsContract } from "./defectdojo-refusals.contract.ts";
+import { reimportsContract } from "./defectdojo-reimports.contract.ts";
 import { rightsContract } from "./defectdojo-rights.contract.ts";
 import { verdictsContract } from "./defectdojo-verdicts.contract.ts";
 
@@ -16,6 +17,7 @@ export function defectDojoContract(name: string, server: () => Promise<Server>, 
     describe("objects", () => objectsContract(server));
     describe("engagements", () => engagementsContract(server));
     describe.skipIf(!hasLowPrivileged)("rights of a low-privileged user", () => rightsContract(server));
+    describe("reimports", () => reimportsContract(server));
     describe("imports", () => importsContract(server, hasLowPrivileged));
     describe("imports it refuses", () => refusalsContract(server));
     describe("reports without findings", () => emptyReportsContract(server));

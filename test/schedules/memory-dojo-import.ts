@@ -3,7 +3,14 @@ import { DOJO_SEVERITIES, type DojoSeverity } from "../../lib/model/annotations.
 import type { ImportAnswer, ImportRequest } from "../../lib/ports/defectdojo.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import { NOTHING_KNOWN } from "../helpers/factories.ts";
-import { type DojoTables, deduplicate, type FindingRow, refused, type TestRow } from "./memory-dojo-tables.ts";
+import {
+  type DojoTables,
+  deduplicate,
+  type FindingRow,
+  refused,
+  remember,
+  type TestRow,
+} from "./memory-dojo-tables.ts";
 
 const POST = "POST /api/v2/import-scan/";
 const GENERIC = "Generic Findings Import";
@@ -42,8 +49,9 @@ export async function runImport(
   // The generic parser names its test, so that the report is read before the test is made; others leave a test behind.
   let reported: Reported[] | undefined;
   if (request.scanType === GENERIC) reported = parseGeneric(report);
-  const test = addTest(tables, request, clock);
+  const test = request.testId === undefined ? addTest(tables, request, clock) : livingTest(tables, request.testId);
   reported ??= parseNmap(report);
+  if (request.testId !== undefined) return await merge(tables, clock, timing, test, reported, request, fate);
   tables.importing.add(test.id);
   try {
     return await store(tables, clock, timing, test, reported, request, fate);
@@ -61,32 +69,91 @@ async function store(
   request: ImportRequest,
   fate: Fate | undefined,
 ): Promise<ImportAnswer> {
-  for (const { severity } of reported) {
-    if (!DOJO_SEVERITIES.includes(severity))
-      throw refused(POST, 400, `['Finding severity "${String(severity)}" is not supported.']`);
-  }
-  const least = DOJO_SEVERITIES.indexOf(request.minimumSeverity);
-  const kept = reported.filter(({ severity }) => DOJO_SEVERITIES.indexOf(severity) <= least);
-  for (const [index, finding] of kept.entries()) {
-    if (fate !== undefined && index >= fate.diesAfter) {
-      if (fate.answers) throw refused(POST, fate.status ?? 500, fate.status === 409 ? CONFLICT : BROKEN);
+  for (const [index, finding] of sifted(reported, request).entries()) {
+    if (isFatal(fate, index)) {
       tables.importing.delete(test.id);
       return await new Promise(() => undefined);
     }
     await clock.sleep(timing.msPerFinding);
     test.findings.push(toRow(tables, clock, test, finding));
   }
-  if (timing.asyncWait) deduplicate(tables, test);
-  else void clock.sleep(timing.deduplicationDelayMs).then(() => tables.tests.has(test.id) && deduplicate(tables, test));
+  remember(tables, test, { new: test.findings });
+  settleDuplicates(tables, clock, timing, test);
   test.percentComplete = 100;
   return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
+}
+
+/** reimport-scan: what is alike becomes one, what is no longer reported is closed. The test keeps its build id until the end. */
+async function merge(
+  tables: DojoTables,
+  clock: Clock,
+  timing: ImportTiming,
+  test: TestRow,
+  reported: readonly Reported[],
+  request: ImportRequest,
+  fate: Fate | undefined,
+): Promise<ImportAnswer> {
+  const gone = new Set(test.findings);
+  const [created, known, reactivated]: FindingRow[][] = [[], [], []];
+  for (const [index, finding] of sifted(reported, request).entries()) {
+    if (isFatal(fate, index)) return await new Promise(() => undefined);
+    await clock.sleep(timing.msPerFinding);
+    const row = toRow(tables, clock, test, finding);
+    const found = test.findings.find(({ hash }) => hash === row.hash);
+    if (found === undefined) {
+      test.findings.push(row);
+      created?.push(row);
+    } else if (gone.delete(found)) {
+      if (!found.mitigated) known?.push(found);
+      else if (request.flags?.do_not_reactivate !== true) {
+        Object.assign(found, { mitigated: false, active: !found.duplicate });
+        reactivated?.push(found);
+      }
+    }
+  }
+  const closed = request.closeOldFindings ? [...gone].filter(({ mitigated }) => !mitigated) : [];
+  for (const finding of closed) Object.assign(finding, { mitigated: true, active: false });
+  test.buildId = request.buildId;
+  remember(tables, test, { new: created ?? [], known: known ?? [], closed, reactivated: reactivated ?? [] });
+  settleDuplicates(tables, clock, timing, test);
+  return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
+}
+
+function settleDuplicates(tables: DojoTables, clock: Clock, timing: ImportTiming, test: TestRow): void {
+  if (timing.asyncWait) deduplicate(tables, test);
+  else void clock.sleep(timing.deduplicationDelayMs).then(() => tables.tests.has(test.id) && deduplicate(tables, test));
+}
+
+/** What the minimum severity lets through. */
+function sifted(reported: readonly Reported[], { minimumSeverity }: ImportRequest): Reported[] {
+  for (const { severity } of reported) {
+    if (!DOJO_SEVERITIES.includes(severity))
+      throw refused(POST, 400, `['Finding severity "${String(severity)}" is not supported.']`);
+  }
+  const least = DOJO_SEVERITIES.indexOf(minimumSeverity);
+  return reported.filter(({ severity }) => DOJO_SEVERITIES.indexOf(severity) <= least);
+}
+
+/** Whether the worker dies at this finding. @throws its answer, where it has one */
+function isFatal(fate: Fate | undefined, index: number): boolean {
+  if (fate === undefined || index < fate.diesAfter) return false;
+  if (fate.answers) throw refused(POST, fate.status ?? 500, fate.status === 409 ? CONFLICT : BROKEN);
+  return true;
+}
+
+function livingTest({ tests }: DojoTables, id: number): TestRow {
+  const test = tests.get(id);
+  if (test === undefined) throw refused(POST, 400, `Test "${id}" does not exist`);
+  return test;
 }
 
 function addTest(tables: DojoTables, request: ImportRequest, clock: Clock): TestRow {
   const createdAt = new Date(clock.now()).toISOString();
   const id = tables.nextId();
   const { title, scanType, engagementId, buildId } = request;
-  const test: TestRow = { id, title, scanType, engagementId, buildId, percentComplete: 50, createdAt, findings: [] };
+  const test: TestRow = {
+    ...{ id, title, scanType, engagementId, buildId, percentComplete: 50, createdAt, start: createdAt, findings: [] },
+  };
   tables.tests.set(id, test);
   return test;
 }

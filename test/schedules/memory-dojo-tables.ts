@@ -1,10 +1,18 @@
 import { RelayError } from "../../lib/errors.ts";
-import type { DojoFinding, Engagement, EngagementWanted, Named, Product, Test } from "../../lib/ports/defectdojo.ts";
+import type {
+  DojoFinding,
+  Engagement,
+  EngagementWanted,
+  ImportRecord,
+  Named,
+  Product,
+  Test,
+} from "../../lib/ports/defectdojo.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export type FindingRow = Mutable<DojoFinding> & { hash: string };
-export type TestRow = Mutable<Test> & { readonly findings: FindingRow[] };
+export type TestRow = Mutable<Test> & { start: string; readonly findings: FindingRow[] };
 type EngagementRow = Engagement & Pick<EngagementWanted, "version" | "deduplicateOnEngagement">;
 
 /** What DefectDojo has stored. */
@@ -13,6 +21,8 @@ export interface DojoTables {
   readonly products: Map<number, Product>;
   readonly engagements: Map<number, EngagementRow>;
   readonly tests: Map<number, TestRow>;
+  /** Of imports and reimports that came to their end, in that order. */
+  readonly records: ImportRecord[];
   /** Tests whose import runs. */
   readonly importing: Set<number>;
   readonly nextId: () => number;
@@ -25,6 +35,7 @@ export function dojoTables(): DojoTables {
     products: new Map(),
     engagements: new Map(),
     tests: new Map(),
+    records: [],
     importing: new Set(),
     nextId: () => ++id,
   };
@@ -52,6 +63,20 @@ export function deduplicate(tables: DojoTables, test: TestRow): void {
     if (original === undefined) continue;
     Object.assign(finding, { duplicate: true, active: false, verified: false, duplicateOf: original.id });
   }
+}
+
+/** Keeps the record of an import or reimport: ids by what was done to them. */
+export function remember(
+  { records, nextId }: DojoTables,
+  { id: testId, buildId }: Test,
+  actions: Readonly<Partial<Record<"new" | "known" | "closed" | "reactivated", readonly FindingRow[]>>>,
+): void {
+  const ids = (rows: readonly FindingRow[] = []) => rows.map(({ id }) => id).sort((a, b) => a - b);
+  const { new: created, known, closed, reactivated } = actions;
+  records.push({
+    ...{ id: nextId(), testId, buildId, new: ids(created), known: ids(known), closed: ids(closed) },
+    reactivated: ids(reactivated),
+  });
 }
 
 /** An answer that refuses, as lib/defectdojo/client.ts gives it on. */

@@ -161,6 +161,90 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     expect(findings.map(({ title }) => title.toLowerCase())).toEqual(["open port: 22/tcp", "open port: 80/tcp"]);
   });
 
+  describe("a living test", () => {
+    const living = async (dojo: DefectDojo, titles: readonly string[]) => {
+      const { testId } = await imported(dojo, generic(titles), { buildId: "first" });
+      const { id: engagementId } = await engagementOf(dojo);
+      const again = async (buildId: string, found: readonly string[], changes: Partial<ImportRequest> = {}) => {
+        const request = await requestOf(engagementId, generic(found), { testId, buildId, closeOldFindings: true });
+        return await dojo.importScan({ ...request, ...changes });
+      };
+      return { testId, engagementId, again };
+    };
+    const recordOf = async (dojo: DefectDojo, buildId: string) => {
+      const [record] = await dojo.importRecords(buildId);
+      const titles = new Map((await findingsOf(dojo, record?.testId ?? 0)).map(({ id, title }) => [id, title]));
+      const named = (ids: readonly number[] = []) => ids.map((id) => titles.get(id));
+      return [named(record?.new), named(record?.known), named(record?.closed), named(record?.reactivated)];
+    };
+
+    it("is found by engagement, title and scan type, with the day that it starts", async () => {
+      const dojo = await begin();
+      const { testId, engagementId } = await living(dojo, ["One"]);
+      const wanted = { engagementId, title: "a test", scanType: "Generic Findings Import" };
+      await dojo.updateTest(testId, { start: "2026-11-20T10:00:00Z", end: "2026-11-20T11:00:00Z" });
+      expect(await dojo.livingTest(wanted)).toMatchObject({
+        id: testId,
+        start: "2026-11-20T10:00:00Z",
+        buildId: "first",
+      });
+      expect(await dojo.livingTest({ ...wanted, title: "another" })).toBeUndefined();
+      expect(await dojo.livingTest({ ...wanted, scanType: "Nmap Scan" })).toBeUndefined();
+    });
+
+    it("takes new findings, closes those that are gone and reactivates those that are back, and records it", async () => {
+      const dojo = await begin();
+      const { testId, again } = await living(dojo, ["One", "Two"]);
+      expect(await recordOf(dojo, "first")).toEqual([["One", "Two"], [], [], []]);
+      await again("second", ["Two", "Three"]);
+      expect(await recordOf(dojo, "second")).toEqual([["Three"], ["Two"], ["One"], []]);
+      await again("third", ["One", "Two"]);
+      expect(await recordOf(dojo, "third")).toEqual([[], ["Two"], ["Three"], ["One"]]);
+      await again("fourth", []);
+      expect(await recordOf(dojo, "fourth")).toEqual([[], [], ["One", "Two"], []]);
+      expect(await dojo.testsByBuildId("third")).toEqual([]);
+      expect(await dojo.testsByBuildId("fourth")).toMatchObject([{ id: testId, percentComplete: 100 }]);
+      const [record] = await dojo.importRecords("second");
+      expect(await dojo.importRecord(record?.id ?? 0)).toEqual(record);
+      expect(await dojo.importRecord(99_999_999)).toBeUndefined();
+    });
+
+    it("makes one of findings that are alike, and a second record of the same report", async () => {
+      const dojo = await begin();
+      const { again } = await living(dojo, []);
+      await again("second", ["Same", "Same"]);
+      expect(await recordOf(dojo, "second")).toEqual([["Same"], [], [], []]);
+      await again("second", ["Same", "Same"]);
+      expect(await dojo.importRecords("second")).toMatchObject([
+        { known: [] },
+        { new: [], known: [expect.any(Number)] },
+      ]);
+    });
+
+    it("closes and reactivates nothing where it is not to", async () => {
+      const dojo = await begin();
+      const { again } = await living(dojo, ["One", "Two"]);
+      await again("second", ["Two"], { closeOldFindings: false });
+      expect(await recordOf(dojo, "second")).toEqual([[], ["Two"], [], []]);
+      await again("third", ["Two"]);
+      await again("fourth", ["One", "Two"], { flags: { do_not_reactivate: true } });
+      expect(await recordOf(dojo, "fourth")).toEqual([[], ["Two"], [], []]);
+    });
+
+    it("gives findings by their ids, in their order and without those that are gone", async () => {
+      const dojo = await begin();
+      const { testId } = await living(dojo, ["One", "Two", "Three"]);
+      const [one, , three] = await findingsOf(dojo, testId);
+      const found: DojoFinding[] = [];
+      for await (const page of dojo.findingsById([three?.id ?? 0, one?.id ?? 0, 99_999_999]))
+        found.push(...page.findings);
+      expect(found).toMatchObject([{ title: "One" }, { title: "Three" }]);
+      const judged: DojoFinding[] = [];
+      for await (const page of dojo.judgedFindings(testId)) judged.push(...page);
+      expect(judged).toEqual([]);
+    });
+  });
+
   it("answers 500 to a native report that it cannot read, and leaves a test at 50 %", async () => {
     const dojo = await begin();
     const { id } = await engagementOf(dojo);

@@ -49,7 +49,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     }
     return test;
   };
-  const shown = ({ findings: _, ...test }: TestRow): Test => test;
+  const shown = ({ findings: _, start: __, ...test }: TestRow): Test => test;
 
   const importScan = async (request: ImportRequest, fate?: Fate) => {
     const answer = runImport(tables, clock, timing, request, fate);
@@ -97,6 +97,18 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     hasTestType: async (name) => name === "Nmap Scan" || name === "Generic Findings Import",
     testType: async (name) => name,
     testsByBuildId: async (buildId) => [...tests.values()].filter((test) => test.buildId === buildId).map(shown),
+    livingTest: async ({ engagementId, title, scanType }) => {
+      const living = [...tests.values()].findLast(
+        (test) =>
+          test.engagementId === engagementId &&
+          test.title === title &&
+          test.scanType === scanType &&
+          test.percentComplete === 100,
+      );
+      return living && { ...shown(living), start: living.start };
+    },
+    importRecords: async (buildId) => tables.records.filter((record) => record.buildId === buildId),
+    importRecord: async (id) => tables.records.find((record) => record.id === id),
     importScan: (request) => importScan(request),
     findingCount: async (testId, duplicatesOnly = false) =>
       filterBy(testId).findings.filter(({ duplicate }) => duplicate || !duplicatesOnly).length,
@@ -120,9 +132,22 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
         yield { total, findings: page, originals: new Map(originals.map((original) => [original.id, original])) };
       }
     },
-    updateTest: async (testId, { title, buildId }) => {
+    findingsById: async function* (ids) {
+      const all = new Map([...tests.values()].flatMap(({ findings }) => findings.map((one) => [one.id, one] as const)));
+      const found = [...new Set(ids)].sort((a, b) => a - b).flatMap((id) => all.get(id) ?? []);
+      for (let offset = 0; offset < found.length; offset += pageSize) {
+        const page = found.slice(offset, offset + pageSize).map(({ hash: _, ...finding }) => finding);
+        const originals = page.flatMap(({ duplicateOf }) => all.get(duplicateOf ?? 0) ?? []);
+        yield { total: found.length, findings: page, originals: new Map(originals.map((one) => [one.id, one])) };
+      }
+    },
+    judgedFindings: async function* (testId) {
+      yield filterBy(testId).findings.filter((one) => one.falsePositive || one.outOfScope || one.riskAccepted);
+    },
+    updateTest: async (testId, { title, buildId, start }) => {
       const test = testOf(testId, `PATCH /api/v2/tests/${testId}/`);
       if (title !== undefined) test.title = title;
+      if (start !== undefined) test.start = start;
       if (buildId !== undefined) test.buildId = buildId;
       return shown(test);
     },

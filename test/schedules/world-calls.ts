@@ -1,6 +1,6 @@
 import type { RecordPorts } from "../../lib/importer/settle-message.ts";
 import type { Log } from "../../lib/observe.ts";
-import type { DefectDojo, FindingPage } from "../../lib/ports/defectdojo.ts";
+import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
 import { type Actor, errorOf, type Service } from "./actor.ts";
 import type { MemoryDojo } from "./memory-dojo.ts";
 import type { Fate } from "./memory-dojo-import.ts";
@@ -114,6 +114,14 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
   const wrapped = <A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>) => {
     return (...args: A) => call("dojo", name, () => method(...args));
   };
+  const pagewise = async function* <P>(name: string, all: AsyncIterable<P>): AsyncGenerator<P> {
+    const pages = all[Symbol.asyncIterator]();
+    for (;;) {
+      const page: IteratorResult<P> = await call("dojo", name, () => pages.next());
+      if (page.done) return;
+      yield page.value;
+    }
+  };
   return {
     user: wrapped("user", port.user),
     blocksExecution: wrapped("blocksExecution", port.blocksExecution),
@@ -127,6 +135,9 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
     hasTestType: wrapped("hasTestType", port.hasTestType),
     testType: wrapped("testType", port.testType),
     testsByBuildId: wrapped("testsByBuildId", port.testsByBuildId),
+    livingTest: wrapped("livingTest", port.livingTest),
+    importRecords: wrapped("importRecords", port.importRecords),
+    importRecord: wrapped("importRecord", port.importRecord),
     importScan: (request) =>
       call("dojo", "importScan", async (fault) => {
         const fate = fault === undefined ? undefined : FATES[fault.kind];
@@ -141,14 +152,9 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
       }),
     findingCount: wrapped("findingCount", port.findingCount),
     countFindings: wrapped("countFindings", port.countFindings),
-    findingPages: async function* (testId, expected) {
-      const pages = port.findingPages(testId, expected)[Symbol.asyncIterator]();
-      for (;;) {
-        const page: IteratorResult<FindingPage> = await call("dojo", "findingPages", () => pages.next());
-        if (page.done) return;
-        yield page.value;
-      }
-    },
+    findingPages: (testId, expected) => pagewise("findingPages", port.findingPages(testId, expected)),
+    findingsById: (ids) => pagewise("findingsById", port.findingsById(ids)),
+    judgedFindings: (testId) => pagewise("judgedFindings", port.judgedFindings(testId)),
     updateTest: wrapped("updateTest", port.updateTest),
     deleteTest: wrapped("deleteTest", port.deleteTest),
     closeFindings: wrapped("closeFindings", port.closeFindings),

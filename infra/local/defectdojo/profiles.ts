@@ -33,6 +33,8 @@ export type Profile = {
   untouched: string;
   /** Whether the first reimport, which makes the test, closes what earlier tests of the engagement have. */
   firstReimportCloses: boolean;
+  /** Whether a reimport leaves an inactive accepted risk that is found again alone, and does not close it. */
+  sparesAccepted: boolean;
   /** The settings that the record of an import has; null: all. */
   recordedSettings: readonly string[] | null;
   /** What version, branch and commit of a test are where the import names none. */
@@ -70,6 +72,7 @@ const ENDPOINTS: Profile = {
   tagsClosed: false,
   untouched: "untouched",
   firstReimportCloses: false,
+  sparesAccepted: true,
   recordedSettings: null,
   noText: "",
   shapes: {},
@@ -117,6 +120,7 @@ const V2_34: Profile = {
   closingEndsReview: false,
   untouched: "left untouched",
   firstReimportCloses: true,
+  sparesAccepted: false,
   recordedSettings: ["tags", "active", "verified", "push_to_jira", "minimum_severity", "close_old_findings"],
   noText: null,
   shapes: {

@@ -39,6 +39,69 @@ const rawTest = (id: number, changes: object = {}) => ({
   ...changes,
 });
 
+describe("a living test", () => {
+  const wanted = { engagementId: 5, title: "Ports", scanType: "Nmap Scan" };
+  const living = (id: number, changes: object = {}) =>
+    rawTest(id, { target_start: "2026-11-20T10:00:00Z", ...changes });
+  const tests = (...all: object[]) =>
+    start((call) => (call.path === "tests/" ? pageOf(all, call) : [200, { count: 0, results: [] }]));
+
+  it("is the newest of its names whose import is done", async () => {
+    const others = [
+      living(9, { title: "Ports of others" }),
+      living(10, { engagement: 6 }),
+      living(11, { percent_complete: 50 }),
+    ];
+    const { transport, dojo } = tests(living(3), living(8), living(7), ...others);
+    expect(await dojo.livingTest(wanted)).toMatchObject({ id: 8, start: "2026-11-20T10:00:00Z", buildId: "key" });
+    expect(transport.calls[0]?.query).toMatchObject({ engagement: "5", title: "Ports", scan_type: "Nmap Scan" });
+    expect(await tests().dojo.livingTest(wanted)).toBeUndefined();
+  });
+
+  it("is none that 2.34 shows as complete, though its import left no record", async () => {
+    expect(await tests(living(8, { estimated_time: null })).dojo.livingTest(wanted)).toBeUndefined();
+  });
+
+  it("is reimported into by its id, and by no name", async () => {
+    const { transport, dojo } = start(() => [201, { test: 7 }]);
+    await dojo.importScan({ ...REQUEST, testId: 7, closeOldFindings: true });
+    const { options } = transport.calls.find(({ path }) => path === "reimport-scan/") ?? {};
+    const fields = new Map(options?.multipart?.fields);
+    expect([fields.get("test"), fields.get("close_old_findings"), fields.get("build_id")]).toEqual([
+      "7",
+      "true",
+      "key",
+    ]);
+    expect([fields.has("engagement"), fields.has("test_title")]).toEqual([false, false]);
+  });
+
+  it("is named in what is unknown of a reimport", async () => {
+    const { dojo } = start(() => [502]);
+    const error = await relayErrorBy(() => dojo.importScan({ ...REQUEST, testId: 7 }));
+    expect(error).toMatchObject({ reason: "import-unknown", object: "POST /api/v2/reimport-scan/" });
+  });
+
+  it("has a record of each reimport, by what was done to findings", async () => {
+    const action = (finding: number, what: string) => ({ action: what, finding });
+    const actions = [action(4, "N"), action(2, "U"), action(3, "C"), action(1, "R"), action(5, "N")];
+    const row = (id: number, build_id: string | null) => ({
+      id,
+      test: 7,
+      build_id,
+      test_import_finding_action_set: actions.toReversed(),
+    });
+    const rows = [row(12, "key"), row(11, "key"), row(10, null)];
+    const { transport, dojo } = start((call) =>
+      call.path === "test_imports/11/" ? [200, rows[1]] : pageOf(rows, call),
+    );
+    const record = { id: 11, testId: 7, buildId: "key", new: [4, 5], known: [2], closed: [3], reactivated: [1] };
+    expect(await dojo.importRecords("key")).toEqual([record, { ...record, id: 12 }]);
+    expect(transport.calls.map(({ query }) => query.limit)).toEqual(["1", "1", "1"]);
+    expect(await dojo.importRecord(11)).toEqual(record);
+    expect(await start(() => [404]).dojo.importRecord(11)).toBeUndefined();
+  });
+});
+
 describe("importScan", () => {
   it("sends what is known, once, with the report", async () => {
     const { transport, dojo } = importing([201, { test_id: 7, deduplication_complete: true }]);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { dojoApi } from "../../../lib/defectdojo/api.ts";
-import { findingPages, PAGE_SIZE } from "../../../lib/defectdojo/findings.ts";
+import { findingPages, findingsById, judgedFindings, PAGE_SIZE } from "../../../lib/defectdojo/findings.ts";
 import type { LocationMode } from "../../../lib/defectdojo/locations.ts";
 import { RelayError } from "../../../lib/errors.ts";
 import { collect } from "../../helpers/collect.ts";
@@ -378,5 +378,65 @@ describe("modes", () => {
       "GET findings/?test=7&o=id&limit=250",
       "GET location_findings/?finding_includes=1&limit=1000&prefetch=location",
     ]);
+  });
+});
+
+describe("findings by their ids", () => {
+  const byIds = (transport: ReturnType<typeof server>, ids: readonly number[]) =>
+    collect(findingsById(dojoApi(transport), fixed("endpoints"), ids, 4));
+  const asked = (transport: ReturnType<typeof server>) =>
+    transport.calls.map(({ query }) => (query.id ?? "").split(","));
+
+  it("come in pages, in the order of the ids, each once", async () => {
+    const transport = server({ all: findings(600) });
+    const ids = Array.from({ length: 600 }, (_, i) => 600 - i);
+    expect(idsOf(await byIds(transport, [...ids, 3, 4]))).toEqual(ids.toReversed());
+    expect(asked(transport).map(({ length }) => length)).toEqual([250, 250, 100]);
+    expect(await byIds(transport, [])).toEqual([]);
+  });
+
+  it("are those that are still there", async () => {
+    expect(idsOf(await byIds(server({ all: findings(3) }), [2, 3, 4]))).toEqual([2, 3]);
+  });
+
+  it("come in smaller pages where no answer can hold them, down to the one that is too large", async () => {
+    const tooMany = (most: number) =>
+      server({
+        all: findings(8),
+        intercept: ({ query }) => {
+          if ((query.id ?? "").split(",").length > most || (most === 0 && query.id === "1"))
+            throw new RelayError("dojo-answer-too-large", "too large");
+          return undefined;
+        },
+      });
+    expect(idsOf(await byIds(tooMany(3), [1, 2, 3, 4, 5, 6, 7, 8]))).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    const error = await relayErrorBy(() => byIds(tooMany(0), [1, 2]));
+    expect(error).toMatchObject({ reason: "dojo-answer-too-large", object: "finding 1" });
+  });
+
+  it("are refused where a page holds fewer than it announces", async () => {
+    const transport = server({ all: [], intercept: () => [200, { count: 2, results: findings(1) }] });
+    expect(await relayErrorBy(() => byIds(transport, [1, 2]))).toMatchObject({ reason: "read-unstable" });
+  });
+});
+
+describe("findings that people judged", () => {
+  it("come verdict by verdict, one with two verdicts once", async () => {
+    const rows: Record<string, number[]> = { false_p: [1, 2], out_of_scope: [2, 3], risk_accepted: [] };
+    const transport = server({
+      all: [],
+      intercept: (call) => {
+        const verdict = Object.keys(rows).find((name) => call.query[name] === "true");
+        return verdict === undefined
+          ? undefined
+          : pageOf(
+              (rows[verdict] ?? []).map((id) => rawFinding(id)),
+              call,
+            );
+      },
+    });
+    const pages = await collect(judgedFindings(dojoApi(transport), fixed("endpoints"), 7));
+    expect(pages.map((page) => page.map(({ id }) => id))).toEqual([[1, 2], [3], []]);
+    expect(transport.calls.every(({ query }) => query.test === "7")).toBe(true);
   });
 });

@@ -88,9 +88,9 @@ async function merge(state: State, call: Call, form: ImportForm, test: Test, ite
       continue;
     }
     rememberPlaces(state, known, item.places, state.engagements.get(test.engagement)?.product ?? 0);
+    if (isJudged(known) && !staysAccepted(state, known)) continue;
     if (!unseen.delete(known)) continue;
-    const closed = known.is_mitigated && !known.false_p && !known.out_of_scope && !known.risk_accepted;
-    if (!closed) outcome.untouched.push(known);
+    if (!known.is_mitigated || isJudged(known)) outcome.untouched.push(known);
     else if (form.given.do_not_reactivate !== true) {
       Object.assign(known, { active: form.active ?? true, is_mitigated: false, mitigated: null, mitigated_by: null });
       outcome.reactivated.push(known);
@@ -104,6 +104,17 @@ async function merge(state: State, call: Call, form: ImportForm, test: Test, ite
     }
   }
   return outcome;
+}
+
+const isJudged = ({ false_p, out_of_scope, risk_accepted }: Finding): boolean =>
+  false_p || out_of_scope || risk_accepted;
+
+/**
+ * What people judged, and the report does not say the same of, is neither untouched nor reactivated: it counts as gone, and is closed where it was not.
+ * An inactive accepted risk alone is spared, though not by 2.34 (`process_matched_special_status_finding` of its `default_reimporter.py`).
+ */
+function staysAccepted({ settings }: State, { risk_accepted, active }: Finding): boolean {
+  return risk_accepted && !active && settings.profile.sparesAccepted;
 }
 
 /** By hash, or by title and severity for the scan types that still go the older way. */

@@ -1,0 +1,62 @@
+import * as z from "zod";
+import type { ImportRecord, LivingTest, LivingTestWanted } from "../ports/defectdojo.ts";
+import type { DojoApi } from "./api.ts";
+import { isDoneFromTheStart, toTest } from "./build-tests.ts";
+import { parseAnswer, test } from "./schemas.ts";
+
+const livingTestRow = test.extend({ target_start: z.string() });
+
+/** `test_imports/` of 2.34 to 3.2: a record is made at the end of an import or reimport, and never for one that failed. */
+const record = z.object({
+  id: z.number().int(),
+  test: z.number().int(),
+  build_id: z.string().nullish(),
+  test_import_finding_action_set: z.array(z.object({ action: z.string(), finding: z.number().int() })),
+});
+
+/** Oldest first, newest last: what an earlier import mode left behind under the same title is older. */
+export async function livingTest(
+  api: DojoApi,
+  { engagementId, title, scanType }: LivingTestWanted,
+): Promise<LivingTest | undefined> {
+  let newest: LivingTest | undefined;
+  for await (const raw of api.list("tests/", { engagement: engagementId, title, scan_type: scanType }, livingTestRow)) {
+    const found = { ...toTest(raw), start: raw.target_start };
+    if (found.engagementId !== engagementId || found.title !== title || raw.percent_complete < 100) continue;
+    if (newest !== undefined && newest.id > found.id) continue;
+    if (isDoneFromTheStart(raw) && !(await hasRecords(api, raw.id))) continue;
+    newest = found;
+  }
+  return newest;
+}
+
+async function hasRecords(api: DojoApi, testId: number): Promise<boolean> {
+  return (await api.count("test_imports/", { test: testId })) > 0;
+}
+
+/** A record has all its findings' ids, so that one at a time is asked for. */
+export async function importRecords(api: DojoApi, buildId: string): Promise<ImportRecord[]> {
+  const records: ImportRecord[] = [];
+  for await (const raw of api.list("test_imports/", { build_id: buildId }, record, 1))
+    if (raw.build_id === buildId) records.push(toRecord(raw));
+  return records.sort((a, b) => a.id - b.id);
+}
+
+export async function importRecord(api: DojoApi, id: number): Promise<ImportRecord | undefined> {
+  const { status, body } = await api.transport.request("GET", `test_imports/${id}/`, { expect: [404] });
+  return status === 404 ? undefined : toRecord(parseAnswer(record, body, `GET /api/v2/test_imports/${id}/`));
+}
+
+function toRecord(raw: z.output<typeof record>): ImportRecord {
+  const by = Map.groupBy(raw.test_import_finding_action_set, ({ action }) => action);
+  const ids = (action: string) => (by.get(action) ?? []).map(({ finding }) => finding).sort((a, b) => a - b);
+  return {
+    id: raw.id,
+    testId: raw.test,
+    buildId: raw.build_id ?? "",
+    new: ids("N"),
+    known: ids("U"),
+    closed: ids("C"),
+    reactivated: ids("R"),
+  };
+}
