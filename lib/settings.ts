@@ -12,6 +12,7 @@ export function flowSettings(config: DojoConfig): FlowSettings {
     syncBack: config.DEFECTDOJO_SYNC_FINDINGS_BACK,
     syncMode: config.SYNC_MODE,
     scanTypeMap: config.SCAN_TYPE_MAP ?? {},
+    genericDetails: config.GENERIC_DETAILS,
     defaults: dropUndefined({
       productTypeName: config.DEFAULT_PRODUCT_TYPE_NAME,
       engagementName: config.DEFAULT_ENGAGEMENT_NAME,

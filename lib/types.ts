@@ -47,6 +47,8 @@ export interface FlowSettings {
   readonly syncBack: boolean;
   readonly syncMode: SyncMode;
   readonly scanTypeMap: ScanTypeMap;
+  /** How much of a finding goes into columns of its own in a generic import; `full` makes known findings new once. */
+  readonly genericDetails: "basic" | "full";
   /** What annotations that are missing mean (`DEFAULT_…`). */
   readonly defaults?: OptionDefaults;
   readonly limits: ReportLimits;

@@ -4,6 +4,7 @@ import { dropUndefined } from "../model/scan.ts";
 import type {
   Engagement,
   EngagementWanted,
+  LimitedField,
   LimitedOptions,
   Named,
   Product,
@@ -14,7 +15,7 @@ import type { DojoApi } from "./api.ts";
 import { createOrFind } from "./create-or-find.ts";
 import { environmentNamed } from "./environments.ts";
 import { orchestrationField } from "./orchestration.ts";
-import { checkParameters } from "./parameters.ts";
+import { checkParameters, takesField } from "./parameters.ts";
 import { remembered } from "./remembered.ts";
 import { engagement, named, page, product, relatedProduct, user, userProfile } from "./schemas.ts";
 import { hasTestType, testTypeNamed } from "./test-types.ts";
@@ -44,6 +45,7 @@ export function dojoCatalog(api: DojoApi) {
     hasTestType: (name: string) => hasTestType(api, known, name),
     testType: (name: string) => testTypeNamed(api, known, name),
     checkParameters: (options: LimitedOptions) => checkParameters(api, known, options),
+    takesField: (field: LimitedField) => takesField(api, known, field),
     environment: (name: string) => environmentNamed(api, known, name),
     engagement: (wanted: EngagementWanted) =>
       findEngagement(api, wanted, untouched.delete(wanted.productId), () =>

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import { ANNOTATION_PREFIX } from "../model/scan.ts";
-import type { LimitedOptions } from "../ports/defectdojo.ts";
+import type { LimitedField, LimitedOptions } from "../ports/defectdojo.ts";
 import type { DojoApi } from "./api.ts";
 import type { Remembered } from "./remembered.ts";
 
@@ -27,6 +27,15 @@ export async function checkParameters(api: DojoApi, known: Remembered, options: 
     const message = `${object}: ${value} is not known to this DefectDojo (${version}); versions up to ${lastWithout} refuse it`;
     throw new RelayError("sidecar-invalid", message, { object });
   }
+}
+
+/** Fields of generic findings by the last version without it; measured on 2.58 and 3.2, and so not sent to what lies between. */
+const FIELDS: Readonly<Record<LimitedField, string>> = { cwes: "3.1" };
+
+/** Whether this version is known to take the field. */
+export async function takesField(api: DojoApi, known: Remembered, field: LimitedField): Promise<boolean> {
+  const version = await known.remember("version", () => serverVersion(api));
+  return version !== undefined && isNewer(version, FIELDS[field]);
 }
 
 const schema = z.object({ info: z.object({ version: z.string() }) });

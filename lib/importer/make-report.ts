@@ -28,8 +28,16 @@ export async function makeReport(attempt: Prepared, wanted: string, folder: stri
     return { report, scanType: wanted, fellBack, expected: undefined, repairs: undefined, repairCount: undefined };
   }
   const upload = { storage: ports.storage, job, limits: settings.limits };
-  const now = new Date(ports.clock.now());
-  const generic = await writeGenericReport(upload, options.minimumSeverity, folder, now);
+  const full = settings.genericDetails === "full";
+  const generic = await writeGenericReport(
+    upload,
+    {
+      minimumSeverity: options.minimumSeverity,
+      now: new Date(ports.clock.now()),
+      details: { full, cwes: full && (await ports.dojo.takesField("cwes")) },
+    },
+    folder,
+  );
   const { expected, repairs, repairCount } = generic;
   const repaired = repairCount > 0;
   return {

@@ -26,6 +26,8 @@ export interface DefectDojo {
   environment(name: string): Promise<string>;
   /** Checks options that not every version takes. @throws RelayError `sidecar-invalid`, with the annotation and the version */
   checkParameters(options: LimitedOptions): Promise<void>;
+  /** Whether this version takes a field of generic findings that not every one takes; false where its version is not known. */
+  takesField(field: LimitedField): Promise<boolean>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
   /**
@@ -76,6 +78,9 @@ export interface DefectDojo {
 export interface LimitedOptions {
   readonly groupBy?: string;
 }
+
+/** Fields of generic findings that some versions refuse, and the whole report with them. */
+export type LimitedField = "cwes";
 
 export interface Named {
   readonly id: number;

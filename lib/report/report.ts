@@ -14,6 +14,7 @@ import { storageError } from "../ports/storage-error.ts";
 import type { ReportLimits } from "../types.ts";
 import { cutText } from "../util/text.ts";
 import { readFindings, type ScanFinding } from "./findings-file.ts";
+import type { Details } from "./generic-details.ts";
 import { toGenericFinding } from "./to-generic-finding.ts";
 
 /** A report in the temporary folder, as it is sent to DefectDojo: with a known length, and as often as it takes. */
@@ -36,6 +37,13 @@ export interface Upload {
   readonly limits: ReportLimits;
 }
 
+export interface GenericOptions {
+  readonly minimumSeverity: DojoSeverity;
+  /** For dates: none may lie in the future. */
+  readonly now: Date;
+  readonly details: Details;
+}
+
 /**
  * Checks every finding of the uploaded findings.json without keeping any.
  * @returns how many there are
@@ -53,9 +61,8 @@ export async function checkFindings(upload: Upload): Promise<number> {
  */
 export async function writeGenericReport(
   upload: Upload,
-  minimumSeverity: DojoSeverity,
+  { minimumSeverity, now, details }: GenericOptions,
   folder: string,
-  now: Date,
 ): Promise<GenericReport> {
   const path = join(folder, "generic-findings.json");
   const least = DOJO_SEVERITIES.indexOf(minimumSeverity);
@@ -64,7 +71,7 @@ export async function writeGenericReport(
   const lines = async function* () {
     yield '{"findings":[';
     for await (const finding of openFindings(upload)) {
-      const mapped = toGenericFinding(finding, index, now);
+      const mapped = toGenericFinding(finding, index, now, details);
       for (const repair of mapped.repairs) {
         repairCount++;
         const line = `[${index}] ${cutText(finding.id ?? "", 60)} ${repair}`;

@@ -2,10 +2,11 @@ import { isIPv6 } from "node:net";
 import type { DojoSeverity } from "../model/annotations.ts";
 import { cleanText, cutText } from "../util/text.ts";
 import type { ScanFinding } from "./findings-file.ts";
+import { type DetailColumns, type Details, detailsOf } from "./generic-details.ts";
 import { jacksonJson, LONGEST_TITLE } from "./jackson-text.ts";
 
 /** A finding as DefectDojo's Generic Findings Import takes it. https://docs.defectdojo.com/supported_tools/parsers/generic_findings_import/ */
-export interface GenericFinding {
+export interface GenericFinding extends DetailColumns {
   readonly title: string;
   readonly severity: DojoSeverity;
   readonly description: string;
@@ -53,12 +54,14 @@ export function dojoSeverity(severity: string | null | undefined): DojoSeverity 
  * The finding as DefectDojo takes it. What DefectDojo would refuse (and with it the whole report) is repaired, never dropped.
  * @param index its place in findings.json
  * @param now for dates: none may lie in the future
+ * @param details what goes into columns of its own
  * @returns the finding, and what was repaired in words
  */
 export function toGenericFinding(
   finding: ScanFinding,
   index: number,
   now: Date,
+  details: Details = { full: false, cwes: false },
 ): { generic: GenericFinding; repairs: string[] } {
   const repairs: string[] = [];
   const repaired = <T>(value: T, why: string | false): T => {
@@ -101,6 +104,7 @@ export function toGenericFinding(
       ...(usable ? { endpoints: [location] } : {}),
       ...(mitigation === "" ? {} : { mitigation }),
       ...(references === "" ? {} : { references }),
+      ...detailsOf(finding, details),
       unique_id_from_tool: uniqueIdOf(finding, index),
     },
     repairs,

@@ -112,6 +112,15 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
     ]);
   });
 
+  it("takes several weaknesses of a finding from 3.2 on, and refuses the whole report for them before", async () => {
+    const fields = { scan_type: GENERIC, engagement: world.engagement };
+    const { status, body } = await world.client.upload(fields, report({ cwe: 79, cwes: ["CWE-79", "CWE-89"] }));
+    expect(status).toBe(world.version === "3.x" ? 201 : 400);
+    if (status === 400) return;
+    const { results } = await get(`/findings/?test=${body.test_id}`);
+    expect(results).toMatchObject([{ cwe: 79, cwes: [{ cwe: "CWE-79" }, { cwe: "CWE-89" }] }]);
+  });
+
   it("cuts titles at 511 characters", async () => {
     const test = await imported(world.engagement, { title: "t".repeat(600) });
     expect((await get(`/findings/?test=${test}`)).results[0].title.length).toBe(511);

@@ -60,6 +60,25 @@ export function verdictsContract(server: () => Promise<Server>): void {
       expect([results[1].duplicate_finding, results[4].duplicate_finding]).toEqual([results[0].id, results[3].id]);
     });
 
+    it("whatever a generic report says of vulnerabilities and components; weaknesses, files and lines tell findings apart", async () => {
+      if (!world.client.server.waits) return;
+      const engagement = await newEngagement(world);
+      const finding = { title: `Columns ${world.run}`, endpoints: ["https://columns.example.com/x"] };
+      const hashes = async (...more: object[]) => {
+        const test = await imported(engagement, ...more.map((columns) => ({ ...finding, ...columns })));
+        const { results } = await get(`/findings/?test=${test}`);
+        return results.map(({ hash_code, duplicate }: Row) => ({ hash_code, duplicate }));
+      };
+      const [original] = await hashes({});
+      const component = { component_name: "tokio", component_version: "1.2" };
+      expect(await hashes({ vulnerability_ids: ["CVE-2020-1234"] }, component)).toEqual(
+        Array(2).fill({ ...original, duplicate: true }),
+      );
+      const others = await hashes({ cwe: 79 }, { file_path: "src/a.ts" }, { line: 3 });
+      expect(others.map(({ duplicate }: Row) => duplicate)).toEqual([false, false, false]);
+      expect(new Set([original, ...others].map(({ hash_code }) => hash_code)).size).toBe(4);
+    });
+
     it("anew when the original is deleted", async () => {
       if (!world.client.server.waits) return;
       const engagement = await newEngagement(world);

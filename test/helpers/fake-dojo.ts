@@ -14,6 +14,7 @@ export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {
     forget: refuse("forget"),
     engagement: refuse("engagement"),
     checkParameters: async () => undefined,
+    takesField: refuse("takesField"),
     environment: refuse("environment"),
     hasTestType: refuse("hasTestType"),
     testType: refuse("testType"),

@@ -94,6 +94,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     },
     checkParameters: async () => undefined,
     environment: async (name) => name,
+    takesField: async () => true,
     hasTestType: async (name) => name === "Nmap Scan" || name === "Generic Findings Import",
     testType: async (name) => name,
     testsByBuildId: async (buildId) => [...tests.values()].filter((test) => test.buildId === buildId).map(shown),

@@ -132,6 +132,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
     engagement: wrapped("engagement", port.engagement),
     checkParameters: port.checkParameters,
     environment: wrapped("environment", port.environment),
+    takesField: wrapped("takesField", port.takesField),
     hasTestType: wrapped("hasTestType", port.hasTestType),
     testType: wrapped("testType", port.testType),
     testsByBuildId: wrapped("testsByBuildId", port.testsByBuildId),

@@ -158,6 +158,7 @@ const SERVICE: Values = {
   defectdojo: {
     syncMode: "merge",
     scanTypeMap: { "my-zap": "ZAP Scan" },
+    genericDetails: "full",
     authentication: { userId: 7, lookUpUsername: true },
   },
   sqs: {
@@ -331,6 +332,7 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
       DEFECTDOJO_HOOK_LABELS: { team: "a", stage: "prod" },
       SYNC_MODE: "merge",
       SCAN_TYPE_MAP: { "my-zap": "ZAP Scan" },
+      GENERIC_DETAILS: "full",
       DEFECTDOJO_USER_ID: 7,
       DEFECTDOJO_SYNC_FINDINGS_BACK: true,
       MAX_FAILURES: 3,

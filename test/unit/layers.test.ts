@@ -71,6 +71,7 @@ const PURE = [
   "errors.ts",
   "util/exact-number.ts",
   "report/jackson-text.ts",
+  "report/generic-details.ts",
   "report/to-generic-finding.ts",
   "ingest/notifications.ts",
   "importer/decide.ts",

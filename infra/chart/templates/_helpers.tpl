@@ -110,6 +110,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: SYNC_MODE
   value: {{ .Values.defectdojo.syncMode | quote }}
 {{- end }}
+{{- if ne .Values.defectdojo.genericDetails "basic" }}
+- name: GENERIC_DETAILS
+  value: {{ .Values.defectdojo.genericDetails | quote }}
+{{- end }}
 {{- with .Values.defectdojo.scanTypeMap }}
 - name: SCAN_TYPE_MAP
   value: {{ . | toJson | quote }}

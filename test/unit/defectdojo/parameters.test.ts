@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { startStandin } from "../../../infra/local/defectdojo/server.ts";
 import { dojoApi } from "../../../lib/defectdojo/api.ts";
 import { httpTransport } from "../../../lib/defectdojo/http.ts";
-import { checkParameters } from "../../../lib/defectdojo/parameters.ts";
+import { checkParameters, takesField } from "../../../lib/defectdojo/parameters.ts";
 import { remembered } from "../../../lib/defectdojo/remembered.ts";
 import { fakeTransport } from "../../helpers/fake-transport.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
@@ -26,6 +26,19 @@ describe("a value that not every version takes", () => {
       path === "oa3/schema/" ? [200, { info: { version } }] : [200, { user: { id: 1, date_joined: "2026" } }],
     );
     await checkParameters(dojoApi(transport), remembered(), LIMITED);
+  });
+
+  it.each([
+    ["2.58.4", false],
+    ["3.1.9", false],
+    ["3.2.0", true],
+    ["10.0.0", true],
+    ["nightly", false],
+  ])("%s takes several weaknesses of a finding: %s", async (version, takes) => {
+    const transport = fakeTransport(({ path }) =>
+      path === "oa3/schema/" ? [200, { info: { version } }] : [200, { user: { id: 1, date_joined: "2026" } }],
+    );
+    expect(await takesField(dojoApi(transport), remembered(), "cwes")).toBe(takes);
   });
 
   it("costs a question once in a while, and none where nothing is limited", async () => {

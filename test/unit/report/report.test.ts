@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
 import { RelayError } from "../../../lib/errors.ts";
+import type { DojoSeverity } from "../../../lib/model/annotations.ts";
 import { sibling } from "../../../lib/model/object-keys.ts";
+import type { Details } from "../../../lib/report/generic-details.ts";
 import {
   batched,
   checkFindings,
@@ -106,8 +108,11 @@ describe("the findings of a job", () => {
 });
 
 describe("the generic report", () => {
-  const write = (from: ReturnType<typeof upload>, least: Parameters<typeof writeGenericReport>[1] = "Info") =>
-    writeGenericReport(from, least, folder, NOW);
+  const write = (
+    from: ReturnType<typeof upload>,
+    minimumSeverity: DojoSeverity = "Info",
+    details: Details = { full: false, cwes: false },
+  ) => writeGenericReport(from, { minimumSeverity, now: NOW, details }, folder);
   const read = ({ path }: { path: string }) => JSON.parse(readFileSync(path, "utf8"));
 
   it("has every finding, in order", async () => {
@@ -122,6 +127,20 @@ describe("the generic report", () => {
       "title",
       "unique_id_from_tool",
     ]);
+  });
+
+  it("has what findings carry in columns of their own, as much as is asked for", async () => {
+    const found = aFinding({ attributes: { cwe: ["CWE-79", "CWE-89"], packageName: "a", file: "b", line_number: 3 } });
+    const columns = async (details: Details) => {
+      const [{ component_name, cwe, cwes, file_path, line }] = read(
+        await write(upload([found]), "Info", details),
+      ).findings;
+      return { component_name, cwe, cwes, file_path, line };
+    };
+    expect(await columns({ full: false, cwes: false })).toEqual({ component_name: "a" });
+    const full = { component_name: "a", cwe: 79, file_path: "b", line: 3 };
+    expect(await columns({ full: true, cwes: false })).toEqual(full);
+    expect(await columns({ full: true, cwes: true })).toEqual({ ...full, cwes: ["CWE-79", "CWE-89"] });
   });
 
   it("has 20 findings alike 20 times", async () => {

@@ -34,6 +34,7 @@ describe("a finding as DefectDojo takes it", () => {
         endpoints: ["tcp://example.com:22"],
         mitigation: "Close the port.",
         references: "CVE: CVE-2020-1234\nhttps://example.com/a",
+        vulnerability_ids: ["CVE-2020-1234"],
         unique_id_from_tool: "2ba9b74e-0f34-444d-925b-1dbde58e68ed",
       },
       repairs: [],
