@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { countsIn, describeCounts } from "../lib/model/verdicts.ts";
 import type { HookResult } from "./hook/run-hook.ts";
 import { print } from "./options.ts";
 
@@ -43,10 +44,10 @@ function summary({ scan, outcome, receipt, patched }: HookResult): string {
   const name = `${scan.namespace}/${scan.name}`;
   if (outcome === "superseded") return `${name}: superseded; findings.json left as somebody else changed it meanwhile`;
   if (receipt === undefined) return `${name}: nothing imported (${outcome})`;
-  const { findings, test, importedAs, new: fresh, duplicates, falsePositives } = receipt;
+  const { findings, test, importedAs } = receipt;
   const done = [
     `${findings.count} findings imported as ${importedAs} into ${test.url}`,
-    `${fresh} new, ${duplicates} duplicates, ${falsePositives} false positives`,
+    describeCounts(countsIn(receipt)),
     receipt.outcome === "synced" ? "findings.json replaced" : "findings.json left as it is",
     ...(patched ? ["the Scan's status patched"] : []),
   ];

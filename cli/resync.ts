@@ -4,6 +4,8 @@ import { s3Storage } from "../lib/aws/s3-storage.ts";
 import { readResyncConfig } from "../lib/config.ts";
 import { dojoPort } from "../lib/defectdojo/dojo-port.ts";
 import { describeError } from "../lib/errors.ts";
+import { lossOf } from "../lib/model/receipt.ts";
+import { countsIn, describeCounts } from "../lib/model/verdicts.ts";
 import { type Resynced, resyncScans } from "../lib/sync/resync-scans.ts";
 import { resyncSettings } from "../lib/sync/settings.ts";
 import { systemClock } from "../lib/util/clock.ts";
@@ -67,30 +69,23 @@ function toJson(result: Resynced) {
   if (result.outcome === "failed") {
     return { key, outcome, reason: result.error.reason, why: describeError(result.error), advice: result.error.advice };
   }
-  const {
-    findings,
-    new: fresh,
-    duplicates,
-    falsePositives,
-    riskAccepted,
-    outOfScope,
-    mitigated,
-    test,
-  } = result.receipt;
-  const verdicts = { new: fresh, duplicates, falsePositives, riskAccepted, outOfScope, mitigated };
-  return { key, outcome, findings: findings.count, ...verdicts, testUrl: test.url };
+  const { findings, test } = result.receipt;
+  const loss = lossOf(result.receipt);
+  return {
+    ...{ key, outcome, findings: findings.count, ...countsIn(result.receipt) },
+    ...(loss === undefined ? {} : { loss }),
+    testUrl: test.url,
+  };
 }
 
 function describe(results: readonly Resynced[]): string {
   const lines = results.map((result) => {
     if (result.outcome === "skipped") return `skipped  ${result.key}  (${result.why})`;
     if (result.outcome === "failed") return `failed   ${result.key}  (${describeError(result.error, 300)})`;
-    const { findings, new: fresh, duplicates, falsePositives, riskAccepted, outOfScope, mitigated } = result.receipt;
-    const verdicts = [
-      `${fresh} new, ${duplicates} duplicates, ${falsePositives} false positives`,
-      `${riskAccepted} risk accepted, ${outOfScope} out of scope, ${mitigated} mitigated`,
-    ].join(", ");
-    return `synced   ${result.key}  ${findings.count} findings: ${verdicts}`;
+    const { findings } = result.receipt;
+    const loss = lossOf(result.receipt);
+    const counts = describeCounts(countsIn(result.receipt));
+    return `synced   ${result.key}  ${findings.count} findings: ${counts}${loss === undefined ? "" : `  (${loss})`}`;
   });
   const count = (outcome: Resynced["outcome"]) => results.filter((result) => result.outcome === outcome).length;
   return [

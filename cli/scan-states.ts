@@ -1,7 +1,8 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
 import { isOfUnknownAnnotation } from "../lib/model/annotations.ts";
 import type { ObjectRef } from "../lib/model/object-keys.ts";
-import { lossOf, type Receipt } from "../lib/model/receipt.ts";
+import { lossOf } from "../lib/model/receipt.ts";
+import { countsIn, type FindingCounts } from "../lib/model/verdicts.ts";
 import type { Log } from "../lib/observe.ts";
 import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, Storage } from "../lib/ports/storage.ts";
@@ -10,15 +11,13 @@ import { mapInOrder } from "../lib/util/concurrency.ts";
 import { importNeeded } from "./backfill-scans.ts";
 import { formatDuration } from "./terminal/durations.ts";
 
-type Done = Pick<
-  Receipt,
-  "importedAs" | "new" | "duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated"
-> & {
+type Done = FindingCounts & {
+  readonly importedAs: string;
   readonly findings: number;
   readonly testUrl: string;
   /** The scanner's findings without a match in DefectDojo; 0 if unknown. */
   readonly onlyInScan: number;
-  /** Says that DefectDojo keeps less than was uploaded. */
+  /** Says that DefectDojo keeps less than was uploaded, or has less by now. */
   readonly loss: string | undefined;
   /** Unknown annotations of the Scan. */
   readonly unknownAnnotations: number;
@@ -70,18 +69,9 @@ async function finished(
     const head = await storage.head(ref);
     if (head === undefined || importNeeded(ref, head, stored.receipt) !== undefined) return undefined;
   }
-  const {
-    importedAs,
-    duplicates,
-    falsePositives,
-    riskAccepted,
-    outOfScope,
-    mitigated,
-    findings: counts,
-  } = stored.receipt;
+  const { importedAs, findings: found, test } = stored.receipt;
   const done = {
-    ...{ importedAs, findings: counts.count, new: stored.receipt.new, duplicates, falsePositives },
-    ...{ riskAccepted, outOfScope, mitigated, testUrl: stored.receipt.test.url },
+    ...{ importedAs, findings: found.count, ...countsIn(stored.receipt), testUrl: test.url },
     onlyInScan: stored.receipt.onlyInScan ?? 0,
     loss: lossOf(stored.receipt),
     unknownAnnotations: stored.receipt.warnings.filter(isOfUnknownAnnotation).length,

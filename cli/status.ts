@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
+import { addCounts, describeCounts, type FindingCounts, NO_FINDINGS } from "../lib/model/verdicts.ts";
 import { redactAll } from "../lib/util/secrets.ts";
 import { commandLog } from "./command-log.ts";
 import { fifo } from "./dlq/fifo.ts";
@@ -19,10 +20,11 @@ export interface Status {
   readonly scans: Readonly<Record<ScanState["state"], number>>;
   /** Jobs waiting, in flight and dead-lettered; missing if the queues are unavailable. */
   readonly queue?: { readonly waiting: number; readonly running: number; readonly failed: number };
-  readonly findings: Readonly<Record<(typeof COUNTED)[number], number>>;
+  /** All, and what they are counted as. */
+  readonly findings: FindingCounts & { readonly findings: number };
   /** Scanners' findings without a match in DefectDojo. */
   readonly onlyInScan: number;
-  /** Scans where DefectDojo keeps less than was uploaded, at most {@link MOST_OPEN}. */
+  /** Scans where DefectDojo keeps less than was uploaded, or has less by now, at most {@link MOST_OPEN}. */
   readonly losses: readonly { readonly key: string; readonly loss: string }[];
   /** Scans that are not done, at most {@link MOST_OPEN}. */
   readonly open: readonly ScanState[];
@@ -31,7 +33,6 @@ export interface Status {
   readonly notes: readonly string[];
 }
 
-const COUNTED = ["findings", "new", "duplicates", "falsePositives", "riskAccepted", "outOfScope", "mitigated"] as const;
 const MOST_OPEN = 1_000;
 const MOST_SHOWN = 20;
 const WATCH_SECONDS = 2;
@@ -73,7 +74,7 @@ async function lookUp(
     return undefined;
   });
   const scans = { done: 0, running: 0, waiting: 0 };
-  const findings = Object.fromEntries(COUNTED.map((name) => [name, 0])) as Record<(typeof COUNTED)[number], number>;
+  let findings: Status["findings"] = { findings: 0, ...NO_FINDINGS };
   const open: ScanState[] = [];
   const losses: { key: string; loss: string }[] = [];
   let onlyInScan = 0;
@@ -84,7 +85,7 @@ async function lookUp(
     if (signal.aborted) break;
     scans[scan.state]++;
     if (scan.state === "done") {
-      for (const name of COUNTED) findings[name] += scan[name];
+      findings = { findings: findings.findings + scan.findings, ...addCounts(findings, scan) };
       onlyInScan += scan.onlyInScan;
       if (scan.loss !== undefined && losses.length < MOST_OPEN) losses.push({ key: scan.key, loss: scan.loss });
       unknownAnnotations += scan.unknownAnnotations;
@@ -135,7 +136,7 @@ export function describe({ scans, queue, findings, onlyInScan, losses, open, not
   return [
     `scans     ${counts(scans)}`,
     ...(queue === undefined ? [] : [`jobs      ${counts(queue)}`]),
-    `findings  ${all}: ${counts(verdicts)}`,
+    `findings  ${all}: ${describeCounts(verdicts)}`,
     ...(onlyInScan === 0 ? [] : [`          ${onlyInScan} of the scanners' that nothing in DefectDojo stands for`]),
     ...losses.slice(0, MOST_SHOWN).map(({ key, loss }) => `${printableLine(key)}: ${loss}`),
     ...(losses.length > MOST_SHOWN ? [`and ${losses.length - MOST_SHOWN} more scans with losses`] : []),

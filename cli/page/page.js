@@ -93,6 +93,7 @@ function show() {
 function toRow(scan) {
   const name = element("td", {}, element("span", {}, scan.scan), element("span", { className: "why" }, scan.scanType));
   const state = element("td", {}, element("span", { className: `state ${scan.state}` }, STATES[scan.state]));
+  if (scan.counts) state.append(element("span", { className: "why" }, scan.counts));
   if (scan.why) state.append(element("span", { className: "why" }, scan.why));
   if (scan.unknownAnnotations)
     state.append(

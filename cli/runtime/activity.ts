@@ -1,10 +1,11 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
 import { isOfUnknownAnnotation } from "../../lib/model/annotations.ts";
 import { lossOf } from "../../lib/model/receipt.ts";
+import { countsIn, describeCounts, type FindingCounts } from "../../lib/model/verdicts.ts";
 import type { Progress } from "../../lib/progress.ts";
 
 /** A scan as people see it on the page. */
-export interface SeenScan {
+export interface SeenScan extends Partial<FindingCounts> {
   /** `bucket/key` of its findings. */
   readonly id: string;
   readonly scan: string;
@@ -15,9 +16,8 @@ export interface SeenScan {
   readonly importedAs?: string;
   readonly severities?: Readonly<Record<"high" | "medium" | "low" | "informational", number>>;
   readonly findings?: number;
-  readonly new?: number;
-  readonly duplicates?: number;
-  readonly falsePositives?: number;
+  /** All counts in words. */
+  readonly counts?: string;
   readonly testUrl?: string;
   /** Unknown annotations of the Scan; absent if there are none. */
   readonly unknownAnnotations?: number;
@@ -82,9 +82,8 @@ function toSeen(progress: Progress, now: Date): SeenScan {
     importedAs: receipt.importedAs,
     severities: receipt.findings.severities,
     findings: receipt.findings.count,
-    new: receipt.new,
-    duplicates: receipt.duplicates,
-    falsePositives: receipt.falsePositives,
+    ...countsIn(receipt),
+    counts: describeCounts(countsIn(receipt)),
     testUrl: receipt.test.url,
     ...unknownIn(receipt.warnings),
     ...told([receipt.fellBack, lossOf(receipt)]),

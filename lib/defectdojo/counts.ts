@@ -1,52 +1,69 @@
 import type { DojoSeverity } from "../model/annotations.ts";
+import { eachVerdict, VERDICTS, type Verdict } from "../model/verdicts.ts";
 import type { ImportStatistics, TestCounts } from "../ports/defectdojo.ts";
 import type { DojoApi, Query } from "./api.ts";
 import { importStatistics } from "./schemas.ts";
 
-type Verdict = "duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated";
+/** One row a verdict: what finds the findings that it holds for, and those that it does not. */
+const FILTERS = eachVerdict(({ field, ...row }) => {
+  const holds = !("unless" in row);
+  return { holds: { [field]: holds }, not: { [field]: !holds } };
+});
 
-/** One row a verdict: the filter of `findings/` (`ApiFindingFilter`, 2.34 to 3.2) that finds it. */
-const FILTERS: Readonly<Record<Verdict, string>> = {
-  duplicates: "duplicate",
-  falsePositives: "false_p",
-  riskAccepted: "risk_accepted",
-  outOfScope: "out_of_scope",
-  mitigated: "is_mitigated",
-};
-const VERDICTS = Object.keys(FILTERS) as Verdict[];
-const NO_VERDICT: Query = Object.fromEntries(Object.values(FILTERS).map((filter) => [filter, false]));
+/** Finds what is counted as this verdict: it holds, and none before it does. */
+function countedAs(verdict: Verdict): Query {
+  const before = VERDICTS.slice(
+    0,
+    VERDICTS.findIndex(({ count }) => count === verdict),
+  );
+  return Object.assign({}, ...before.map(({ count }) => FILTERS[count].not), FILTERS[verdict].holds);
+}
 
 /** The severities to count; `Info` is the rest of the total. */
 const ASKED_SEVERITIES: readonly Exclude<DojoSeverity, "Info">[] = ["Critical", "High", "Medium", "Low"];
 
 /**
- * Counts a test's findings by `limit=1` queries side by side: eleven where nothing is known, one at most beside an import's own statistics.
+ * Counts a test's findings by `limit=1` queries side by side: twelve where nothing is known, none where the import's own statistics leave no doubt.
  * @param known trusted as it is: its duplicates must be counted after deduplication
  */
 export async function countFindings(api: DojoApi, testId: number, known?: ImportStatistics): Promise<TestCounts> {
   const count = (query: Query) => api.count("findings/", { test: testId, ...query });
-  if (known === undefined) return await countAll(count);
-  // Verdicts other than duplicates can stand on one finding together; duplicates alone cannot overlap with anything.
-  const onlyDuplicates = VERDICTS.every((verdict) => verdict === "duplicates" || known[verdict] === 0);
-  return { ...known, new: onlyDuplicates ? known.total - known.duplicates : await count(NO_VERDICT) };
+  const certain = known !== undefined && hasDuplicatesAlone(known) ? known : undefined;
+  const [{ total, severities }, verdicts] = await Promise.all([
+    known ?? countSeverities(count),
+    certain === undefined ? countVerdicts(count) : { ...eachVerdict(() => 0), duplicates: certain.duplicates },
+  ]);
+  const judged = Object.values(verdicts).reduce((sum, one) => sum + one, 0);
+  const decided = verdicts.underReview + verdicts.riskAccepted + verdicts.outOfScope + verdicts.falsePositives;
+  const markedDuplicate = known?.duplicates ?? (decided === 0 ? verdicts.duplicates : undefined);
+  return { total, severities, verdicts: { new: Math.max(0, total - judged), ...verdicts }, markedDuplicate };
 }
 
-async function countAll(count: (query: Query) => Promise<number>): Promise<TestCounts> {
-  const [total, fresh, severities, verdicts] = await Promise.all([
+/** Other verdicts may stand on one finding together, and what was only inactive may have become a duplicate since. */
+function hasDuplicatesAlone({
+  total: _total,
+  severities: _severities,
+  duplicates: _duplicates,
+  ...others
+}: ImportStatistics) {
+  return Object.values(others).every((count) => count === 0);
+}
+
+type Count = (query: Query) => Promise<number>;
+
+async function countSeverities(count: Count): Promise<Pick<TestCounts, "total" | "severities">> {
+  const [total, severities] = await Promise.all([
     count({}),
-    count(NO_VERDICT),
     Promise.all(ASKED_SEVERITIES.map((severity) => count({ severity }))),
-    Promise.all(VERDICTS.map((verdict) => count({ [FILTERS[verdict]]: true }))),
   ]);
   const [Critical = 0, High = 0, Medium = 0, Low = 0] = severities;
   const Info = total - severities.reduce((sum, one) => sum + one, 0);
-  const [duplicates = 0, falsePositives = 0, riskAccepted = 0, outOfScope = 0, mitigated = 0] = verdicts;
-  return {
-    total,
-    severities: { Critical, High, Medium, Low, Info },
-    ...{ duplicates, falsePositives, riskAccepted, outOfScope, mitigated },
-    new: fresh,
-  };
+  return { total, severities: { Critical, High, Medium, Low, Info } };
+}
+
+async function countVerdicts(count: Count): Promise<Record<Verdict, number>> {
+  const counts = await Promise.all(VERDICTS.map((row) => count(countedAs(row.count))));
+  return eachVerdict((row) => counts[VERDICTS.indexOf(row)] ?? 0);
 }
 
 /** @returns undefined when the answer differs from that of 2.34 to 3.2: everything is counted then */
@@ -68,5 +85,6 @@ export function toStatistics(after: unknown): ImportStatistics | undefined {
     riskAccepted: total.risk_accepted,
     outOfScope: total.out_of_scope,
     mitigated: total.is_mitigated,
+    inactive: Math.max(0, total.total - total.active - total.duplicate),
   };
 }

@@ -59,6 +59,7 @@ export const importStatistics = z.object({
   critical: statisticsTotal,
   total: z.object({
     total: number,
+    active: number,
     duplicate: number,
     false_p: number,
     risk_accepted: number,

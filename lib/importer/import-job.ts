@@ -63,7 +63,7 @@ async function work(claimed: Claimed): Promise<JobOutcome> {
 async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
   const { ports, settings, checkpoint, importedAt, startedAt, context, current } = attempt;
   const { metrics, clock } = ports;
-  const { repairs = [], repairCount = 0, kept } = checkpoint.now;
+  const { repairs = [], repairCount = 0, kept, expected } = checkpoint.now;
   const outcome = await syncTest(
     {
       job: attempt.job,
@@ -75,7 +75,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       fellBack: attempt.fellBack,
       total: attempt.total,
       statistics: attempt.statistics,
-      kept: kept ?? attempt.total,
+      kept: kept ?? expected ?? attempt.total,
       deduplication: attempt.deduplication,
       repairs,
       repairCount,

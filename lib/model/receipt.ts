@@ -60,13 +60,25 @@ export const receiptSchema = z.object({
   matched: count.optional(),
   onlyInScan: count.optional(),
   onlyInDojo: count.optional(),
-  /** Neither duplicate nor false positive, risk accepted, out of scope or mitigated, by itself or by its original. */
+  /**
+   * DefectDojo's findings by verdict, each counted once by the precedence of `VERDICTS`; `new` are those without any. Receipts of earlier versions have
+   * neither `underReview` nor `inactive`, and count a finding under each of its other verdicts.
+   */
   new: count,
-  duplicates: count,
-  falsePositives: count,
+  underReview: count.optional(),
   riskAccepted: count,
   outOfScope: count,
+  falsePositives: count,
+  duplicates: count,
   mitigated: count,
+  inactive: count.optional(),
+  /** Findings that the import kept or an earlier sync found, and DefectDojo no longer has; those in findings.json are marked. Missing where none are. */
+  missing: count.optional(),
+  /**
+   * Findings that DefectDojo marks as duplicates, whatever they are counted as: what a second look compares. Missing where that is not known, and in
+   * receipts of earlier versions, whose `duplicates` are these.
+   */
+  markedDuplicate: count.optional(),
   /**
    * Verdicts that the last sync which wrote anything found changed, at most {@link MOST_CHANGES} of them, in words (`active`, `falsePositive`, …); no
    * words where the finding was or is not there. `by` is the id of DefectDojo's user, where it tells. Missing before the first resync that wrote.
@@ -91,9 +103,15 @@ export type Receipt = z.infer<typeof receiptSchema>;
 /** How the warning begins that DefectDojo has fewer or less severe findings than were uploaded. */
 export const KEEPS_LESS = "DefectDojo keeps less than the scanner found: ";
 
-/** That warning, where the import has it. */
+/** How the warnings begin that DefectDojo no longer has all that there was, and that nothing is left. */
+export const NOW_FEWER = "DefectDojo now has ";
+export const NOW_EMPTY = "findings.json is empty now: ";
+
+/** These warnings, where the receipt has any. */
 export const lossOf = ({ warnings }: Pick<Receipt, "warnings">): string | undefined =>
-  warnings.find((warning) => warning.startsWith(KEEPS_LESS));
+  warnings
+    .filter((warning) => [KEEPS_LESS, NOW_FEWER, NOW_EMPTY].some((start) => warning.startsWith(start)))
+    .join("; ") || undefined;
 
 export const MOST_REPAIRS = 100;
 export const MOST_CHANGES = 100;

@@ -1,4 +1,5 @@
 import type { DojoSeverity } from "../model/annotations.ts";
+import type { VerdictCounts } from "../model/verdicts.ts";
 
 /** DefectDojo in our words. Ids are DefectDojo's. Every method throws RelayError, sorted by {@link RelayError.errorClass}. */
 export interface DefectDojo {
@@ -209,7 +210,7 @@ export interface ImportAnswer {
   readonly deduplicated: boolean | undefined;
 }
 
-/** What an import counts of its own test, by verdicts that stand on the findings themselves. */
+/** What an import counts of its own test, by verdicts that stand on the findings themselves; a finding counts under each that it has. */
 export interface ImportStatistics {
   readonly total: number;
   readonly severities: Readonly<Record<DojoSeverity, number>>;
@@ -219,11 +220,17 @@ export interface ImportStatistics {
   readonly riskAccepted: number;
   readonly outOfScope: number;
   readonly mitigated: number;
+  /** Neither active nor a duplicate. */
+  readonly inactive: number;
 }
 
-export interface TestCounts extends ImportStatistics {
-  /** Findings with none of these verdicts. */
-  readonly new: number;
+/** A test's findings; each is counted as one verdict, of those that stand on the finding itself. */
+export interface TestCounts {
+  readonly total: number;
+  readonly severities: Readonly<Record<DojoSeverity, number>>;
+  readonly verdicts: VerdictCounts;
+  /** All duplicates, whatever they are counted as; undefined where that is not known. */
+  readonly markedDuplicate: number | undefined;
 }
 
 /** A finding as DefectDojo has it, with what its ids point to. */

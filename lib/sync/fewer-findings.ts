@@ -1,19 +1,34 @@
-const START = "DefectDojo now has ";
+import { NOW_EMPTY, NOW_FEWER, type Receipt } from "../model/receipt.ts";
+import { MISSING } from "../model/verdicts.ts";
+
+/** What a sync found, as far as it tells of a loss. */
+interface Found extends Pick<Receipt, "missing" | "findings"> {
+  readonly uploaded?: { readonly count: number } | undefined;
+  readonly inDojo: { readonly count: number };
+}
 
 /**
- * The warnings of a receipt, with one where DefectDojo has fewer findings of the test than its import kept: somebody deleted them, or DefectDojo did
- * (its setting "delete duplicates"). One of an earlier sync is replaced.
+ * The warnings of a receipt, with one where DefectDojo has fewer findings of the test than there were, and one where nothing is left in findings.json:
+ * somebody deleted them, or DefectDojo did (its setting "delete duplicates"), or nothing was imported in the first place. Those of an earlier sync are replaced.
  * @param kept how many the import kept, where that is known
- * @param found how many there are now
+ * @param syncBack false where findings.json stays as it was uploaded
  */
 export function withFewerFindings(
   warnings: readonly string[],
+  { missing = 0, findings, uploaded, inDojo }: Found,
   kept: number | undefined,
-  found: number,
-): { warnings: string[]; missing: number } {
-  const others = warnings.filter((warning) => !warning.startsWith(START));
-  const missing = Math.max(0, (kept ?? 0) - found);
-  if (missing === 0) return { warnings: others, missing };
-  const left = "those that are missing are in findings.original.json as they were uploaded";
-  return { warnings: [...others, `${START}${found} of the ${kept} findings that the import kept; ${left}`], missing };
+  syncBack: boolean,
+): string[] {
+  const told = warnings.filter((warning) => !warning.startsWith(NOW_FEWER) && !warning.startsWith(NOW_EMPTY));
+  if (missing > 0) {
+    const had = kept === undefined ? "findings that findings.json had" : `${kept} findings that the import kept`;
+    const found = kept === undefined ? `${missing} fewer of the` : `${inDojo.count} of the`;
+    const left = syncBack
+      ? `what is missing stays in findings.json, marked ${MISSING.attribute}`
+      : "findings.json has all";
+    told.push(`${NOW_FEWER}${found} ${had}; ${left}`);
+  }
+  if (syncBack && findings.count === 0 && uploaded !== undefined && uploaded.count > 0)
+    told.push(`${NOW_EMPTY}DefectDojo has none of the scan's ${uploaded.count} findings`);
+  return told;
 }

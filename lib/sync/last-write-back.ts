@@ -3,9 +3,10 @@ import { RelayError } from "../errors.ts";
 import type { ObjectRef } from "../model/object-keys.ts";
 import type { Log } from "../observe.ts";
 import type { Storage } from "../ports/storage.ts";
+import type { ScanFinding } from "../report/findings-file.ts";
 import { streamFindings } from "../report/report.ts";
 import { hashStream } from "../util/hash-stream.ts";
-import { verdictOf } from "./verdicts.ts";
+import { idsOf, isMissing, verdictOf } from "./verdicts.ts";
 
 /** Our own findings.json as it stands in the bucket: as much of it as tells whether a resync has anything to write. */
 export interface LastWriteBack {
@@ -13,9 +14,21 @@ export interface LastWriteBack {
   readonly sha256: string;
   /** Verdicts by DefectDojo's finding id, see `verdictOf`; few of the words differ, so that they are held once. */
   readonly verdicts: Map<number, string>;
+  /** DefectDojo's ids of all its findings, also of those that were missing. */
+  readonly ids: ReadonlySet<number>;
+  /** Its findings without a counterpart in DefectDojo, by the scanner's id: whether they are marked as missing. */
+  readonly unmatched: ReadonlyMap<string, "missing" | "unmatched">;
   /** `scan.created_at` of its first finding: what was made up for a Scan that does not say. */
   readonly scanCreatedAt: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Its size is our own doing: embedded originals make it larger than any upload may be. */
+const UNLIMITED = { maxFindingsBytes: Number.POSITIVE_INFINITY };
+
+/** Its findings, one after another. @throws RelayError `storage-precondition` if it is another by now */
+export async function* findingsOf(storage: Storage, ref: ObjectRef, etag: string): AsyncGenerator<ScanFinding> {
+  yield* streamFindings(await storage.read(ref, etag), ref, UNLIMITED);
 }
 
 /**
@@ -44,18 +57,21 @@ async function read(storage: Storage, ref: ObjectRef, etag: string): Promise<Las
   if (found !== undefined) pipeline(found.body, body, () => undefined); // the reader is told of what goes wrong by the stream
   const verdicts = new Map<number, string>();
   const held = new Map<string, string>();
+  const ids = new Set<number>();
+  const unmatched = new Map<string, "missing" | "unmatched">();
   let scanCreatedAt: string | undefined;
-  // Its size is our own doing: embedded originals make it larger than any upload may be.
-  const unlimited = { maxFindingsBytes: Number.POSITIVE_INFINITY };
-  for await (const finding of streamFindings(found && { head: found.head, body }, ref, unlimited)) {
+  for await (const finding of streamFindings(found && { head: found.head, body }, ref, UNLIMITED)) {
     scanCreatedAt ??= createdAtOf(finding["scan"]);
+    const own = idsOf(finding);
+    for (const id of own) ids.add(id);
+    if (own.length === 0 && finding.id) unmatched.set(finding.id, isMissing(finding) ? "missing" : "unmatched");
     const verdict = verdictOf(finding);
     if (verdict === undefined || verdicts.has(verdict.findingId)) continue;
     const words = held.get(verdict.words) ?? verdict.words;
     held.set(words, words);
     verdicts.set(verdict.findingId, words);
   }
-  return { sha256: sha256(), verdicts, scanCreatedAt, metadata: found?.head.metadata ?? {} };
+  return { sha256: sha256(), verdicts, ids, unmatched, scanCreatedAt, metadata: found?.head.metadata ?? {} };
 }
 
 function createdAtOf(scan: unknown): string | undefined {

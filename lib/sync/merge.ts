@@ -1,15 +1,19 @@
 import { join } from "node:path";
 import type { SyncMode } from "../model/receipt.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
-import type { Match } from "./match/match.ts";
+import type { LastKnown } from "./last-known.ts";
+import type { Match, UnmatchedReason } from "./match/match.ts";
 import {
   type DojoWritten,
+  idOf,
   type MergeContext,
   mergedFinding,
+  missingFinding,
   unmatchedFinding,
   type Written,
 } from "./merged-finding.ts";
 import { spool } from "./spool.ts";
+import { isMissing } from "./verdicts.ts";
 
 /** What a findings.json is made of. */
 interface MergeSources {
@@ -19,26 +23,44 @@ interface MergeSources {
   readonly uploaded: () => Promise<AsyncIterable<ScanFinding>>;
   /** Which of the scanner's are which of DefectDojo's, once all of DefectDojo's were seen. */
   readonly matches: () => readonly Match[];
+  readonly last: LastKnown;
   /** For what has to be found again. */
   readonly folder: string;
   readonly context: MergeContext;
 }
 
-/** What each mode writes, in this order. */
+/** What each mode writes, in this order. What DefectDojo no longer has stays in each, marked. */
 export const MODES: Readonly<Record<SyncMode, (sources: MergeSources) => AsyncIterable<Written>>> = {
-  replace: ({ inDojo }) => inDojo,
-  complete: completed,
+  replace: (sources) => completed(sources, false),
+  complete: (sources) => completed(sources, true),
   merge: merged,
 };
 
-/** DefectDojo's findings, then those of the scanner that none of them stands for. */
-async function* completed({ inDojo, uploaded, matches, context }: MergeSources): AsyncGenerator<Written> {
+/**
+ * DefectDojo's findings, those that it no longer has, then those of the scanner that none of them stands for.
+ * @param all whether these are wanted; else only those that DefectDojo had, as far as nothing else is known of them
+ */
+async function* completed({ inDojo, last, ...sources }: MergeSources, all: boolean): AsyncGenerator<Written> {
   yield* inDojo;
-  const all = matches();
+  const { uploaded, matches, context } = sources;
+  // Somebody may have removed the kept upload: what was missing already stands in the last findings.json.
+  const alone = matches().length === 0 && last.hasUnmatched;
+  if (last.gone() > 0 || alone) {
+    for await (const finding of last.findings())
+      if (last.isGone(finding) || (alone && !all && isMissing(finding))) yield missingFinding(finding);
+  }
+  if (!all && (matches().length === 0 || !(last.lost() > 0 || last.hasUnmatched))) return;
+  const had = hadCounterpart(matches(), last);
   let index = 0;
   for await (const finding of await uploaded()) {
-    const match = all[index];
-    if (typeof match === "string") yield unmatchedFinding(finding, index, match, context);
+    const reason = matches()[index];
+    if (typeof reason === "string") {
+      const id = idOf(finding, index, context);
+      const missing = had(id, reason);
+      // One that had a counterpart at the last sync is there by that.
+      const wasThere = last.isFirst || last.unmatched(id) !== undefined;
+      if (missing || (all && wasThere)) yield unmatchedFinding(finding, index, { reason, missing }, context);
+    }
     index++;
   }
 }
@@ -47,7 +69,7 @@ async function* completed({ inDojo, uploaded, matches, context }: MergeSources):
  * The scanner's findings with DefectDojo's state, then DefectDojo's own that stand for none of them. DefectDojo's findings wait on disk, so that
  * memory stays flat whatever their order.
  */
-async function* merged({ inDojo, uploaded, matches, folder, context }: MergeSources): AsyncGenerator<Written> {
+async function* merged({ inDojo, last, folder, ...sources }: MergeSources): AsyncGenerator<Written> {
   const kept = await spool(join(folder, "dojo-findings.jsonl"));
   try {
     let dojoFindings = 0;
@@ -56,26 +78,62 @@ async function* merged({ inDojo, uploaded, matches, folder, context }: MergeSour
       dojoFindings++;
     }
     await kept.end();
-    const all = matches();
-    const claims = countClaims(all, dojoFindings);
+    const claims = countClaims(sources.matches(), dojoFindings);
     const read = lastRead(async (place) => JSON.parse(await kept.read(place)) as DojoWritten);
-    let index = 0;
-    for await (const finding of await uploaded()) {
-      const match = all[index] ?? "missing";
-      if (typeof match === "string") yield unmatchedFinding(finding, index, match, context);
-      else {
-        const found: DojoWritten[] = [];
-        for (const place of match) found.push(await read(place));
-        const shared = match.some((place) => (claims[place] ?? 0) > 1);
-        const matches = found as [DojoWritten, ...DojoWritten[]];
-        yield mergedFinding(finding, index, { matches, shared }, context);
-      }
-      index++;
-    }
+    // The scanner's findings stand in the same places there.
+    const before = last.gone() > 0 ? last.findings()[Symbol.asyncIterator]() : undefined;
+    yield* mergedUploads(sources, last, { claims, read, before });
     for (let place = 0; place < dojoFindings; place++) if (claims[place] === 0) yield await read(place);
+    for (let next = await before?.next(); next?.done === false; next = await before?.next())
+      if (last.isGone(next.value)) yield missingFinding(next.value);
   } finally {
     await kept.close();
   }
+}
+
+/** The scanner's findings, in their order. */
+async function* mergedUploads(
+  { uploaded, matches, context }: Pick<MergeSources, "uploaded" | "matches" | "context">,
+  last: LastKnown,
+  { claims, read, before }: Spooled,
+): AsyncGenerator<Written> {
+  const had = hadCounterpart(matches(), last);
+  let index = 0;
+  for await (const finding of await uploaded()) {
+    const match = matches()[index] ?? "missing";
+    const known = await before?.next();
+    if (typeof match !== "string") {
+      const found: DojoWritten[] = [];
+      for (const place of match) found.push(await read(place));
+      const shared = match.some((place) => (claims[place] ?? 0) > 1);
+      yield mergedFinding(finding, index, { matches: found as [DojoWritten, ...DojoWritten[]], shared }, context);
+    } else if (known?.done === false && last.isGone(known.value)) yield missingFinding(known.value);
+    else {
+      const missing = had(idOf(finding, index, context), match);
+      yield unmatchedFinding(finding, index, { reason: match, missing }, context);
+    }
+    index++;
+  }
+}
+
+/** DefectDojo's findings as they wait, and the last findings.json where some of it is gone. */
+interface Spooled {
+  readonly claims: Uint32Array;
+  readonly read: (place: number) => Promise<DojoWritten>;
+  readonly before: AsyncIterator<ScanFinding> | undefined;
+}
+
+/**
+ * Whether a finding of the scanner without a counterpart had one: it was marked so before, or the import kept more findings than there are, and this
+ * is one that its parser takes. Of alike ones of which some are there as many are marked as are lost.
+ */
+function hadCounterpart(matches: readonly Match[], last: LastKnown): (id: string, reason: UnmatchedReason) => boolean {
+  let alike = last.lost() - (last.lost() > 0 ? matches.filter((match) => match === "missing").length : 0);
+  return (id, reason) => {
+    if (last.unmatched(id) === "missing") return true;
+    if (last.lost() === 0) return false;
+    return reason === "missing" || (reason === "ambiguous" && alike-- > 0);
+  };
 }
 
 /** How many of the scanner's findings each of DefectDojo's stands for. */

@@ -1,10 +1,10 @@
 import type { DojoSeverity } from "../model/annotations.ts";
+import { eachVerdict, MISSING, VERDICTS, type Verdicts } from "../model/verdicts.ts";
 import type { DojoFinding } from "../ports/defectdojo.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
 import { cutText } from "../util/text.ts";
 import type { UnmatchedReason } from "./match/match.ts";
-import type { Verdicts } from "./tally.ts";
 import {
   IMPORTED_CATEGORY,
   type MappingContext,
@@ -18,8 +18,8 @@ import {
 /** A finding as it is written. */
 export interface Written {
   readonly written: { readonly category: string; readonly severity: string; readonly [field: string]: unknown };
-  /** DefectDojo's on it; undefined where DefectDojo does not have it. */
-  readonly verdicts: Verdicts | undefined;
+  /** DefectDojo's on it; undefined where DefectDojo does not have it, `missing` where it had it. */
+  readonly verdicts: Verdicts | "missing" | undefined;
   /** Who changed a verdict, of the finding or its original: DefectDojo's findings that it was made of. */
   readonly judged: readonly Judged[];
 }
@@ -68,7 +68,7 @@ export function mergedFinding(
       severity: changed || severity === undefined ? first.written.severity : severity,
       parsed_at: uploaded.parsed_at ?? first.written["parsed_at"],
       attributes: {
-        ...uploaded.attributes,
+        ...ownAttributes(uploaded),
         ...(shared ? shortened(state) : state),
         ...(context.generic ? {} : { "defectdojo.org/severity": first.severity }),
       },
@@ -78,33 +78,55 @@ export function mergedFinding(
   };
 }
 
-/** The scanner's finding as it was uploaded, where DefectDojo has nothing that stands for it. */
+/**
+ * The scanner's finding as it was uploaded, where DefectDojo has nothing that stands for it.
+ * @param why and whether DefectDojo had something that did
+ */
 export function unmatchedFinding(
   uploaded: ScanFinding,
   index: number,
-  reason: UnmatchedReason,
+  { reason, missing }: { readonly reason: UnmatchedReason; readonly missing: boolean },
   context: MergeContext,
 ): Written {
-  const own = Object.entries(uploaded.attributes ?? {}).filter(([name]) => !name.startsWith("defectdojo.org/"));
   return {
     written: {
       ...asUploaded(uploaded, index, context),
       attributes: {
-        ...Object.fromEntries(own),
+        ...ownAttributes(uploaded),
         "defectdojo.org/matched": false,
         "defectdojo.org/unmatched-reason": reason,
+        ...(missing ? { [MISSING.attribute]: true } : {}),
       },
     },
-    verdicts: undefined,
+    verdicts: missing ? "missing" : undefined,
     judged: [],
   };
+}
+
+/** A finding of the last findings.json that DefectDojo no longer has: as it was, and marked. */
+export function missingFinding(last: ScanFinding): Written {
+  const written = { ...last, attributes: { ...last.attributes, [MISSING.attribute]: true } };
+  return {
+    written: { ...written, category: last.category ?? "", severity: last.severity ?? "INFORMATIONAL" },
+    verdicts: "missing",
+    judged: [],
+  };
+}
+
+/** Without what an earlier sync wrote into them, where a findings.json of ours was uploaded again. */
+const ownAttributes = ({ attributes }: ScanFinding): Attributes =>
+  Object.fromEntries(Object.entries(attributes ?? {}).filter(([name]) => !name.startsWith("defectdojo.org/")));
+
+/** The scanner's id, or one that its place in the upload makes. */
+export function idOf({ id }: ScanFinding, index: number, context: MergeContext): string {
+  return id || stableUuid(`${context.url("test", context.testId)}#${index}`);
 }
 
 /** What secureCodeBox's schema asks for is filled in where the upload left it out. */
 function asUploaded(uploaded: ScanFinding, index: number, context: MergeContext) {
   return {
     ...uploaded,
-    id: uploaded.id || stableUuid(`${context.url("test", context.testId)}#${index}`),
+    id: idOf(uploaded, index, context),
     category: uploaded.category ?? "",
     severity: severityOf(uploaded) ?? SCAN_SEVERITIES[dojoSeverity(uploaded.severity) ?? "Info"],
     parsed_at: uploaded.parsed_at ?? context.now,
@@ -120,16 +142,10 @@ function severityOf({ severity }: ScanFinding): ScanSeverity | undefined {
 }
 
 /** Attributes that say yes or no, and whether one yes is enough for a finding of several parts. */
-const FLAGS = {
-  duplicate: false,
-  falsePositive: false,
-  riskAccepted: false,
-  outOfScope: false,
-  mitigated: false,
-  underReview: false,
-  verified: false,
-  active: true,
-} as const;
+const FLAGS = Object.fromEntries([
+  ...VERDICTS.map(({ attribute, ...row }) => [attribute, "unless" in row] as const),
+  ["verified", false] as const,
+]);
 
 /** The state of a finding that several of DefectDojo's stand for together: a verdict holds if it holds for all of them. */
 function combined(matches: readonly [DojoWritten, ...DojoWritten[]]): Attributes {
@@ -156,14 +172,7 @@ function combined(matches: readonly [DojoWritten, ...DojoWritten[]]): Attributes
 }
 
 function everyVerdict(all: readonly Verdicts[]): Verdicts {
-  const every = (name: keyof Verdicts) => all.every((verdicts) => verdicts[name]);
-  return {
-    duplicates: every("duplicates"),
-    falsePositives: every("falsePositives"),
-    riskAccepted: every("riskAccepted"),
-    outOfScope: every("outOfScope"),
-    mitigated: every("mitigated"),
-  };
+  return eachVerdict(({ count }) => all.every((verdicts) => verdicts[count]));
 }
 
 /**

@@ -38,7 +38,10 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
       object: uri(job),
     });
   }
-  if (job.look !== undefined && (await dojo.findingCount(receipt.test.id, true)) === receipt.duplicates)
+  if (
+    job.look !== undefined &&
+    (await dojo.findingCount(receipt.test.id, true)) === (receipt.markedDuplicate ?? receipt.duplicates)
+  )
     return { outcome: "done-before", receipt };
   const { options } = readAnnotations(job.scan, uri(job));
   const sync = syncTest(

@@ -22,7 +22,8 @@ import {
   type UploadedCounts,
 } from "./comparison.ts";
 import { withFewerFindings } from "./fewer-findings.ts";
-import { readLastWriteBack } from "./last-write-back.ts";
+import { type LastKnown, lastKnown } from "./last-known.ts";
+import { findingsOf, readLastWriteBack } from "./last-write-back.ts";
 import { type Match, matchRow, relate } from "./match/match.ts";
 import { MODES } from "./merge.ts";
 import type { MergeContext } from "./merged-finding.ts";
@@ -74,11 +75,11 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   const comparable = imported !== undefined && test.last === undefined && test.importedAs !== GENERIC;
   const fewer = comparable ? fewerWarning(imported, counts.inDojo) : undefined;
   if (fewer !== undefined) log.warn(fewer, { object: uri(job), testId: test.testId });
-  const { warnings, missing } = withFewerFindings(test.warnings, test.kept, counts.inDojo.count);
-  if (missing > 0) {
-    log.warn("findings of the import are no longer in DefectDojo", { object: uri(job), missing });
-    ports.metrics.add("FindingsMissing", missing);
-  }
+  const warnings = withFewerFindings(test.warnings, counts, test.kept, settings.syncBack);
+  for (const warning of warnings.filter((each) => !test.warnings.includes(each)))
+    log.warn(warning, { object: uri(job) });
+  const vanished = (counts.missing ?? 0) - (test.last?.missing ?? 0);
+  if (vanished > 0) ports.metrics.add("FindingsMissing", vanished);
   const said = [...warnings, ...(fewer === undefined ? [] : [fewer])];
   const receipt = receiptOf(test, { counts, changes, warnings: said, started }, ports, settings);
   if (same && test.last !== undefined && saysTheSame(test.last, receipt)) {
@@ -170,7 +171,9 @@ async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limit
   const counts = countsOf(await dojo.countFindings(test.testId, test.statistics));
   const { count, severities } = counts.findings;
   const inDojo = { count, severities: { ...severities } };
-  return { found: { ...counts, uploaded: uploaded.all, imported: uploaded.imported, inDojo } };
+  const missing = Math.max(0, (test.kept ?? 0) - count);
+  const found = { ...counts, ...(missing === 0 ? {} : { missing }) };
+  return { found: { ...found, uploaded: uploaded.all, imported: uploaded.imported, inDojo } };
 }
 
 /** Writes today's findings over the scan's; a resync only where they differ. */
@@ -179,7 +182,8 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   const { job, current, last } = test;
   const lastWriteBack = last && (await readLastWriteBack(storage, job, current.etag, log));
   if (!current.own) await keepOriginal(storage, job);
-  const sides = await bothSides(test, ports, settings, lastWriteBack?.scanCreatedAt);
+  const known = lastKnown(lastWriteBack, test.kept, () => findingsOf(storage, job, current.etag));
+  const sides = await bothSides(test, ports, settings, { known, scanCreatedAt: lastWriteBack?.scanCreatedAt });
   const counts = tally();
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-sync-"));
   let rewritten: Partial<Rewritten> = {};
@@ -194,11 +198,18 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  return { found: { ...counts.counts(), ...sides.compared() }, ...rewritten };
+  const counted = counts.counts();
+  const missing = Math.max(counted.missing ?? 0, known.gone(), known.lost());
+  return { found: { ...counted, ...sides.compared(), ...(missing === 0 ? {} : { missing }) }, ...rewritten };
 }
 
 /** The scanner's findings, seen already, and DefectDojo's, which are related to them as they are read. */
-async function bothSides(test: TestToSync, ports: FlowPorts, settings: FlowSettings, scanCreatedAt?: string) {
+async function bothSides(
+  test: TestToSync,
+  ports: FlowPorts,
+  settings: FlowSettings,
+  { known, scanCreatedAt }: { readonly known: LastKnown; readonly scanCreatedAt: string | undefined },
+) {
   const { storage, dojo } = ports;
   const { job, current, options, testId } = test;
   const original = originalOf(job);
@@ -211,6 +222,7 @@ async function bothSides(test: TestToSync, ports: FlowPorts, settings: FlowSetti
     for await (const finding of findings) relation.addScanner(finding);
   }
   const counted = severityCounts();
+  let markedDuplicate = 0;
   const context: MergeContext = {
     scan: job.scan,
     now: scanCreatedAt ?? new Date(test.startedAt).toISOString(),
@@ -229,13 +241,16 @@ async function bothSides(test: TestToSync, ports: FlowPorts, settings: FlowSetti
     uploaded: async () => streamFindings(await storage.read(original), original, settings.limits),
     inDojo: replaced(dojo, test, context, (finding) => {
       relation.addDojo(finding);
+      known.seen(finding.id);
       countSeverity(counted, finding.severity);
+      if (finding.duplicate) markedDuplicate++;
     }),
+    last: known,
     /** Once all findings were read. Whoever removed the kept upload of an earlier import has nothing left to compare with. */
     compared: () => {
-      if (upload === undefined) return { inDojo: counted, imported: undefined };
+      if (upload === undefined) return { inDojo: counted, imported: undefined, markedDuplicate };
       const { all, imported } = uploaded;
-      return { uploaded: all, imported, inDojo: counted, ...compared(matches(), counted.count) };
+      return { uploaded: all, imported, inDojo: counted, markedDuplicate, ...compared(matches(), counted.count) };
     },
   };
 }

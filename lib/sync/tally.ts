@@ -1,11 +1,10 @@
 import type { Receipt } from "../model/receipt.ts";
+import { dropUndefined } from "../model/scan.ts";
+import { type Counted, countedAs, eachVerdict, type VerdictCounts, type Verdicts } from "../model/verdicts.ts";
 import type { DojoFinding, TestCounts } from "../ports/defectdojo.ts";
 import { IMPORTED_CATEGORY } from "./to-synced-finding.ts";
 
-export type Counts = Pick<
-  Receipt,
-  "findings" | "new" | "duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated"
->;
+export type Counts = VerdictCounts & Pick<Receipt, "findings" | "markedDuplicate" | "missing">;
 
 const SEVERITIES: Readonly<Record<string, keyof Counts["findings"]["severities"]>> = {
   INFORMATIONAL: "informational",
@@ -14,55 +13,43 @@ const SEVERITIES: Readonly<Record<string, keyof Counts["findings"]["severities"]
   HIGH: "high",
 };
 
-/** Which of a receipt's counts a finding goes into. */
-export type Verdicts = Readonly<
-  Record<"duplicates" | "falsePositives" | "riskAccepted" | "outOfScope" | "mitigated", boolean>
->;
-
 /** DefectDojo's verdicts on a finding. They stand on the original of a duplicate. */
 export function verdictsOf(finding: DojoFinding, original: DojoFinding | undefined): Verdicts {
-  const either = (verdict: "falsePositive" | "riskAccepted" | "outOfScope" | "mitigated") =>
-    finding[verdict] || original?.[verdict] === true;
-  return {
-    duplicates: finding.duplicate,
-    falsePositives: either("falsePositive"),
-    riskAccepted: either("riskAccepted"),
-    outOfScope: either("outOfScope"),
-    mitigated: either("mitigated"),
-  };
+  return eachVerdict(({ attribute, ofOriginal, ...row }) => {
+    const holds = (one: DojoFinding | undefined) => one !== undefined && one[attribute] !== "unless" in row;
+    return holds(finding) || (ofOriginal && holds(original));
+  });
 }
 
 /** Counts findings as they pass, for the receipt. */
 export interface Tally {
   /**
-   * @param verdicts undefined for a finding that DefectDojo does not have: it is not new either
+   * @param verdicts undefined for a finding that DefectDojo does not have: it is not new either; `missing` where it had it
    * @param written category and severity as they stand in the written finding
    */
-  add(verdicts: Verdicts | undefined, written: { category: string; severity: string }): void;
+  add(verdicts: Verdicts | "missing" | undefined, written: { category: string; severity: string }): void;
   counts(): Counts;
 }
 
 export function tally(): Tally {
   const severities = { informational: 0, low: 0, medium: 0, high: 0 };
   const categories = new Map<string, number>();
-  const seen = { all: 0, new: 0, duplicates: 0, falsePositives: 0, riskAccepted: 0, outOfScope: 0, mitigated: 0 };
+  const counted: Record<Counted, number> = { new: 0, ...eachVerdict(() => 0) };
+  let all = 0;
+  let missing = 0;
   return {
     add: (verdicts, written) => {
-      seen.all++;
-      if (verdicts !== undefined) {
-        if (!Object.values(verdicts).includes(true)) seen.new++;
-        for (const name of Object.keys(verdicts) as (keyof Verdicts)[]) if (verdicts[name]) seen[name]++;
-      }
+      all++;
+      if (verdicts === "missing") missing++;
+      else if (verdicts !== undefined) counted[countedAs(verdicts)]++;
       severities[SEVERITIES[written.severity] ?? "informational"]++;
       categories.set(written.category, (categories.get(written.category) ?? 0) + 1);
     },
-    counts: () => {
-      const { all, ...verdicts } = seen;
-      return {
-        findings: { count: all, severities: { ...severities }, categories: Object.fromEntries(categories) },
-        ...verdicts,
-      };
-    },
+    counts: () => ({
+      findings: { count: all, severities: { ...severities }, categories: Object.fromEntries(categories) },
+      ...counted,
+      ...(missing === 0 ? {} : { missing }),
+    }),
   };
 }
 
@@ -70,7 +57,7 @@ export function tally(): Tally {
  * A receipt's counts out of DefectDojo's own, for findings that nobody reads. The verdict on the original of a duplicate is not among them: it counts
  * as a duplicate alone.
  */
-export function countsOf({ total, severities, ...verdicts }: TestCounts): Counts {
+export function countsOf({ total, severities, verdicts, markedDuplicate }: TestCounts): Counts {
   const { Critical, High, Medium, Low, Info } = severities;
   return {
     findings: {
@@ -79,5 +66,6 @@ export function countsOf({ total, severities, ...verdicts }: TestCounts): Counts
       categories: total === 0 ? {} : { [IMPORTED_CATEGORY]: total },
     },
     ...verdicts,
+    ...dropUndefined({ markedDuplicate }),
   };
 }

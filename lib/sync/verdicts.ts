@@ -1,5 +1,4 @@
-/** Verdicts that stand on the original of a duplicate hold for the duplicate too. */
-const VERDICTS = ["falsePositive", "riskAccepted", "outOfScope", "mitigated", "underReview"] as const;
+import { MISSING, VERDICTS } from "../model/verdicts.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -11,15 +10,28 @@ export interface Verdict {
   readonly words: string;
 }
 
+/** Whether a finding of findings.json is one that DefectDojo no longer has. */
+export const isMissing = (finding: Fields): boolean => fieldsOf(finding["attributes"])[MISSING.attribute] === true;
+
+/** Ids of DefectDojo's findings that a finding of findings.json stands for; first the one that it takes its state from. */
+export function idsOf(finding: Fields): number[] {
+  const attributes = fieldsOf(finding["attributes"]);
+  const { "defectdojo.org/finding-id": first, "defectdojo.org/findings": all } = attributes;
+  const others = Array.isArray(all) ? all.map((each) => fieldsOf(each)["finding-id"]) : [];
+  return [...new Set([first, ...others].filter((id) => typeof id === "number"))];
+}
+
 /** @returns undefined for a finding that DefectDojo does not have */
 export function verdictOf(finding: Fields): Verdict | undefined {
   const attributes = fieldsOf(finding["attributes"]);
   const findingId = attributes["defectdojo.org/finding-id"];
-  if (typeof findingId !== "number") return undefined;
+  if (typeof findingId !== "number" || isMissing(finding)) return undefined;
   const original = fieldsOf(fieldsOf(attributes["defectdojo.org/original-finding"])["attributes"]);
   const words = [String(finding["severity"]), attributes["active"] === true ? "active" : "inactive"];
-  if (attributes["duplicate"] === true) words.push("duplicate");
-  for (const name of VERDICTS) if (attributes[name] === true || original[name] === true) words.push(name);
+  for (const { attribute, ofOriginal, ...row } of VERDICTS) {
+    const holds = attributes[attribute] === true || (ofOriginal && original[attribute] === true);
+    if (holds && !("unless" in row)) words.push(attribute);
+  }
   return { findingId, words: words.join(" ") };
 }
 

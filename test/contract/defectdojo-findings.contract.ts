@@ -59,15 +59,18 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
     await judge(0, { false_p: true, active: false, verified: false });
     await judge(1, { is_mitigated: true, active: false });
     await judge(2, { out_of_scope: true, active: false });
-    const none = "duplicate=false&false_p=false&risk_accepted=false&out_of_scope=false&is_mitigated=false";
+    await judge(3, { under_review: true });
+    const decided = "under_review=false&risk_accepted=false&out_of_scope=false&false_p=false";
+    const none = `${decided}&duplicate=false&is_mitigated=false`;
     const queries = [
       ...["severity=Critical", "severity=High", "severity=Medium", "severity=Low", "severity=Info"],
-      ...["duplicate=true", "false_p=true", "risk_accepted=true", "out_of_scope=true", "is_mitigated=true", none],
+      ...["duplicate=true", "false_p=true", "risk_accepted=true", "out_of_scope=true", "is_mitigated=true"],
+      ...["under_review=true", `${decided}&duplicate=false&is_mitigated=true`, `${none}&active=false`, none],
     ];
     const counts = await Promise.all(
       queries.map(async (query) => (await get(`/findings/?test=${test}&${query}&limit=1`)).count),
     );
-    expect(counts).toEqual([1, 2, 0, 1, 1, 0, 1, 0, 1, 3, 2]);
+    expect(counts).toEqual([1, 2, 0, 1, 1, 0, 1, 0, 1, 3, 1, 1, 0, 1]);
   });
 
   it("keeps what a generic report says of a finding", async () => {

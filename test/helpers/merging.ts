@@ -7,11 +7,15 @@ import type { SyncMode } from "../../lib/model/receipt.ts";
 import { GENERIC } from "../../lib/model/scan-types.ts";
 import type { DojoFinding } from "../../lib/ports/defectdojo.ts";
 import type { ScanFinding } from "../../lib/report/findings-file.ts";
+import { type LastKnown, lastKnown } from "../../lib/sync/last-known.ts";
+import { findingsOf, readLastWriteBack } from "../../lib/sync/last-write-back.ts";
 import { type Match, matchRow, relate } from "../../lib/sync/match/match.ts";
 import { MODES } from "../../lib/sync/merge.ts";
 import type { MergeContext, Written } from "../../lib/sync/merged-finding.ts";
 import { dojoWritten } from "../../lib/sync/write-back.ts";
-import { aScan } from "./factories.ts";
+import { aScan, FINDINGS } from "./factories.ts";
+import { memoryStorage } from "./memory-storage.ts";
+import { recorder } from "./recorder.ts";
 
 export interface Answer {
   readonly finding: DojoFinding;
@@ -24,6 +28,10 @@ export interface Merging {
   readonly uploaded: readonly ScanFinding[];
   readonly dojo: readonly Answer[];
   readonly minimum?: DojoSeverity;
+  /** The findings.json of the last sync. */
+  readonly last?: readonly unknown[];
+  /** How many findings the import kept. */
+  readonly kept?: number;
 }
 
 export const mergeContext = (importedAs = GENERIC): MergeContext => ({
@@ -35,14 +43,16 @@ export const mergeContext = (importedAs = GENERIC): MergeContext => ({
 });
 
 /** What a mode writes of an upload and of what DefectDojo answers, by the relay's own relation. */
-export async function merging({ mode, importedAs = GENERIC, uploaded, dojo, minimum = "Info" }: Merging) {
+export async function merging({ mode, importedAs = GENERIC, uploaded, dojo, minimum = "Info", ...before }: Merging) {
+  const known = await knownOf(before);
   const context = mergeContext(importedAs);
   const relation = relate(matchRow(importedAs), minimum);
   for (const finding of uploaded) relation.addScanner(finding);
-  let matches: readonly Match[] = [];
+  let matches: readonly Match[] | undefined;
   const inDojo = async function* () {
     for (const { finding, original } of dojo) {
       relation.addDojo(finding);
+      known.seen(finding.id);
       yield dojoWritten(finding, original, context);
     }
   };
@@ -52,18 +62,30 @@ export async function merging({ mode, importedAs = GENERIC, uploaded, dojo, mini
       inDojo: inDojo(),
       uploaded: async () => Readable.from(uploaded) as AsyncIterable<ScanFinding>,
       matches: () => {
-        matches = relation.resolve();
+        matches ??= relation.resolve();
         return matches;
       },
+      last: known,
       folder,
       context,
     };
     const all: Written[] = [];
     for await (const one of MODES[mode](sources)) all.push(one);
-    return { written: JSON.parse(JSON.stringify(all.map(({ written }) => written))) as WrittenJson[], all, matches };
+    return {
+      written: JSON.parse(JSON.stringify(all.map(({ written }) => written))) as WrittenJson[],
+      all,
+      matches: matches ?? [],
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function knownOf({ last, kept }: Pick<Merging, "last" | "kept">): Promise<LastKnown> {
+  const storage = memoryStorage();
+  const etag = storage.put(FINDINGS, JSON.stringify(last ?? []));
+  const read = last === undefined ? undefined : await readLastWriteBack(storage, FINDINGS, etag, recorder().log);
+  return lastKnown(read, kept, () => findingsOf(storage, FINDINGS, etag));
 }
 
 /** A written finding as it stands in the file. */

@@ -1,5 +1,6 @@
 import { RelayError } from "../../lib/errors.ts";
 import { DOJO_SEVERITIES } from "../../lib/model/annotations.ts";
+import { type Counted, countedAs, eachVerdict } from "../../lib/model/verdicts.ts";
 import type {
   DefectDojo,
   DojoFinding,
@@ -8,6 +9,7 @@ import type {
   Test,
   TestCounts,
 } from "../../lib/ports/defectdojo.ts";
+import { verdictsOf } from "../../lib/sync/tally.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import { type Fate, type ImportTiming, runImport } from "./memory-dojo-import.ts";
 import { type DojoTables, dojoTables, refused, type TestRow } from "./memory-dojo-tables.ts";
@@ -173,16 +175,13 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
 
 function countsOf(findings: readonly DojoFinding[]): TestCounts {
   const count = (matches: (finding: DojoFinding) => boolean) => findings.filter(matches).length;
-  const verdicts = ["duplicate", "falsePositive", "riskAccepted", "outOfScope", "mitigated"] as const;
+  const verdicts = findings.map((finding) => countedAs(verdictsOf(finding, undefined)));
+  const counted = (wanted: Counted) => verdicts.filter((verdict) => verdict === wanted).length;
   const bySeverity = DOJO_SEVERITIES.map((severity) => [severity, count((one) => one.severity === severity)]);
   return {
     total: findings.length,
     severities: Object.fromEntries(bySeverity) as TestCounts["severities"],
-    duplicates: count(({ duplicate }) => duplicate),
-    falsePositives: count(({ falsePositive }) => falsePositive),
-    riskAccepted: count(({ riskAccepted }) => riskAccepted),
-    outOfScope: count(({ outOfScope }) => outOfScope),
-    mitigated: count(({ mitigated }) => mitigated),
-    new: count((finding) => verdicts.every((verdict) => !finding[verdict])),
+    verdicts: { new: counted("new"), ...eachVerdict((row) => counted(row.count)) },
+    markedDuplicate: count(({ duplicate }) => duplicate),
   };
 }

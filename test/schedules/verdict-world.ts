@@ -3,9 +3,11 @@ import { followStateStore } from "../../lib/follow/follow-state.ts";
 import { decodeJob, jobKey, type ScanJob } from "../../lib/model/job.ts";
 import { receiptOf } from "../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../lib/model/receipt.ts";
+import { countedAs } from "../../lib/model/verdicts.ts";
 import type { DojoFinding } from "../../lib/ports/defectdojo.ts";
 import { testIndex } from "../../lib/ports/test-index.ts";
 import { resyncJob } from "../../lib/sync/resync-job.ts";
+import { verdictsOf } from "../../lib/sync/tally.ts";
 import { toSyncedFinding } from "../../lib/sync/to-synced-finding.ts";
 import { aDojoFinding, aReceipt, aScan, aTest } from "../helpers/factories.ts";
 import { fakeClock } from "../helpers/fake-clock.ts";
@@ -125,7 +127,9 @@ export async function verdictWorld() {
     wrong: () =>
       [...jobs].flatMap(([testId, job]) => {
         const receipt = JSON.parse(storage.text(receiptOf(job)) ?? "") as { falsePositives: number };
-        const counted = inTest(testId).filter((row) => row.falsePositive || originalOf(row)?.falsePositive).length;
+        const counted = inTest(testId).filter(
+          (row) => countedAs(verdictsOf(row, originalOf(row))) === "falsePositives",
+        ).length;
         const same = storage.text(job) === text(testId) && receipt.falsePositives === counted;
         return same
           ? []

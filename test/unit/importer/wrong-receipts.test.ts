@@ -98,7 +98,7 @@ describe("81 scans, all duplicates, four at once, before a Celery worker that is
     const requests = standin.state.requests.length;
     expect(await w.work(looks, 2)).toEqual(looks.map(() => true));
     expect(w.receipts(jobs).filter(isWrong)).toEqual([]);
-    expect((standin.state.requests.length - requests) / SCANS).toBeLessThanOrEqual(13);
+    expect((standin.state.requests.length - requests) / SCANS).toBeLessThanOrEqual(14);
     if (syncBack === "true") {
       expect(jobs.flatMap((job) => w.written(job)).every(({ attributes }) => attributes.duplicate)).toBe(true);
     }

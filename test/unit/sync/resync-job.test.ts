@@ -19,7 +19,8 @@ const JOB = aJob({ scan: aScan({ createdAt: undefined }) });
 /** A scan that was synced, and the test of it in DefectDojo. */
 async function world(findings: DojoFinding[], receipt: Partial<Receipt> = {}) {
   const storage = memoryStorage();
-  const { log, metrics } = recorder();
+  const observed = recorder();
+  const { log, metrics } = observed;
   const clock = fakeClock();
   const url = (kind: string, id: number) => `https://dojo.example.com/${kind}/${id}`;
   const mapping = { scan: JOB.scan, now: "2026-11-24T12:00:00.000Z", url };
@@ -43,6 +44,7 @@ async function world(findings: DojoFinding[], receipt: Partial<Receipt> = {}) {
     storage,
     findings,
     clock,
+    observed,
     resync,
     asked: () => asked,
     writes: () => storage.calls.filter((call) => call.startsWith("write")),
@@ -123,6 +125,49 @@ describe("a resync", () => {
     w.storage.put(FINDINGS, "[{", ownMetadata(JOB));
     await w.resync();
     expect(JSON.parse(w.storage.text(FINDINGS) ?? "")).toHaveLength(1);
+  });
+
+  it("row 5: keeps what DefectDojo no longer has, and tells it once", async () => {
+    const w = await world([aDojoFinding(), aDojoFinding({ id: 43, title: "Gone" })], { kept: 2 });
+    w.findings.pop();
+    await w.resync();
+    const written = JSON.parse(w.storage.text(FINDINGS) ?? "") as { name: string; attributes: object }[];
+    expect(written.map(({ name }) => name)).toEqual([aDojoFinding().title, "Gone"]);
+    expect(written[1]?.attributes).toMatchObject({ "defectdojo.org/missing": true });
+    const told = "DefectDojo now has 1 of the 2 findings that the import kept";
+    expect(w.receipt()).toMatchObject({
+      ...{ new: 1, missing: 1, findings: { count: 2 }, inDojo: { count: 1 } },
+      warnings: [expect.stringContaining(told)],
+      changed: [{ findingId: 43, from: ["active"], to: [] }],
+    });
+    expect(w.observed.messages("warn")).toEqual([expect.stringContaining(told)]);
+    expect(w.observed.counts.get("FindingsMissing")).toBe(1);
+    w.storage.calls.length = 0;
+    await w.resync();
+    await w.resync();
+    expect(w.writes()).toEqual([]);
+    expect(w.observed.messages("warn")).toHaveLength(1);
+    expect(w.observed.counts.get("FindingsMissing")).toBe(1);
+  });
+
+  it("row 5: never writes [] over findings, also where the receipt does not say how many there were", async () => {
+    const w = await world([aDojoFinding(), aDojoFinding({ id: 43 })]);
+    w.findings.length = 0;
+    await w.resync();
+    expect(JSON.parse(w.storage.text(FINDINGS) ?? "")).toHaveLength(2);
+    expect(w.receipt()).toMatchObject({ new: 0, missing: 2, warnings: [expect.stringContaining("2 fewer")] });
+  });
+
+  it("row 5: takes the mark away from what is there again", async () => {
+    const w = await world([aDojoFinding(), aDojoFinding({ id: 43 })], { kept: 2 });
+    const before = w.storage.text(FINDINGS);
+    const [gone] = w.findings.splice(1);
+    await w.resync();
+    w.findings.push(gone as DojoFinding);
+    await w.resync();
+    expect(w.storage.text(FINDINGS)).toBe(before);
+    expect(w.receipt()).toMatchObject({ new: 2, warnings: [] });
+    expect(w.receipt().missing).toBeUndefined();
   });
 
   it("keeps the sequencer of the upload in the receipt", async () => {

@@ -46,7 +46,7 @@ describe("the verdict of a written finding", () => {
     "of a duplicate has the original's %s",
     (verdict) => {
       expect(wordsIn({ duplicate: true, active: false, duplicateOf: 1 }, { [verdict]: true })).toBe(
-        `INFORMATIONAL inactive duplicate ${verdict}`,
+        `INFORMATIONAL inactive ${verdict === "mitigated" ? "duplicate mitigated" : `${verdict} duplicate`}`,
       );
     },
   );

@@ -1,0 +1,82 @@
+import type { Receipt } from "./receipt.ts";
+
+/**
+ * DefectDojo's verdicts on a finding, one row each, in their precedence: a finding is counted once, under the first row that holds, else as new.
+ * First what people decided, then what DefectDojo found out, then that the finding is not open. A verdict `ofOriginal` holds for a duplicate too:
+ * it stands on the original alone.
+ */
+export const VERDICTS = [
+  { count: "underReview", attribute: "underReview", field: "under_review", ofOriginal: true, label: "under review" },
+  {
+    count: "riskAccepted",
+    attribute: "riskAccepted",
+    field: "risk_accepted",
+    ofOriginal: true,
+    label: "risk accepted",
+  },
+  { count: "outOfScope", attribute: "outOfScope", field: "out_of_scope", ofOriginal: true, label: "out of scope" },
+  { count: "falsePositives", attribute: "falsePositive", field: "false_p", ofOriginal: true, label: "false positives" },
+  { count: "duplicates", attribute: "duplicate", field: "duplicate", ofOriginal: false, label: "duplicates" },
+  { count: "mitigated", attribute: "mitigated", field: "is_mitigated", ofOriginal: true, label: "mitigated" },
+  { count: "inactive", attribute: "active", field: "active", unless: true, ofOriginal: false, label: "inactive" },
+] as const satisfies readonly VerdictRow[];
+
+interface VerdictRow {
+  /** Name of the count, in receipts and `--json`. */
+  readonly count: string;
+  /** The attribute in findings.json. */
+  readonly attribute: string;
+  /** DefectDojo's field, and the filter of `findings/` (2.34 to 3.2). */
+  readonly field: string;
+  /** The verdict holds where the attribute does not. */
+  readonly unless?: true;
+  readonly ofOriginal: boolean;
+  /** For people. */
+  readonly label: string;
+}
+
+export type Verdict = (typeof VERDICTS)[number]["count"];
+/** What a finding is counted as. */
+export type Counted = Verdict | "new";
+export type VerdictCounts = Readonly<Record<Counted, number>>;
+/** Which verdicts hold for a finding; several may. */
+export type Verdicts = Readonly<Record<Verdict, boolean>>;
+
+/** A finding that DefectDojo no longer has, as it was last known: no verdict, and not new. */
+export const MISSING = {
+  count: "missing",
+  attribute: "defectdojo.org/missing",
+  label: "missing in DefectDojo",
+} as const;
+
+/** What a finding with these verdicts is counted as. */
+export function countedAs(verdicts: Verdicts): Counted {
+  return VERDICTS.find(({ count }) => verdicts[count])?.count ?? "new";
+}
+
+/** A value for each verdict. */
+export function eachVerdict<T>(value: (row: (typeof VERDICTS)[number]) => T): Record<Verdict, T> {
+  return Object.fromEntries(VERDICTS.map((row) => [row.count, value(row)])) as Record<Verdict, T>;
+}
+
+export type FindingCounts = VerdictCounts & Readonly<Record<typeof MISSING.count, number>>;
+
+/** A receipt's counts. Earlier versions count neither `underReview` nor `inactive`, and a finding under each of its other verdicts. */
+export function countsIn(receipt: Pick<Receipt, keyof FindingCounts>): FindingCounts {
+  return { new: receipt.new, ...eachVerdict(({ count }) => receipt[count] ?? 0), missing: receipt.missing ?? 0 };
+}
+
+export const NO_FINDINGS: FindingCounts = { new: 0, ...eachVerdict(() => 0), missing: 0 };
+
+export function addCounts(one: FindingCounts, other: FindingCounts): FindingCounts {
+  const sum = (name: keyof FindingCounts) => one[name] + other[name];
+  return { new: sum("new"), ...eachVerdict(({ count }) => sum(count)), missing: sum("missing") };
+}
+
+/** The counts in words: what is new, then whatever there is. */
+export function describeCounts(counts: FindingCounts): string {
+  const others = [...VERDICTS, MISSING]
+    .filter(({ count }) => counts[count] > 0)
+    .map(({ count, label }) => `${counts[count]} ${label}`);
+  return [`${counts.new} new`, ...others].join(", ");
+}

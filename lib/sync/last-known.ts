@@ -1,0 +1,56 @@
+import type { ScanFinding } from "../report/findings-file.ts";
+import type { LastWriteBack } from "./last-write-back.ts";
+import { idsOf } from "./verdicts.ts";
+
+/**
+ * What is known of findings that DefectDojo no longer has: from the findings.json that is written over, else from the upload, where the import kept
+ * more than there is now. Ids are held, never findings.
+ */
+export interface LastKnown {
+  /** Told of each of DefectDojo's findings; what follows is known once all were seen. */
+  seen(findingId: number): void;
+  /** How many findings of the last findings.json are gone. */
+  gone(): number;
+  isGone(finding: ScanFinding): boolean;
+  /** How many findings that the import kept are neither in DefectDojo nor in the last findings.json. */
+  lost(): number;
+  /** How the last findings.json had the scanner's finding of this id, where it had it without a counterpart. */
+  unmatched(id: string): "missing" | "unmatched" | undefined;
+  /** Whether there is any such. */
+  readonly hasUnmatched: boolean;
+  /** Whether there was no findings.json of ours to compare with. */
+  readonly isFirst: boolean;
+  /** The last findings.json once more, finding by finding. */
+  findings(): AsyncIterable<ScanFinding>;
+}
+
+/**
+ * @param last of a resync
+ * @param kept how many findings the import kept, where that is known
+ * @param again reads the last findings.json
+ */
+export function lastKnown(
+  last: LastWriteBack | undefined,
+  kept: number | undefined,
+  again: () => AsyncIterable<ScanFinding>,
+): LastKnown {
+  const present = new Set<number>();
+  let goneIds: number | undefined;
+  const gone = () => {
+    goneIds ??= last === undefined ? 0 : [...last.ids].filter((id) => !present.has(id)).length;
+    return goneIds;
+  };
+  return {
+    seen: (findingId) => present.add(findingId),
+    gone,
+    isGone: (finding) => {
+      const [id] = idsOf(finding);
+      return id !== undefined && !present.has(id);
+    },
+    lost: () => Math.max(0, (kept ?? 0) - present.size - gone()),
+    unmatched: (id) => last?.unmatched.get(id),
+    hasUnmatched: (last?.unmatched.size ?? 0) > 0,
+    isFirst: last === undefined,
+    findings: again,
+  };
+}
