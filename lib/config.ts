@@ -43,6 +43,13 @@ const hostNames = z
   .pipe(
     z.array(z.string().regex(/^(\*|(\*\.)?[a-z\d_-]+(\.[a-z\d_-]+)*)$/, "must be host names, separated by commas")),
   );
+/** Names of Kubernetes namespaces, separated by commas. */
+const namespaces = z
+  .string()
+  .transform((text) => text.split(",").flatMap((name) => name.trim() || []))
+  .pipe(
+    z.array(z.string().regex(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "must be names of namespaces, separated by commas")),
+  );
 const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
 
 /** A name, or a pattern with one `*`. Companions are named by the word `findings` (lib/model/object-keys.ts). */
@@ -132,6 +139,14 @@ const service = z.object({
   IMPORTER_TIMEOUT_SECONDS: int(900, 10, 86_400),
   /** Seconds between two rounds of `follow`; 0 turns it off. */
   FOLLOW_SECONDS: int(30, 0, 86_400),
+  /** Where Scans come from: the sidecar beside the findings, the Kubernetes API, or the first that has it. */
+  SCAN_SOURCE: z.enum(["sidecar", "kubernetes", "auto"]).default("sidecar"),
+  /** What makes a job: the bucket's notification, the Scan in the Kubernetes API, or either. */
+  TRIGGER: z.enum(["webhook", "kubernetes", "both"]).default("webhook"),
+  /** Whose Scans are watched; all where none is named. */
+  SCAN_NAMESPACES: namespaces.default([]),
+  /** Whether `status.findings` of a Scan is patched when it is synced. */
+  SCAN_STATUS: bool(true),
 });
 
 /** What `dojo-relay hook` reads: the reference hook's variables, and how patient it is. */

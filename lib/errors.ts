@@ -115,7 +115,7 @@ export const REASONS = {
   "queue-unavailable": ["transient", "The queue failed; the message is retried automatically."],
   "cluster-refused": [
     "permanent",
-    "Check SCAN_NAME, NAMESPACE and the service account's permissions: get scans, patch scans/status.",
+    "Check that the Scan exists and what the service account may do (docs/hook.md, docs/kubernetes.md; `dojo-relay doctor --kubernetes`).",
   ],
   "cluster-unavailable": ["transient", "The Kubernetes API failed; the request is retried automatically."],
   "waits-exhausted": [

@@ -3,6 +3,8 @@ import { load as parseYaml } from "js-yaml";
 import type { Env, HookConfig } from "../../lib/config.ts";
 import { describeError, RelayError } from "../../lib/errors.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
+import { asked } from "../kubernetes/asked.ts";
+import { SCANS } from "../kubernetes/cluster.ts";
 
 /** Where the hook gets its Scan. */
 export interface ScanSource {
@@ -30,8 +32,6 @@ export function scanFile(path: string): ScanSource {
     },
   };
 }
-
-const SCANS = { group: "execution.securecodebox.io", version: "v1", plural: "scans" };
 
 /**
  * The Scan in the Kubernetes API: of the cluster that the process runs in, or with DEFECTDOJO_IS_DEV of the kubeconfig (KUBECONFIG, ~/.kube/config).
@@ -72,41 +72,6 @@ export async function scanResource(
       await asked(`PATCH status of ${name}`, () => api.patchNamespacedCustomObjectStatus({ ...scan, body }, options));
     },
   };
-}
-
-/** The answer, or a RelayError; 409, 429, 5xx and a missing answer are worth a retry. */
-async function asked(what: string, request: () => Promise<unknown>): Promise<unknown> {
-  try {
-    return await request();
-  } catch (cause) {
-    const status = statusOf(cause);
-    if (status === undefined) {
-      throw new RelayError("cluster-unavailable", `${what}: ${describeError(cause)}`, { object: what, cause });
-    }
-    const mayHeal = status === 409 || status === 429 || status >= 500;
-    // Neither headers nor the request: they carry the token.
-    throw new RelayError(
-      mayHeal ? "cluster-unavailable" : "cluster-refused",
-      `${what}: HTTP ${status}${messageOf(cause)}`,
-      { object: what, status },
-    );
-  }
-}
-
-function statusOf(error: unknown): number | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : undefined;
-}
-
-/** The message of a Kubernetes `Status`, which comes parsed or as text. */
-function messageOf(error: unknown): string {
-  let body: unknown = error instanceof Error && "body" in error ? error.body : undefined;
-  try {
-    if (typeof body === "string") body = JSON.parse(body);
-  } catch {
-    return "";
-  }
-  const message = typeof body === "object" && body !== null && "message" in body ? body.message : undefined;
-  return typeof message === "string" ? `: ${message.slice(0, 500)}` : "";
 }
 
 function invalid(message: string): RelayError {

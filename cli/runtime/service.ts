@@ -25,6 +25,7 @@ import { fifo } from "../dlq/fifo.ts";
 import { redriveDeadLetters } from "../dlq/redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
 import { type Activity, activity } from "./activity.ts";
+import { type ClusterScans, clusterScans } from "./cluster-scans.ts";
 import { dojoAtStart } from "./dojo-at-start.ts";
 import { startEmbeddedStores, TARGET_ARN } from "./embedded-stores.ts";
 import { startFollower } from "./follower.ts";
@@ -134,7 +135,9 @@ async function startAll(starting: Starting): Promise<Omit<Service, "stop">> {
   const wired = await wire(starting, receiver);
   const { config, clients, aws } = wired;
   await makeBucket(starting, wired);
-  const ports = takeNotifications(starting, wired);
+  const cluster = await clusterScans(service, starting.env, starting.log);
+  closers.push(async () => cluster?.stop());
+  const ports = takeNotifications(starting, wired, cluster);
   const poller = work(starting, wired, ports);
   closers.push(() => poller.stop(SHUTDOWN_GRACE_MS));
   const { env, log, metrics } = starting;
@@ -199,20 +202,32 @@ async function makeBucket({ service }: Starting, { config, clients }: Wired): Pr
   await ensureNotification(clients.s3, service.BUCKET, TARGET_ARN, findingsSuffix(config.FINDINGS_NAME));
 }
 
-/** From here on the receiver takes notifications, and the page redrives. */
-function takeNotifications(starting: Starting, { config, clients }: Wired): RecordPorts {
-  const { service, env, log, metrics, state, activity: seen } = starting;
+/** From here on the receiver takes notifications, the cluster's Scans make jobs, and the page redrives. */
+function takeNotifications(
+  starting: Starting,
+  { config, clients }: Wired,
+  cluster: ClusterScans | undefined,
+): RecordPorts {
+  const { service, env, log, metrics, state, notifications, activity: seen } = starting;
   const onProgress = (progress: Progress) => {
     seen.see(progress);
+    cluster?.see(progress);
     starting.onProgress(progress);
   };
-  const ports = importerPorts(config, { log, metrics, onProgress }, clients, env);
+  const ports = { ...importerPorts(config, { log, metrics, onProgress }, clients, env), scans: cluster?.source };
   state.redrive = (id) =>
     redriveDeadLetters(fifo(clients.sqs, config.DLQ_URL), ports.queue, {
       selects: ({ findings }) => findings === `s3://${id}`,
     });
   const bucket = env["BUCKET"]?.trim() || service.AWS_ENDPOINT_URL_S3 === undefined ? service.BUCKET : undefined;
-  state.ingest = ingestHandler(ports, { ...ingestSettings(config), bucket });
+  const ingest = ingestHandler(ports, { ...ingestSettings(config), bucket });
+  state.ingest = ingest;
+  cluster?.trigger({
+    storage: ports.storage,
+    findingsName: config.FINDINGS_NAME,
+    bucket,
+    ingest: (event) => notifications.first(() => ingest(event)),
+  });
   return ports;
 }
 

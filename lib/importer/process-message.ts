@@ -93,11 +93,11 @@ async function runJob(
   settings: RecordSettings,
   delivery: Delivery,
 ): Promise<JobOutcome> {
-  const currentScan = () => readSidecar(ports.storage, job, settings.ingest).catch(unreadable);
+  const currentScan = () => readSidecar(ports.storage, job, settings.ingest, ports.scans).catch(unreadable);
   if (job.kind === "resync") {
     if (job.look === undefined) await refuseAfterDeaths(job, delivery, ports.pending);
     // `follow` knows the test and its scan's place, not the Scan.
-    const scan = job.scan ?? (await readSidecar(ports.storage, job, settings.ingest));
+    const scan = job.scan ?? (await readSidecar(ports.storage, job, settings.ingest, ports.scans));
     return await resyncJob({ ...job, scan }, ports, settings.flow);
   }
   if (hasScan(job)) return await importJob(job, { ...ports, currentScan }, settings.flow, delivery);

@@ -4,6 +4,7 @@ import { type Job, jobKey } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { deadLetter } from "../ports/dead-letter.ts";
 import type { Queue } from "../ports/queue.ts";
+import type { ScanSource } from "../ports/scan-source.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { FlowPorts } from "../types.ts";
 import { backoffSeconds } from "../util/backoff.ts";
@@ -30,6 +31,8 @@ export interface RecordPorts extends FlowPorts {
   /** The imports of this process. */
   readonly load?: ImportLoad;
   readonly index?: ImportPorts["index"];
+  /** The cluster's Scans, where there is one. */
+  readonly scans?: ScanSource | undefined;
 }
 
 /** How a message ended: `settled` will be deleted, `again` comes back after its visibility timeout. */

@@ -16,6 +16,7 @@ import { dropUndefined, type Scan } from "../model/scan.ts";
 import type { Log, Observer } from "../observe.ts";
 import type { Queue } from "../ports/queue.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
+import type { ScanSource } from "../ports/scan-source.ts";
 import type { ObjectHead, Storage } from "../ports/storage.ts";
 import type { ObjectCreated } from "./notifications.ts";
 import type { IngestSettings } from "./settings.ts";
@@ -24,6 +25,8 @@ import { readSidecar } from "./sidecar.ts";
 /** The ports for making a job. */
 export interface MakeJobPorts extends Observer {
   readonly storage: Storage;
+  /** The cluster's Scans, where there is one. */
+  readonly scans?: ScanSource | undefined;
 }
 
 export interface MakeJobOptions {
@@ -39,12 +42,15 @@ export interface MakeJobOptions {
  */
 export async function makeJob(
   created: ObjectCreated,
-  ports: Pick<MakeJobPorts, "storage" | "log" | "metrics">,
+  ports: Pick<MakeJobPorts, "storage" | "scans" | "log" | "metrics">,
   settings: IngestSettings,
   { begun = false, onEtag }: MakeJobOptions = {},
 ): Promise<ScanJob | string> {
   const { storage, log, metrics } = ports;
-  const [head, sidecar] = await Promise.allSettled([storage.head(created), readSidecar(storage, created, settings)]);
+  const [head, sidecar] = await Promise.allSettled([
+    storage.head(created),
+    readSidecar(storage, created, settings, ports.scans),
+  ]);
   if (head.status === "rejected") throw head.reason;
   if (head.value === undefined) return "the findings were deleted meanwhile";
   const present = { created, head: head.value, begun, log };

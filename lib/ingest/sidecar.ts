@@ -3,7 +3,8 @@ import { RelayError } from "../errors.ts";
 import { companionOf, type ObjectRef, sibling, uri } from "../model/object-keys.ts";
 import { parseSidecar, type Scan } from "../model/scan.ts";
 import { readSmall } from "../ports/read-small.ts";
-import type { Storage } from "../ports/storage.ts";
+import type { FoundScan, ScanSource } from "../ports/scan-source.ts";
+import type { Condition, ObjectHead, Storage } from "../ports/storage.ts";
 
 export interface SidecarSettings {
   /** `scan.json`, or what SIDECAR_NAME says. */
@@ -15,13 +16,54 @@ export interface SidecarSettings {
 
 /** Stands in where the usual sidecar is missing. */
 const YAML_SIDECAR = "scan.yaml";
+/** Metadata of a sidecar that the relay itself wrote: the uid of the Scan in the cluster. */
+const KEPT_METADATA = "dojo-relay-scan";
 
 /**
- * The Scan beside the findings.
- * @throws RelayError `sidecar-missing` (it may still come), `sidecar-invalid`, `sidecar-too-large`
+ * The Scan of the findings: beside them, or in the cluster where there is one. What the cluster has is kept beside the findings, so that whoever comes
+ * later finds it when the Scan is long deleted. A sidecar that the relay kept for an earlier Scan of the same place gives way to the present one.
+ * @throws RelayError `sidecar-missing` (it may still come), `sidecar-invalid`, `sidecar-too-large`, `cluster-…`
  */
-export async function readSidecar(storage: Storage, findings: ObjectRef, settings: SidecarSettings): Promise<Scan> {
-  const { sidecarName, findingsName, maxSidecarBytes } = settings;
+export async function readSidecar(
+  storage: Storage,
+  findings: ObjectRef,
+  settings: SidecarSettings,
+  scans?: ScanSource,
+): Promise<Scan> {
+  const beside = await readBeside(storage, findings, settings);
+  const kept = beside?.head.metadata[KEPT_METADATA];
+  if (scans !== undefined && (scans.first || beside === undefined || kept !== undefined)) {
+    const found = await findScan(scans, findings, beside !== undefined);
+    if (found !== undefined) {
+      const scan = parseSidecar(found.content, `the Scan of ${uri(findings)} in the cluster`);
+      if (beside === undefined || (kept !== undefined && kept !== found.uid))
+        await keep(found, { storage, ref: sidecarOf(findings, settings), beside });
+      return scan;
+    }
+  }
+  if (beside !== undefined) return parseSidecar(parseText(beside.bytes.toString("utf8"), beside.ref), uri(beside.ref));
+  const ref = sidecarOf(findings, settings);
+  const where = scans === undefined ? "" : ", and the cluster has none either";
+  throw new RelayError(
+    "sidecar-missing",
+    `${uri(ref)} is not there: the Scan belongs beside ${uri(findings)}${where}`,
+    {
+      object: uri(ref),
+    },
+  );
+}
+
+interface Beside {
+  readonly ref: ObjectRef;
+  readonly head: ObjectHead;
+  readonly bytes: Buffer;
+}
+
+async function readBeside(
+  storage: Storage,
+  findings: ObjectRef,
+  { sidecarName, findingsName, maxSidecarBytes }: SidecarSettings,
+): Promise<Beside | undefined> {
   const names = sidecarName === "scan.json" ? [sidecarName, YAML_SIDECAR] : [sidecarName];
   const own = names.map((name) => companionOf(findings, name));
   // One name for all findings: a folder a scan, in which earlier versions looked for the sidecar's own name alone.
@@ -29,12 +71,37 @@ export async function readSidecar(storage: Storage, findings: ObjectRef, setting
   const refs = new Map([...own, ...plain].map((ref) => [ref.key, ref]));
   for (const ref of refs.values()) {
     const found = await readSmall(storage, ref, maxSidecarBytes, "sidecar-too-large");
-    if (found !== undefined) return parseSidecar(parseText(found.bytes.toString("utf8"), ref), uri(ref));
+    if (found !== undefined) return { ref, ...found };
   }
-  const ref = findingsName.includes("*") ? companionOf(findings, sidecarName) : sibling(findings, sidecarName);
-  throw new RelayError("sidecar-missing", `${uri(ref)} is not there: the Scan belongs beside ${uri(findings)}`, {
-    object: uri(ref),
-  });
+  return undefined;
+}
+
+/** Where the sidecar belongs. */
+const sidecarOf = (findings: ObjectRef, { findingsName, sidecarName }: SidecarSettings) =>
+  findingsName.includes("*") ? companionOf(findings, sidecarName) : sibling(findings, sidecarName);
+
+/** A cluster that does not answer matters only where nothing lies beside the findings. */
+async function findScan(scans: ScanSource, findings: ObjectRef, haveSidecar: boolean): Promise<FoundScan | undefined> {
+  try {
+    return await scans.find(findings);
+  } catch (error) {
+    if (haveSidecar && error instanceof RelayError && error.reason.startsWith("cluster-")) return undefined;
+    throw error;
+  }
+}
+
+/** Writes it, unless another process did first: it has the same from the same cluster. */
+async function keep(
+  { uid, content }: FoundScan,
+  { storage, ref, beside }: { storage: Storage; ref: ObjectRef; beside: Beside | undefined },
+): Promise<void> {
+  const condition: Condition = beside?.ref.key === ref.key ? { ifMatch: beside.head.etag } : { ifNoneMatch: "*" };
+  const options = { contentType: "application/json", metadata: { [KEPT_METADATA]: uid }, condition };
+  try {
+    await storage.write(ref, `${JSON.stringify(content, undefined, 1)}\n`, options);
+  } catch (error) {
+    if (!(error instanceof RelayError && error.reason === "storage-precondition")) throw error;
+  }
 }
 
 function parseText(text: string, ref: ObjectRef): unknown {

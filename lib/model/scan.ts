@@ -115,6 +115,23 @@ export function parseSidecar(content: unknown, object: string): Scan {
   });
 }
 
+/**
+ * A Scan resource with nothing but what {@link parseSidecar} reads: no container's environment, no volumes, no annotations of others (kubectl keeps the
+ * whole resource in one).
+ * @throws RelayError `sidecar-invalid`, naming every bad field
+ */
+export function sidecarContent(resource: unknown, object: string): unknown {
+  parseSidecar(resource, object);
+  const { metadata, ...rest } = sidecarSchema.parse(resource);
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(ANNOTATION_PREFIX));
+  return {
+    apiVersion: "execution.securecodebox.io/v1",
+    kind: "Scan",
+    metadata: { ...metadata, annotations: Object.fromEntries(annotations) },
+    ...rest,
+  };
+}
+
 function ownAnnotations(all: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(all)

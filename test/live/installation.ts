@@ -8,7 +8,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import { vi } from "vitest";
-import { DLQ_NAME, QUEUE_NAME } from "../../cli/resources.ts";
+import { DLQ_NAME, ensureBucket, QUEUE_NAME } from "../../cli/resources.ts";
 import type { UploadedScan } from "../../cli/scan-folder.ts";
 import type { SetupResult } from "../../cli/setup.ts";
 import { s3Storage } from "../../lib/aws/s3-storage.ts";
@@ -26,6 +26,8 @@ export interface InstallationOptions {
   /** The service's embedded store and queue take the place of what is left out. */
   readonly servers: { readonly minio?: boolean; readonly elasticmq?: boolean };
   readonly env?: Env;
+  /** Whether MinIO tells the relay of findings; it does where nothing is said. */
+  readonly notifies?: boolean;
   /** Receivers of MinIO's events beside the relay. */
   readonly targets?: readonly WebhookTarget[];
 }
@@ -126,8 +128,9 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     });
     closers.push(() => relay.end("SIGKILL"));
     for (const { release } of ports) await release();
+    if (options.notifies === false) await ensureBucket(s3, bucket);
     await relay.start();
-    if (minio) await command<SetupResult>(["setup"], { ...store, ...options.env });
+    if (minio && options.notifies !== false) await command<SetupResult>(["setup"], { ...store, ...options.env });
 
     const until = eventually(relay);
     const get = async (key: string) => {

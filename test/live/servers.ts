@@ -38,6 +38,7 @@ export interface MinioOptions {
 const SERVERS = {
   minio: { variable: "MINIO_BIN", title: "MinIO", needs: [] },
   elasticmq: { variable: "ELASTICMQ_CLASSPATH", title: "ElasticMQ", needs: ["java"] },
+  kubernetes: { variable: "KUBERNETES_BIN", title: "Kubernetes API server", needs: ["openssl"] },
 } as const;
 
 export type ServerName = keyof typeof SERVERS;
@@ -146,14 +147,14 @@ async function lifeOf(
 let installed: ReadonlyMap<string, string> | undefined;
 
 /** By its variable, else where `.ci/live-servers` has put it. */
-function whereIs(name: ServerName): string | undefined {
+export function whereIs(name: ServerName): string | undefined {
   const { variable, needs } = SERVERS[name];
   installed ??= new Map(
     spawnSync(fileURLToPath(new URL("../../.ci/live-servers", import.meta.url)), ["paths"], { encoding: "utf8" })
       .stdout?.split("\n")
       .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
   );
-  const runs = (program: string) => spawnSync(program, ["-version"], { stdio: "ignore" }).status === 0;
+  const runs = (program: string) => spawnSync(program, ["-version"], { stdio: "ignore" }).error === undefined;
   const found = process.env[variable] || installed.get(variable);
   return found !== undefined && needs.every(runs) ? found : undefined;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { RelayError } from "../../../lib/errors.ts";
 import { readSidecar, type SidecarSettings } from "../../../lib/ingest/sidecar.ts";
 import { sibling } from "../../../lib/model/object-keys.ts";
+import type { FoundScan, ScanSource } from "../../../lib/ports/scan-source.ts";
 import { aSidecar, FINDINGS } from "../../helpers/factories.ts";
 import { type MemoryStorage, memoryStorage } from "../../helpers/memory-storage.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
@@ -108,5 +110,78 @@ describe("the sidecar", () => {
       throw new Error("down");
     };
     await expect(read({}, {}, storage)).rejects.toThrow("down");
+  });
+});
+
+describe("the Scan of the cluster", () => {
+  const scan = (name: string, uid: string) => ({ uid, content: aSidecar({ metadata: { name, uid } }) });
+  const world = (found: FoundScan | undefined | RelayError, first = false) => {
+    const storage = memoryStorage();
+    const asked: string[] = [];
+    const scans: ScanSource = {
+      first,
+      find: async ({ key }) => {
+        asked.push(key);
+        if (found instanceof RelayError) throw found;
+        return found;
+      },
+    };
+    return { storage, asked, read: () => readSidecar(storage, FINDINGS, SETTINGS, scans) };
+  };
+  const SIDECAR = sibling(FINDINGS, "scan.json");
+
+  it("is taken where there is no sidecar, and kept as one", async () => {
+    const { storage, read } = world(scan("live", "a"));
+    expect(await read()).toMatchObject({ name: "live", uid: "a" });
+    expect(JSON.parse(storage.text(SIDECAR) ?? "")).toMatchObject({ metadata: { name: "live" } });
+    expect(await readSidecar(storage, FINDINGS, SETTINGS)).toMatchObject({ name: "live", uid: "a" });
+  });
+
+  it("is not asked for where somebody put a sidecar, unless it goes first; that sidecar stays as it is", async () => {
+    for (const first of [false, true]) {
+      const { storage, asked, read } = world(scan("live", "a"), first);
+      const text = JSON.stringify(aSidecar({ metadata: { name: "given" } }));
+      storage.put(SIDECAR, text);
+      expect((await read()).name).toBe(first ? "live" : "given");
+      expect(asked).toHaveLength(first ? 1 : 0);
+      expect(storage.text(SIDECAR)).toBe(text);
+    }
+  });
+
+  it("takes the place of one that was kept for an earlier Scan", async () => {
+    const { storage, read } = world(scan("earlier", "a"));
+    await read();
+    const later = world(scan("later", "b"));
+    for (const [key, stored] of storage.objects) later.storage.objects.set(key, stored);
+    expect(await later.read()).toMatchObject({ name: "later", uid: "b" });
+    expect(await readSidecar(later.storage, FINDINGS, SETTINGS)).toMatchObject({ name: "later" });
+  });
+
+  it("is not needed where one was kept and it is gone, or the cluster is away", async () => {
+    const { storage, read } = world(scan("kept", "a"));
+    await read();
+    for (const gone of [undefined, new RelayError("cluster-unavailable", "HTTP 503")]) {
+      const now = world(gone, true);
+      for (const [key, stored] of storage.objects) now.storage.objects.set(key, stored);
+      expect(await now.read()).toMatchObject({ name: "kept" });
+    }
+  });
+
+  it("is waited for where the cluster is away and nothing was kept; where it has none, a sidecar is", async () => {
+    const away = new RelayError("cluster-unavailable", "HTTP 503");
+    expect(await relayErrorBy(world(away).read)).toBe(away);
+    expect(await relayErrorBy(world(undefined).read)).toMatchObject({
+      reason: "sidecar-missing",
+      message: expect.stringContaining("the cluster has none either"),
+    });
+  });
+
+  it("may be kept by two processes at once", async () => {
+    const { storage, read } = world(scan("live", "a"));
+    storage.before = (call) => {
+      if (call === "write") storage.put(SIDECAR, "{}", { "dojo-relay-scan": "a" });
+    };
+    expect(await read()).toMatchObject({ name: "live" });
+    expect(storage.text(SIDECAR)).toBe("{}");
   });
 });

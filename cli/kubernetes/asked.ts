@@ -1,0 +1,53 @@
+import { describeError, RelayError } from "../../lib/errors.ts";
+
+/** A request that is not answered in this time never is. */
+const TIMEOUT_MS = 30_000;
+
+/** The answer, or an error of ours; 409, 429 and 5xx may be mended by a retry, and so may no answer at all. */
+export async function asked<T>(what: string, request: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer for ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([request(), late]);
+  } catch (cause) {
+    throw clusterError(what, cause);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What went wrong, with the API's own words; neither headers nor the request: they carry the token. */
+export function clusterError(what: string, cause: unknown): RelayError {
+  if (cause instanceof RelayError) return cause;
+  const status = statusOf(cause);
+  if (status === undefined) {
+    return new RelayError("cluster-unavailable", `${what}: ${describeError(cause)}`, { object: what, cause });
+  }
+  const mayHeal = status === 409 || status === 410 || status === 429 || status >= 500;
+  return new RelayError(
+    mayHeal ? "cluster-unavailable" : "cluster-refused",
+    `${what}: HTTP ${status}${messageOf(cause)}`,
+    { object: what, status },
+  );
+}
+
+/** Of a request `code`, of a watch `statusCode`. */
+function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
+  return [code, statusCode].find((one) => typeof one === "number");
+}
+
+/** The message of a Kubernetes `Status`, which comes parsed or as text. */
+function messageOf(error: unknown): string {
+  let body: unknown = error instanceof Error && "body" in error ? error.body : undefined;
+  try {
+    if (typeof body === "string") body = JSON.parse(body);
+  } catch {
+    return "";
+  }
+  const message = typeof body === "object" && body !== null && "message" in body ? body.message : undefined;
+  return typeof message === "string" ? `: ${message.slice(0, 500)}` : "";
+}

@@ -1,0 +1,195 @@
+import { existsSync } from "node:fs";
+import type { KubeConfig } from "@kubernetes/client-node";
+import type { Env } from "../../lib/config.ts";
+import { describeError, RelayError } from "../../lib/errors.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
+import { asked, clusterError } from "./asked.ts";
+
+export const SCANS = { group: "execution.securecodebox.io", version: "v1", plural: "scans" };
+
+/** Full Scans can be of some hundred KiB each; they are trimmed page by page. */
+const PAGE = 250;
+/**
+ * The API server ends a watch after so long, and sends a bookmark two seconds before: the next watch goes on from there, however little happens. The
+ * client takes a watch for broken that is silent for 30 s. Seconds.
+ */
+const WATCH_SECONDS = 25;
+
+/** One Scan, as requests name it. */
+export interface ScanName {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface ScanPage {
+  readonly items: readonly unknown[];
+  readonly resourceVersion: string;
+  /** Missing on the last page. */
+  readonly next: string | undefined;
+}
+
+export interface ScanEvent {
+  readonly type: string;
+  readonly object: unknown;
+}
+
+/** What is said of a Scan in an Event of Kubernetes. */
+export interface Announcement {
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What of the Kubernetes API the service uses; infra/chart/templates/rbac.yaml grants it, and nothing else. */
+export interface Cluster {
+  /** The API server's address. */
+  readonly server: string;
+  /** @param namespace undefined for all. @throws RelayError `cluster-…`, with status 410 where `next` has expired */
+  listScans(namespace: string | undefined, next?: string): Promise<ScanPage>;
+  /** Resolves when the watch ends in order. @throws RelayError `cluster-…` */
+  watchScans(
+    namespace: string | undefined,
+    from: string,
+    onEvent: (event: ScanEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Sets `status.findings`, if it is still that Scan. @throws RelayError with status 404, 409 or 422 where it is not */
+  patchFindings(scan: ScanName, findings: Receipt["findings"]): Promise<void>;
+  /** Sets annotations, if it is still that Scan; null removes one. */
+  annotate(scan: ScanName, annotations: Readonly<Record<string, string | null>>): Promise<void>;
+  /** @param name of the event: the same one is created once */
+  createEvent(scan: ScanName, name: string, announcement: Announcement): Promise<void>;
+}
+
+const TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/** Whether there is a cluster to ask: a kubeconfig that is named, or the pod's service account. */
+export function haveCluster(env: Env): boolean {
+  return (env.KUBECONFIG ?? "").trim() !== "" || ((env.KUBERNETES_SERVICE_HOST ?? "") !== "" && existsSync(TOKEN));
+}
+
+/**
+ * The cluster of KUBECONFIG, else the one that the process runs in.
+ * @throws RelayError `config-invalid`
+ */
+export async function openCluster(env: Env): Promise<Cluster> {
+  const client = await import("@kubernetes/client-node");
+  return clusterApi(await loadKubeConfig(env), client);
+}
+
+/** @throws RelayError `config-invalid` */
+async function loadKubeConfig(env: Env): Promise<KubeConfig> {
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const config = new KubeConfig();
+  const [file = ""] = (env.KUBECONFIG ?? "").trim().split(":");
+  try {
+    if (file !== "") config.loadFromFile(file);
+    else config.loadFromCluster();
+  } catch (cause) {
+    throw new RelayError("config-invalid", `the kubeconfig cannot be used: ${describeError(cause)}`, { cause });
+  }
+  return config;
+}
+
+type Client = typeof import("@kubernetes/client-node");
+
+function clusterApi(config: KubeConfig, client: Client): Cluster {
+  const { CoreV1Api, CustomObjectsApi, PatchStrategy, setHeaderOptions } = client;
+  const custom = config.makeApiClient(CustomObjectsApi);
+  const core = config.makeApiClient(CoreV1Api);
+  const as = (strategy: string) => setHeaderOptions("Content-Type", strategy);
+  const whatOf = ({ namespace, name }: ScanName) => `Scan ${namespace}/${name}`;
+  return {
+    server: config.getCurrentCluster()?.server ?? "",
+    listScans: async (namespace, next) => {
+      const page = { ...SCANS, limit: PAGE, ...(next === undefined ? {} : { _continue: next }) };
+      const list: unknown = await asked(`LIST scans ${namespace ?? "of all namespaces"}`, () =>
+        namespace === undefined
+          ? custom.listClusterCustomObject(page)
+          : custom.listNamespacedCustomObject({ ...page, namespace }),
+      );
+      return toPage(list);
+    },
+    watchScans: (namespace, from, onEvent, signal) => watch(config, client, { namespace, from, onEvent, signal }),
+    patchFindings: async (scan, findings) => {
+      // A JSON patch, as the reference hook sends one: a merge patch would leave the categories that were counted before.
+      const body = [
+        { op: "test", path: "/metadata/uid", value: scan.uid },
+        { op: "add", path: "/status/findings", value: findings },
+      ];
+      const { namespace, name } = scan;
+      await asked(`PATCH status of ${whatOf(scan)}`, () =>
+        custom.patchNamespacedCustomObjectStatus({ ...SCANS, namespace, name, body }, as(PatchStrategy.JsonPatch)),
+      );
+    },
+    annotate: async (scan, annotations) => {
+      const { namespace, name, uid } = scan;
+      // With the uid in it the patch is for this Scan alone: another of its name is a conflict.
+      const body = { metadata: { uid, annotations } };
+      await asked(`PATCH ${whatOf(scan)}`, () =>
+        custom.patchNamespacedCustomObject({ ...SCANS, namespace, name, body }, as(PatchStrategy.MergePatch)),
+      );
+    },
+    createEvent: async (scan, name, { type, reason, message }) => {
+      const at = new Date();
+      const body = {
+        metadata: { name, namespace: scan.namespace },
+        involvedObject: {
+          apiVersion: `${SCANS.group}/${SCANS.version}`,
+          kind: "Scan",
+          ...scan,
+        },
+        ...{ type, reason, message: message.slice(0, 1_000), count: 1 },
+        source: { component: "dojo-relay" },
+        reportingComponent: "dojo-relay",
+        firstTimestamp: at,
+        lastTimestamp: at,
+      };
+      await asked(`CREATE event of ${whatOf(scan)}`, () =>
+        core.createNamespacedEvent({ namespace: scan.namespace, body }),
+      );
+    },
+  };
+}
+
+function toPage(list: unknown): ScanPage {
+  const { items, metadata } = (list ?? {}) as {
+    items?: unknown;
+    metadata?: { resourceVersion?: string; continue?: string };
+  };
+  if (!Array.isArray(items)) throw new RelayError("cluster-unavailable", "LIST scans: the answer is no list");
+  return { items, resourceVersion: metadata?.resourceVersion ?? "", next: metadata?.continue || undefined };
+}
+
+interface WatchOptions {
+  readonly namespace: string | undefined;
+  readonly from: string;
+  readonly onEvent: (event: ScanEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+async function watch(
+  config: KubeConfig,
+  { Watch }: Client,
+  { namespace, from, onEvent, signal }: WatchOptions,
+): Promise<void> {
+  const { group, version, plural } = SCANS;
+  const path = `/apis/${group}/${version}${namespace === undefined ? "" : `/namespaces/${namespace}`}/${plural}`;
+  const query = { resourceVersion: from, allowWatchBookmarks: true, timeoutSeconds: WATCH_SECONDS };
+  const watcher = new Watch(config);
+  await new Promise<void>((resolve, reject) => {
+    const done = (error: unknown) => {
+      // A watch that is silent, or that is ended from here, has ended in order: the next one goes on from the last version.
+      const silent = error instanceof Error && error.name === "TimeoutError";
+      if (error === null || error === undefined || silent || signal.aborted) resolve();
+      else reject(clusterError("WATCH scans", error));
+    };
+    watcher
+      .watch(path, query, (type: string, object: unknown) => onEvent({ type, object }), done)
+      .then((controller) => {
+        if (signal.aborted) controller.abort();
+        else signal.addEventListener("abort", () => controller.abort(), { once: true });
+      }, done);
+  });
+}

@@ -1,0 +1,42 @@
+import { RelayError } from "../../lib/errors.ts";
+import { uri } from "../../lib/model/object-keys.ts";
+import type { ScanSource } from "../../lib/ports/scan-source.ts";
+import type { ScanIndex } from "./scan-index.ts";
+import type { ScanWatch } from "./watch-scans.ts";
+
+/** How long a question waits for the first list, after a start. */
+const FIRST_LIST_MS = 10_000;
+
+/** Scans out of the index. What is not there can be said only while the watches are up to date. */
+export function indexedScans(index: ScanIndex, watches: readonly ScanWatch[], first: boolean): ScanSource {
+  return {
+    first,
+    find: async (object) => {
+      await within(FIRST_LIST_MS, Promise.all(watches.map((watch) => watch.first)));
+      const scan = index.find(object);
+      if (scan?.problem !== undefined) throw scan.problem;
+      if (scan !== undefined) return { uid: scan.uid, content: scan.content };
+      for (const watch of watches) {
+        const state = watch.state();
+        if (state.current) continue;
+        throw (
+          state.error ??
+          new RelayError(
+            "cluster-unavailable",
+            `the Scan of ${uri(object)} is not known: the cluster has not answered yet`,
+          )
+        );
+      }
+      return undefined;
+    },
+  };
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,156 @@
+import { RelayError, toRelayError } from "../../lib/errors.ts";
+import {
+  type ClusterScan,
+  isToldFinally,
+  RELAY_PREFIX,
+  TOLD_ANNOTATION,
+  toldValue,
+} from "../../lib/model/cluster-scan.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
+import type { Log } from "../../lib/observe.ts";
+import { backoff } from "../../lib/util/backoff.ts";
+import { sha256 } from "../../lib/util/digest.ts";
+import { cutText } from "../../lib/util/text.ts";
+import type { Announcement, Cluster } from "./cluster.ts";
+import { keyedWork } from "./keyed-work.ts";
+import type { ScanIndex } from "./scan-index.ts";
+
+/** How a Scan ended: with its receipt, or with the error that its dead letter carries. */
+export type Outcome = { readonly receipt: Receipt } | { readonly failure: RelayError };
+
+export interface ScanTellerOptions {
+  readonly cluster: Cluster;
+  readonly index: Pick<ScanIndex, "get">;
+  /** Whether `status.findings` is patched. */
+  readonly patchesFindings: boolean;
+  readonly log: Log;
+}
+
+export interface ScanTeller {
+  /** Tells the Scan of this uid, if the cluster has it, in its own time. */
+  tell(uid: string, outcome: Outcome): void;
+  stop(): Promise<void>;
+}
+
+const AT_ONCE = 4;
+/** What is not told by then is told after the next start, if the watch triggers jobs. */
+const MOST_TRIES = 8;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/**
+ * Writes outcomes to the Scans: `status.findings` as the hook does, an Event, and last the annotations, which say that everything before them is done. A Scan
+ * that is gone or another by now is no failure; what the service may not do is said once and left out.
+ */
+export function scanTeller(options: ScanTellerOptions): ScanTeller {
+  const { index, log } = options;
+  const outcomes = new Map<string, Outcome>();
+  /** The receipt that a Scan was told last, by its time: a resync that changes nothing has the same. */
+  const last = new Map<string, string>();
+  const allowed = onceRefused(log);
+  const work = keyedWork({
+    limit: AT_ONCE,
+    work: async (uid) => {
+      const [scan, outcome] = [index.get(uid), outcomes.get(uid)];
+      if (scan === undefined || outcome === undefined) return void last.delete(uid);
+      await tellScan(scan, outcome, options, allowed);
+      if (outcomes.get(uid) === outcome) outcomes.delete(uid);
+    },
+    again: (uid, failures, error) => {
+      const failure = toRelayError(error, uid);
+      if (failures < MOST_TRIES) return backoff(FIRST_PAUSE_MS, failures, LONGEST_PAUSE_MS);
+      log.warn("a Scan cannot be told its outcome", { object: failure.object, error: failure });
+      outcomes.delete(uid);
+      return undefined;
+    },
+  });
+  return {
+    tell: (uid, outcome) => {
+      const scan = index.get(uid);
+      const news = "receipt" in outcome ? outcome.receipt.startedAt : "";
+      if (scan === undefined || (news !== "" && last.get(uid) === news && isToldFinally(scan))) return;
+      last.set(uid, news);
+      outcomes.set(uid, outcome);
+      work.add(uid);
+    },
+    stop: work.stop,
+  };
+}
+
+/** Does what is allowed. @returns whether it was done */
+type Allowed = (right: string, request: () => Promise<void>) => Promise<boolean>;
+
+async function tellScan(
+  scan: ClusterScan,
+  outcome: Outcome,
+  { cluster, patchesFindings }: ScanTellerOptions,
+  allowed: Allowed,
+): Promise<void> {
+  const receipt = "receipt" in outcome ? outcome.receipt : undefined;
+  if (patchesFindings && receipt?.outcome === "synced")
+    await allowed("patch scans/status", () => cluster.patchFindings(scan, receipt.findings));
+  const { annotations, announcement } = wordsOf(outcome);
+  // The same event for the same outcome: told twice, it is there once.
+  const name = `${cutText(scan.name, 200)}.${sha256(JSON.stringify([scan.uid, announcement, receipt?.startedAt])).slice(0, 16)}`;
+  await allowed("create events", () => cluster.createEvent(scan, name, announcement));
+  await allowed("patch scans", () => cluster.annotate(scan, { [TOLD_ANNOTATION]: toldValue(scan), ...annotations }));
+}
+
+/** What is said, in annotations and in an Event. */
+function wordsOf(outcome: Outcome): {
+  annotations: Record<string, string | null>;
+  announcement: Announcement;
+} {
+  const annotate = (words: Readonly<Record<"outcome" | "reason" | "test", string | null>>) =>
+    Object.fromEntries(Object.entries(words).map(([name, value]) => [`${RELAY_PREFIX}${name}`, value]));
+  if ("failure" in outcome) {
+    const { reason, message, advice } = outcome.failure;
+    return {
+      annotations: annotate({ outcome: "dead-lettered", reason: cutText(`${reason}: ${message}`, 1_000), test: null }),
+      announcement: { type: "Warning", reason: "DeadLettered", message: `${reason}: ${message} ${advice}` },
+    };
+  }
+  const { receipt } = outcome;
+  const { findings, test, importedAs, new: fresh, duplicates, falsePositives, fellBack } = receipt;
+  const done = `${findings.count} findings imported as ${importedAs} into ${test.url}: ${fresh} new, ${duplicates} duplicates, ${falsePositives} false positives`;
+  if (fellBack !== undefined)
+    return {
+      annotations: annotate({ outcome: "fell-back", reason: cutText(fellBack, 1_000), test: test.url }),
+      announcement: { type: "Warning", reason: "FellBack", message: `${done}. ${fellBack}` },
+    };
+  return {
+    annotations: annotate({ outcome: receipt.outcome, reason: null, test: test.url }),
+    announcement: { type: "Normal", reason: receipt.outcome === "synced" ? "Synced" : "Imported", message: done },
+  };
+}
+
+/** Not found, a conflict, a failed test: the Scan is gone, or another, or an event is there already. */
+const NO_FAILURE = new Set([404, 409, 422]);
+
+/** An API server without the core API has no Events; a namespace that is gone has none either, which is said of that alone. */
+const isNotServed = ({ status, message }: RelayError, right: string) =>
+  right === "create events" && status === 404 && !message.includes("namespaces ");
+
+/** What was refused for want of rights, or is not served, is not asked for again by this process. */
+function onceRefused(log: Log): Allowed {
+  const refused = new Set<string>();
+  return async (right, request) => {
+    if (refused.has(right)) return false;
+    try {
+      await request();
+      return true;
+    } catch (error) {
+      if (!(error instanceof RelayError) || error.status === undefined) throw error;
+      if (error.status === 403 || isNotServed(error, right)) {
+        refused.add(right);
+        log.warn(`Scans are told their outcomes without this: the service may not ${right}`, { error });
+        return false;
+      }
+      if (NO_FAILURE.has(error.status)) {
+        log.debug("a Scan changed or vanished before it was told", { error });
+        return false;
+      }
+      throw error;
+    }
+  };
+}

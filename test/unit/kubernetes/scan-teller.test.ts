@@ -1,0 +1,138 @@
+import { describe, expect, it, vi } from "vitest";
+import { scanIndex } from "../../../cli/kubernetes/scan-index.ts";
+import { scanTeller } from "../../../cli/kubernetes/scan-teller.ts";
+import { RelayError } from "../../../lib/errors.ts";
+import { RELAY_PREFIX, TOLD_ANNOTATION } from "../../../lib/model/cluster-scan.ts";
+import { aScanResource, fakeCluster, type ResourceParts, UID } from "../../helpers/cluster.ts";
+import { aReceipt } from "../../helpers/factories.ts";
+import { recorder } from "../../helpers/recorder.ts";
+
+function world({ patchesFindings = true, parts = {} as ResourceParts } = {}) {
+  const cluster = fakeCluster();
+  const index = scanIndex();
+  const observer = recorder();
+  index.put(aScanResource(parts));
+  const teller = scanTeller({ cluster, index, patchesFindings, log: observer.log });
+  const tell = async (outcome: Parameters<typeof teller.tell>[1], uid = UID) => {
+    teller.tell(uid, outcome);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  const annotations = () =>
+    cluster.calls.flatMap((call) =>
+      call.startsWith("annotate") ? [JSON.parse(call.split(" ").slice(2).join(" "))] : [],
+    );
+  return { cluster, observer, tell, annotations };
+}
+const refused = (status: number, message = `HTTP ${status}`) => new RelayError("cluster-refused", message, { status });
+
+describe("a Scan is told", () => {
+  it("its findings, an event, and last the annotations, which say that all of it is done", async () => {
+    const { cluster, tell, annotations } = world();
+    const receipt = aReceipt();
+    await tell({ receipt });
+    expect(cluster.calls.map((call) => call.split(" ").slice(0, 3).join(" "))).toEqual([
+      `findings scans/nmap-1 ${receipt.findings.count}`,
+      "event scans/nmap-1 Synced",
+      expect.stringMatching(/^annotate scans\/nmap-1 /),
+    ]);
+    expect(annotations()).toEqual([
+      {
+        [TOLD_ANNOTATION]: UID,
+        [`${RELAY_PREFIX}outcome`]: "synced",
+        [`${RELAY_PREFIX}test`]: receipt.test.url,
+        [`${RELAY_PREFIX}reason`]: null,
+      },
+    ]);
+  });
+
+  it("no findings where they were not written back, or where that is switched off", async () => {
+    for (const { patchesFindings, outcome } of [
+      { patchesFindings: true, outcome: "imported" as const },
+      { patchesFindings: false, outcome: "synced" as const },
+    ]) {
+      const { cluster, tell } = world({ patchesFindings });
+      await tell({ receipt: aReceipt(undefined, { outcome }) });
+      expect(cluster.calls.filter((call) => call.startsWith("findings"))).toEqual([]);
+      expect(cluster.calls).toHaveLength(2);
+    }
+  });
+
+  it("why it fell back, and why it was dead-lettered", async () => {
+    const { cluster, tell, annotations } = world();
+    await tell({ receipt: aReceipt(undefined, { fellBack: "the parser refused the report" }) });
+    await tell({ failure: new RelayError("findings-invalid", "findings.json is no array") });
+    expect(cluster.calls.filter((call) => call.startsWith("event"))).toEqual([
+      "event scans/nmap-1 FellBack",
+      "event scans/nmap-1 DeadLettered",
+    ]);
+    expect(annotations()).toMatchObject([
+      { [`${RELAY_PREFIX}outcome`]: "fell-back", [`${RELAY_PREFIX}reason`]: "the parser refused the report" },
+      {
+        [`${RELAY_PREFIX}outcome`]: "dead-lettered",
+        [`${RELAY_PREFIX}reason`]: "findings-invalid: findings.json is no array",
+        [`${RELAY_PREFIX}test`]: null,
+      },
+    ]);
+  });
+
+  it("once for each receipt", async () => {
+    const { cluster, tell } = world({ parts: { metadata: { annotations: { [TOLD_ANNOTATION]: UID } } } });
+    const receipt = aReceipt();
+    await tell({ receipt });
+    await tell({ receipt });
+    expect(cluster.calls).toHaveLength(3);
+    await tell({ receipt: { ...receipt, startedAt: "2026-12-01T00:00:00.000Z" } });
+    expect(cluster.calls).toHaveLength(6);
+  });
+
+  it("nothing where the cluster has it not", async () => {
+    const { cluster, tell } = world();
+    await tell({ receipt: aReceipt() }, "another");
+    expect(cluster.calls).toEqual([]);
+  });
+
+  it.each([404, 409, 422])("and its change or end meanwhile (HTTP %i) is no failure", async (status) => {
+    const { cluster, observer, tell } = world();
+    cluster.before = () => {
+      throw refused(status, `namespaces "scans" not found: ${status}`);
+    };
+    await tell({ receipt: aReceipt() });
+    expect(cluster.calls).toHaveLength(3);
+    expect(observer.messages("warn")).toEqual([]);
+  });
+
+  it.each([
+    ["may not be created", 403],
+    ["are not served", 404],
+  ])("without events where they %s, which is said once", async (_, status) => {
+    const { cluster, observer, tell, annotations } = world();
+    cluster.before = (call) => {
+      if (call.startsWith("event")) throw refused(status);
+    };
+    await tell({ receipt: aReceipt() });
+    await tell({ receipt: aReceipt(undefined, { startedAt: "2026-12-01T00:00:00.000Z" }) });
+    expect(annotations()).toHaveLength(2);
+    expect(cluster.calls.filter((call) => call.startsWith("event"))).toHaveLength(1);
+    expect(observer.messages("warn")).toHaveLength(1);
+  });
+
+  it("in the end where the API was away", async () => {
+    vi.useFakeTimers();
+    try {
+      const { cluster, observer, tell, annotations } = world();
+      let away = 3;
+      cluster.before = () => {
+        if (away-- > 0) throw new RelayError("cluster-unavailable", "HTTP 503", { status: 503 });
+      };
+      void tell({ receipt: aReceipt() });
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(annotations()).toHaveLength(1);
+      away = 1_000;
+      void tell({ receipt: aReceipt(undefined, { startedAt: "2026-12-01T00:00:00.000Z" }) });
+      await vi.advanceTimersByTimeAsync(600_000);
+      expect(observer.messages("warn")).toEqual(["a Scan cannot be told its outcome"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
