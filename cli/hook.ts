@@ -65,6 +65,7 @@ Environment:
   DEFECTDOJO_LOW_PRIVILEGED_MODE    true for a token that may not see users or create product types
   DEFECTDOJO_USER_ID, DEFECTDOJO_USERNAME   the engagement's lead; the token's own user without them
   SYNC_MODE                         replace (default), merge or complete
+  ON_FEWER_FINDINGS                 keep (default) or generic: where DefectDojo's parser keeps fewer than were found
   GENERIC_DETAILS                   basic (default) or full: CWE, file and line of generic findings
   SCAN_TYPE_MAP                     JSON, scan types to DefectDojo's parsers
   HOOK_TIMEOUT_SECONDS              time limit, 3600

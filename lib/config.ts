@@ -100,6 +100,7 @@ const dojo = z.object({
   DEFAULT_PRODUCT_TYPE_NAME: z.string().trim().min(1).max(255).optional(),
   DEFAULT_ENGAGEMENT_NAME: z.string().trim().min(1).max(300).optional(),
   SCAN_TYPE_MAP: jsonText(scanTypeMapSchema).optional(),
+  ON_FEWER_FINDINGS: z.enum(["keep", "generic"]).default("keep"),
   GENERIC_DETAILS: z.enum(["basic", "full"]).default("basic"),
   READ_CONCURRENCY: int(4, 1, 32),
   DEFECTDOJO_TIMEOUT_SECONDS: int(60, 1, 900),

@@ -13,6 +13,7 @@ export function flowSettings(config: DojoConfig): FlowSettings {
     syncMode: config.SYNC_MODE,
     scanTypeMap: config.SCAN_TYPE_MAP ?? {},
     genericDetails: config.GENERIC_DETAILS,
+    onFewerFindings: config.ON_FEWER_FINDINGS,
     defaults: dropUndefined({
       productTypeName: config.DEFAULT_PRODUCT_TYPE_NAME,
       engagementName: config.DEFAULT_ENGAGEMENT_NAME,

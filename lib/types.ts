@@ -49,6 +49,8 @@ export interface FlowSettings {
   readonly scanTypeMap: ScanTypeMap;
   /** How much of a finding goes into columns of its own in a generic import; `full` makes known findings new once. */
   readonly genericDetails: "basic" | "full";
+  /** What happens where DefectDojo's parser keeps fewer findings than the scanner found: nothing, or a generic import in its place. */
+  readonly onFewerFindings: "keep" | "generic";
   /** What annotations that are missing mean (`DEFAULT_…`). */
   readonly defaults?: OptionDefaults;
   readonly limits: ReportLimits;

@@ -36,6 +36,8 @@ const checkpointSchema = z.object({
   fellBack: z.string().optional(),
   /** The message in which that was decided, where it came of server errors: a redrive tries the parser again. */
   fellBackIn: z.string().optional(),
+  /** The native test that a generic import takes the place of, as its parser kept fewer findings; `fellBack` says how many. */
+  replaces: z.number().int().optional(),
   /** How far a running import was, and since when it is no further. ISO 8601. */
   progress: z.object({ testId: z.number(), findings: z.number(), since: z.string() }).optional(),
   /** Deliveries of this message that ended in waiting, not in failure. */

@@ -11,6 +11,7 @@ export const isComplete = (test: Test) => test.percentComplete >= 100;
  * |---|---|---|
  * | `found` | the import happened | it is read back; surplus tests are removed |
  * | `running` | a test below 100 % that grows | it is waited for |
+ * | `replaced` | a native test that kept fewer findings than the scanner found (`ON_FEWER_FINDINGS`) | it is removed; a generic import follows |
  * | `stale` | a test below 100 % that no longer grows | it is removed |
  * | `unknown` | no test, and an import was sent that may still show up | it is waited for: never a speculative second POST |
  * | `absent` | no test, and none can come | import; an import that is `lost` is a failure first |
@@ -18,6 +19,7 @@ export const isComplete = (test: Test) => test.percentComplete >= 100;
 export type Decision =
   | { readonly state: "found"; readonly test: Test; readonly surplus: readonly Test[] }
   | { readonly state: "running"; readonly test: Test }
+  | { readonly state: "replaced"; readonly test: Test }
   | { readonly state: "stale"; readonly test: Test; readonly others: boolean }
   | { readonly state: "unknown"; readonly leftMs: number }
   | { readonly state: "absent"; readonly lost: boolean };
@@ -36,7 +38,7 @@ export interface Seen {
  */
 export function decide(
   { tests, answered }: Seen,
-  checkpoint: Pick<Checkpoint, "postedAt" | "lostAt" | "progress">,
+  checkpoint: Pick<Checkpoint, "postedAt" | "lostAt" | "progress" | "replaces">,
   now: number,
   timing: Pick<ImportTiming, "settleMs" | "stalledMs">,
 ): Decision {
@@ -50,6 +52,8 @@ export function decide(
       ? { state: "stale", test: incomplete, others: tests.length > 1 }
       : { state: "running", test: incomplete };
   }
+  const replaced = tests.find(({ id }) => id === checkpoint.replaces);
+  if (replaced !== undefined) return { state: "replaced", test: replaced };
   if (complete !== undefined) return { state: "found", test: complete, surplus: others };
   if (checkpoint.postedAt === undefined) return { state: "absent", lost: false };
   // Whoever sent it can have died at any time since: what it sent has that long from when that is found.

@@ -1,10 +1,12 @@
 import { Deferral, MARGIN_MS, sleepOrDefer } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
+import { GENERIC } from "../model/scan-types.ts";
 import type { Test } from "../ports/defectdojo.ts";
 import { backoff } from "../util/backoff.ts";
 import type { Imported, Prepared } from "./attempt.ts";
 import { UNSENT } from "./checkpoint.ts";
 import { type Decision, decide, firstIncomplete, progressOf, type Seen } from "./decide.ts";
+import { keepsFewer, wanted } from "./fewer-kept.ts";
 import { type Sent, sendImport } from "./send-import.ts";
 import { discard, dropOwn } from "./stale-tests.ts";
 
@@ -38,13 +40,18 @@ export async function ensureImported(attempt: Prepared): Promise<Imported> {
   const doing: Doing = { late: 0, conflicts: 0, pollMs };
   for (;;) {
     const seen = await look(attempt, doing);
-    const decision = decide(seen, checkpoint.now, ports.clock.now(), settings.ledger);
+    const decision = decide(seen, wanted(attempt), ports.clock.now(), settings.ledger);
     if (decision.state !== "running") doing.pollMs = pollMs;
     switch (decision.state) {
       case "found":
         for (const test of decision.surplus) await remove(attempt, test);
         if (isDisplaced(seen)) await dropOwn(attempt, seen.answered);
-        return found(attempt, decision.test, doing.sent);
+        if (!(await keepsFewer(attempt, decision.test))) return found(attempt, decision.test, doing.sent);
+        break;
+      case "replaced":
+        await discard(attempt, decision.test);
+        doing.sent = undefined;
+        break;
       case "running":
         await waitForRunning(attempt, decision.test, doing);
         break;
@@ -84,11 +91,12 @@ const isDisplaced = (seen: Seen): seen is Seen & { answered: number } =>
 
 function found(attempt: Prepared, test: Test, sent: Sent | undefined): Imported {
   const own = sent?.state === "answered" && sent.answer.testId === test.id ? sent : undefined;
+  const importedAs = own?.scanType ?? test.scanType;
   return {
     ...attempt,
     testId: test.id,
-    importedAs: own?.scanType ?? test.scanType,
-    fellBack: attempt.checkpoint.now.fellBack,
+    importedAs,
+    fellBack: importedAs === GENERIC ? attempt.checkpoint.now.fellBack : undefined,
     answer: own?.answer,
     context: sent?.context,
   };

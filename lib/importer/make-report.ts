@@ -55,7 +55,7 @@ export async function makeReport(attempt: Prepared, wanted: string, folder: stri
  * @returns no report where the findings have to be imported instead, and why
  */
 async function nativeReport(
-  { upload: job, ports: { storage, dojo, log }, settings: { limits } }: Prepared,
+  { upload: job, options, ports: { storage, dojo, log }, settings: { limits } }: Prepared,
   scanType: string,
   folder: string,
 ): Promise<{ report?: Report; fellBack?: string }> {
@@ -67,6 +67,6 @@ async function nativeReport(
   }
   const upload = { storage, job, limits };
   const report = await fetchRawResult(upload, folder);
-  const findings = await checkFindings(upload);
-  return { report: findings > 0 ? report : await readableReport(report, scanType, folder) };
+  const { count } = await checkFindings(upload, options.minimumSeverity);
+  return { report: count > 0 ? report : await readableReport(report, scanType, folder) };
 }

@@ -5,6 +5,7 @@ import type { Test } from "../ports/defectdojo.ts";
 import type { Prepared } from "./attempt.ts";
 import { type Checkpoint, UNSENT } from "./checkpoint.ts";
 import { isComplete } from "./decide.ts";
+import { wanted } from "./fewer-kept.ts";
 import { discard } from "./stale-tests.ts";
 
 /**
@@ -68,7 +69,7 @@ export async function afterRefusal(
 
 /** The fallback that earlier deliveries of this message decided on; one that came of 500s does not outlive a redrive. */
 export function fallbackOf(attempt: Prepared): string | undefined {
-  const { fellBack, fellBackIn } = attempt.checkpoint.now;
+  const { fellBack, fellBackIn } = wanted(attempt);
   return fellBackIn === undefined || fellBackIn === messageOf(attempt) ? fellBack : undefined;
 }
 

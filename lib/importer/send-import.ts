@@ -57,7 +57,7 @@ async function claimImport(attempt: Prepared, made: MadeReport): Promise<Sent | 
     expected,
     repairs,
     repairCount,
-    ...(fellBack === undefined ? { fellBack: made.fellBack, fellBackIn: undefined } : {}),
+    ...(fellBack === undefined ? { fellBack: made.fellBack, fellBackIn: undefined, replaces: undefined } : {}),
   });
   const notedAt = clock.now();
   try {

@@ -15,7 +15,7 @@ import type { ReportLimits } from "../types.ts";
 import { cutText } from "../util/text.ts";
 import { readFindings, type ScanFinding } from "./findings-file.ts";
 import type { Details } from "./generic-details.ts";
-import { toGenericFinding } from "./to-generic-finding.ts";
+import { dojoSeverity, toGenericFinding } from "./to-generic-finding.ts";
 
 /** A report in the temporary folder, as it is sent to DefectDojo: with a known length, and as often as it takes. */
 export interface Report {
@@ -46,13 +46,20 @@ export interface GenericOptions {
 
 /**
  * Checks every finding of the uploaded findings.json without keeping any.
- * @returns how many there are
+ * @returns how many there are, and how many of them the minimum severity lets through
  * @throws RelayError `findings-invalid`, `findings-too-large`, `storage-precondition` if another upload took its place
  */
-export async function checkFindings(upload: Upload): Promise<number> {
-  let count = 0;
-  for await (const _ of openFindings(upload)) count++;
-  return count;
+export async function checkFindings(
+  upload: Upload,
+  minimumSeverity: DojoSeverity,
+): Promise<{ count: number; toImport: number }> {
+  const least = DOJO_SEVERITIES.indexOf(minimumSeverity);
+  let [count, toImport] = [0, 0];
+  for await (const { severity } of openFindings(upload)) {
+    count++;
+    if (DOJO_SEVERITIES.indexOf(dojoSeverity(severity) ?? "Info") <= least) toImport++;
+  }
+  return { count, toImport };
 }
 
 /**

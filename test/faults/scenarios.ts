@@ -54,6 +54,11 @@ export const SCENARIOS: readonly Scenario[] = [
     ...{ findings: 9, importedAs: GENERIC, calls: /import-scan|tests|pending|nmap-results|findings\.json/ },
   },
   {
+    name: "the parser keeps fewer, replaced",
+    ...{ files: sample("nmap-shop"), findings: 9, importedAs: GENERIC, env: { ON_FEWER_FINDINGS: "generic" } },
+    calls: /import-scan|tests|pending|findings\.json|defectdojo\.json|Message/,
+  },
+  {
     name: "all are duplicates",
     ...{
       files: generic,

@@ -11,6 +11,7 @@ export const aFlow = (changes: Partial<FlowSettings> = {}): FlowSettings => ({
   syncMode: "replace",
   scanTypeMap: {},
   genericDetails: "basic",
+  onFewerFindings: "keep",
   limits: { maxFindingsBytes: 1_000_000, maxRawResultBytes: 1_000_000 },
   ledger: { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 },
   deduplication: { timeoutMs: 300_000, quietMs: 6_000, pollMs: 2_000 },

@@ -4,7 +4,16 @@ import type { Schedule, UploadPlan } from "./schedule.ts";
 
 const UPLOAD: UploadPlan = { at: 0, folder: 0, kind: "generic", content: 0, run: 0, product: 0, notices: 1 };
 const SCHEDULE: Schedule = {
-  ...{ seed: 1, uploads: [UPLOAD], faults: [], syncBack: true, merge: false, lowPrivileged: false, asyncWait: true },
+  ...{
+    seed: 1,
+    uploads: [UPLOAD],
+    faults: [],
+    syncBack: true,
+    merge: false,
+    replaceFewer: false,
+    lowPrivileged: false,
+    asyncWait: true,
+  },
   ...{ eventMetadata: false, deliverySeconds: 900, msPerFinding: 10 },
 };
 

@@ -96,7 +96,7 @@ function wrongInFolder(world: World, schedule: Schedule, folder: number, last: L
   const wrong: string[] = [];
   if (test.percentComplete !== 100) wrong.push(`test ${test.id} is at ${test.percentComplete} %`);
   if (test.title !== `scan-${folder}`) wrong.push(`test ${test.id} has the title ${test.title}`);
-  wrong.push(...wrongFindings(test, last));
+  wrong.push(...wrongFindings(test, last, schedule));
   if (schedule.syncBack) {
     const by = writtenBackBy(ref, stored.metadata);
     if (by !== last.jobKey) wrong.push(`was written by ${by ?? "its uploader"} last, not by its job`);
@@ -107,12 +107,18 @@ function wrongInFolder(world: World, schedule: Schedule, folder: number, last: L
   return [...wrong, ...wrongReceipt(world, folder, last.jobKey, test)];
 }
 
-function wrongFindings(test: TestRow, { plan, again }: Extract<LastWord, { by: "upload" }>): string[] {
+function wrongFindings(
+  test: TestRow,
+  { plan, again }: Extract<LastWord, { by: "upload" }>,
+  { replaceFewer }: Schedule,
+): string[] {
   // A job of its first upload can have met the sidecar of the one in between.
   if (again) return [];
   const generic = test.scanType === "Generic Findings Import";
   if (generic !== (plan.kind !== "native") && generic === false)
     return [`an unreadable report became ${test.scanType}`];
+  if (replaceFewer && !generic && portsOf(plan.content).length < idsOf(plan.content).length)
+    return [`a native test is left that keeps fewer findings than were uploaded`];
   const got = test.findings.map(({ uniqueIdFromTool, title }) => (generic ? uniqueIdFromTool : title));
   const wanted = generic ? idsOf(plan.content) : portsOf(plan.content).map((port) => `Open port: ${port}/tcp`);
   const same = JSON.stringify(got.toSorted()) === JSON.stringify(wanted.toSorted());

@@ -29,6 +29,7 @@ const sequences: fc.Arbitrary<Schedule> = fc.record({
   ),
   syncBack: fc.boolean(),
   merge: fc.boolean(),
+  replaceFewer: fc.constant(false),
   lowPrivileged: fc.constant(false),
   asyncWait: fc.boolean(),
   eventMetadata: fc.boolean(),

@@ -64,6 +64,8 @@ export interface Schedule {
   readonly faults: readonly Fault[];
   readonly syncBack: boolean;
   readonly merge: boolean;
+  /** A native import that kept fewer findings than were uploaded is replaced by a generic one. */
+  readonly replaceFewer: boolean;
   readonly lowPrivileged: boolean;
   /** DefectDojo waits for its deduplication. */
   readonly asyncWait: boolean;
@@ -110,6 +112,7 @@ export function schedules(mostFaults: number): fc.Arbitrary<Schedule> {
     faults: fc.array(fault, { maxLength: mostFaults }),
     syncBack: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
     merge: fc.boolean(),
+    replaceFewer: fc.boolean(),
     lowPrivileged: fc.boolean(),
     asyncWait: fc.boolean(),
     eventMetadata: fc.boolean(),

@@ -295,13 +295,18 @@ const nameOf = (on: string | undefined, call: number) => `${on ?? ""} #${call}`;
 
 export const MAX_FAILURES = 5;
 
-function settingsOf({ syncBack, merge, lowPrivileged }: Schedule): RecordSettings {
+function settingsOf({ syncBack, merge, replaceFewer, lowPrivileged }: Schedule): RecordSettings {
   return recordSettings({
     maxFailures: MAX_FAILURES,
     // Real time: no sign of life is sent in a schedule. `expire` is what comes of that.
     heartbeatSeconds: VISIBILITY_SECONDS,
     secondLookMs: 20_000,
-    flow: aFlow({ lowPrivileged, syncBack, syncMode: merge ? "merge" : "replace" }),
+    flow: aFlow({
+      lowPrivileged,
+      syncBack,
+      syncMode: merge ? "merge" : "replace",
+      onFewerFindings: replaceFewer ? "generic" : "keep",
+    }),
   });
 }
 

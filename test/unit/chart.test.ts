@@ -158,6 +158,7 @@ const SERVICE: Values = {
   defectdojo: {
     syncMode: "merge",
     scanTypeMap: { "my-zap": "ZAP Scan" },
+    onFewerFindings: "generic",
     genericDetails: "full",
     authentication: { userId: 7, lookUpUsername: true },
   },
@@ -332,6 +333,7 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
       DEFECTDOJO_HOOK_LABELS: { team: "a", stage: "prod" },
       SYNC_MODE: "merge",
       SCAN_TYPE_MAP: { "my-zap": "ZAP Scan" },
+      ON_FEWER_FINDINGS: "generic",
       GENERIC_DETAILS: "full",
       DEFECTDOJO_USER_ID: 7,
       DEFECTDOJO_SYNC_FINDINGS_BACK: true,

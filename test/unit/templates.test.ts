@@ -55,6 +55,7 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     syncFindingsBack: "false",
     syncMode: "merge",
     scanTypeMap: '{"own":"Own Scan"}',
+    onFewerFindings: "generic",
     genericDetails: "full",
     defaultProductTypeName: "Web Shops",
     defaultEngagementName: "nightly",

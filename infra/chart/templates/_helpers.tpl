@@ -110,6 +110,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: SYNC_MODE
   value: {{ .Values.defectdojo.syncMode | quote }}
 {{- end }}
+{{- if ne .Values.defectdojo.onFewerFindings "keep" }}
+- name: ON_FEWER_FINDINGS
+  value: {{ .Values.defectdojo.onFewerFindings | quote }}
+{{- end }}
 {{- if ne .Values.defectdojo.genericDetails "basic" }}
 - name: GENERIC_DETAILS
   value: {{ .Values.defectdojo.genericDetails | quote }}

@@ -84,6 +84,47 @@ const ROWS: readonly Row[] = [
     is: { state: "stale", test: half(1), others: true },
   },
   {
+    when: "a generic import takes the place of one that kept fewer",
+    tests: [done(1)],
+    checkpoint: { replaces: 1 },
+    is: { state: "replaced", test: done(1) },
+  },
+  {
+    when: "that one is the answer's, at 50 %",
+    tests: [half(1)],
+    answered: 1,
+    checkpoint: { replaces: 1 },
+    is: { state: "replaced", test: half(1) },
+  },
+  {
+    when: "the generic import is there beside that one",
+    tests: [done(1), done(2)],
+    checkpoint: { replaces: 1 },
+    is: { state: "replaced", test: done(1) },
+  },
+  {
+    when: "the generic import runs beside that one",
+    tests: [done(1), half(2)],
+    checkpoint: { replaces: 1 },
+    is: { state: "running", test: half(2) },
+  },
+  {
+    when: "the generic import is there, and that one is gone",
+    tests: [done(2)],
+    checkpoint: { replaces: 1 },
+    is: { state: "found", test: done(2), surplus: [] },
+  },
+  {
+    when: "that one is gone, and the generic import was not sent",
+    checkpoint: { replaces: 1 },
+    is: { state: "absent", lost: false },
+  },
+  {
+    when: "that one is gone, and the generic import has no answer",
+    checkpoint: { replaces: 1, postedAt: ago(10), lostAt: ago(5) },
+    is: { state: "unknown", leftMs: 115_000 },
+  },
+  {
     when: "the sender of an import died",
     checkpoint: { postedAt: ago(900) },
     is: { state: "unknown", leftMs: 120_000 },
@@ -118,7 +159,7 @@ describe("what has become of an import", () => {
 
   it("has a row for every state", () => {
     expect(new Set(ROWS.map(({ is }) => is.state))).toEqual(
-      new Set(["found", "running", "stale", "unknown", "absent"]),
+      new Set(["found", "running", "replaced", "stale", "unknown", "absent"]),
     );
   });
 });

@@ -52,12 +52,17 @@ interface WorldOptions {
   /** How long each write of a claim takes, and each look for tests; the last one stands for all after it. */
   readonly noteMs?: readonly number[];
   readonly lookMs?: readonly number[];
+  readonly onFewerFindings?: "keep" | "generic";
+  /** findings.json is this job's own write-back. */
+  readonly own?: boolean;
   /** Findings that have to be closed, in all; each takes a second. */
   readonly open?: number;
 }
 
 /** DefectDojo over virtual time, as far as the ledger sees it, and one job with its note. */
-function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 0 }: WorldOptions = {}) {
+function world(options: WorldOptions = {}) {
+  const { fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 0, own = false } = options;
+  let onFewerFindings = options.onFewerFindings ?? "keep";
   const clock = fakeClock();
   const { log, metrics, messages } = recorder();
   const tests: WorldTest[] = [];
@@ -158,6 +163,9 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
     add,
     note,
     setNote,
+    set: (setting: "keep" | "generic") => {
+      onFewerFindings = setting;
+    },
     /** A test that shows up some seconds from now. */
     later: (seconds: number, test: Partial<WorldTest> = {}) => {
       appear.push({ at: clock.now() + seconds * 1000, test });
@@ -171,7 +179,7 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
         job: SCAN_JOB,
         key: JOB,
         ports: { dojo, clock, storage, metrics, log, pending: checkpointStore(storage, log) },
-        settings: SETTINGS,
+        settings: { ...SETTINGS, onFewerFindings },
         delivery: {
           ...deliveryOf(clock, seconds * 1000),
           ...(messageId === undefined ? {} : { message: { messageId, receiveCount: 1, maxFailures: 5 } }),
@@ -179,7 +187,7 @@ function world({ fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 
         startedAt: clock.now(),
         deliveryMs: seconds * 1000,
         upload: SCAN_JOB,
-        current: { etag: ETAG, own: false, overwritten: false },
+        current: { etag: ETAG, own, overwritten: own },
       };
       const { testId, importedAs, fellBack, answer } = await ensureImported(await prepare(attempt));
       return { testId, importedAs, fellBack, answer };
@@ -611,6 +619,116 @@ describe("a refusal that is not the parser's", () => {
       ],
     });
     expect(await w.deliver()).toMatchObject({ testId: 1, answer: undefined });
+  });
+});
+
+describe("an import that kept fewer than the scanner found", () => {
+  /** Two of three by a native parser, all by the generic one. */
+  const fewer: Fate = (world, scanType) => {
+    const kept = scanType === GENERIC ? 3 : 2;
+    return { testId: world.add({ scanType, findingsAt: () => kept }).id, total: kept, deduplicated: true };
+  };
+  const lost = () => unknown();
+  const WHY = `DefectDojo's parser "Nmap Scan" kept 2 of 3 findings`;
+
+  it("stays where nothing else is asked for", async () => {
+    const w = world({ fates: [fewer] });
+    expect(await w.deliver()).toMatchObject({ testId: 1, importedAs: NATIVE, fellBack: undefined });
+  });
+
+  it("is replaced by a generic one, the only test in the end", async () => {
+    const w = world({ fates: [fewer, fewer], onFewerFindings: "generic" });
+    expect(await w.deliver()).toMatchObject({ testId: 2, importedAs: GENERIC, fellBack: WHY, answer: { total: 3 } });
+    expect(w.sent).toEqual([NATIVE, GENERIC]);
+    expect(w.left().map(({ id }) => id)).toEqual([2]);
+    expect(w.note()).toMatchObject({ replaces: 1, fellBack: WHY, expected: 3 });
+    expect(w.note().kept).toBeUndefined();
+    expect(w.messages("warn")).toContainEqual(expect.stringContaining(WHY));
+  });
+
+  it("is closed and retitled where it may not be deleted", async () => {
+    const w = world({ fates: [fewer, fewer], onFewerFindings: "generic", mayDelete: false });
+    expect(await w.deliver()).toMatchObject({ testId: 2, importedAs: GENERIC });
+    expect(w.calls).toEqual(["delete 1", "close 1", expect.stringContaining(`failed-${JOB}`)]);
+    expect(w.left().map(({ id }) => id)).toEqual([2]);
+  });
+
+  it("is none where it kept as many", async () => {
+    const w = world({ fates: [imports], onFewerFindings: "generic" });
+    expect(await w.deliver()).toMatchObject({ testId: 1, importedAs: NATIVE, fellBack: undefined });
+    expect(w.calls).toEqual([]);
+  });
+
+  it("is seen by a later delivery too, by what its import kept where that is known", async () => {
+    const w = world({ fates: [fewer], onFewerFindings: "generic" });
+    w.add({ findingsAt: () => 2 });
+    expect(await w.deliver()).toMatchObject({ testId: 2, importedAs: GENERIC, fellBack: WHY });
+    const known = world({ onFewerFindings: "generic" });
+    known.setNote({ kept: 3 });
+    known.add({ findingsAt: () => 2 });
+    expect(await known.deliver()).toMatchObject({ testId: 1, importedAs: NATIVE });
+  });
+
+  it("was decided on, and is not again once it was written back", async () => {
+    const w = world({ onFewerFindings: "generic", own: true });
+    w.add({ findingsAt: () => 2 });
+    expect(await w.deliver()).toMatchObject({ testId: 1, importedAs: NATIVE });
+  });
+
+  it.each([
+    ["before", true],
+    ["after", false],
+  ])("is continued by the next delivery where the importer died %s it was removed", async (_, there) => {
+    const w = world({ fates: [fewer], onFewerFindings: "generic" });
+    w.setNote({ replaces: 1, fellBack: WHY });
+    if (there) w.add({ findingsAt: () => 2 });
+    else w.add({ buildId: "another" });
+    expect(await w.deliver(900, true, "another message")).toMatchObject({
+      testId: 2,
+      importedAs: GENERIC,
+      fellBack: WHY,
+    });
+    expect(w.sent).toEqual([GENERIC]);
+    expect(w.left().map(({ id }) => id)).toEqual([2]);
+  });
+
+  it("is not sent natively again where the generic import has no answer", async () => {
+    const w = world({ fates: [fewer, lost, fewer], onFewerFindings: "generic" });
+    expect(await relayErrorBy(() => w.deliver())).toMatchObject({ reason: "import-unknown" });
+    expect(await w.deliver()).toMatchObject({ importedAs: GENERIC, fellBack: WHY });
+    expect(w.sent).toEqual([NATIVE, GENERIC, GENERIC]);
+  });
+
+  it("is what another delivery finds after the replacement: nothing is sent again", async () => {
+    const w = world({ fates: [fewer, fewer], onFewerFindings: "generic" });
+    await w.deliver();
+    expect(await w.deliver(900, true, "another message")).toMatchObject({
+      testId: 2,
+      importedAs: GENERIC,
+      fellBack: WHY,
+    });
+    expect(w.sent).toHaveLength(2);
+  });
+
+  it("is replaced too where it shows up late, from a POST that was taken for lost", async () => {
+    const w = world({ fates: [fewer], onFewerFindings: "generic" });
+    w.setNote({ replaces: 7, fellBack: "before" });
+    w.add({ findingsAt: () => 2 });
+    expect(await w.deliver()).toMatchObject({ testId: 2, importedAs: GENERIC, fellBack: WHY });
+    expect(w.left()).toHaveLength(1);
+  });
+
+  it("is kept after all where the operator no longer wants it replaced", async () => {
+    const w = world({ fates: [imports], onFewerFindings: "keep" });
+    w.setNote({ replaces: 1, fellBack: WHY });
+    w.add({ findingsAt: () => 2 });
+    expect(await w.deliver()).toMatchObject({ testId: 1, importedAs: NATIVE, fellBack: undefined });
+    const gone = world({ fates: [fewer, () => refused("no"), fewer], onFewerFindings: "generic" });
+    expect(await relayErrorBy(() => gone.deliver())).toMatchObject({ reason: "import-refused" });
+    gone.set("keep");
+    expect(await gone.deliver()).toMatchObject({ importedAs: NATIVE, fellBack: undefined });
+    expect(gone.sent).toEqual([NATIVE, GENERIC, NATIVE]);
+    expect(gone.note().replaces).toBeUndefined();
   });
 });
 

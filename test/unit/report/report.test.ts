@@ -34,16 +34,18 @@ const upload = (findings: unknown) => {
 };
 
 describe("the findings of a job", () => {
-  it("are counted, each checked", async () => {
-    expect(await checkFindings(upload([aFinding(), aFinding()]))).toBe(2);
+  it("are counted, each checked, and those that the minimum severity lets through", async () => {
+    const found = upload([aFinding({ severity: "HIGH" }), aFinding({ severity: "LOW" }), aFinding({ severity: null })]);
+    expect(await checkFindings(found, "Info")).toEqual({ count: 3, toImport: 3 });
+    expect(await checkFindings(found, "Medium")).toEqual({ count: 3, toImport: 1 });
     const bad = upload([aFinding(), { id: "x" }]);
-    const error = await relayErrorBy(() => checkFindings(bad));
+    const error = await relayErrorBy(() => checkFindings(bad, "Info"));
     expect(error).toMatchObject({ reason: "findings-invalid", object: URI });
   });
 
   it("that are gone are missing", async () => {
     expect(
-      await relayErrorBy(() => checkFindings({ storage: memoryStorage(), job: aJob(), limits: LIMITS })),
+      await relayErrorBy(() => checkFindings({ storage: memoryStorage(), job: aJob(), limits: LIMITS }, "Info")),
     ).toMatchObject({
       reason: "findings-missing",
       object: URI,
@@ -53,7 +55,7 @@ describe("the findings of a job", () => {
   it("that another upload took the place of are no longer ours", async () => {
     const { storage } = upload([]);
     expect(
-      await relayErrorBy(() => checkFindings({ storage, job: aJob({ etag: "old" }), limits: LIMITS })),
+      await relayErrorBy(() => checkFindings({ storage, job: aJob({ etag: "old" }), limits: LIMITS }, "Info")),
     ).toMatchObject({
       reason: "storage-precondition",
       object: URI,
@@ -63,7 +65,7 @@ describe("the findings of a job", () => {
   it("that are too large are refused before they are read", async () => {
     const { storage, job } = upload([aFinding()]);
     const error = await relayErrorBy(() =>
-      checkFindings({ storage, job, limits: { ...LIMITS, maxFindingsBytes: 10 } }),
+      checkFindings({ storage, job, limits: { ...LIMITS, maxFindingsBytes: 10 } }, "Info"),
     );
     expect(error).toMatchObject({ reason: "findings-too-large", object: URI });
     expect(error.message).toMatch(/has \d+ bytes, more than 10$/);

@@ -1,0 +1,31 @@
+import { uri } from "../model/object-keys.ts";
+import { GENERIC } from "../model/scan-types.ts";
+import type { Test } from "../ports/defectdojo.ts";
+import { checkFindings } from "../report/report.ts";
+import type { Prepared } from "./attempt.ts";
+import { type Checkpoint, UNSENT } from "./checkpoint.ts";
+
+/**
+ * Whether a complete test is to be replaced by a generic import, as `ON_FEWER_FINDINGS=generic` asks for where DefectDojo's parser kept fewer findings than the
+ * scanner found. Noted before anything is removed, so that whoever continues neither takes the test for the job's nor sends the raw result again.
+ */
+export async function keepsFewer(attempt: Prepared, test: Test): Promise<boolean> {
+  const { settings, current, upload: job, options, ports, checkpoint } = attempt;
+  // What was written back once is this job's test, whatever was deleted of it since.
+  if (settings.onFewerFindings === "keep" || test.scanType === GENERIC || current.own) return false;
+  const upload = { storage: ports.storage, job, limits: settings.limits };
+  const { toImport } = await checkFindings(upload, options.minimumSeverity);
+  const kept = checkpoint.now.kept ?? (await ports.dojo.findingCount(test.id));
+  if (kept >= toImport) return false;
+  const fellBack = `DefectDojo's parser ${JSON.stringify(test.scanType)} kept ${kept} of ${toImport} findings`;
+  ports.log.warn(`${fellBack}; they are imported as ${GENERIC} instead`, { object: uri(attempt.job), testId: test.id });
+  await checkpoint.save({ ...UNSENT, fellBack, fellBackIn: undefined, replaces: test.id, kept: undefined });
+  return true;
+}
+
+/** The checkpoint without a replacement that the operator no longer wants. */
+export function wanted({ settings, checkpoint }: Prepared): Checkpoint {
+  const { replaces, ...rest } = checkpoint.now;
+  if (replaces === undefined || settings.onFewerFindings === "generic") return checkpoint.now;
+  return { ...rest, fellBack: undefined };
+}
