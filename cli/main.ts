@@ -17,6 +17,7 @@ import { startCommand } from "./start.ts";
 import { statusCommand } from "./status.ts";
 import { printable } from "./terminal/printable.ts";
 import { uploadCommand } from "./upload.ts";
+import { waitCommand } from "./wait.ts";
 
 /** One row a subcommand; each is a file of its own. */
 const COMMANDS = [
@@ -24,6 +25,7 @@ const COMMANDS = [
   setupCommand,
   doctorCommand,
   uploadCommand,
+  waitCommand,
   statusCommand,
   completionCommand,
   dlqCommand,
@@ -42,6 +44,8 @@ export function program(): Command {
   const root = new Command("dojo-relay")
     .description("Relays secureCodeBox scan results to DefectDojo and brings DefectDojo's verdicts back.")
     .version(version)
+    // A command's own options are its own: upload has a --version, too.
+    .enablePositionalOptions()
     .showHelpAfterError("(--help shows what there is, with examples)");
   for (const command of COMMANDS) root.addCommand(command());
   return root;

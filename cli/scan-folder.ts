@@ -25,6 +25,10 @@ const TYPES: Readonly<Record<string, string>> = {
   yml: "application/yaml",
 };
 
+/** By the name's extension. */
+export const contentTypeOf = (name: string) =>
+  TYPES[name.slice(name.lastIndexOf(".") + 1).toLowerCase()] ?? "application/octet-stream";
+
 /**
  * Puts a scan's folder into the bucket, the findings last: their landing is the event, and everything else must be there by then.
  * @throws RelayError `findings-missing` for a folder without findings
@@ -46,10 +50,9 @@ export async function uploadScan(
   const ordered = [...names.filter((name) => name !== findings).sort(), findings];
   for (const name of ordered) {
     const path = join(directory, name);
-    const contentType = TYPES[name.slice(name.lastIndexOf(".") + 1).toLowerCase()] ?? "application/octet-stream";
     const { size } = await stat(path);
     const body = size === 0 ? new Uint8Array() : createReadStream(path);
-    await storage.write({ bucket, key: `${prefix}${scan}/${name}` }, body, { contentType });
+    await storage.write({ bucket, key: `${prefix}${scan}/${name}` }, body, { contentType: contentTypeOf(name) });
   }
   return { scan, findingsKey: `${prefix}${scan}/${findings}` };
 }

@@ -83,6 +83,10 @@ export const REASONS = {
     "permanent",
     "DefectDojo rejected the report as native and as generic; its logs show the parser's error.",
   ],
+  "report-refused": [
+    "permanent",
+    "Correct the report or its scan type (annotation import-as) and upload it again: findings.json holds nothing that could be imported instead.",
+  ],
   "import-incomplete": [
     "permanent",
     "DefectDojo stored a different number of findings than were sent; compare the test with findings.json.",

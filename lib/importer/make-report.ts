@@ -1,3 +1,4 @@
+import { RelayError } from "../errors.ts";
 import { uri } from "../model/object-keys.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import { checkFindings, fetchRawResult, type Report, writeGenericReport } from "../report/report.ts";
@@ -10,6 +11,8 @@ export interface MadeReport {
   readonly scanType: string;
   /** Why that is not the scan type that was asked for. */
   readonly fellBack: string | undefined;
+  /** Nothing else tells what was found: no fallback could import anything. */
+  readonly onlySource: boolean;
   /** How many findings DefectDojo must keep, where that is known. */
   readonly expected: number | undefined;
   /** What was repaired, where anything was. */
@@ -23,9 +26,10 @@ export interface MadeReport {
  */
 export async function makeReport(attempt: Prepared, wanted: string, folder: string): Promise<MadeReport> {
   const { upload: job, ports, settings, options } = attempt;
-  const { report, fellBack } = await nativeReport(attempt, wanted, folder);
+  const { report, fellBack, onlySource = false } = await nativeReport(attempt, wanted, folder);
   if (report !== undefined) {
-    return { report, scanType: wanted, fellBack, expected: undefined, repairs: undefined, repairCount: undefined };
+    const counted = { expected: undefined, repairs: undefined, repairCount: undefined };
+    return { report, scanType: wanted, fellBack, onlySource, ...counted };
   }
   const upload = { storage: ports.storage, job, limits: settings.limits };
   const full = settings.genericDetails === "full";
@@ -44,6 +48,7 @@ export async function makeReport(attempt: Prepared, wanted: string, folder: stri
     report: generic,
     scanType: GENERIC,
     fellBack,
+    onlySource,
     expected,
     repairs: repaired ? [...repairs] : undefined,
     repairCount: repaired ? repairCount : undefined,
@@ -53,20 +58,32 @@ export async function makeReport(attempt: Prepared, wanted: string, folder: stri
 /**
  * The raw result, where this server's parser can be expected to take it. The findings are checked all the same: they are what is written over.
  * @returns no report where the findings have to be imported instead, and why
+ * @throws RelayError `report-refused` where there is nothing to import instead
  */
 async function nativeReport(
   { upload: job, options, ports: { storage, dojo, log }, settings: { limits } }: Prepared,
   scanType: string,
   folder: string,
-): Promise<{ report?: Report; fellBack?: string }> {
+): Promise<{ report?: Report; fellBack?: string; onlySource?: boolean }> {
   if (scanType === GENERIC) return {};
+  const upload = { storage, job, limits };
   if (!(await dojo.hasTestType(scanType))) {
     const fellBack = `this DefectDojo has no parser ${JSON.stringify(scanType)}`;
+    const instead =
+      job.scan.rawResultType !== undefined || (await checkFindings(upload, options.minimumSeverity)).count > 0;
+    if (!instead) throw refused(fellBack, scanType);
     log.warn(`${fellBack}; the findings are imported as ${GENERIC}`, { object: uri(job) });
     return { fellBack };
   }
-  const upload = { storage, job, limits };
   const report = await fetchRawResult(upload, folder);
-  const { count } = await checkFindings(upload, options.minimumSeverity);
-  return { report: count > 0 ? report : await readableReport(report, scanType, folder) };
+  if ((await checkFindings(upload, options.minimumSeverity)).count > 0) return { report };
+  // secureCodeBox's operator names the kind of raw result of which its parser made the findings. Where nobody did, no findings say nothing.
+  const onlySource = job.scan.rawResultType === undefined;
+  return { report: await readableReport(report, scanType, folder), onlySource };
+}
+
+/** The report of which DefectDojo makes nothing is all there is. */
+export function refused(why: string, scanType: string, cause?: RelayError): RelayError {
+  const object = `scan type ${scanType}`;
+  return new RelayError("report-refused", `${why}; no findings are there to import instead`, { object, cause });
 }

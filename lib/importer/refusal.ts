@@ -6,6 +6,7 @@ import type { Prepared } from "./attempt.ts";
 import { type Checkpoint, UNSENT } from "./checkpoint.ts";
 import { isComplete } from "./decide.ts";
 import { wanted } from "./fewer-kept.ts";
+import { type MadeReport, refused } from "./make-report.ts";
 import { discard } from "./stale-tests.ts";
 
 /**
@@ -41,7 +42,7 @@ const TRIES = 4;
 export async function afterRefusal(
   attempt: Prepared,
   failure: RelayError,
-  scanType: string,
+  { scanType, onlySource }: Pick<MadeReport, "scanType" | "onlySource">,
 ): Promise<RelayError | undefined> {
   const { key, checkpoint, ports } = attempt;
   const left = await ports.dojo.testsByBuildId(key);
@@ -56,8 +57,9 @@ export async function afterRefusal(
   }
   const why = `DefectDojo's parser ${JSON.stringify(scanType)} refused the report: ${failure.message}`;
   if (verdict === "doubtful" && !(await isRefusedByNow(attempt))) return await tryLater(attempt, left, failure);
-  if (scanType === GENERIC) {
-    const error = new RelayError("import-refused", why, { cause: failure, object: `scan type ${scanType}` });
+  if (scanType === GENERIC || onlySource) {
+    const generic = () => new RelayError("import-refused", why, { cause: failure, object: `scan type ${scanType}` });
+    const error = onlySource ? refused(why, scanType, failure) : generic();
     return await clearAndThrow(attempt, left, error, NO_REFUSALS);
   }
   ports.log.warn("the report is imported as Generic Findings Import instead", { scanType, error: failure });

@@ -108,7 +108,7 @@ async function send(attempt: Prepared, made: MadeReport, context: ImportContext)
     }
     const failure = toRelayError(error);
     if (failure.errorClass !== "unknown") {
-      const conflict = await afterRefusal(attempt, failure, scanType);
+      const conflict = await afterRefusal(attempt, failure, made);
       return conflict === undefined ? { state: "refused" } : { state: "conflict", error: conflict };
     }
     log.warn("an import has no answer; DefectDojo is asked what became of it", { error: failure });

@@ -1,7 +1,18 @@
 import { load as parseYaml } from "js-yaml";
 import { RelayError } from "../errors.ts";
-import { companionOf, type ObjectRef, sibling, uri } from "../model/object-keys.ts";
+import {
+  checkpointOf,
+  companionOf,
+  folderOf,
+  isFindingsName,
+  type ObjectRef,
+  originalOf,
+  receiptOf,
+  sibling,
+  uri,
+} from "../model/object-keys.ts";
 import { parseSidecar, type Scan } from "../model/scan.ts";
+import { isShortSidecar, parseShortSidecar, scanOfShort } from "../model/short-sidecar.ts";
 import { readSmall } from "../ports/read-small.ts";
 import type { FoundScan, ScanSource } from "../ports/scan-source.ts";
 import type { Condition, ObjectHead, Storage } from "../ports/storage.ts";
@@ -41,7 +52,7 @@ export async function readSidecar(
       return scan;
     }
   }
-  if (beside !== undefined) return parseSidecar(parseText(beside.bytes.toString("utf8"), beside.ref), uri(beside.ref));
+  if (beside !== undefined) return await scanBeside(beside, { storage, findings, settings });
   const ref = sidecarOf(findings, settings);
   const where = scans === undefined ? "" : ", and the cluster has none either";
   throw new RelayError(
@@ -76,6 +87,18 @@ async function readBeside(
   return undefined;
 }
 
+/** The Scan that a sidecar is, or that its short form stands for. */
+async function scanBeside(
+  { ref, head, bytes }: Beside,
+  where: { storage: Storage; findings: ObjectRef; settings: SidecarSettings },
+): Promise<Scan> {
+  const content = parseText(bytes.toString("utf8"), ref);
+  if (!isShortSidecar(content)) return parseSidecar(content, uri(ref));
+  const short = parseShortSidecar(content, uri(ref));
+  const report = short.report ?? (await onlyReport(where.storage, where.findings, ref, where.settings));
+  return scanOfShort(short, { writtenAt: head.lastModified, report }, uri(ref));
+}
+
 /** Where the sidecar belongs. */
 const sidecarOf = (findings: ObjectRef, { findingsName, sidecarName }: SidecarSettings) =>
   findingsName.includes("*") ? companionOf(findings, sidecarName) : sibling(findings, sidecarName);
@@ -102,6 +125,34 @@ async function keep(
   } catch (error) {
     if (!(error instanceof RelayError && error.reason === "storage-precondition")) throw error;
   }
+}
+
+/** Objects that are looked at for the report of a short sidecar. */
+const MOST_LISTED = 1_000;
+
+/**
+ * The one file in the folder that is neither the relay's nor the scan's own.
+ * @throws RelayError `sidecar-invalid` where there are several
+ */
+async function onlyReport(
+  storage: Storage,
+  findings: ObjectRef,
+  sidecar: ObjectRef,
+  { findingsName }: SidecarSettings,
+): Promise<string | undefined> {
+  const folder = folderOf(findings.key);
+  const own = new Set([sidecar, findings, originalOf(findings), receiptOf(findings), checkpointOf(findings)].map(uri));
+  const others: string[] = [];
+  let listed = 0;
+  for await (const { bucket, key } of storage.list(findings.bucket, folder)) {
+    const name = key.slice(folder.length);
+    if (!name.includes("/") && !own.has(uri({ bucket, key })) && !isFindingsName(findingsName, name)) others.push(name);
+    if (others.length > 1 || ++listed > MOST_LISTED) {
+      const message = `${uri(sidecar)}: report: must name the report's file, as there are several (${others.join(", ")})`;
+      throw new RelayError("sidecar-invalid", message, { object: uri(sidecar) });
+    }
+  }
+  return others[0];
 }
 
 function parseText(text: string, ref: ObjectRef): unknown {

@@ -85,6 +85,19 @@ export function dojoScanType(scan: Scan, overrides: ScanTypeMap = {}): string {
 }
 
 /**
+ * DefectDojo's scan type for a scan type of secureCodeBox, or for the family that several of them begin with: `trivy` of `trivy-image` and the like.
+ * @returns undefined where no row fits, or those of the family differ
+ */
+export function scanTypeOfFamily(name: string): string | undefined {
+  const scanType = name.trim().toLowerCase();
+  const exact = longestPrefix(scanType, BY_SCAN_TYPE);
+  if (exact !== undefined) return exact;
+  const family = Object.entries(BY_SCAN_TYPE).filter(([row]) => row.startsWith(`${scanType}-`));
+  const types = new Set(family.map(([, dojo]) => dojo));
+  return types.size === 1 ? [...types][0] : undefined;
+}
+
+/**
  * The file name to send with a report: the raw result's own where DefectDojo takes its extension, else with the extension
  * that its first byte suggests. Harmless as a header: quotes and control characters cannot occur in it.
  * @param firstBytes the start of the report as Latin-1, in which UTF-8's byte order mark is three characters

@@ -83,7 +83,7 @@ export type HookSelector = z.infer<typeof hookSelector>;
 
 /**
  * The sidecar's content as a Scan.
- * @param content parsed JSON or YAML of the sidecar
+ * @param content parsed JSON or YAML of the sidecar: a Scan resource
  * @param object where it lies, for the error
  * @throws RelayError `sidecar-invalid`, naming every bad field
  */

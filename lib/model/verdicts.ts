@@ -49,6 +49,23 @@ export const MISSING = {
   label: "missing in DefectDojo",
 } as const;
 
+type Attributes = Readonly<Record<string, unknown>>;
+
+/** The verdicts that a finding of findings.json tells of, those of its original included. */
+export function verdictsIn(attributes: Attributes): Verdicts {
+  const original = originalIn(attributes);
+  return eachVerdict(({ attribute, ofOriginal, ...row }) => {
+    const holds = (one: Attributes) => (one[attribute] === true) !== "unless" in row;
+    return holds(attributes) || (ofOriginal && original !== undefined && holds(original));
+  });
+}
+
+/** The attributes of the finding that this one is a duplicate of, as they are embedded in it. */
+export function originalIn(attributes: Attributes): Attributes | undefined {
+  const original = attributes["defectdojo.org/original-finding"] as { attributes?: Attributes } | null | undefined;
+  return original?.attributes;
+}
+
 /** What a finding with these verdicts is counted as. */
 export function countedAs(verdicts: Verdicts): Counted {
   return VERDICTS.find(({ count }) => verdicts[count])?.count ?? "new";

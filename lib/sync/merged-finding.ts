@@ -70,7 +70,6 @@ export function mergedFinding(
       attributes: {
         ...ownAttributes(uploaded),
         ...(shared ? shortened(state) : state),
-        ...(context.generic ? {} : { "defectdojo.org/severity": first.severity }),
       },
     },
     verdicts: everyVerdict(matches.map(({ verdicts }) => verdicts)),

@@ -83,6 +83,7 @@ function stateOf(
     "defectdojo.org/finding-url": url("finding", finding.id),
     "defectdojo.org/test-id": finding.testId,
     "defectdojo.org/test-url": url("test", finding.testId),
+    "defectdojo.org/severity": finding.severity,
     ...(finding.locations.length === 0 ? {} : { "defectdojo.org/locations": finding.locations }),
     duplicate: finding.duplicate,
     falsePositive: finding.falsePositive,

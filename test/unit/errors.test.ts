@@ -22,6 +22,7 @@ const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly R
     "dojo-answer-invalid",
     "dojo-answer-too-large",
     "import-refused",
+    "report-refused",
     "import-incomplete",
     "product-type-missing",
     "user-missing",

@@ -29,6 +29,7 @@ const ROWS: readonly Row[] = [
   row(26, "Trivy Operator Scan", hashed("title", "severity", "vulnerability_ids", "description")),
   row(28, "WhatWeb Scan", hashed("title", "endpoints")),
   row(34, "ffuf Scan", hashed("title", "endpoints")),
+  row(57, "SARIF", { ...DEFAULT, algorithm: "unique_id_from_tool_or_hash_code" }),
   row(58, "ZAP Scan", { ...hashed("title", "cwe", "severity"), allowsNullCwe: false }),
   row(75, "SSLyze Scan (JSON)", hashed("title", "description")),
   row(76, "Sslyze Scan"),

@@ -5,7 +5,7 @@ import type { Imported } from "../../../lib/importer/attempt.ts";
 import { type Checkpoint, checkpointStore } from "../../../lib/importer/checkpoint.ts";
 import { ensureImported } from "../../../lib/importer/ensure-imported.ts";
 import { prepare } from "../../../lib/importer/prepare.ts";
-import { jobKey } from "../../../lib/model/job.ts";
+import { jobKey, type ScanJob } from "../../../lib/model/job.ts";
 import { checkpointOf, sibling } from "../../../lib/model/object-keys.ts";
 import { GENERIC } from "../../../lib/model/scan-types.ts";
 import type { ImportAnswer, Test } from "../../../lib/ports/defectdojo.ts";
@@ -21,6 +21,8 @@ import { relayErrorBy, thrownBy } from "../../helpers/thrown.ts";
 const REPORT = [aFinding(), aFinding(), aFinding()];
 const ETAG = memoryStorage().put(FINDINGS, JSON.stringify(REPORT));
 const SCAN_JOB = aJob({ etag: ETAG });
+/** MD5 of `[]`. */
+const EMPTY_ETAG = "d751713988987e9331980363e24189ce";
 const JOB = jobKey(SCAN_JOB);
 const NATIVE = "Nmap Scan";
 const TIMING: ImportTiming = { settleMs: 120_000, stalledMs: 300_000, refusalMs: 120_000, pollMs: 2_000 };
@@ -57,11 +59,13 @@ interface WorldOptions {
   readonly own?: boolean;
   /** Findings that have to be closed, in all; each takes a second. */
   readonly open?: number;
+  /** The findings are empty: the report tells all. By secureCodeBox's parser, or by nobody's. */
+  readonly empty?: "parsed" | "unparsed";
 }
 
 /** DefectDojo over virtual time, as far as the ledger sees it, and one job with its note. */
 function world(options: WorldOptions = {}) {
-  const { fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 0, own = false } = options;
+  const { fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 0, own = false, empty } = options;
   let onFewerFindings = options.onFewerFindings ?? "keep";
   const clock = fakeClock();
   const { log, metrics, messages } = recorder();
@@ -69,7 +73,13 @@ function world(options: WorldOptions = {}) {
   const calls: string[] = [];
   const sent: string[] = [];
   const storage = memoryStorage();
-  storage.put(FINDINGS, JSON.stringify(REPORT));
+  storage.put(FINDINGS, empty === undefined ? JSON.stringify(REPORT) : "[]");
+  const { rawResultType: _, ...unparsed } = SCAN_JOB.scan;
+  const job: ScanJob = {
+    ...SCAN_JOB,
+    ...(empty === undefined ? {} : { etag: EMPTY_ETAG }),
+    ...(empty === "unparsed" ? { scan: unparsed } : {}),
+  };
   storage.put(sibling(FINDINGS, SCAN_JOB.scan.rawResultFile ?? ""), "<nmaprun/>");
   const pending = checkpointOf(FINDINGS);
   const note = () =>
@@ -176,7 +186,7 @@ function world(options: WorldOptions = {}) {
     deliver: async (seconds = 900, hasParser = true, messageId?: string) => {
       parsed = hasParser;
       const attempt = {
-        job: SCAN_JOB,
+        job,
         key: JOB,
         ports: { dojo, clock, storage, metrics, log, pending: checkpointStore(storage, log) },
         settings: { ...SETTINGS, onFewerFindings },
@@ -186,7 +196,7 @@ function world(options: WorldOptions = {}) {
         },
         startedAt: clock.now(),
         deliveryMs: seconds * 1000,
-        upload: SCAN_JOB,
+        upload: job,
         current: { etag: ETAG, own, overwritten: own },
       };
       const { testId, importedAs, fellBack, answer } = await ensureImported(await prepare(attempt));
@@ -557,10 +567,45 @@ describe("a report that the parser refuses", () => {
     expect(await w.deliver()).toMatchObject({ importedAs: NATIVE, fellBack: undefined });
   });
 
+  it("with 500 again and again, and without findings to import instead, is refused for good", async () => {
+    const w = world({ empty: "unparsed", fates: [half, half, half, half] });
+    expect(await relayErrorBy(() => delivered(w))).toMatchObject({ reason: "report-refused" });
+    expect(w.left()).toEqual([]);
+  });
+
   it("stays generic after a redrive", async () => {
     const w = world({ fates: [imports] });
     w.setNote({ fellBack: "why" });
     expect(await w.deliver()).toMatchObject({ importedAs: GENERIC, fellBack: "why" });
+  });
+});
+
+describe("a report without findings beside it", () => {
+  it("is imported as generic where secureCodeBox's parser found nothing in it", async () => {
+    const w = world({ empty: "parsed", fates: [() => refused("no"), imports] });
+    expect(await w.deliver()).toMatchObject({ importedAs: GENERIC, fellBack: expect.stringContaining("HTTP 400: no") });
+  });
+
+  it("is all there is where nobody parsed it: its refusal is final and named, and is tried again by a redrive", async () => {
+    const w = world({
+      empty: "unparsed",
+      fates: [() => refused("Schema of Trivy json report is not supported"), imports],
+    });
+    const error = await relayErrorBy(() => w.deliver());
+    expect(error).toMatchObject({ reason: "report-refused", errorClass: "permanent" });
+    expect(error.message).toMatch(
+      /parser "Nmap Scan" refused the report: .*Schema of Trivy.*; no findings are there to import instead/,
+    );
+    expect(w.sent).toEqual([NATIVE]);
+    expect(w.note().fellBack).toBeUndefined();
+    expect(await w.deliver()).toMatchObject({ importedAs: NATIVE, fellBack: undefined });
+  });
+
+  it("of which this DefectDojo has no parser is refused", async () => {
+    const w = world({ empty: "unparsed" });
+    const error = await relayErrorBy(() => w.deliver(900, false));
+    expect(error).toMatchObject({ reason: "report-refused" });
+    expect(error.message).toContain('this DefectDojo has no parser "Nmap Scan"');
   });
 });
 

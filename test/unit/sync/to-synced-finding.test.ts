@@ -30,6 +30,7 @@ describe("a finding of DefectDojo", () => {
         "defectdojo.org/finding-url": "https://dojo.example.com/finding/42",
         "defectdojo.org/test-id": 7,
         "defectdojo.org/test-url": "https://dojo.example.com/test/7",
+        "defectdojo.org/severity": "Info",
         "defectdojo.org/locations": ["tcp://example.com:22"],
         duplicate: false,
         falsePositive: true,

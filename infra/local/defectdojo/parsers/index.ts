@@ -3,6 +3,7 @@ import { cycloneDxParser } from "./cyclonedx.ts";
 import { genericParser } from "./generic.ts";
 import { nmapParser } from "./nmap.ts";
 import type { Parser } from "./report.ts";
+import { sarifParser } from "./sarif.ts";
 import { gitleaksParser, kubeHunterParser, semgrepParser } from "./source-scanners.ts";
 import { sshAuditParser, sslyzeParser } from "./tls-scanners.ts";
 import { trivyParser } from "./trivy.ts";
@@ -19,6 +20,7 @@ const PARSERS: Record<string, Parser> = {
   "Nikto Scan": niktoParser,
   "Nmap Scan": nmapParser,
   "Nuclei Scan": nucleiParser,
+  SARIF: sarifParser,
   "Semgrep JSON Report": semgrepParser,
   "SSH Audit Importer": sshAuditParser,
   "SSLyze Scan (JSON)": sslyzeParser,

@@ -1,0 +1,83 @@
+import { GENERIC, scanTypeOfFamily } from "../../lib/model/scan-types.ts";
+import { CommandError } from "../command-error.ts";
+import { guessKinds, REPORT_KINDS, type ReportKind } from "./report-kinds.ts";
+import { reportShape } from "./report-shape.ts";
+
+/** What a report is imported as. */
+export interface ChosenKind {
+  /** DefectDojo's scan type. */
+  readonly importAs: string;
+  /** The sidecar's, for whoever reads the bucket. */
+  readonly scanType: string;
+  /** It was guessed from the report, and nobody has said so. */
+  readonly guessed: boolean;
+  /** What speaks against it. */
+  readonly warning?: string;
+}
+
+const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+
+/**
+ * @param as what `--as` says: a scan type of secureCodeBox or DefectDojo, or the name of a tool; undefined: the report tells
+ * @param start the report's first bytes
+ * @throws CommandError where the report does not tell, or DefectDojo cannot read this form of it
+ */
+export function chooseKind(as: string | undefined, start: string, name: string): ChosenKind {
+  if (start.trim() === "") {
+    const advice = "Scanners that fail leave such files. One that found nothing says so in its report.";
+    throw new CommandError(`${name} is empty`, advice);
+  }
+  const guesses = guessKinds(reportShape(start));
+  if (as !== undefined) return named(as.trim(), guesses, name);
+  const [only, ...others] = guesses;
+  if (only === undefined) {
+    throw new CommandError(`${name} does not tell what it is: no tool known here writes such reports`, HOW_TO_SAY);
+  }
+  if (others.length > 0) {
+    const advice = `Say which: ${guesses.map((kind) => `--as "${kind.as}"`).join(" or ")}.`;
+    throw new CommandError(`${name} may be of ${guesses.map(({ tool }) => tool).join(" or ")}`, advice);
+  }
+  if (only.instead !== undefined) throw new CommandError(`${name} is of ${only.tool}`, `${only.instead}.`);
+  return { ...chosen(only), guessed: true };
+}
+
+function named(as: string, guesses: readonly ReportKind[], name: string): ChosenKind {
+  if (same(as, GENERIC)) {
+    throw new CommandError(
+      `"${GENERIC}" reads findings.json, not a report`,
+      "Put the findings into a findings.json of secureCodeBox's format and upload its folder: dojo-relay upload DIR.",
+    );
+  }
+  const kind = ofScanType(as) ?? ofName(as);
+  const [first] = guesses;
+  if (first === undefined || guesses.some((guess) => same(guess.as, kind.importAs))) return kind;
+  return { ...kind, warning: `${name} looks like a report of ${first.tool} ("${first.as}"), not "${kind.importAs}"` };
+}
+
+/** A scan type of secureCodeBox, also with a suffix (`nmap-internal`), or their family (`trivy`). */
+function ofScanType(as: string): ChosenKind | undefined {
+  const importAs = scanTypeOfFamily(as);
+  return importAs === undefined ? undefined : { importAs, scanType: as.toLowerCase(), guessed: false };
+}
+
+/** A tool, or DefectDojo's scan type: one that is not known here is DefectDojo's to judge. */
+function ofName(as: string): ChosenKind {
+  const kind = REPORT_KINDS.find(({ tool }) => same(tool, as)) ?? REPORT_KINDS.find((row) => same(row.as, as));
+  return kind === undefined
+    ? { importAs: as, scanType: slug(as), guessed: false }
+    : { ...chosen(kind), guessed: false };
+}
+
+const chosen = ({ as, tool, scanType }: ReportKind) => ({ importAs: as, scanType: scanType ?? slug(tool) });
+
+/** A name as Kubernetes and keys take it. */
+export function slug(text: string): string {
+  const plain = text
+    .toLowerCase()
+    .normalize("NFKD")
+    .replace(/[^a-z\d]+/g, "-");
+  return plain.slice(0, 60).replace(/^-+|-+$/g, "") || "report";
+}
+
+const HOW_TO_SAY =
+  'Say what it is with --as: a scan type of secureCodeBox (--as trivy) or any of DefectDojo\'s (--as "SARIF"; DefectDojo lists them at Import Scan Results).';

@@ -1,0 +1,45 @@
+import { readAnnotations } from "../../lib/model/annotations.ts";
+import { ANNOTATION_PREFIX, parseSidecar } from "../../lib/model/scan.ts";
+import { type ReportSettings, reportAnnotations } from "../../lib/model/short-sidecar.ts";
+import { CommandError } from "../command-error.ts";
+import type { ChosenKind } from "./choose-kind.ts";
+
+/** This upload, and no other. */
+export interface UploadRun {
+  readonly uid: string;
+  /** ISO 8601 */
+  readonly at: string;
+}
+
+/**
+ * The Scan that lies beside a report, small as it is: the run of this upload, what the report is, and what the command line says of it.
+ * @param name of scan and test, and of the engagement where none is named
+ * @param fileName of the report in the folder
+ * @throws CommandError, RelayError `sidecar-invalid` for values that cannot be used
+ */
+export function reportScan(
+  { name, fileName, run }: { readonly name: string; readonly fileName: string; readonly run: UploadRun },
+  kind: Pick<ChosenKind, "importAs" | "scanType">,
+  settings: ReportSettings,
+): Record<string, unknown> {
+  const annotations = { ...reportAnnotations(settings), "import-as": kind.importAs };
+  const scan = {
+    apiVersion: "execution.securecodebox.io/v1",
+    kind: "Scan",
+    metadata: {
+      name,
+      namespace: "default",
+      uid: run.uid,
+      creationTimestamp: run.at,
+      annotations: Object.fromEntries(
+        Object.entries(annotations).map(([key, value]) => [ANNOTATION_PREFIX + key, value]),
+      ),
+    },
+    spec: { scanType: kind.scanType, parameters: [] },
+    status: { rawResultFile: fileName, finishedAt: run.at },
+  };
+  const [unknown] = readAnnotations(parseSidecar(scan, "the command line"), "the command line").warnings;
+  if (unknown !== undefined)
+    throw new CommandError(unknown, "docs/features.md lists the annotations that --set takes.");
+  return scan;
+}

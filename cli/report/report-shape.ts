@@ -1,0 +1,73 @@
+/** What the first bytes of a report show of its format: enough to tell tools apart, and never a whole report. */
+export interface ReportShape {
+  /**
+   * Members of a JSON report down to {@link DEEPEST} levels, elements of a list as `[]` (`runs[].tool`), with the first text that each has. A report of
+   * one JSON object a line is like a list of them.
+   */
+  readonly json: ReadonlyMap<string, string | undefined>;
+  /** Name and attributes of an XML report's root: `nmaprun scanner="nmap"`; undefined where it is none. */
+  readonly xml: string | undefined;
+}
+
+const DEEPEST = 6;
+
+/**
+ * @param start of the report, cut anywhere
+ */
+export function reportShape(start: string): ReportShape {
+  const text = start.replace(/^\ufeff/, "").trimStart();
+  return { json: /^[{[]/.test(text) ? jsonMembers(text) : new Map(), xml: xmlRoot(text) };
+}
+
+function xmlRoot(text: string): string | undefined {
+  if (!text.startsWith("<")) return undefined;
+  const bare = text.replace(/^(?:\s*(?:<\?[^>]*\?>|<!--[\s\S]*?-->|<!DOCTYPE[^>[]*(?:\[[\s\S]*?\])?\s*>))*\s*/i, "");
+  return /^<([a-z_][^<>]*)>/i.exec(bare)?.[1]?.replace(/\s+/g, " ").replace(/\/$/, "").trim();
+}
+
+const TOKEN = /\s*(?:(?<text>"(?:[^"\\]|\\.)*")|(?<sign>[{}[\],:])|(?<other>[^\s{}[\],:"]+))/gy;
+
+interface Container {
+  readonly path: string;
+  readonly list: boolean;
+  /** Of an object: the member that is being read. */
+  key: string | undefined;
+}
+
+/** Reads as far as the text is JSON; what is cut off says nothing. */
+function jsonMembers(text: string): Map<string, string | undefined> {
+  const members = new Map<string, string | undefined>();
+  const open: Container[] = [];
+  let documents = 0;
+  const pathOf = (container: Container | undefined) => {
+    if (container === undefined) return "";
+    if (container.list) return `${container.path}[]`;
+    return `${container.path}${container.path === "" ? "" : "."}${container.key ?? ""}`;
+  };
+  for (const { groups = {} } of text.matchAll(TOKEN)) {
+    const { text: quoted, sign } = groups;
+    const inside = open.at(-1);
+    if (sign === "{" || sign === "[") {
+      if (inside === undefined) documents++;
+      open.push({ path: pathOf(inside), list: sign === "[", key: undefined });
+    } else if (sign === "}" || sign === "]") open.pop();
+    else if (inside === undefined) break;
+    else if (sign === ",") inside.key = undefined;
+    else if (quoted !== undefined && !inside.list) {
+      const value = unquoted(quoted);
+      if (inside.key === undefined) {
+        inside.key = value;
+        if (open.length <= DEEPEST && !members.has(pathOf(inside))) members.set(pathOf(inside), undefined);
+      } else if (members.has(pathOf(inside))) members.set(pathOf(inside), members.get(pathOf(inside)) ?? value);
+    }
+  }
+  return documents > 1 ? new Map([...members].map(([path, value]) => [`[].${path}`, value])) : members;
+}
+
+function unquoted(text: string): string {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text.slice(1, -1);
+  }
+}

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { RelayError } from "../../lib/errors.ts";
+import type { SidecarSettings } from "../../lib/ingest/sidecar.ts";
+import { type ObjectRef, uri } from "../../lib/model/object-keys.ts";
+import type { Receipt } from "../../lib/model/receipt.ts";
+import { runOf } from "../../lib/model/run.ts";
+import type { Log } from "../../lib/observe.ts";
+import type { Storage } from "../../lib/ports/storage.ts";
+import type { DeadLetter } from "../dlq/dead-letter.ts";
+import { type Awaited, type Look, look } from "./look.ts";
+
+/** How the wait for an upload ended. */
+export type WaitEnd =
+  | { readonly state: "done"; readonly receipt: Receipt }
+  | { readonly state: "dead-lettered"; readonly letter: Pick<DeadLetter, "id" | "reason" | "error" | "advice"> }
+  | { readonly state: "timed-out" | "superseded" | "left-out"; readonly why: string }
+  | { readonly state: "interrupted" };
+
+/** @param thorough also behind other messages of the same product, which have to be moved for that */
+export type FindDeadLetter = (
+  isOurs: (letter: DeadLetter) => boolean,
+  thorough: boolean,
+) => Promise<DeadLetter | undefined>;
+
+/** What is waited for, and through what. */
+export interface Waiting {
+  readonly storage: Storage;
+  readonly findings: ObjectRef;
+  readonly settings: SidecarSettings;
+  readonly log: Log;
+  /** A dead letter that is of this upload, by what is asked; undefined where the queues cannot be reached. */
+  readonly deadLetter: FindDeadLetter | undefined;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Told how far it is. */
+  readonly progress: (what: string) => void;
+}
+
+/** From the first look to the longest pause between two. Milliseconds. */
+const FIRST_PAUSE = 250;
+const LONGEST_PAUSE = 5_000;
+/** Looks between two at the dead-letter queue, which takes its messages in hand. */
+const LOOKS_PER_QUEUE = 4;
+const LOOKS_PER_THOROUGH = 12;
+
+/** Looks until the receipt of the upload lies there, or none will come; the pauses grow. */
+export async function waitFor(waiting: Waiting): Promise<WaitEnd> {
+  const { findings, timeoutMs, signal, progress } = waiting;
+  const end = performance.now() + timeoutMs;
+  let pause = FIRST_PAUSE;
+  let first: Awaited | undefined;
+  for (let looks = 1; ; looks++) {
+    const now = await tryLook(waiting);
+    if (typeof now !== "string") {
+      if (now.state !== "missing") first ??= now.upload;
+      const over = ended(now, first, findings);
+      if (over !== undefined) return over;
+    }
+    const what = whatIs(now);
+    progress(what);
+    const late = performance.now() >= end;
+    if (first !== undefined && (late || looks % LOOKS_PER_QUEUE === 0)) {
+      const letter = await waiting.deadLetter?.(isOf(findings, first), late || looks % LOOKS_PER_THOROUGH === 0);
+      if (letter !== undefined) return { state: "dead-lettered", letter };
+    }
+    if (late) {
+      const why = `no receipt for ${uri(findings)} after ${Math.round(timeoutMs / 1000)} s: ${what}`;
+      return { state: "timed-out", why };
+    }
+    await sleep(Math.min(pause, Math.max(1, end - performance.now())), undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return { state: "interrupted" };
+    pause = Math.min(pause * 1.4, LONGEST_PAUSE);
+  }
+}
+
+/** @returns in words what a later look may not meet any more */
+async function tryLook({ storage, findings, settings, log }: Waiting): Promise<Look | string> {
+  try {
+    return await look(storage, findings, settings, log);
+  } catch (error) {
+    if (error instanceof RelayError && error.errorClass === "transient") return error.message;
+    throw error;
+  }
+}
+
+function whatIs(now: Look | string): string {
+  if (typeof now === "string") return now;
+  return now.state === "waiting" ? now.what : "the findings are not there yet";
+}
+
+function ended(now: Look, first: Awaited | undefined, findings: ObjectRef): WaitEnd | undefined {
+  if (now.state === "missing") {
+    return first && { state: "superseded", why: `${uri(findings)} was deleted while it was waited for` };
+  }
+  if (first !== undefined && isAnother(now.upload, first)) {
+    return { state: "superseded", why: `${uri(findings)} was uploaded anew while it was waited for` };
+  }
+  if (now.state === "left-out") return { state: "left-out", why: now.why };
+  return now.state === "done" ? { state: "done", receipt: now.receipt } : undefined;
+}
+
+const isAnother = (now: Awaited, first: Awaited) =>
+  now.etag !== first.etag || (now.run !== undefined && first.run !== undefined && now.run !== first.run);
+
+const isOf =
+  ({ bucket, key }: ObjectRef, { etag, run }: Awaited) =>
+  ({ job }: DeadLetter): boolean => {
+    if (job === undefined || job.bucket !== bucket || job.key !== key || job.etag !== etag) return false;
+    return job.scan === undefined || runOf(job.scan) === run;
+  };
