@@ -4,6 +4,7 @@ import { addCounts, describeCounts, type FindingCounts, NO_FINDINGS } from "../l
 import { redactAll } from "../lib/util/secrets.ts";
 import { commandLog } from "./command-log.ts";
 import { fifo } from "./dlq/fifo.ts";
+import { type FollowLag, followLags } from "./follow-lag.ts";
 import { findQueues, type Operator, operator } from "./operator.ts";
 import { type KnownReceipts, type ScanState, scanStates } from "./scan-states.ts";
 import { interruptible } from "./terminal/interruption.ts";
@@ -22,6 +23,8 @@ export interface Status {
   readonly queue?: { readonly waiting: number; readonly running: number; readonly failed: number };
   /** All, and what they are counted as. */
   readonly findings: FindingCounts & { readonly findings: number };
+  /** How far verdicts are followed, for each DefectDojo; empty where nobody follows them. */
+  readonly follow: readonly FollowLag[];
   /** Scanners' findings without a match in DefectDojo. */
   readonly onlyInScan: number;
   /** Scans where DefectDojo keeps less than was uploaded, or has less by now, at most {@link MOST_OPEN}. */
@@ -73,6 +76,7 @@ async function lookUp(
     notes.push(`the queues are unavailable: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;
   });
+  const follow = await followLags(storage, config.BUCKET, commandLog());
   const scans = { done: 0, running: 0, waiting: 0 };
   let findings: Status["findings"] = { findings: 0, ...NO_FINDINGS };
   const open: ScanState[] = [];
@@ -99,6 +103,7 @@ async function lookUp(
     scans,
     ...(queue === undefined ? {} : { queue }),
     findings,
+    follow,
     onlyInScan,
     losses,
     open,
@@ -121,7 +126,7 @@ function show(status: Status, json: boolean, again: boolean): void {
   process.stdout.write(`${clear}${time}${text}\n${again && !json && clear === "" ? "\n" : ""}`);
 }
 
-export function describe({ scans, queue, findings, onlyInScan, losses, open, notes }: Status): string {
+export function describe({ scans, queue, findings, follow, onlyInScan, losses, open, notes }: Status): string {
   const counts = (values: Readonly<Record<string, number>>) =>
     Object.entries(values)
       .map(([name, value]) => `${value} ${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}`)
@@ -136,6 +141,7 @@ export function describe({ scans, queue, findings, onlyInScan, losses, open, not
   return [
     `scans     ${counts(scans)}`,
     ...(queue === undefined ? [] : [`jobs      ${counts(queue)}`]),
+    ...follow.map(({ upTo, lagSeconds }) => `verdicts  up to ${upTo}, ${lagSeconds} s ago`),
     `findings  ${all}: ${describeCounts(verdicts)}`,
     ...(onlyInScan === 0 ? [] : [`          ${onlyInScan} of the scanners' that nothing in DefectDojo stands for`]),
     ...losses.slice(0, MOST_SHOWN).map(({ key, loss }) => `${printableLine(key)}: ${loss}`),
@@ -155,6 +161,7 @@ function parseSeconds(text: string): number {
 
 const STATUS_HELP = `
 scans: done (with a receipt for the current findings), running (an import has begun), waiting (neither).
+verdicts: how far DefectDojo's verdicts are followed, noted every ten minutes and with each change.
 jobs: waiting in the queue, running, failed (in the dead-letter queue).
 
 Examples:

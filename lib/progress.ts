@@ -6,7 +6,7 @@ import type { Receipt } from "./model/receipt.ts";
  * How a job ended:
  * - `synced`, `imported`: done, with a receipt (`imported`: read-only mode). A resync that finds nothing changed writes nothing; the receipt is the last one.
  * - `done-before`: an earlier delivery had finished it.
- * - `superseded`: a newer upload or another writer owns the findings; nothing was written.
+ * - `superseded`: a newer upload or another writer owns the findings, or the test was deleted in DefectDojo; no findings were written.
  */
 export interface JobOutcome {
   readonly outcome: "synced" | "imported" | "done-before" | "superseded";

@@ -155,3 +155,16 @@ login.addEventListener("submit", (event) => {
   void follow();
 });
 void follow();
+
+const VERDICTS_MS = 15_000;
+
+/** How far verdicts are followed, where they are. */
+async function showVerdicts() {
+  const response = await fetch("api/follow", { headers: headers() }).catch(() => undefined);
+  const lag = response?.ok ? await response.json() : null;
+  const line = document.querySelector("#verdicts");
+  line.hidden = lag === null;
+  if (lag !== null) line.textContent = `Verdicts of DefectDojo are here up to ${lag.lagSeconds} s ago.`;
+}
+setInterval(() => void showVerdicts(), VERDICTS_MS);
+void showVerdicts();

@@ -2,9 +2,13 @@ import { followPorts } from "../../lib/aws/follow-ports.ts";
 import type { Clients } from "../../lib/aws/ingest-ports.ts";
 import { type Env, readFollowFunctionConfig } from "../../lib/config.ts";
 import { follow } from "../../lib/follow/follow.ts";
+import type { Round } from "../../lib/follow/follow-round.ts";
 import type { Observer } from "../../lib/observe.ts";
+import { type FollowLag, lagOf } from "../follow-lag.ts";
 
 export interface Follower {
+  /** How far verdicts are followed; undefined where they are not, or no round has come to its end yet. */
+  lag(): FollowLag | undefined;
   stop(): Promise<void>;
 }
 
@@ -14,13 +18,20 @@ export interface Follower {
  */
 export function startFollower(env: Env, observer: Observer, clients: Clients): Follower {
   const config = readFollowFunctionConfig(env);
-  if (config.FOLLOW_SECONDS === 0 || !config.DEFECTDOJO_SYNC_FINDINGS_BACK) return { stop: async () => undefined };
+  if (config.FOLLOW_SECONDS === 0 || !config.DEFECTDOJO_SYNC_FINDINGS_BACK) {
+    return { lag: () => undefined, stop: async () => undefined };
+  }
   const stopped = new AbortController();
   const ports = followPorts(config, observer, clients, env);
   const settings = { bucket: config.BUCKET, since: undefined };
   const intervalMs = config.FOLLOW_SECONDS * 1000;
-  const running = follow(ports, settings, { intervalMs, signal: stopped.signal });
+  let upTo: string | undefined;
+  const onRound = (round: Round) => {
+    upTo = round.upTo;
+  };
+  const running = follow(ports, settings, { intervalMs, signal: stopped.signal, onRound });
   return {
+    lag: () => (upTo === undefined ? undefined : lagOf(upTo, Date.now())),
     stop: async () => {
       stopped.abort();
       await running;

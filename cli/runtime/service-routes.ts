@@ -1,5 +1,6 @@
 import type { EmbeddedStore } from "../../infra/local/http-listener.ts";
 import { describeError } from "../../lib/errors.ts";
+import type { FollowLag } from "../follow-lag.ts";
 import type { Activity } from "./activity.ts";
 import { pageRoutes } from "./page.ts";
 import type { Precedence } from "./precedence.ts";
@@ -18,6 +19,8 @@ export interface ServiceState {
   dojoTrouble: string | undefined;
   /** The embedded stores that run. */
   readonly stores: EmbeddedStore[];
+  /** How far verdicts are followed; undefined where they are not. */
+  followLag: () => FollowLag | undefined;
 }
 
 export interface ServiceRoutesOptions {
@@ -34,6 +37,11 @@ export function serviceRoutes(
 ): Record<string, Route> {
   return {
     ...pageRoutes({ activity, redrive: (id) => state.redrive(id), dojoUrl }),
+    "GET /api/follow": () => ({
+      status: 200,
+      type: "application/json",
+      body: `${JSON.stringify(state.followLag() ?? null)}\n`,
+    }),
     "POST /events": notify(state, notifications),
     "GET /healthz": () => ({ status: 200, body: "ok\n" }),
     "GET /readyz": () => readiness(state),

@@ -112,7 +112,13 @@ async function start(given: Start): Promise<Service> {
   const starting: Starting = {
     ...given,
     token,
-    state: { redrive: async () => 0, ready: () => false, dojoTrouble: undefined, stores: [] },
+    state: {
+      redrive: async () => 0,
+      ready: () => false,
+      followLag: () => undefined,
+      dojoTrouble: undefined,
+      stores: [],
+    },
     metrics: serviceMetrics(),
     activity: activity(),
     notifications: precedence(),
@@ -144,6 +150,7 @@ async function startAll(starting: Starting): Promise<Omit<Service, "stop">> {
   const where = { ...env, ...aws, QUEUE_URL: config.QUEUE_URL, BUCKET: service.BUCKET };
   const follower = startFollower(where, { log, metrics }, clients);
   closers.push(follower.stop);
+  starting.state.followLag = follower.lag;
   starting.state.ready = poller.ready;
   return {
     url: receiver.url,
@@ -167,7 +174,7 @@ async function listen(starting: Starting): Promise<Receiver> {
     token,
     allowedHosts: service.ALLOWED_HOSTS,
     routes: serviceRoutes(state, { ...starting, dojoUrl: () => env.DEFECTDOJO_URL ?? "" }),
-    guarded: new Set(["POST /events", ...GUARDED_PATHS]),
+    guarded: new Set(["POST /events", "GET /api/follow", ...GUARDED_PATHS]),
     log,
   });
   closers.push(receiver.close);

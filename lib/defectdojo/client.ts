@@ -11,6 +11,7 @@ import { findingPages, findingsById, judgedFindings } from "./findings.ts";
 import type { Transport } from "./http.ts";
 import { importRecord, importRecords, livingTest } from "./living-tests.ts";
 import { locationModes } from "./location-modes.ts";
+import { placeOfTest } from "./place.ts";
 import { importAnswer, test } from "./schemas.ts";
 
 export interface ClientOptions {
@@ -35,6 +36,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
     importScan: (request) => importScan(api, request),
     findingCount: (testId, duplicatesOnly = false) =>
       api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
+    placeOfTest: (testId) => placeOfTest(api, testId),
     countFindings: (testId, known) => countFindings(api, testId, known),
     findingPages: async function* (testId, expected) {
       if (expected !== 0) yield* findingPages(api, modes, testId, { concurrency: readConcurrency, expected });

@@ -1,13 +1,17 @@
 import * as z from "zod";
-import type { FindingRef, StatusChange, VerdictFeed } from "../ports/verdict-feed.ts";
-import type { DojoApi } from "./api.ts";
+import { RelayError } from "../errors.ts";
+import type { FeedPage, FindingRef, StatusChange, TestGlance, VerdictFeed } from "../ports/verdict-feed.ts";
+import { type DojoApi, idGroups } from "./api.ts";
+import { duplicatesOf } from "./duplicates.ts";
 import { listGuard } from "./list-guard.ts";
 import { page } from "./schemas.ts";
 
-/** A small page is enough for an idle round; a burst of changes is read in larger ones. */
+/** One page is enough for an idle round; a burst of changes is read in larger ones. */
 const FIRST_PAGE = 10;
 const LATER_PAGES = 250;
-/** The feed covers all findings of the server; readers stop at known ones. */
+/** Findings of one URL; a row is some kilobytes. */
+const MOST_PLACES = 100;
+/** The feed is of all findings that the server has; whoever reads it stops where they are known. */
 const MOST_CHANGES = 100_000_000;
 
 const moved = z.object({
@@ -21,7 +25,12 @@ const moved = z.object({
   risk_accepted: z.boolean().nullish(),
   is_mitigated: z.boolean().nullish(),
 });
-const placed = z.object({ id: z.number().int(), test: z.number().int() });
+const inTest = z.object({ id: z.number().int(), test: z.number().int() });
+const named = z.object({ id: z.number().int(), name: z.string() });
+const placed = z.object({
+  id: z.number().int(),
+  related_fields: z.object({ test: z.object({ engagement: named.extend({ product: named }) }) }),
+});
 
 /**
  * The feed of verdicts over the API. False positive, out of scope, close and (from 2.58 on) risk acceptance move a finding to the front of
@@ -29,33 +38,74 @@ const placed = z.object({ id: z.number().int(), test: z.number().int() });
  */
 export function verdictFeed(api: DojoApi): VerdictFeed {
   return {
-    statusChanges: () => statusChanges(api),
-    duplicatesOf: (findingId) => refs(api, { duplicate_finding: findingId }),
-    underReview: () => refs(api, { under_review: true }),
+    statusChanges: (start = 0) => statusChanges(api, start),
+    duplicatesOf: (originals) => duplicatesOf(api, originals),
+    underReview: () => underReview(api),
+    glance: (testId) => glance(api, testId),
+    places: (findingIds) => places(api, findingIds),
   };
 }
 
-async function* statusChanges(api: DojoApi): AsyncGenerator<readonly StatusChange[]> {
+/**
+ * Each page begins with a finding of the one before: where it does not, findings were deleted meanwhile, and it is asked for from further ahead on.
+ */
+async function* statusChanges(api: DojoApi, start: number): AsyncGenerator<FeedPage> {
   const check = listGuard("findings/", LATER_PAGES, MOST_CHANGES);
-  for (let offset = 0, limit = FIRST_PAGE; ; limit = LATER_PAGES) {
+  const known = new Set<number>();
+  for (let offset = start, limit = FIRST_PAGE, back = FIRST_PAGE; ; limit = LATER_PAGES) {
     const query = { o: "-last_status_update", limit, ...(offset === 0 ? {} : { offset }) };
     const { count, results } = await api.get("findings/", query, page(moved));
-    check({ count, results });
-    yield results.map((raw) => ({
-      findingId: raw.id,
-      testId: raw.test,
-      // Findings of very old versions have none: they have not changed since.
-      changedAt: raw.last_status_update ?? raw.created,
-      createdAt: raw.created,
-      duplicate: raw.duplicate,
-      judged: [raw.false_p, raw.out_of_scope, raw.risk_accepted, raw.is_mitigated].includes(true),
-    }));
-    offset += results.length;
-    if (results.length === 0 || offset >= count) return;
+    const [first] = results;
+    if (offset > start && first !== undefined && !known.has(first.id)) {
+      back *= 2;
+      offset = Math.max(start, offset - back);
+      continue;
+    }
+    back = FIRST_PAGE;
+    // A finding alone on its page was given before: the list is at its end, not stuck.
+    if (results.length > 1 || known.size === 0) check({ count, results });
+    for (const { id } of results) known.add(id);
+    yield { total: count, changes: results.map(toChange) };
+    if (results.length === 0 || offset + results.length >= count) return;
+    offset += Math.max(1, results.length - 1);
   }
 }
 
-async function* refs(api: DojoApi, query: Readonly<Record<string, number | boolean>>): AsyncGenerator<FindingRef> {
-  for await (const { id, test } of api.list("findings/", { ...query, o: "id" }, placed, LATER_PAGES))
+const toChange = (raw: z.output<typeof moved>): StatusChange => ({
+  findingId: raw.id,
+  testId: raw.test,
+  // Findings of very old versions have none: they have not changed since.
+  changedAt: raw.last_status_update ?? raw.created,
+  createdAt: raw.created,
+  duplicate: raw.duplicate,
+  judged: [raw.false_p, raw.out_of_scope, raw.risk_accepted, raw.is_mitigated].includes(true),
+});
+
+async function* underReview(api: DojoApi): AsyncGenerator<FindingRef> {
+  for await (const { id, test } of api.list("findings/", { under_review: true, o: "id" }, inTest, LATER_PAGES))
     yield { findingId: id, testId: test };
+}
+
+async function glance(api: DojoApi, testId: number): Promise<TestGlance> {
+  try {
+    const { count, results } = await api.get("findings/", { test: testId, o: "id", limit: 1 }, page(inTest));
+    return { findings: count, first: results[0]?.id };
+  } catch (error) {
+    // A test that is gone, or that the token does not see, is no choice of this filter.
+    if (error instanceof RelayError && error.reason === "dojo-rejected") return { findings: 0, first: undefined };
+    throw error;
+  }
+}
+
+async function* places(api: DojoApi, findingIds: readonly number[]) {
+  for (let done = 0; done < findingIds.length; done += MOST_PLACES) {
+    for (const id of idGroups(findingIds.slice(done, done + MOST_PLACES))) {
+      const query = { id, related_fields: true, limit: MOST_PLACES, o: "id" };
+      const { results } = await api.get("findings/", query, page(placed));
+      for (const { id: findingId, related_fields: related } of results) {
+        const { product, ...engagement } = related.test.engagement;
+        yield { findingId, place: JSON.stringify([product.id, product.name, engagement.id, engagement.name]) };
+      }
+    }
+  }
 }

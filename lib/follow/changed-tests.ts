@@ -1,81 +1,210 @@
-import type { StatusChange, VerdictFeed } from "../ports/verdict-feed.ts";
+import type { FindingRef, StatusChange, VerdictFeed } from "../ports/verdict-feed.ts";
+import { microseconds } from "../util/instant.ts";
 import type { FollowState } from "./follow-state.ts";
 
 /**
- * Transactions commit late: for this long after the watermark moved, entries this far before it are read again. Milliseconds.
+ * Transactions commit late: until a round has looked there this long after the watermark moved, as much before it is looked at again. Milliseconds.
  * Afterwards an idle round reads one small page, however many findings changed last.
  */
 const MARGIN_MS = 60_000;
+/** Behind a watermark as old as this nothing can come late, whatever the clocks say. Milliseconds. */
+const OLD_MS = 600_000;
 /** A finding that was created and changed within this is new, not judged. Milliseconds. */
 const NEW_MS = 1_000;
+/** More changes than this are worked off in parts, the oldest first. */
+const MOST_CHANGES = 12_000;
+/** Changes that are remembered; of more at one moment, the margin is done without. */
+const MOST_HANDLED = 50_000;
 
-/** Verdicts given within that time are in the feed anyway. */
+/** Verdicts given within that time show by themselves. */
 const isNew = ({ changedAt, createdAt, judged }: StatusChange) =>
   !judged && Date.parse(changedAt) - Date.parse(createdAt) < NEW_MS;
 
-/** What a round found in the feed. */
+/** New findings of a test. */
+export interface Grown {
+  readonly findings: number;
+  /** One of them. */
+  readonly probe: number;
+  /** Newest creation time: ISO 8601. */
+  readonly at: string;
+}
+
+/** What a round, or a part of one, found in the feed. */
 export interface FeedReading {
   /** Tests with a verdict that changed, and the time of the newest change: ISO 8601. */
   readonly tests: ReadonlyMap<number, string>;
-  /** Tests that got new findings, and the newest creation time: ISO 8601. */
-  readonly grown: ReadonlyMap<number, string>;
+  readonly grown: ReadonlyMap<number, Grown>;
   /** Changes that were not handled before. */
   readonly changes: number;
+  /** Of these, the verdict that is the longest ago: milliseconds since the epoch; undefined where there is none. */
+  readonly oldest: number | undefined;
   readonly watermark: string;
   readonly handled: FollowState["handled"];
+  readonly settled: boolean;
+  /** How many newer changes are left for the next part; 0 at the end. */
+  readonly left: number;
+  /** Findings that the token sees, and how many of them were not counted before; undefined where the newest were not read. */
+  readonly seen: { readonly total: number; readonly arrived: number } | undefined;
 }
 
-const later = (a: string | undefined, b: string) => (a === undefined || Date.parse(b) > Date.parse(a) ? b : a);
+const later = (a: string | undefined, b: string) => (a === undefined || microseconds(b) > microseconds(a) ? b : a);
 const note = (map: Map<number, string>, test: number, at: string) => map.set(test, later(map.get(test), at));
 
 /**
  * Reads the feed from its newest entry down to the watermark, and with each changed original its duplicates: a verdict stands on the
- * original, and theirs changes with it. Holds ids and times only.
+ * original, and theirs changes with it. Of a long list it reads the oldest part. Holds ids and times only.
+ * @param now milliseconds since the epoch
+ * @param left what the part before left over, in this round
  */
-export async function readFeed(feed: VerdictFeed, state: FollowState, now: number): Promise<FeedReading> {
-  const settled = now - Date.parse(state.movedAt) >= MARGIN_MS;
-  const floor = Date.parse(state.watermark) - (settled ? 0 : MARGIN_MS);
-  const tests = new Map<number, string>();
-  const grown = new Map<number, string>();
-  const seen = new Map<string, string>();
-  let watermark = state.watermark;
-  let changes = 0;
-  for await (const change of entriesSince(feed, floor)) {
-    const id = String(change.findingId);
-    // Many findings changed by one statement have the same time: the first that is known ends an idle round.
-    if (settled && change.changedAt === state.handled[id]) break;
-    if (seen.has(id)) continue;
-    seen.set(id, change.changedAt);
-    watermark = later(watermark, change.changedAt);
-    const before = state.handled[id];
-    if (before !== undefined && Date.parse(before) >= Date.parse(change.changedAt)) continue;
-    changes++;
-    if (isNew(change)) {
-      note(grown, change.testId, change.createdAt);
-      continue;
-    }
-    note(tests, change.testId, change.changedAt);
-    if (change.duplicate) continue;
-    for await (const { testId } of feed.duplicatesOf(change.findingId)) note(tests, testId, change.changedAt);
+export async function readFeed(
+  feed: VerdictFeed,
+  state: FollowState,
+  now: number,
+  left?: number,
+): Promise<FeedReading> {
+  let newer = left;
+  if (newer === undefined) {
+    const whole = await readPart(feed, state, now, { start: 0, most: MOST_CHANGES });
+    if (whole !== undefined) return whole;
+    newer = await countNewer(feed, state.watermark);
   }
-  const keep = Date.parse(watermark) - MARGIN_MS;
-  const handled = Object.fromEntries(
-    [...Object.entries(state.handled), ...seen].filter(([, at]) => Date.parse(at) >= keep),
-  );
-  return { tests, grown, changes, watermark, handled };
+  for (let size = MOST_CHANGES; ; size *= 2) {
+    const start = Math.max(0, newer - size);
+    const part = await readPart(feed, state, now, { start, most: Number.POSITIVE_INFINITY });
+    if (part !== undefined) return part;
+  }
 }
 
-async function* entriesSince(feed: VerdictFeed, floor: number): AsyncGenerator<StatusChange> {
-  for await (const changes of feed.statusChanges()) {
-    for (const change of changes) {
-      if (Date.parse(change.changedAt) < floor) return;
-      yield change;
+interface Part {
+  /** How many of the newest entries to leave out. */
+  readonly start: number;
+  /** Entries after the watermark, at most. */
+  readonly most: number;
+}
+
+/** @returns undefined where there are more entries than `most`, or all are of the moment at which the part was cut off */
+async function readPart(
+  feed: VerdictFeed,
+  state: FollowState,
+  now: number,
+  { start, most }: Part,
+): Promise<FeedReading | undefined> {
+  const listed = await listChanges(feed, state, { start, most });
+  if (listed === undefined) return undefined;
+  const { changes, watermark, seen, total } = listed;
+  const tests = new Map<number, string>();
+  const grown = new Map<number, Grown>();
+  const originals: FindingRef[] = [];
+  const times = new Map<number, string>();
+  let oldest: number | undefined;
+  for (const change of changes) {
+    const { findingId, testId, changedAt, createdAt, duplicate } = change;
+    if (isNew(change)) {
+      const before = grown.get(testId);
+      const findings = (before?.findings ?? 0) + 1;
+      grown.set(testId, { findings, probe: before?.probe ?? findingId, at: later(before?.at, createdAt) });
+      continue;
     }
+    oldest = Math.min(oldest ?? Number.POSITIVE_INFINITY, Date.parse(changedAt));
+    note(tests, testId, changedAt);
+    if (!duplicate) originals.push(change);
+    times.set(findingId, changedAt);
   }
+  for await (const { original, testId } of feed.duplicatesOf(originals))
+    note(tests, testId, times.get(original) ?? watermark);
+  const remembered = rememberWithin(watermark, [...Object.entries(state.handled), ...seen]);
+  const floor = floorOf(state);
+  const arrived = changes.filter(({ createdAt }) => microseconds(createdAt) > floor).length;
+  return {
+    tests,
+    grown,
+    changes: changes.length,
+    oldest,
+    watermark,
+    handled: remembered.handled,
+    settled: remembered.full || isSettled(state, changes.length, watermark, now),
+    left: start,
+    seen: start > 0 || total === undefined ? undefined : { total, arrived },
+  };
+}
+
+/** Down to where the feed is read: microseconds since the epoch. */
+const floorOf = ({ watermark, settled }: FollowState) =>
+  microseconds(watermark) - (settled === true ? 0 : MARGIN_MS * 1000);
+
+/** A round that finds nothing has looked within the margin, or was told that nothing is to be found there. */
+function isSettled({ settled, movedAt }: FollowState, changes: number, watermark: string, now: number): boolean {
+  if (now - Date.parse(watermark) >= OLD_MS) return true;
+  return changes === 0 && (settled === true || now - Date.parse(movedAt) >= MARGIN_MS);
+}
+
+function rememberWithin(watermark: string, entries: readonly (readonly [string, string])[]) {
+  const keep = Date.parse(watermark) - MARGIN_MS;
+  const handled = new Map(entries.filter(([, at]) => Date.parse(at) >= keep));
+  const full = handled.size > MOST_HANDLED;
+  return { full, handled: Object.fromEntries(full ? [] : handled) };
+}
+
+/**
+ * The changes after the floor that were not handled before; of a part that is cut off, none of the moment where it is.
+ * @returns undefined where there are more than `most`, or the watermark would not move
+ */
+async function listChanges(feed: VerdictFeed, state: FollowState, { start, most }: Part) {
+  const mark = microseconds(state.watermark);
+  const changes: StatusChange[] = [];
+  const seen = new Map<string, string>();
+  let cut: string | undefined;
+  let watermark = state.watermark;
+  let total: number | undefined;
+  let newer = 0;
+  for await (const page of feed.statusChanges(start)) {
+    total ??= page.total;
+    cut ??= start > 0 ? page.changes[0]?.changedAt : undefined;
+    const { within, ended } = untilFloor(page.changes, state);
+    for (const change of within) {
+      const id = String(change.findingId);
+      if (seen.has(id) || change.changedAt === cut) continue;
+      const at = microseconds(change.changedAt);
+      if (at > mark && ++newer > most) return undefined;
+      seen.set(id, change.changedAt);
+      watermark = later(watermark, change.changedAt);
+      const before = state.handled[id];
+      if (before === undefined || microseconds(before) < at) changes.push(change);
+    }
+    if (ended) break;
+  }
+  if (cut !== undefined && microseconds(watermark) <= mark) return undefined;
+  return { changes, watermark, seen, total };
+}
+
+/** Those of a page that are after the floor, and whether one was not. */
+function untilFloor(changes: readonly StatusChange[], state: FollowState) {
+  const floor = floorOf(state);
+  const isBelow = ({ changedAt }: StatusChange) =>
+    state.settled === true ? microseconds(changedAt) <= floor : microseconds(changedAt) < floor;
+  const end = changes.findIndex(isBelow);
+  return end < 0 ? { within: changes, ended: false } : { within: changes.slice(0, end), ended: true };
+}
+
+/** How many entries are newer than the watermark, by halving. */
+async function countNewer(feed: VerdictFeed, watermark: string): Promise<number> {
+  const mark = microseconds(watermark);
+  const at = async (place: number) => {
+    for await (const { total, changes } of feed.statusChanges(place)) return { total, first: changes[0] };
+    return { total: 0, first: undefined };
+  };
+  let [low, high] = [0, (await at(0)).total];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const { first } = await at(middle);
+    if (first !== undefined && microseconds(first.changedAt) > mark) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The newest entry's time, for a follower that begins now; undefined where there is no finding at all. */
 export async function newestChange(feed: VerdictFeed): Promise<string | undefined> {
-  for await (const changes of feed.statusChanges()) return changes[0]?.changedAt;
+  for await (const { changes } of feed.statusChanges()) return changes[0]?.changedAt;
   return undefined;
 }

@@ -5,9 +5,11 @@ import type { Queue } from "../ports/queue.ts";
 import type { TestIndex, TestIndexEntry } from "../ports/test-index.ts";
 import type { VerdictFeed } from "../ports/verdict-feed.ts";
 import type { Clock } from "../util/clock.ts";
+import { mapInOrder } from "../util/concurrency.ts";
 import { sha256 } from "../util/digest.ts";
-import { type FeedReading, newestChange, readFeed } from "./changed-tests.ts";
-import { type FollowState, type FollowStateStore, MOST_RECENT_TESTS } from "./follow-state.ts";
+import { type FeedReading, type Grown, newestChange, readFeed } from "./changed-tests.ts";
+import type { FollowState, FollowStateStore } from "./follow-state.ts";
+import { indexedMeanwhile, sweepAfter, takeSweep, withNewTests, withWaiting } from "./recent-tests.ts";
 import { SECOND_LOOK_MS, takeSecondLook } from "./second-look.ts";
 
 export interface FollowPorts extends Observer {
@@ -30,44 +32,41 @@ export interface Round {
   readonly changes: number;
   /** Resync jobs that were enqueued. */
   readonly resyncs: number;
-  /** Milliseconds between now and the watermark before the round, where something had changed; else 0. */
+  /** How long ago the oldest verdict was made that this round found or left for the next; 0 where there is none. Milliseconds. */
   readonly lagMs: number;
+  /** ISO 8601, our clock: every verdict that was made up to then is handled. */
+  readonly upTo: string;
 }
 
 /** A finding that was added to a test this long after its import came from elsewhere, and its scan is synced again. Milliseconds. */
 const ADDED_LATER_MS = 10 * 60_000;
+/** A long list of changes is worked on for so long in one round, and no further than these many tests; the next round goes on. */
+const LONGEST_MS = 60_000;
+const MOST_TESTS = 2_000;
+const CONCURRENCY = 8;
 
 /**
  * One round of `follow`: reads what changed since the watermark, enqueues a resync job for each scan that it concerns, and moves the watermark.
- * Killed anywhere, the next round repeats what was not recorded; the queue drops duplicate jobs.
+ * Killed anywhere, the next round does again what was not noted; the queue drops jobs that it has.
  * @throws RelayError where DefectDojo, the bucket or the queue fails; the watermark stays then
  */
 export async function followRound(ports: FollowPorts, settings: FollowSettings): Promise<Round> {
-  const { feed, clock } = ports;
+  const { clock, metrics } = ports;
   const before = (await ports.state.read()) ?? (await firstState(ports, settings));
-  const reading = await readFeed(feed, before, clock.now());
-  const wanted = new Map(reading.tests);
-  const imported = await newTests(ports, reading, wanted);
-  const due = clock.now() - Date.parse(before.lookedAt) >= SECOND_LOOK_MS;
-  const look = due ? await takeSecondLook(feed, before) : undefined;
-  const now = new Date(clock.now()).toISOString();
-  for (const test of look?.tests ?? []) if (!wanted.has(test)) wanted.set(test, now);
-  const resyncs = await enqueue(ports, settings.bucket, wanted);
-  const recent = [...before.recent.filter((id) => !imported.includes(id)), ...imported].slice(-MOST_RECENT_TESTS);
-  const after: FollowState = {
-    ...before,
-    watermark: reading.watermark,
-    movedAt: reading.changes > 0 ? now : before.movedAt,
-    handled: reading.handled,
-    recent,
-    ...(look === undefined ? {} : { underReview: look.underReview, next: look.next, lookedAt: now }),
-  };
-  if (reading.changes > 0 || look !== undefined) await ports.state.write(after);
-  const lagMs = reading.changes === 0 ? 0 : Math.max(0, clock.now() - Date.parse(before.watermark));
-  ports.metrics.add("VerdictChanges", reading.changes);
-  ports.metrics.add("VerdictResyncs", resyncs);
-  ports.metrics.add("FollowLag", lagMs);
-  return { changes: reading.changes, resyncs, lagMs };
+  const begun = new Date(clock.now()).toISOString();
+  const read = await readChanges(ports, before);
+  const looked = await lookAround(ports, read.state, read.wanted);
+  const resyncs = await enqueue(ports, settings.bucket, read.wanted);
+  const upTo = read.left > 0 ? read.state.watermark : begun;
+  const isNews = read.changes > 0 || looked !== read.state || read.state.settled !== before.settled;
+  if (isNews) await ports.state.write({ ...looked, upTo });
+  const waiting = read.left > 0 ? Date.parse(read.state.watermark) : Number.POSITIVE_INFINITY;
+  const oldest = Math.min(read.oldest, waiting);
+  const lagMs = oldest === Number.POSITIVE_INFINITY ? 0 : Math.max(0, clock.now() - oldest);
+  metrics.add("VerdictChanges", read.changes);
+  metrics.add("VerdictResyncs", resyncs);
+  metrics.add("FollowLag", lagMs);
+  return { changes: read.changes, resyncs, lagMs, upTo };
 }
 
 async function firstState({ feed, state, clock, log }: FollowPorts, { since }: FollowSettings): Promise<FollowState> {
@@ -80,16 +79,73 @@ async function firstState({ feed, state, clock, log }: FollowPorts, { since }: F
   return first;
 }
 
-/** Tests of this relay that got findings: new imports are remembered, and what was added long after the import is synced again. */
-async function newTests({ index }: FollowPorts, reading: FeedReading, wanted: Map<number, string>): Promise<number[]> {
-  const imported: number[] = [];
-  for (const [testId, createdAt] of reading.grown) {
-    const entry = await index.find(testId);
-    if (entry === undefined) continue;
-    imported.push(testId);
-    if (Date.parse(createdAt) - Date.parse(entry.importedAt) > ADDED_LATER_MS) wanted.set(testId, createdAt);
+/** What a round reads of the feed: to its front, or as much as fits into it. */
+async function readChanges(ports: FollowPorts, before: FollowState) {
+  const { feed, clock } = ports;
+  const end = clock.now() + LONGEST_MS;
+  const wanted = new Map<number, string>();
+  let state = before;
+  let [changes, oldest] = [0, Number.POSITIVE_INFINITY];
+  for (let left: number | undefined; ; ) {
+    const reading = await readFeed(feed, state, clock.now(), left);
+    for (const [test, at] of reading.tests) wanted.set(test, at);
+    changes += reading.changes;
+    oldest = Math.min(oldest, reading.oldest ?? oldest);
+    left = reading.left;
+    state = { ...state, ...(await withNews(ports, state, reading, wanted)) };
+    if (left === 0 || clock.now() >= end || wanted.size >= MOST_TESTS) return { state, wanted, changes, oldest, left };
   }
-  return imported;
+}
+
+/** The state after a reading. Tests of this relay that got findings are remembered, and what was added long after the import is wanted. */
+async function withNews(
+  { index, clock }: FollowPorts,
+  state: FollowState,
+  reading: FeedReading,
+  wanted: Map<number, string>,
+): Promise<Partial<FollowState>> {
+  const ours = new Map<number, Grown>();
+  const waiting = new Map<number, Grown>();
+  for (const [testId, grown] of reading.grown) {
+    const entry = await index.find(testId);
+    (entry === undefined ? waiting : ours).set(testId, grown);
+    if (entry !== undefined && Date.parse(grown.at) - Date.parse(entry.importedAt) > ADDED_LATER_MS)
+      wanted.set(testId, grown.at);
+  }
+  const now = new Date(clock.now()).toISOString();
+  const sweep = sweepAfter(state, reading.seen);
+  return {
+    watermark: reading.watermark,
+    handled: reading.handled,
+    settled: reading.settled,
+    movedAt: reading.changes > 0 ? now : state.movedAt,
+    ...withNewTests(state, ours),
+    waiting: withWaiting(state.waiting, waiting),
+    total: reading.seen?.total ?? state.total,
+    sweep,
+  };
+}
+
+/** What the feed does not tell: where findings were deleted, and the second look when it is due. @returns the state itself where nothing was due */
+async function lookAround(ports: FollowPorts, state: FollowState, wanted: Map<number, string>): Promise<FollowState> {
+  const { feed, clock, index } = ports;
+  const now = new Date(clock.now()).toISOString();
+  const want = (tests: readonly number[]) => {
+    for (const test of tests) if (!wanted.has(test)) wanted.set(test, now);
+  };
+  const isDue = clock.now() - Date.parse(state.lookedAt) >= SECOND_LOOK_MS;
+  if (!isDue && (state.sweep ?? 0) === 0) return state;
+  const { ours, waiting } = await indexedMeanwhile(index, state.waiting, clock.now());
+  let after: FollowState = { ...state, ...withNewTests(state, ours), waiting };
+  if ((state.sweep ?? 0) > 0) {
+    const { tests, ...swept } = await takeSweep(feed, after);
+    want(tests);
+    after = { ...after, ...swept };
+  }
+  if (!isDue) return after;
+  const look = await takeSecondLook(feed, after);
+  want(look.tests);
+  return { ...after, ...look.state, lookedAt: now };
 }
 
 async function enqueue(
@@ -97,14 +153,15 @@ async function enqueue(
   bucket: string,
   tests: ReadonlyMap<number, string>,
 ): Promise<number> {
-  let resyncs = 0;
-  for (const [testId, changedAt] of tests) {
+  const sent = mapInOrder(tests.entries(), CONCURRENCY, async ([testId, changedAt]) => {
     const entry = await index.find(testId);
-    if (entry === undefined) continue;
+    if (entry === undefined) return 0;
     await queue.send(messageOf(bucket, entry, changedAt));
-    resyncs++;
     log.debug("a verdict changed; its scan is synced again", { object: uri({ bucket, key: entry.key }), testId });
-  }
+    return 1;
+  });
+  let resyncs = 0;
+  for await (const one of sent) resyncs += one;
   return resyncs;
 }
 

@@ -8,6 +8,18 @@ import type { Storage } from "../ports/storage.ts";
 /** Tests that the slow rotation goes through. */
 export const MOST_RECENT_TESTS = 500;
 
+const count = z.number().int().nonnegative();
+
+const knownTest = z.object({
+  findings: count,
+  /** One of its findings. */
+  probe: z.number().int().optional(),
+  /** Product and engagement at the last second look. */
+  place: z.string().optional(),
+});
+
+export type KnownTest = z.infer<typeof knownTest>;
+
 const stateSchema = z.object({
   version: z.literal(1),
   /** ISO 8601, DefectDojo's clock: every change up to here is handled. */
@@ -16,6 +28,10 @@ const stateSchema = z.object({
   movedAt: z.string(),
   /** What was handled within the margin before the watermark: finding id to the time of its change. */
   handled: z.record(z.string(), z.string()),
+  /** Whether nothing can come late before the watermark any more: a round has looked there after the margin. Missing in earlier versions. */
+  settled: z.boolean().optional(),
+  /** Findings that the token saw at the last round; missing in earlier versions. */
+  total: count.optional(),
   /** Findings under review at the last look: finding id to test id. */
   underReview: z.record(z.string(), z.number().int()),
   /** Tests of this relay in the order of their imports, the oldest first. */
@@ -24,6 +40,14 @@ const stateSchema = z.object({
   next: z.number().int(),
   /** ISO 8601, our clock: the last second look. */
   lookedAt: z.string(),
+  /** ISO 8601, our clock: every verdict that was made up to then is handled; missing in earlier versions. */
+  upTo: z.string().optional(),
+  /** What is known of recent tests, by their ids; missing in earlier versions. */
+  known: z.record(z.string(), knownTest).optional(),
+  /** Tests with new findings that were in no index; missing in earlier versions. */
+  waiting: z.record(z.string(), z.object({ findings: count, probe: z.number().int(), at: z.string() })).optional(),
+  /** How many of the recent tests are still to be asked whether findings were deleted; missing in earlier versions. */
+  sweep: count.optional(),
 });
 
 export type FollowState = z.infer<typeof stateSchema>;

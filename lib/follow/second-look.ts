@@ -1,5 +1,6 @@
 import type { VerdictFeed } from "../ports/verdict-feed.ts";
 import type { FollowState } from "./follow-state.ts";
+import { movedTests } from "./recent-tests.ts";
 
 /** How often that is looked at which does not move the feed. Milliseconds. */
 export const SECOND_LOOK_MS = 10 * 60_000;
@@ -7,13 +8,12 @@ export const SECOND_LOOK_MS = 10 * 60_000;
 export interface SecondLook {
   /** Tests to sync again. */
   readonly tests: readonly number[];
-  readonly underReview: FollowState["underReview"];
-  readonly next: number;
+  readonly state: Pick<FollowState, "underReview" | "next" | "known">;
 }
 
 /**
- * What the feed does not tell: findings that came under review or left it, by comparing ids; and a severity changed by hand (on 2.34 a
- * risk acceptance too), by one of the recent tests in turn.
+ * What the feed does not tell: findings that came under review or left it, by comparing ids; products and engagements that were renamed or moved, by
+ * one finding of each recent test; and a severity changed by hand (on 2.34 a risk acceptance too), by one of the recent tests in turn.
  */
 export async function takeSecondLook(feed: VerdictFeed, state: FollowState): Promise<SecondLook> {
   const underReview: Record<string, number> = {};
@@ -23,6 +23,8 @@ export async function takeSecondLook(feed: VerdictFeed, state: FollowState): Pro
     ...Object.entries(underReview).filter(([id]) => before[id] === undefined),
     ...Object.entries(before).filter(([id]) => underReview[id] === undefined),
   ].map(([, testId]) => testId);
+  const moved = await movedTests(feed, state.known);
   const turn = state.recent.length === 0 ? [] : [state.recent[state.next % state.recent.length] as number];
-  return { tests: [...new Set([...differ, ...turn])], underReview, next: state.next + 1 };
+  const tests = [...new Set([...differ, ...moved.tests, ...turn])];
+  return { tests, state: { underReview, next: state.next + 1, known: moved.known } };
 }

@@ -3,6 +3,9 @@ import { sha256 } from "../util/digest.ts";
 /** Folder in the bucket for what the relay keeps apart from scans. */
 const STATE_FOLDER = ".dojo-relay/";
 
+/** Below it, one watermark for each DefectDojo. */
+export const FOLLOW_FOLDER = `${STATE_FOLDER}follow/`;
+
 /**
  * Key of the index entry of a test. Sharded by a hash, so that no folder grows without bounds and none is ever listed; the test's URL is
  * part of the hash, so that several DefectDojos on one bucket do not meet.
@@ -18,5 +21,5 @@ export function testIndexKey(testUrl: string): string {
  * @param dojoUrl base URL, without `/api/v2`
  */
 export function followStateKey(dojoUrl: string): string {
-  return `${STATE_FOLDER}follow/${sha256(dojoUrl.replace(/\/+$/, "").toLowerCase()).slice(0, 32)}.json`;
+  return `${FOLLOW_FOLDER}${sha256(dojoUrl.replace(/\/+$/, "").toLowerCase()).slice(0, 32)}.json`;
 }

@@ -49,6 +49,8 @@ export interface DefectDojo {
   importRecord(id: number): Promise<ImportRecord | undefined>;
   /** One import, or with a `testId` a reimport. @throws RelayError `import-unknown` where it may or may not have happened */
   importScan(request: ImportRequest): Promise<ImportAnswer>;
+  /** What the test belongs to, as it is named today, at a constant cost; undefined where it has no finding, which alone would tell. */
+  placeOfTest(testId: number): Promise<Place | undefined>;
   /** How many findings the test has; those that are duplicates if asked. */
   findingCount(testId: number, duplicatesOnly?: boolean): Promise<number>;
   /**
@@ -82,6 +84,13 @@ export interface LimitedOptions {
 
 /** Fields of generic findings that some versions refuse, and the whole report with them. */
 export type LimitedField = "cwes";
+
+/** What a test belongs to. */
+export interface Place {
+  readonly productType: Named;
+  readonly product: Named;
+  readonly engagement: Named;
+}
 
 export interface Named {
   readonly id: number;

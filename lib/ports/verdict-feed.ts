@@ -17,16 +17,36 @@ export interface FindingRef {
   readonly testId: number;
 }
 
+/** A page of the feed, and how many findings the token sees in all. */
+export interface FeedPage {
+  readonly total: number;
+  readonly changes: readonly StatusChange[];
+}
+
+/** What the slow looks ask of a test. */
+export interface TestGlance {
+  readonly findings: number;
+  /** One of its findings; undefined where it has none, or is gone. */
+  readonly first: number | undefined;
+}
+
 /** The feed of verdicts as `follow` reads it. Every method throws RelayError. */
 export interface VerdictFeed {
   /**
    * Findings in the order of their last change of status, the newest first, page by page: a small page first, so that a round
    * in which nothing happened costs one cheap request. What changes meanwhile moves to the front and shows in the next round;
-   * a finding may come twice.
+   * a finding may come twice, and none is left out.
+   * @param start how many of the newest to leave out
    */
-  statusChanges(): AsyncIterable<readonly StatusChange[]>;
-  /** The duplicates of an original: its verdicts are theirs, but they do not move in the feed. */
-  duplicatesOf(findingId: number): AsyncIterable<FindingRef>;
+  statusChanges(start?: number): AsyncIterable<FeedPage>;
+  /**
+   * The duplicates of originals: these verdicts are theirs, but they do not move in the feed.
+   * @returns each duplicate's test, and its original's id
+   */
+  duplicatesOf(originals: readonly FindingRef[]): AsyncIterable<{ readonly original: number; readonly testId: number }>;
   /** Findings under review: setting and clearing this does not move the feed. */
   underReview(): AsyncIterable<FindingRef>;
+  glance(testId: number): Promise<TestGlance>;
+  /** Where findings are: product and engagement of each, by id and name, in one text. Findings that are gone are left out. */
+  places(findingIds: readonly number[]): AsyncIterable<{ readonly findingId: number; readonly place: string }>;
 }

@@ -4,7 +4,7 @@ import { jobKey, type ScanJob } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
-import { readReceipt } from "../ports/receipt-store.ts";
+import { readReceipt, writeReceipt } from "../ports/receipt-store.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import { afterConflict } from "./conflict.ts";
@@ -13,7 +13,7 @@ import { syncTest } from "./sync-test.ts";
 /**
  * Reads the test of a finished job again and writes today's verdicts over findings.json, if they changed and that is still our own write-back. Imports
  * nothing.
- * @throws RelayError `job-invalid` where there is no receipt to start from, `dojo-not-found` where the test was deleted
+ * @throws RelayError `job-invalid` where there is no receipt to start from
  */
 export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
   const { storage, dojo, clock, log } = ports;
@@ -33,22 +33,20 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
     return { outcome: "superseded", why: `${uri(job)} is no longer what was synced` };
   }
   const tests = await dojo.testsByBuildId(receipt.jobKey);
-  if (!tests.some(({ id }) => id === receipt.test.id)) {
-    throw new RelayError("dojo-not-found", `test ${receipt.test.id} of ${uri(job)} is no longer in DefectDojo`, {
-      object: uri(job),
-    });
-  }
+  if (!tests.some(({ id }) => id === receipt.test.id)) return await noteDeletedTest(imported, receipt, ports);
   if (
     job.look !== undefined &&
     (await dojo.findingCount(receipt.test.id, true)) === (receipt.markedDuplicate ?? receipt.duplicates)
   )
     return { outcome: "done-before", receipt };
   const { options } = readAnnotations(job.scan, uri(job));
+  // Nobody renames anything in the minutes between an import and its second look.
+  const place = job.look === undefined ? await dojo.placeOfTest(receipt.test.id) : undefined;
   const sync = syncTest(
     {
       job: imported,
       options: { ...options, testTitle: receipt.test.name },
-      place: { productType: receipt.productType, product: receipt.product, engagement: receipt.engagement },
+      place: place ?? receipt,
       testId: receipt.test.id,
       scanType: receipt.scanType,
       importedAs: receipt.importedAs,
@@ -58,7 +56,7 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
       deduplication: receipt.deduplication,
       repairs: receipt.repairs,
       repairCount: receipt.repairCount,
-      warnings: receipt.warnings,
+      warnings: receipt.warnings.filter((warning) => warning !== goneWarning(receipt)),
       current: { etag: head.etag, own: syncBack },
       last: syncBack ? receipt : undefined,
       startedAt,
@@ -68,6 +66,23 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
     { ...settings, syncBack, syncMode: receipt.syncMode },
   );
   return await sync.catch((error: unknown) => afterConflict(error, imported, head.etag, storage));
+}
+
+const goneWarning = ({ test }: Receipt) =>
+  `test ${test.id} is no longer in DefectDojo: the verdicts are those of the last sync`;
+
+/**
+ * Notes once in the receipt that the test was deleted: the findings and their last verdicts stay, as people delete tests to tidy up too.
+ */
+async function noteDeletedTest(imported: ScanJob, receipt: Receipt, { storage, log }: FlowPorts): Promise<JobOutcome> {
+  const why = `test ${receipt.test.id} of ${uri(imported)} is no longer in DefectDojo`;
+  const warning = goneWarning(receipt);
+  if (!receipt.warnings.includes(warning)) {
+    log.warn(why, { object: uri(imported) });
+    const warnings = [...receipt.warnings, warning];
+    await writeReceipt({ storage, log }, imported, { ...receipt, warnings }, async () => true);
+  }
+  return { outcome: "superseded", why };
 }
 
 /** The job that wrote the receipt, with the key that it had: a receipt without a run is one of an earlier version. */

@@ -81,16 +81,19 @@ describe("resync", { timeout: 120_000 }, () => {
     });
   });
 
-  it("leaves newer uploads alone, reports what fails, and does the others", async () => {
+  it("leaves newer uploads and deleted tests alone, and does the others", async () => {
     await markFalsePositive("a/two/findings.json");
     await put(runtime.service.clients.s3, "a/newer/findings.json", someFindings("newer"));
     runtime.standin.state.tests.delete((await runtime.receipt("a/deleted/findings.json"))?.test.id ?? 0);
     const { code, stdout, stderr } = await cli(["resync", "a/"], env);
-    expect(code).toBe(1);
-    expect(stdout).toMatch(/^failed {3}a\/deleted\/findings\.json {2}\(test \d+ of .* is no longer in DefectDojo\)$/m);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^skipped {2}a\/deleted\/findings\.json {2}\(test \d+ of .* is no longer in DefectDojo\)$/m);
+    expect((await runtime.receipt("a/deleted/findings.json"))?.warnings).toContainEqual(
+      expect.stringMatching(/^test \d+ is no longer in DefectDojo: the verdicts are those of the last sync$/),
+    );
     expect(stdout).toMatch(/^skipped {2}a\/newer\/findings\.json {2}\(.*no longer what was synced\)$/m);
     expect(stdout).toMatch(/^synced {3}a\/two\/findings\.json {2}2 findings: 1 new, 1 false positives$/m);
-    expect(stdout).toMatch(/^2 synced, 1 skipped, 1 failed$/m);
+    expect(stdout).toMatch(/^2 synced, 2 skipped, 0 failed$/m);
     expect(stderr.match(/^resynced \d a\//gm)).toHaveLength(4);
     expect(JSON.parse(String(await runtime.get("a/newer/findings.json")))).toHaveLength(1);
   });

@@ -37,6 +37,7 @@ describe("status", { timeout: 120_000 }, () => {
       unknownAnnotations: 0,
       notes: [],
     });
+    expect(status.follow).toEqual([]);
     expect(status.open.map(({ key, state }) => `${state} ${key}`)).toEqual([
       "waiting a/again/findings.json",
       "waiting a/failed/findings.json",
@@ -117,6 +118,7 @@ it("a long list of open scans is cut, and says so", () => {
   const text = toText({
     scans: { done: 0, running: 0, waiting: 30 },
     findings,
+    follow: [],
     onlyInScan: 0,
     losses: [],
     open,
@@ -128,12 +130,14 @@ it("a long list of open scans is cut, and says so", () => {
   const less = toText({
     scans: { done: 1, running: 0, waiting: 0 },
     findings,
+    follow: [{ upTo: "2026-11-24T12:00:00.000Z", lagSeconds: 7 }],
     onlyInScan: 7,
     losses,
     open: [],
     unknownAnnotations: 0,
     notes: [],
   });
+  expect(less).toMatch(/^verdicts {2}up to 2026-11-24T12:00:00\.000Z, 7 s ago$/m);
   expect(less).toMatch(
     /^ +7 of the scanners' that nothing in DefectDojo stands for\na\/findings.json: .* 1 of 8 findings$/m,
   );

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { cliJson } from "./cli.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 import { syncedFindings } from "./schema.ts";
 
@@ -51,4 +52,26 @@ it("nothing more is read or written once the verdict is there", async () => {
   await sleep(3_500);
   const asked = runtime.standin.state.requests.slice(before).map(({ url }) => url);
   expect(asked.filter((url) => !url.includes("o=-last_status_update"))).toEqual([]);
+});
+
+it("status and the service say up to when verdicts are followed; a deletion is noticed", async () => {
+  const { url, s3Endpoint, sqsEndpoint, generatedToken } = runtime.service;
+  const answer = await fetch(`${url}/api/follow`, { headers: { authorization: `Bearer ${generatedToken}` } });
+  expect(await answer.json()).toEqual({ upTo: expect.stringMatching(/^20\d\d-/), lagSeconds: expect.any(Number) });
+  expect((await fetch(`${url}/api/follow`)).status).toBe(401);
+  const env = { AWS_ENDPOINT_URL_S3: s3Endpoint, AWS_ENDPOINT_URL_SQS: sqsEndpoint };
+  expect(await cliJson(["status"], env)).toMatchObject({ follow: [{ lagSeconds: expect.any(Number) }] });
+
+  const key = await runtime.upload(SAMPLE, "third/");
+  await runtime.ended(key);
+  await sleep(2_500); // a round sees the findings come
+  const before = (await runtime.receipt(key))?.findings.count ?? 0;
+  const [{ attributes } = { attributes: {} }] = await findingsOf(key);
+  const id = Number((attributes as Record<string, unknown>)["defectdojo.org/finding-id"]);
+  const deleted = await fetch(`${runtime.standin.url}/api/v2/findings/${id}/`, {
+    method: "DELETE",
+    headers: { authorization: `Token ${runtime.standin.apiKey}` },
+  });
+  expect(deleted.status).toBe(204);
+  await until(async () => (await runtime.receipt(key))?.inDojo?.count === before - 1);
 });

@@ -23,6 +23,7 @@ export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {
     importRecords: refuse("importRecords"),
     importRecord: refuse("importRecord"),
     importScan: refuse("importScan"),
+    placeOfTest: async () => undefined,
     findingCount: refuse("findingCount"),
     countFindings: refuse("countFindings"),
     findingPages: refuse("findingPages"),

@@ -113,6 +113,14 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     importRecords: async (buildId) => tables.records.filter((record) => record.buildId === buildId),
     importRecord: async (id) => tables.records.find((record) => record.id === id),
     importScan: (request) => importScan(request),
+    placeOfTest: async (testId) => {
+      const engagement = engagements.get(tests.get(testId)?.engagementId ?? 0);
+      const product = products.get(engagement?.productId ?? 0);
+      const productType = productTypes.get(product?.productTypeId ?? 0);
+      if (engagement === undefined || product === undefined || productType === undefined) return undefined;
+      const named = ({ id, name }: { id: number; name: string }) => ({ id, name });
+      return { productType: named(productType), product: named(product), engagement: named(engagement) };
+    },
     findingCount: async (testId, duplicatesOnly = false) =>
       filterBy(testId).findings.filter(({ duplicate }) => duplicate || !duplicatesOnly).length,
     countFindings: async (testId) => countsOf(filterBy(testId).findings),

@@ -151,6 +151,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
         }
         return await port.importScan(request);
       }),
+    placeOfTest: wrapped("placeOfTest", port.placeOfTest),
     findingCount: wrapped("findingCount", port.findingCount),
     countFindings: wrapped("countFindings", port.countFindings),
     findingPages: (testId, expected) => pagewise("findingPages", port.findingPages(testId, expected)),

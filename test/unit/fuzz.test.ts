@@ -288,6 +288,7 @@ describe("what DefectDojo answers", () => {
         tags: [],
         timeoutMs: 1_000,
       }),
+    placeOfTest: (dojo) => dojo.placeOfTest(1),
     findingCount: (dojo) => dojo.findingCount(1),
     findingPages: (dojo) => collect(dojo.findingPages(1, undefined)),
     "findingPages with a number": (dojo) => collect(dojo.findingPages(1, 2)),

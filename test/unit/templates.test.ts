@@ -294,6 +294,7 @@ const ALARMS: Readonly<Record<string, readonly [metric: string, of: string, stat
   ImporterDeadlineAlarm: ["Duration", "<ImporterLambdaFunction>", "Maximum", 810_000],
   ResyncErrorsAlarm: ["Errors", "<ResyncLambdaFunction>", "Sum", 0],
   FollowErrorsAlarm: ["Errors", "<FollowLambdaFunction>", "Sum", 0],
+  FollowLagAlarm: ["FollowLag", "follow", "Maximum", 600_000],
   ResyncDeadlineAlarm: ["Duration", "<ResyncLambdaFunction>", "Maximum", 900_000 - LEAST_TIME],
 };
 
@@ -311,6 +312,9 @@ describe("alarms and dashboard", () => {
       TreatMissingData: "notBreaching",
       AlarmActions: [],
     });
+    // A follower that is on and says nothing does not follow.
+    const missing = id === "FollowLagAlarm" ? "breaching" : "notBreaching";
+    expect(everything.osls.Resources[id]?.Properties.TreatMissingData).toBe(missing);
     expect(everything.osls.Resources[id]?.Properties.AlarmActions).toEqual([VARIANTS.everything?.alarmTopicArn]);
     for (const file of ["docs/aws.md", "docs/operations.md"]) {
       expect(await explainedAlarms(file), file).toContain(String(AlarmName).replace("dojo-relay-dev-", ""));

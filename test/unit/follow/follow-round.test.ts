@@ -81,7 +81,7 @@ describe("a round of follow", () => {
     w.clock.advance(300_000);
     w.feed.judge(finding, w.now());
     w.clock.advance(20_000);
-    expect(await round()).toMatchObject({ changes: 1, resyncs: 1, lagMs: 320_000 });
+    expect(await round()).toMatchObject({ changes: 1, resyncs: 1, lagMs: 20_000 });
     expect(w.queue.sent).toMatchObject([{ group: "g" }]);
     expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
     for (const _ of [1, 2, 3]) {
@@ -170,6 +170,43 @@ describe("a round of follow", () => {
     expect(w.enqueued()).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
   });
 
+  it("a transaction that commits after the margin is over is seen, where no round had looked since", async () => {
+    const w = world();
+    const [one = 0, two = 0] = await w.scan(1, 1).then(async (a) => [...a, ...(await w.scan(2, 1))]);
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    const early = new Date(w.clock.now() - 20_000).toISOString();
+    w.feed.judge(one, w.now());
+    await round();
+    w.clock.advance(30_000);
+    await round();
+    w.feed.judge(two, early); // committed between the last round within the margin and its end
+    w.clock.advance(40_000);
+    await round();
+    expect(w.enqueued()).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
+    // From then on the small page is enough, for whoever reads the state too.
+    expect(JSON.parse(w.storage.text(STATE) ?? "")).toMatchObject({ settled: false });
+    w.clock.advance(70_000);
+    await round();
+    expect(JSON.parse(w.storage.text(STATE) ?? "")).toMatchObject({ settled: true });
+  });
+
+  it("two changes within a millisecond are two, also where the margin is over", async () => {
+    const w = world();
+    const [one = 0, two = 0] = await w.scan(1, 1).then(async (a) => [...a, ...(await w.scan(2, 1))]);
+    const round = w.follower();
+    w.feed.judge(one, "2026-11-24T12:05:00.000100Z");
+    await round();
+    w.clock.advance(3_600_000);
+    await round();
+    w.enqueued();
+    w.feed.judge(two, "2026-11-24T12:05:00.000900Z");
+    w.clock.advance(30_000);
+    await round();
+    expect(w.enqueued()).toEqual(["scan-2/findings.json"]);
+  });
+
   it("10,000 changes in 300 tests are 300 jobs", async () => {
     const w = world();
     const findings: number[] = [];
@@ -182,6 +219,55 @@ describe("a round of follow", () => {
     expect(await round()).toMatchObject({ changes: 10_000 });
     expect(new Set(w.enqueued()).size).toBe(295);
     expect(w.feed.asked.changes).toBeLessThan(45);
+  });
+
+  it("a long gap is worked off in parts, the oldest first, and a round that is killed begins where the last one ended", async () => {
+    const w = world();
+    const tests = 30;
+    const ids: number[] = [];
+    for (let test = 1; test <= tests; test++) ids.push(...(await w.scan(test, 1_000)));
+    const round = w.follower();
+    await round();
+    w.clock.advance(3_600_000);
+    await round();
+    const gap = w.clock.now();
+    ids.forEach((id, n) => {
+      w.feed.judge(id, new Date(gap + n * 10).toISOString());
+    });
+    w.clock.advance(7 * 86_400_000);
+    w.enqueued();
+    // The clock runs: a round has the time for some parts only.
+    w.feed.before = () => w.clock.advance(1_150);
+    const marks: string[] = [];
+    const heaps: number[] = [];
+    let rounds = 0;
+    const all = new Set<string>();
+    for (let behind = 1; behind > 0 && rounds < 30; rounds++) {
+      const { lagMs } = await w.follower()();
+      behind = lagMs > 0 ? 1 : 0;
+      const state = JSON.parse(w.storage.text(STATE) ?? "") as { watermark: string; handled: object };
+      marks.push(state.watermark);
+      heaps.push(Object.keys(state.handled).length);
+      for (const key of w.enqueued()) all.add(key);
+    }
+    expect(all.size).toBe(tests);
+    expect(rounds).toBeGreaterThan(2);
+    expect(marks).toEqual([...marks].sort());
+    // What is remembered is of a minute, not of the gap.
+    expect(Math.max(...heaps)).toBeLessThanOrEqual(6_001);
+  });
+
+  it("the last of a part and the first of the next may be of one moment", async () => {
+    const w = world();
+    const ids = await w.scan(1, 30_000);
+    const round = w.follower();
+    await round();
+    w.clock.advance(86_400_000);
+    const moments = [0, 1, 2].map((n) => new Date(w.clock.now() + n * 1_000).toISOString());
+    for (const [n, id] of ids.entries()) w.feed.judge(id, moments[n % 3] as string);
+    w.clock.advance(3_600_000);
+    const { changes } = await round();
+    expect(changes).toBe(30_000);
   });
 
   it("two followers send the same message, which the queue drops, and neither stops", async () => {
@@ -238,6 +324,89 @@ describe("a round of follow", () => {
       looks.push([...new Set(w.enqueued())].sort());
     }
     expect(looks).toEqual([["scan-1/findings.json"], ["scan-1/findings.json", "scan-2/findings.json"]]);
+  });
+
+  it("deleted findings and a deleted test are noticed in the next round, without a further request while nothing is deleted", async () => {
+    const w = world();
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    for (const test of [1, 2, 3]) await w.scan(test, 4);
+    await round();
+    w.clock.advance(120_000);
+    await round();
+    expect(w.feed.asked.glances).toBe(0);
+    w.feed.remove(({ findingId }) => findingId === 2);
+    w.feed.add(77, w.now()); // another's finding comes as one goes
+    w.clock.advance(30_000);
+    await round();
+    expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
+    w.feed.remove(({ testId }) => testId === 3);
+    w.clock.advance(30_000);
+    await round();
+    expect(w.enqueued()).toEqual(["scan-3/findings.json"]);
+    w.feed.asked.glances = 0;
+    w.clock.advance(30_000);
+    await round();
+    expect(w.feed.asked.glances).toBe(0);
+  });
+
+  it("of many tests, those with deleted findings are found in a few rounds", async () => {
+    const w = world();
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    for (let test = 1; test <= 180; test++) await w.scan(test, 1);
+    await round();
+    w.feed.remove(({ testId }) => testId === 1);
+    for (let rounds = 0; rounds < 4; rounds++) {
+      w.clock.advance(30_000);
+      await round();
+    }
+    expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
+    expect(w.feed.asked.glances).toBe(180);
+  });
+
+  it("a product that is renamed or moved concerns all its tests, by one request for a hundred of them", async () => {
+    const w = world();
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    for (const test of [1, 2, 3]) await w.scan(test, 2);
+    await round();
+    w.clock.advance(SECOND_LOOK_MS);
+    await round();
+    w.enqueued();
+    for (const test of [1, 2]) w.feed.rename(test, "renamed");
+    w.clock.advance(SECOND_LOOK_MS);
+    w.feed.asked.places = 0;
+    await round();
+    expect(w.enqueued().slice(0, 2)).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
+    expect(w.feed.asked.places).toBe(1);
+  });
+
+  it("a test whose import was under way when its findings showed is looked after like others", async () => {
+    const w = world();
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    w.feed.add(1, w.now());
+    await round();
+    await w.scan(1, 0); // the importer indexes it
+    w.clock.advance(SECOND_LOOK_MS);
+    await round();
+    expect(w.enqueued()).toContain("scan-1/findings.json");
+  });
+
+  it("the state of an earlier version is understood", async () => {
+    const w = world();
+    const [finding = 0] = await w.scan(1, 1);
+    const older = { version: 1, watermark: START, movedAt: START, handled: {}, underReview: {}, recent: [1], next: 0 };
+    w.storage.put(STATE, JSON.stringify({ ...older, lookedAt: START }));
+    w.clock.advance(120_000);
+    w.feed.judge(finding, w.now());
+    await w.follower()();
+    expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
   });
 
   it("an unreadable state is begun anew, with a warning", async () => {

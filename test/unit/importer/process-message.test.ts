@@ -453,13 +453,21 @@ describe("a resync", () => {
     });
   });
 
-  it("of a test that was deleted is dead-lettered", async () => {
+  it("of a test that was deleted notes it in the receipt, and is no dead letter", async () => {
     const w = world();
     await w.deliver();
     w.tests.splice(0);
-    expect(await w.deliver({ body: resync })).toMatchObject({
-      deadLettered: { reason: "dojo-not-found", object: URI },
-    });
+    const [findings, receipt] = [w.storage.text(FINDINGS), w.storage.text(receiptOf(FINDINGS)) ?? ""];
+    for (const _ of [1, 2]) {
+      expect(await w.deliver({ body: resync })).toMatchObject({
+        outcome: { outcome: "superseded", why: expect.stringMatching(/test \d+ of .* is no longer in DefectDojo/) },
+      });
+    }
+    expect(w.storage.text(FINDINGS)).toBe(findings);
+    const { warnings, ...rest } = JSON.parse(w.storage.text(receiptOf(FINDINGS)) ?? "");
+    const before = JSON.parse(receipt);
+    expect({ ...rest, warnings: before.warnings }).toEqual(before);
+    expect(warnings).toEqual([...before.warnings, expect.stringMatching(/^test \d+ is no longer in DefectDojo/)]);
   });
 
   it("of findings that were uploaded anew is superseded", async () => {

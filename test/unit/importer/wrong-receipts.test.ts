@@ -135,7 +135,7 @@ describe("a second look", () => {
     w.clock.advance(120_000);
     expect(await w.deliver(look?.body ?? "", 2)).toMatchObject({ settled: true });
     expect([w.dlq.sent, w.queue.sent]).toEqual([[], []]);
-    expect(w.messages("warn")).toContainEqual(expect.stringMatching(/second look/));
+    expect(w.messages("warn")).toContainEqual(expect.stringMatching(/is no longer in DefectDojo/));
   });
 
   it("follows no scan without findings, and none that is wanted", async () => {

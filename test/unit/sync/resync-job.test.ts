@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { jobKey } from "../../../lib/model/job.ts";
 import { receiptOf, uri } from "../../../lib/model/object-keys.ts";
 import { ownMetadata, type Receipt } from "../../../lib/model/receipt.ts";
-import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
+import type { DojoFinding, Place } from "../../../lib/ports/defectdojo.ts";
 import { resyncJob } from "../../../lib/sync/resync-job.ts";
 import { toSyncedFinding } from "../../../lib/sync/to-synced-finding.ts";
 import { aDojoFinding, aJob, aReceipt, aScan, aTest, FINDINGS } from "../../helpers/factories.ts";
@@ -28,7 +28,9 @@ async function world(findings: DojoFinding[], receipt: Partial<Receipt> = {}) {
   storage.put(FINDINGS, `[\n${rows.join(",\n")}\n]\n`, ownMetadata(JOB));
   storage.put(RECEIPT, JSON.stringify(aReceipt(JOB, receipt)));
   let asked = 0;
+  const places: Place[] = [];
   const dojo = fakeDojo({
+    placeOfTest: async () => places[0],
     testsByBuildId: async (buildId) => [aTest({ buildId })],
     findingPages: async function* () {
       asked++;
@@ -43,6 +45,7 @@ async function world(findings: DojoFinding[], receipt: Partial<Receipt> = {}) {
   return {
     storage,
     findings,
+    places,
     clock,
     observed,
     resync,
@@ -63,6 +66,21 @@ describe("a resync", () => {
       receipt: before,
       why: "nothing changed, nothing was written",
     });
+    expect(w.writes()).toEqual([]);
+  });
+
+  it("brings new names of product and engagement into the receipt, and leaves the findings", async () => {
+    const w = await world([aDojoFinding()]);
+    const { productType, product } = w.receipt();
+    w.places.push({ productType, product: { ...product, name: "Renamed" }, engagement: { id: 77, name: "Moved" } });
+    await w.resync();
+    expect(w.writes()).toEqual([`write ${uri(RECEIPT)}`]);
+    expect(w.receipt()).toMatchObject({
+      product: { id: product.id, name: "Renamed" },
+      engagement: { id: 77, name: "Moved", url: "https://dojo.example.com/engagement/77" },
+    });
+    w.storage.calls.length = 0;
+    await w.resync();
     expect(w.writes()).toEqual([]);
   });
 
