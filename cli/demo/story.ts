@@ -31,7 +31,10 @@ export async function tellStory(stage: Stage, say: Say): Promise<Row[]> {
     rows.push(...arrived);
     return arrived;
   };
-  const show = (shown: readonly Row[]) => say(table(shown.map(forPeople)));
+  const show = (shown: readonly Row[]) => {
+    say(table(shown.map(forPeople)));
+    for (const { scan, loss } of shown) if (loss !== "") say(`   ${printableLine(`${scan}: ${loss}`)}`);
+  };
   show(await arrive("1. Monday's scans arrive: everything is new", SCANS.monday));
   if (stage.standin === undefined) return rows;
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { table } from "../../cli/terminal/table.ts";
 import { describeError } from "../../lib/errors.ts";
+import { SYNC_MODES } from "../../lib/model/receipt.ts";
 import { wrongReceipts } from "./deduplication.ts";
 import { type Details, type Measured, measure, type Workload } from "./measure.ts";
 import { micro } from "./micro.ts";
@@ -22,7 +23,8 @@ bare calls by hand on the same servers: 1,000, 10,000 and 100,000 findings, none
   --plot            draw docs/performance.svg from what is measured
   --repeat N        the median of N runs (default 1)
   --speedup N       let the stand-in be N times faster than measured (default: 1 for 1,000 findings, 10 for 10,000, 100 for 100,000)
-  --mode MODE       of the stand-in: locations (default, DefectDojo 3.x) or endpoints (2.x)
+  --mode MODE       of the stand-in: locations (default, DefectDojo 3.x) or endpoints (2.x); of the relay: replace (default), merge or
+                    complete (SYNC_MODE). One of each may be given
   --ids-from N      of the stand-in: add N to every id
   --real            measure the DefectDojo of DEFECTDOJO_URL and DEFECTDOJO_APIKEY in place of the stand-in; it keeps what is imported
   --micro           time mapping, event parsing and job encoding
@@ -36,6 +38,7 @@ Examples:
   DEFECTDOJO_URL=http://127.0.0.1:8090 DEFECTDOJO_APIKEY=… npm run bench -- --real --findings 1000
 `;
 
+const STANDIN_MODES = ["locations", "endpoints"] as const;
 const SIZES = [1_000, 10_000, 100_000];
 const PLOT = fileURLToPath(new URL("../../docs/performance.svg", import.meta.url));
 const MIB = 1024 * 1024;
@@ -49,7 +52,7 @@ const { values } = parseArgs({
     plot: { type: "boolean", default: false },
     repeat: { type: "string", default: "1" },
     speedup: { type: "string" },
-    mode: { type: "string", default: "locations" },
+    mode: { type: "string", multiple: true, default: [] },
     "ids-from": { type: "string", default: "0" },
     real: { type: "boolean", default: false },
     micro: { type: "boolean", default: false },
@@ -90,9 +93,17 @@ async function main(): Promise<void> {
   } else await bench();
 }
 
+/** The one mode of `all` that was asked for, the first where none was. @throws Error where one is asked for that there is not */
+function modeOf<T extends string>(all: readonly [T, ...T[]]): T {
+  const unknown = values.mode.find((mode) => ![...STANDIN_MODES, ...SYNC_MODES].some((known) => known === mode));
+  if (unknown !== undefined) throw new Error(`--mode ${unknown}: no mode`);
+  return all.find((mode) => values.mode.includes(mode)) ?? all[0];
+}
+
 async function bench(): Promise<void> {
   const wanted = count("findings");
   const raw = count("raw");
+  const syncMode = modeOf(SYNC_MODES);
   const servers = await startBenchServers();
   const results: (Details & { readonly speedup: number })[] = [];
   try {
@@ -104,6 +115,7 @@ async function bench(): Promise<void> {
           duplicates,
           speedup,
           readOnly: values["read-only"],
+          syncMode,
           ...(raw === undefined ? {} : { rawBytes: raw * MIB }),
         };
         results.push({ ...(await median(servers, workload, count("repeat") ?? 1)), speedup });
@@ -121,7 +133,7 @@ async function bench(): Promise<void> {
 async function startBenchServers(): Promise<Servers> {
   if (!values.real) {
     return await startServers({
-      mode: values.mode === "endpoints" ? "endpoints" : "locations",
+      mode: modeOf(STANDIN_MODES),
       idsFrom: count("ids-from") ?? 0,
     });
   }

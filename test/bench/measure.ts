@@ -7,14 +7,20 @@ import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from 
 import type { SQSEvent } from "aws-lambda";
 import { s3Storage } from "../../lib/aws/s3-storage.ts";
 import { encodeJob, type Job, messageGroup } from "../../lib/model/job.ts";
-import type { Receipt } from "../../lib/model/receipt.ts";
+import type { Receipt, SyncMode } from "../../lib/model/receipt.ts";
 import { parseSidecar } from "../../lib/model/scan.ts";
 import { readSmall } from "../../lib/ports/read-small.ts";
 import { byHand, type Filed } from "./floor.ts";
 import type { ImporterMethods } from "./importer-child.ts";
 import { startChild } from "./rpc.ts";
 import type { Servers } from "./servers.ts";
-import { benchSidecar, writeFindingsJson, writeGenericReport, writeRawResult } from "./workload.ts";
+import {
+  benchSidecar,
+  writeFindingsJson,
+  writeFoundByGitleaks,
+  writeGenericReport,
+  writeRawResult,
+} from "./workload.ts";
 
 export interface Workload {
   readonly findings: number;
@@ -24,6 +30,7 @@ export interface Workload {
   readonly rawBytes?: number;
   /** Nothing is written back: by hand the import alone is made. */
   readonly readOnly?: boolean;
+  readonly syncMode: SyncMode;
   /** How many times faster than measured the stand-in is. */
   readonly speedup: number;
 }
@@ -115,7 +122,13 @@ async function measureRelay(
   const readOnly = workload.readOnly === true ? { DEFECTDOJO_SYNC_FINDINGS_BACK: "false" } : {};
   const event = await enqueue(servers, workload, product, folder);
   const importer = await startChild<ImporterMethods>("importer-child.ts", {
-    env: { ...servers.env, READ_CONCURRENCY: String(options.concurrency), ...readOnly, ...options.env },
+    env: {
+      ...servers.env,
+      READ_CONCURRENCY: String(options.concurrency),
+      SYNC_MODE: workload.syncMode,
+      ...readOnly,
+      ...options.env,
+    },
   });
   try {
     const watched = watchPeak(importer.pid);
@@ -128,6 +141,8 @@ async function measureRelay(
     if (receipt.findings.count !== findings || receipt.duplicates !== duplicated) {
       throw new Error(`${receipt.findings.count} findings and ${receipt.duplicates} duplicates came back`);
     }
+    if (workload.readOnly !== true && receipt.matched !== findings)
+      throw new Error(`${receipt.matched} findings of ${findings} have a counterpart`);
     const floorMs = floor.importMs + floor.readMs;
     return {
       findings,
@@ -173,7 +188,7 @@ async function enqueue(servers: Servers, workload: Workload, product: string, fo
     await put("raw.json", path);
   }
   const path = join(folder, "findings.json");
-  await writeFindingsJson(path, workload.findings, RELAYED);
+  await (raw ? writeFoundByGitleaks : writeFindingsJson)(path, workload.findings, RELAYED);
   const etag = await put("findings.json", path);
   const scan = parseSidecar(sidecar, "the bench's sidecar");
   const job: Job = { version: 1, kind: "import", bucket, key: `${product}/findings.json`, etag, scan };

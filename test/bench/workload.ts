@@ -55,6 +55,23 @@ export async function writeRawResult(path: string, findings: number, bytes: numb
   }));
 }
 
+/** findings.json of that raw result, as secureCodeBox's parser writes it. */
+export async function writeFoundByGitleaks(path: string, findings: number, run: number): Promise<void> {
+  await writeArray(path, findings, (number) => ({
+    id: `${run}-${number}`,
+    name: "generic-api-key",
+    description: "The name of the rule which triggered the finding: generic-api-key",
+    category: "Potential Secret",
+    severity: "MEDIUM",
+    osi_layer: "APPLICATION",
+    parsed_at: "2026-11-20T10:05:03.000Z",
+    attributes: {
+      ...{ description: `Key ${number}`, file: `src/${number}.ts`, line_number: number + 1 },
+      ...{ offender: `secret-${number}`, line: `key = secret-${number}`, commit: "", tags: [] },
+    },
+  }));
+}
+
 async function writeArray(path: string, length: number, item: (number: number) => unknown, before = "", after = "") {
   const pieces = async function* () {
     yield `${before}[`;

@@ -10,10 +10,11 @@ const MOST_RSS_MIB = 200;
 const SPEEDUP = 10_000;
 
 describe.each([
-  { mode: "locations", idsFrom: 0 },
-  { mode: "endpoints", idsFrom: 0 },
-  { mode: "locations", idsFrom: 90_000_000 },
-] as const)("10,000 findings ($mode mode, ids from $idsFrom)", ({ mode, idsFrom }) => {
+  { mode: "locations", idsFrom: 0, syncMode: "replace" },
+  { mode: "endpoints", idsFrom: 0, syncMode: "replace" },
+  { mode: "locations", idsFrom: 90_000_000, syncMode: "replace" },
+  { mode: "locations", idsFrom: 0, syncMode: "merge" },
+] as const)("10,000 findings ($mode mode, ids from $idsFrom, $syncMode)", ({ mode, idsFrom, syncMode }) => {
   let servers: Servers;
   beforeAll(async () => {
     servers = await startServers({ mode, idsFrom });
@@ -26,7 +27,7 @@ describe.each([
   ])("%s: few requests, short URLs, little memory", async (_, duplicates) => {
     const run = await measure(
       servers,
-      { findings: FINDINGS, duplicates, speedup: SPEEDUP },
+      { findings: FINDINGS, duplicates, syncMode, speedup: SPEEDUP },
       { concurrency: 4, floor: false },
     );
     expect(run).toMatchObject({ findings: FINDINGS, duplicates: duplicates ? FINDINGS : 0 });
