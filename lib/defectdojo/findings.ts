@@ -29,7 +29,11 @@ export async function* findingPages(
   api: DojoApi,
   modes: LocationModes,
   testId: number,
-  { concurrency, expected }: { concurrency: number; expected: number | undefined },
+  {
+    concurrency,
+    expected,
+    pageSize = PAGE_SIZE,
+  }: { concurrency: number; expected: number | undefined; pageSize?: number },
 ): AsyncGenerator<FindingPage> {
   const under: { part: Part; page: Promise<FindingPage> }[] = [];
   const inOrder = idsInOrder(testId);
@@ -38,11 +42,11 @@ export async function* findingPages(
   const read = ({ offset: from, limit }: Part) =>
     readPage(api, modes, { test: testId, o: "id", limit, ...(from === 0 ? {} : { offset: from }) });
   const start = () => {
-    const part = { offset, limit: PAGE_SIZE };
+    const part = { offset, limit: pageSize };
     const page = read(part);
     page.catch(() => undefined); // it may never be awaited
     under.push({ part, page });
-    offset += PAGE_SIZE;
+    offset += pageSize;
   };
   /** The page of a part; if it is too large, those of its halves, one at a time in memory. */
   const pagesOf = async function* (part: Part, asked: Promise<FindingPage>): AsyncGenerator<FindingPage> {
@@ -186,22 +190,29 @@ function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, t
   throw new RelayError("read-unstable", message, { object: `test ${testId}` });
 }
 
-/** A page in the server's location mode. When the answer does not fit the known mode, the mode is looked up again, once. */
+/** Modes of one server that a page is read in: it may be switched while it is read, but hardly again and again. */
+const MOST_MODES = 3;
+
+/**
+ * A page in the server's location mode, which is looked up again when the answer does not fit the known one.
+ * @throws RelayError `read-unstable` when it is another one each time
+ */
 async function readPage(api: DojoApi, modes: LocationModes, query: Query): Promise<FindingPage> {
-  const mode = await modes.current();
-  let read: { page: FindingPage; unlocated: boolean } | undefined;
-  let refusal: unknown;
-  try {
-    read = await readPageIn(api, mode, query);
-    if (!read.unlocated) return read.page;
-  } catch (error) {
-    if (!deniesMode(error)) throw error;
-    refusal = error;
+  let mode = await modes.current();
+  for (let tried = 1; tried <= MOST_MODES; tried++) {
+    const read = await readPageIn(api, mode, query).catch((error: unknown) => {
+      if (!deniesMode(error)) throw error;
+      return { refusal: error };
+    });
+    if ("page" in read && !read.unlocated) return read.page;
+    const now = await modes.again(mode);
+    if (now === mode && "refusal" in read) throw read.refusal;
+    if (now === mode && "page" in read) return read.page;
+    mode = now;
   }
-  const now = await modes.again(mode);
-  if (now !== mode) return (await readPageIn(api, now, query)).page;
-  if (read === undefined) throw refusal;
-  return read.page;
+  throw new RelayError("read-unstable", `findings/: the server's location mode changes while it is read`, {
+    object: "findings/",
+  });
 }
 
 async function readPageIn(api: DojoApi, mode: LocationMode, query: Query) {

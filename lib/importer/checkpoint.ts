@@ -32,6 +32,8 @@ const checkpointSchema = z.object({
   refusals: z.number().int().min(0).default(0),
   /** ISO 8601; the first of these failures. */
   refusedSince: z.string().optional(),
+  /** How many findings each of them left behind. */
+  refusedWith: z.number().int().min(0).optional(),
   /** Why the report is imported as Generic Findings Import instead. */
   fellBack: z.string().optional(),
   /** The message in which that was decided, where it came of server errors: a redrive tries the parser again. */

@@ -7,6 +7,7 @@ import type { Imported, Prepared } from "./attempt.ts";
 import { UNSENT } from "./checkpoint.ts";
 import { type Decision, decide, firstIncomplete, progressOf, type Seen } from "./decide.ts";
 import { keepsFewer, wanted } from "./fewer-kept.ts";
+import { afterStandstill } from "./refusal.ts";
 import { type Sent, sendImport } from "./send-import.ts";
 import { discard, dropOwn } from "./stale-tests.ts";
 
@@ -58,7 +59,7 @@ export async function ensureImported(attempt: Prepared): Promise<Imported> {
       case "stale":
         await checkpoint.keep();
         await remove(attempt, decision.test);
-        if (!decision.others) await nothingCame(attempt, doing);
+        if (!decision.others) await nothingCame(attempt, doing, decision.test);
         break;
       case "unknown":
       case "absent":
@@ -123,9 +124,11 @@ async function remove(attempt: Prepared, test: Test): Promise<void> {
 }
 
 /** The import came to nothing. Without an answer that is a failure; if the sender died, it was counted already. */
-async function nothingCame({ key, checkpoint }: Prepared, { sent }: Doing): Promise<void> {
-  const why = checkpoint.now.unanswered;
-  await checkpoint.save({ ...UNSENT, progress: undefined });
+async function nothingCame(attempt: Prepared, { sent }: Doing, stopped?: Test): Promise<void> {
+  const { key, checkpoint } = attempt;
+  const { unanswered: why, progress } = checkpoint.now;
+  const noted = stopped && afterStandstill(attempt, stopped, progress?.findings ?? 0);
+  await checkpoint.save({ ...UNSENT, progress: undefined, ...noted });
   if (why === undefined) return;
   throw sent?.state === "unanswered" ? sent.error : new RelayError("import-unknown", why, { object: `import ${key}` });
 }

@@ -12,9 +12,11 @@ import { discard } from "./stale-tests.ts";
 /**
  * What DefectDojo's refusal of an import means:
  * - `refused`: its parser does not take the report, for good (400).
- * - `doubtful`: the parser may have failed on the report, or the server (500, and an empty test is left): only time tells.
+ * - `doubtful`: the parser may have failed on the report, or the server (500, and an empty test is left, or as many findings as at the last try): only
+ *   time tells.
  * - `conflict`: another request wrote the same rows (409); the same report may go through at once.
- * - `failed`: it says nothing about the report. A test that holds findings proves that the parser could read it.
+ * - `failed`: it says nothing about the report. A test that holds findings proves that the parser could read it. But one of them may not fit into
+ *   DefectDojo's database (seen with `trivy k8s` on 3.2), so their number is noted.
  */
 export type Verdict = "refused" | "doubtful" | "conflict" | "failed";
 
@@ -23,12 +25,16 @@ function judge(
   failure: Pick<RelayError, "reason" | "status" | "message">,
   scanType: string,
   left: { readonly tests: number; readonly findings: number },
+  { refusedWith }: Checkpoint,
 ): Verdict {
   if (failure.status === 409) return "conflict";
   if (isParserRefusal(failure)) return "refused";
-  const mayBeParser = failure.status === 500 && scanType !== GENERIC && left.tests > 0 && left.findings === 0;
-  return mayBeParser ? "doubtful" : "failed";
+  if (!mayBeParser(failure, scanType, left.tests)) return "failed";
+  return left.findings === 0 || left.findings === refusedWith ? "doubtful" : "failed";
 }
+
+const mayBeParser = ({ status }: Pick<RelayError, "status">, scanType: string, tests: number) =>
+  status === 500 && scanType !== GENERIC && tests > 0;
 
 /** Tries of a report on which DefectDojo fails with 500, before its parser is taken to have refused it. */
 const TRIES = 4;
@@ -47,16 +53,22 @@ export async function afterRefusal(
   const { key, checkpoint, ports } = attempt;
   const left = await ports.dojo.testsByBuildId(key);
   if (left.some(isComplete)) return undefined;
-  const verdict = judge(failure, scanType, { tests: left.length, findings: await findingsIn(attempt, failure, left) });
-  if (verdict === "failed") return await clearAndThrow(attempt, left, failure, {});
+  const findings = await findingsIn(attempt, failure, left);
+  const verdict = judge(failure, scanType, { tests: left.length, findings }, checkpoint.now);
+  if (verdict === "failed") {
+    const noted = mayBeParser(failure, scanType, left.length) ? counted(attempt, findings) : {};
+    return await clearAndThrow(attempt, left, failure, noted);
+  }
   if (verdict === "conflict") {
     ports.log.warn("the import met another one in DefectDojo; it is sent again", { scanType, error: failure });
     await checkpoint.save(UNSENT);
     await clear(attempt, left);
     return failure;
   }
-  const why = `DefectDojo's parser ${JSON.stringify(scanType)} refused the report: ${failure.message}`;
-  if (verdict === "doubtful" && !(await isRefusedByNow(attempt))) return await tryLater(attempt, left, failure);
+  const parser = `DefectDojo's parser ${JSON.stringify(scanType)}`;
+  const how = findings === 0 ? "refused the report" : `fails after the same ${findings} findings each time`;
+  const why = `${parser} ${how}: ${failure.message}`;
+  if (verdict === "doubtful" && !isRefusedByNow(attempt, findings)) return await tryLater(attempt, left, failure);
   if (scanType === GENERIC || onlySource) {
     const generic = () => new RelayError("import-refused", why, { cause: failure, object: `scan type ${scanType}` });
     const error = onlySource ? refused(why, scanType, failure) : generic();
@@ -69,6 +81,22 @@ export async function afterRefusal(
   return undefined;
 }
 
+/**
+ * What an import that stopped without an answer tells of the report: where it stopped after the same findings each time, that is a refusal too.
+ * @param findings how many it left behind
+ * @returns what to note
+ */
+export function afterStandstill(attempt: Prepared, { scanType }: Test, findings: number): Partial<Checkpoint> {
+  const hasOtherSource = attempt.job.scan.rawResultType !== undefined;
+  if (scanType === GENERIC || findings === 0 || !hasOtherSource) return {};
+  const change = counted(attempt, findings);
+  if (!isEnough(attempt, change)) return change;
+  const parser = `DefectDojo's parser ${JSON.stringify(scanType)}`;
+  const fellBack = `${parser} stops after the same ${findings} findings each time, without an answer`;
+  attempt.ports.log.warn("the report is imported as Generic Findings Import instead", { scanType, why: fellBack });
+  return { ...NO_REFUSALS, fellBack, fellBackIn: messageOf(attempt) };
+}
+
 /** The fallback that earlier deliveries of this message decided on; one that came of 500s does not outlive a redrive. */
 export function fallbackOf(attempt: Prepared): string | undefined {
   const { fellBack, fellBackIn } = wanted(attempt);
@@ -78,7 +106,7 @@ export function fallbackOf(attempt: Prepared): string | undefined {
 /** "" where the job came in no message, as the hook's. */
 const messageOf = ({ delivery }: Prepared): string => delivery.message?.messageId ?? "";
 
-const NO_REFUSALS = { refusals: 0, refusedSince: undefined } as const;
+const NO_REFUSALS = { refusals: 0, refusedSince: undefined, refusedWith: undefined } as const;
 
 /** Counted only where the number matters. */
 async function findingsIn({ ports }: Prepared, { status }: RelayError, left: readonly Test[]): Promise<number> {
@@ -88,14 +116,25 @@ async function findingsIn({ ports }: Prepared, { status }: RelayError, left: rea
   return findings;
 }
 
-/** Counts the refusal. @returns whether there were enough, over long enough a time */
-async function isRefusedByNow({ checkpoint, ports, settings }: Prepared): Promise<boolean> {
-  const { refusals, refusedSince } = checkpoint.now;
+/** The refusals with this one; another number of findings than at the last try starts the count again, as does an unreadable time. */
+function counted({ checkpoint, ports }: Prepared, findings: number) {
+  const { refusals, refusedSince, refusedWith = 0 } = checkpoint.now;
   const now = ports.clock.now();
-  // An unreadable time starts the count again.
-  const since = Date.parse(refusedSince ?? "") || now;
-  checkpoint.remember({ refusals: refusals + 1, refusedSince: new Date(since).toISOString() });
-  return refusals + 1 >= TRIES && now - since >= settings.ledger.refusalMs;
+  const same = findings === refusedWith;
+  const since = (same && Date.parse(refusedSince ?? "")) || now;
+  return { refusals: same ? refusals + 1 : 1, refusedSince: new Date(since).toISOString(), refusedWith: findings };
+}
+
+/** Counts the refusal. @returns whether there were enough, over long enough a time */
+function isRefusedByNow(attempt: Prepared, findings: number): boolean {
+  const change = counted(attempt, findings);
+  attempt.checkpoint.remember(change);
+  return isEnough(attempt, change);
+}
+
+/** Whether there were enough tries, over long enough a time. */
+function isEnough({ ports, settings }: Prepared, { refusals, refusedSince }: ReturnType<typeof counted>): boolean {
+  return refusals >= TRIES && ports.clock.now() - Date.parse(refusedSince) >= settings.ledger.refusalMs;
 }
 
 /** The tries lie over `refusalMs`, each twice as far from the one before. */

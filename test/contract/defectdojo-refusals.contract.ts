@@ -199,6 +199,33 @@ export function refusalsContract(server: () => Promise<Server>): void {
     });
   });
 
+  it("row 3: a finding that no column holds: a 500 each time, and the findings before it stay", async () => {
+    const vulnerability = (n: number, InstalledVersion: string) => ({
+      ...{ VulnerabilityID: `CVE-2024-000${n}`, PkgName: `package-${n}`, InstalledVersion, Severity: "LOW" },
+    });
+    const versions = ["1.0", "2.0", "3".repeat(101), "4.0"];
+    const Results = [
+      {
+        Target: "image",
+        Class: "os-pkgs",
+        Type: "debian",
+        Vulnerabilities: versions.map((v, n) => vulnerability(n, v)),
+      },
+    ];
+    const trivy = { name: "trivy.json", content: JSON.stringify({ SchemaVersion: 2, Results }) };
+    for (const build_id of ["overflow-1", "overflow-2"]) {
+      const answer = await world.client.upload(
+        { scan_type: "Trivy Scan", engagement: world.engagement, build_id },
+        trivy,
+      );
+      expect([answer.status, answer.body]).toMatchObject([500, serverError]);
+      const left = await world.client.request("GET", `/tests/?build_id=${build_id}&engagement=${world.engagement}`);
+      expect(left.body.count).toBe(1);
+      const found = await world.client.request("GET", `/findings/?test=${left.body.results[0].id}&limit=1`);
+      expect(found.body.count).toBe(2);
+    }
+  });
+
   it("an engagement that does not exist", async () => {
     const answer = await world.client.upload({ scan_type: GENERIC, engagement: 99_999_999 }, report({}));
     expect([answer.status, answer.body]).toEqual([400, ['Engagement "99999999" does not exist']]);

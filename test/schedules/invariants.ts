@@ -136,7 +136,14 @@ function wrongSync(synced: readonly Synced[], test: TestRow): string[] {
   const written = inDojo.map(({ attributes }) => state(attributes["defectdojo.org/finding-id"], attributes.duplicate));
   const stored = test.findings.map(({ id, duplicate }) => state(id, duplicate));
   const same = JSON.stringify(written.toSorted()) === JSON.stringify(stored.toSorted());
-  return same ? [] : [`holds ${written.join()} instead of ${stored.join()} of test ${test.id}`];
+  if (!same) return [`holds ${written.join()} instead of ${stored.join()} of test ${test.id}`];
+  return inDojo.flatMap(({ attributes }) => {
+    const finding = test.findings.find(({ id }) => id === attributes["defectdojo.org/finding-id"]);
+    const [at, right] = [attributes["defectdojo.org/locations"], finding?.locations].map((each) =>
+      JSON.stringify(each)?.replaceAll('/"', '"'),
+    );
+    return at === right ? [] : [`finding ${finding?.id} has the locations ${at} instead of ${right}`];
+  });
 }
 
 function wrongReceipt({ s3 }: World, folder: number, jobKey: string, test: TestRow): string[] {

@@ -12,6 +12,8 @@ import {
   type TestRow,
 } from "./memory-dojo-tables.ts";
 
+import { OVERFLOWING } from "./uploads.ts";
+
 const POST = "POST /api/v2/import-scan/";
 const GENERIC = "Generic Findings Import";
 const CONFLICT = "The request conflicts with an existing record because a unique field value already exists.";
@@ -75,6 +77,7 @@ async function store(
       return await new Promise(() => undefined);
     }
     await clock.sleep(timing.msPerFinding);
+    if (finding.title.includes(String(OVERFLOWING))) throw refused(POST, 500, BROKEN);
     test.findings.push(toRow(tables, clock, test, finding));
   }
   remember(tables, test, { new: test.findings });

@@ -12,6 +12,7 @@ import type {
 import { verdictsOf } from "../../lib/sync/tally.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import { type Fate, type ImportTiming, runImport } from "./memory-dojo-import.ts";
+import { memoryPages } from "./memory-dojo-pages.ts";
 import { type DojoTables, dojoTables, refused, type TestRow } from "./memory-dojo-tables.ts";
 
 export interface MemoryDojo {
@@ -19,6 +20,8 @@ export interface MemoryDojo {
   /** The port's import, which may be made to end before its time. */
   importScan(request: ImportRequest, fate?: Fate): Promise<ImportAnswer>;
   readonly port: DefectDojo;
+  /** The server is upgraded, or its location feature switched, before its n-th request for findings from now. */
+  switchMode(requests: number): void;
 }
 
 export interface MemoryDojoOptions extends Partial<ImportTiming> {
@@ -36,6 +39,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
   const { lowPrivileged = false, pageSize = 250 } = options;
   const timing = { msPerFinding: 10, asyncWait: true, deduplicationDelayMs: 0, ...options };
   const tables = dojoTables();
+  const pages = memoryPages(tables, pageSize);
   const { productTypes, products, engagements, tests, nextId } = tables;
   const testOf = (id: number, what: string): TestRow => {
     const test = tests.get(id);
@@ -124,25 +128,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     findingCount: async (testId, duplicatesOnly = false) =>
       filterBy(testId).findings.filter(({ duplicate }) => duplicate || !duplicatesOnly).length,
     countFindings: async (testId) => countsOf(filterBy(testId).findings),
-    findingPages: async function* (testId, expected) {
-      for (
-        let offset = 0, total = expected;
-        total === undefined || offset === 0 || offset < total;
-        offset += pageSize
-      ) {
-        const { findings } = filterBy(testId);
-        total ??= findings.length;
-        if (findings.length !== total)
-          throw new RelayError(
-            "read-unstable",
-            `test ${testId}: ${total} findings expected, ${findings.length} announced`,
-          );
-        const page = findings.slice(offset, offset + pageSize).map(({ hash: _, ...finding }) => finding);
-        const wanted = new Set(page.flatMap(({ duplicateOf }) => duplicateOf ?? []));
-        const originals = [...tests.values()].flatMap((test) => test.findings).filter(({ id }) => wanted.has(id));
-        yield { total, findings: page, originals: new Map(originals.map((original) => [original.id, original])) };
-      }
-    },
+    findingPages: pages.findingPages,
     findingsById: async function* (ids) {
       const all = new Map([...tests.values()].flatMap(({ findings }) => findings.map((one) => [one.id, one] as const)));
       const found = [...new Set(ids)].sort((a, b) => a - b).flatMap((id) => all.get(id) ?? []);
@@ -178,7 +164,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     },
     url: (kind, id) => `http://dojo.test/${kind}/${id}`,
   };
-  return { tables, importScan, port };
+  return { tables, importScan, port, switchMode: pages.switchMode };
 }
 
 function countsOf(findings: readonly DojoFinding[]): TestCounts {

@@ -12,6 +12,7 @@ import { findingsOf } from "./uploads.ts";
  * - `expire`: the message becomes visible to others while its importer works on.
  * - `rival`, `delete`, `upload`: somebody writes over, deletes or uploads the findings right before the call.
  * - `dead-import`: DefectDojo's worker dies in the import, which stays at 50 % without an answer. `failed-import`: it answers 500.
+ * - `switched-mode`: DefectDojo's location feature is switched, or it is upgraded, at one of the next requests for findings.
  * - `conflicting-import`: another import stores the same new URLs, and this one answers 409 once it has read its report.
  */
 const FAULTS = [
@@ -31,6 +32,7 @@ const FAULTS = [
   "dead-import",
   "failed-import",
   "conflicting-import",
+  "switched-mode",
 ] as const;
 
 export interface Fault {
@@ -46,7 +48,8 @@ export interface UploadPlan {
   readonly at: number;
   /** Uploads of one folder race for its key. */
   readonly folder: number;
-  readonly kind: "generic" | "native" | "unreadable";
+  /** `overflowing`: DefectDojo's database has no room for its last finding. */
+  readonly kind: "generic" | "native" | "unreadable" | "overflowing";
   /** The same content of the same run twice is the same job. */
   readonly content: number;
   /** Which execution of the Scan it is of. */
@@ -95,7 +98,7 @@ export function schedules(mostFaults: number): fc.Arbitrary<Schedule> {
   const upload: fc.Arbitrary<UploadPlan> = fc.record({
     at: fc.integer({ min: 0, max: 300 }),
     folder: fc.nat({ max: 1 }),
-    kind: fc.constantFrom("generic", "native", "unreadable"),
+    kind: fc.constantFrom("generic", "native", "unreadable", "overflowing"),
     content: fc.nat({ max: 2 }),
     run: fc.nat({ max: 1 }),
     product: fc.nat({ max: 1 }),

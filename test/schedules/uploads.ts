@@ -18,6 +18,9 @@ export function portsOf(content: number): number[] {
   return [[22, 80, 443], [22, 8080], []][content] ?? [];
 }
 
+/** A port that DefectDojo's database has no room for. */
+export const OVERFLOWING = 65_536;
+
 /** Findings by id; of the third content all are alike. */
 export function idsOf(content: number): string[] {
   const count = [3, 5, 4][content] ?? 0;
@@ -50,7 +53,8 @@ export function filesOf({ folder, kind, content, run, product }: UploadPlan): Sc
     attributes: { own: index },
     parsed_at: "2026-11-24T11:30:00Z",
   }));
-  const rows = portsOf(content).map((port) => `<port protocol="tcp" portid="${port}"><state state="open"/></port>`);
+  const ports = [...portsOf(content), ...(kind === "overflowing" ? [OVERFLOWING] : [])];
+  const rows = ports.map((port) => `<port protocol="tcp" portid="${port}"><state state="open"/></port>`);
   const raw = `<nmaprun start="1700000000"><host><address addr="10.0.0.1" addrtype="ipv4"/><hostnames/><ports>${rows.join("")}</ports></host></nmaprun>`;
   return {
     sidecar: JSON.stringify(sidecar),

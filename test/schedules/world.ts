@@ -156,6 +156,7 @@ export function createWorld(schedule: Schedule): World {
       outages.set(service, time.now() + fault.seconds * 1000);
       tell(`OUTAGE of ${service} for ${fault.seconds} s`);
     }
+    if (fault.kind === "switched-mode") dojo.switchMode(fault.seconds % 4);
     if (fault.kind === "expire" && receiptHandle !== undefined) giveBack(receiptHandle, 0);
     if (folder === undefined) return;
     if (fault.kind === "rival") {
@@ -170,7 +171,7 @@ export function createWorld(schedule: Schedule): World {
       tell(`DELETE of ${uri(ref)}`);
     }
     if (fault.kind === "upload") {
-      const kind = (["generic", "native", "unreadable"] as const)[fault.call % 3] ?? "generic";
+      const kind = (["generic", "native", "unreadable", "overflowing"] as const)[fault.call % 4] ?? "generic";
       upload({
         at: 0,
         folder,

@@ -394,6 +394,19 @@ describe("the location mode", () => {
     expect(transport.calls.at(-1)?.query.prefetch).toBe("endpoints");
   });
 
+  it("that is another one each time is no answer, and tried again", async () => {
+    let requests = 0;
+    const { dojo } = start(({ path, query }) => {
+      // Locations whenever that is looked up, endpoints whenever they are read, and the other way round.
+      if (path === "location/" && query.limit === "1") return requests++ % 2 === 0 ? [200, {}] : [404];
+      if (path !== "findings/") return [404];
+      const link = { "5": { id: 5, location: 9 } };
+      return [200, { count: 1, results: [rawFinding(1, { endpoints: [5] })], prefetch: { endpoints: link } }];
+    });
+    const error = await relayErrorBy(() => collect(dojo.findingPages(7, undefined)));
+    expect(error).toMatchObject({ reason: "read-unstable", errorClass: "transient" });
+  });
+
   /** A server of one finding at one place, whose flag can be switched. */
   const switched = () => {
     const server = { now: "endpoints" as "endpoints" | "locations" };

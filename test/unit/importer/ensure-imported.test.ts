@@ -525,6 +525,58 @@ describe("a report that the parser refuses", () => {
     expect(w.note().fellBack).toBeUndefined();
   });
 
+  describe("row 3: with 500 after some of its findings", () => {
+    const leaving =
+      (findings: number): Fate =>
+      (world, scanType) => {
+        world.add({ completeAt: Number.POSITIVE_INFINITY, scanType, findingsAt: () => findings });
+        return crashed();
+      };
+    /** Delivers again after failures too, as the queue does. */
+    const redelivered = async (w: World, most: number): Promise<Ensured> => {
+      for (let failures = 0; ; failures++) {
+        try {
+          return await delivered(w, "m-1");
+        } catch (error) {
+          if (failures === most) throw error;
+          w.clock.advance(10_000);
+        }
+      }
+    };
+
+    it("falls back where it is the same number for minutes, and says so; a redrive tries natively again", async () => {
+      const w = world({ fates: [...Array.from({ length: 5 }, () => leaving(625)), crashed, imports] });
+      expect(await relayErrorBy(() => redelivered(w, 1))).toMatchObject({ reason: "dojo-unavailable" });
+      expect(w.sent).toEqual([NATIVE, NATIVE, NATIVE, NATIVE, NATIVE, GENERIC]);
+      expect(w.note().fellBack).toContain(`parser "Nmap Scan" fails after the same 625 findings each time: ${POST}`);
+      expect(w.left()).toEqual([]);
+      expect(await delivered(w, "m-2")).toMatchObject({ importedAs: NATIVE, fellBack: undefined });
+    });
+
+    it("is a failure each time that the number is another", async () => {
+      const w = world({ fates: [leaving(625), leaving(3), leaving(625), leaving(7), imports] });
+      expect(await relayErrorBy(() => redelivered(w, 3))).toMatchObject({ errorClass: "transient" });
+      expect(w.sent).toEqual([NATIVE, NATIVE, NATIVE, NATIVE]);
+      expect(await delivered(w)).toMatchObject({ importedAs: NATIVE });
+    });
+
+    it("counts where it stops there without an answer, too", async () => {
+      const stops: Fate = (world, scanType) => {
+        world.add({ completeAt: Number.POSITIVE_INFINITY, scanType, findingsAt: () => 625 });
+        return unknown();
+      };
+      const w = world({ fates: [stops, stops, stops, stops, imports] });
+      const imported = await redelivered(w, 4);
+      expect(imported).toMatchObject({ importedAs: GENERIC });
+      expect(imported.fellBack).toContain("stops after the same 625 findings each time, without an answer");
+    });
+
+    it("does not count with what was left empty", async () => {
+      const w = world({ fates: [half, half, leaving(2), half, half, imports] });
+      expect(await redelivered(w, 1)).toMatchObject({ importedAs: NATIVE, fellBack: undefined });
+    });
+  });
+
   it.each([
     ["a message", "['Expecting value: line 1 column 1 (char 0)']"],
     ["a sentence", "Invalid format, unable to parse json."],
@@ -554,8 +606,10 @@ describe("a report that the parser refuses", () => {
   });
 
   it("with 500 though its test holds findings was read: the failure is the server's", async () => {
+    let stored = 0;
     const fails: Fate = (world, scanType) => {
-      world.add({ completeAt: Number.POSITIVE_INFINITY, scanType, findingsAt: () => 2 });
+      const findings = ++stored;
+      world.add({ completeAt: Number.POSITIVE_INFINITY, scanType, findingsAt: () => findings });
       return crashed();
     };
     const w = world({ fates: [fails, fails, fails, fails, fails, imports] });

@@ -14,6 +14,13 @@ import { titlecase } from "./titlecase.ts";
 /** DefectDojo links places to findings, and marks duplicates, in batches of this many. */
 const BATCH = 1000;
 
+/** Columns of the database that a report can overflow, and their room in characters (`dojo_finding`). */
+const COLUMNS = [
+  ["service", 200],
+  ["component_name", 500],
+  ["component_version", 100],
+] as const;
+
 /** Refuses a report with an unknown severity as a whole, and leaves out what is below the minimum. */
 export function sifted(report: Report, form: ImportForm): ReportItem[] {
   const least = SEVERITIES.indexOf(form.minimumSeverity);
@@ -82,8 +89,8 @@ function newFinding(
   if (form.verified !== null) reported.verified = form.verified;
   if (form.scanDate !== null) reported.date = form.scanDate;
   if (form.service !== null) reported.service = form.service;
-  // The database has no more room, and the answer is a bare 500.
-  if ((reported.service?.length ?? 0) > 200) throw internalError();
+  // The answer is a bare 500, and the findings before stay.
+  for (const [column, room] of COLUMNS) if ((reported[column]?.length ?? 0) > room) throw internalError();
   if (form.applyTagsToFindings) reported.tags = [...new Set([...reported.tags, ...form.tags])].sort();
   const now = state.timestamp();
   const finding: Finding = {
