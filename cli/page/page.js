@@ -1,170 +1,218 @@
-// The page: scans as they pass. Everything that comes from a scan is set as text, never as markup.
+// @ts-check
+// The page: scans as they pass, and the finished ones behind them.
+import { ask, follow, keepToken, Refused } from "./api.js";
+import { hideDetails, showDetails } from "./details.js";
+import { byId, say } from "./dom.js";
+import { counted, safeUrl, when } from "./format.js";
+import { offerChoices, prepareList, readFilter, showScans, showTotals, writeFilter } from "./list.js";
+import { filterHash, historyQuery, NO_FILTER, readHash, shownScans, totals } from "./model.js";
+import { showPlot } from "./plot.js";
+import { themeButton } from "./theme.js";
+import { learnVerdicts } from "./words.js";
 
-/** One row a state: what it is called. */
-const STATES = {
-  waiting: "waiting",
-  running: "running",
-  again: "tried again",
-  done: "done",
-  superseded: "superseded",
-  failed: "failed",
-};
-const SEVERITIES = ["high", "medium", "low", "informational"];
-const RECONNECT_MS = 2_000;
+/** @typedef {import("../runtime/seen-scan.ts").SeenScan} SeenScan */
 
-const scans = new Map();
-const rows = document.querySelector("#scans");
-const connection = document.querySelector("#connection");
-const login = document.querySelector("#login");
-const filter = document.querySelector("#filter");
-
-const headers = () => {
-  const token = sessionStorage.getItem("token");
-  return token === null ? {} : { authorization: `Bearer ${token}` };
-};
-
-/** Follows the service's events for as long as the page is open. */
-async function follow() {
-  try {
-    const response = await fetch("api/scans", { headers: headers() });
-    if (response.status === 401) {
-      sessionStorage.removeItem("token");
-      login.hidden = false;
-      connection.textContent = "The service wants its WEBHOOK_TOKEN.";
-      return;
-    }
-    login.hidden = true;
-    connection.textContent = "live";
-    await readEvents(response.body, receive);
-  } catch {
-    // Told below: the service is away, and comes back by itself.
-  }
-  connection.textContent = "The service does not answer; trying again…";
-  setTimeout(() => void follow(), RECONNECT_MS);
-}
-
-/** https://html.spec.whatwg.org/multipage/server-sent-events.html, as far as our own service sends it. */
-async function readEvents(body, onEvent) {
-  let held = "";
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-    held += chunk;
-    const events = held.split("\n\n");
-    held = events.pop();
-    for (const event of events) {
-      const name = /^event: (.*)$/m.exec(event)?.[1];
-      const data = /^data: (.*)$/m.exec(event)?.[1];
-      if (name !== undefined && data !== undefined) onEvent(name, JSON.parse(data));
-    }
-  }
-}
-
-function receive(name, data) {
-  if (name === "all") {
-    scans.clear();
-    for (const scan of data.scans.toReversed()) scans.set(scan.id, scan);
-  } else {
-    scans.delete(data.id);
-    scans.set(data.id, data);
-  }
-  show();
-}
-
-function show() {
-  const wanted = filter.value.trim().toLowerCase();
-  const all = [...scans.values()].toReversed();
-  const shown = all.filter(({ scan, scanType, state }) =>
-    `${scan} ${scanType} ${state}`.toLowerCase().includes(wanted),
-  );
-  rows.replaceChildren(...shown.map(toRow));
-  document.querySelector("#empty").hidden = all.length > 0;
-  const totals = Object.entries(STATES).map(([state, label]) => [
-    all.filter((scan) => scan.state === state).length,
-    label,
-  ]);
-  document
-    .querySelector("#totals")
-    .replaceChildren(
-      ...totals
-        .filter(([count]) => count > 0)
-        .map(([count, label]) => element("li", {}, element("b", {}, count), label)),
-    );
-}
-
-function toRow(scan) {
-  const name = element("td", {}, element("span", {}, scan.scan), element("span", { className: "why" }, scan.scanType));
-  const state = element("td", {}, element("span", { className: `state ${scan.state}` }, STATES[scan.state]));
-  if (scan.counts) state.append(element("span", { className: "why" }, scan.counts));
-  if (scan.why) state.append(element("span", { className: "why" }, scan.why));
-  if (scan.unknownAnnotations)
-    state.append(
-      element("span", { className: "why" }, `${scan.unknownAnnotations} unknown annotations (see the receipt)`),
-    );
-  if (scan.advice) state.append(element("span", { className: "why" }, scan.advice));
-  if (scan.state === "failed") state.append(redriveButton(scan));
-  if (scan.findings === undefined) state.colSpan = 9; // there are no counts beside it
-  const link = /^https?:/.test(scan.testUrl ?? "")
-    ? [element("a", { href: scan.testUrl, rel: "noreferrer" }, "test")]
-    : [];
-  const counts = [
-    element("td", {}, scan.importedAs ?? ""),
-    ...SEVERITIES.map((severity) => number(scan.severities?.[severity])),
-    ...[scan.new, scan.duplicates, scan.falsePositives].map(number),
-  ];
-  const row = element(
-    "tr",
-    {},
-    name,
-    state,
-    ...(scan.findings === undefined ? [] : counts),
-    element("td", {}, ...link),
-    element("td", { className: "when" }, new Date(scan.at).toLocaleTimeString()),
-  );
-  row.dataset.id = scan.id;
-  return row;
-}
-
-function redriveButton(scan) {
-  const button = element("button", { type: "button" }, "redrive");
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    const response = await fetch("api/redrive", {
-      method: "POST",
-      headers: headers(),
-      body: JSON.stringify({ id: scan.id }),
-    });
-    if (!response.ok) {
-      button.disabled = false;
-      button.textContent = "not found in the dead-letter queue";
-    }
-  });
-  return button;
-}
-
-const number = (value) => element("td", { className: "number" }, value ?? "");
-
-function element(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children.map((child) => (child instanceof Node ? child : String(child))));
-  return made;
-}
-
-filter.addEventListener("input", show);
-login.addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem("token", document.querySelector("#token").value);
-  void follow();
-});
-void follow();
-
+/** Letters that are typed quickly are one question. */
+const TYPING_MS = 200;
 const VERDICTS_MS = 15_000;
+
+/** @type {Map<string, SeenScan>} */
+const live = new Map();
+/** Older scans that match the filter, as far as they are loaded, and where the next page begins. */
+const older = {
+  scans: /** @type {SeenScan[]} */ ([]),
+  next: /** @type {{ at: string, key: string } | undefined} */ (undefined),
+};
+/** @type {import("../runtime/history/history.ts").HistoryStatus} */
+let history = { scans: 0 };
+let filter = { ...NO_FILTER };
+let loading = new AbortController();
+/** Scans that changed since they were drawn. @type {Set<string>} */
+const changed = new Set();
+
+function draw() {
+  const scans = shownScans(live.values(), older.scans, filter);
+  showScans(scans, changed);
+  changed.clear();
+  showTotals(totals(live.values(), history.scans), filter.state, (state) => goTo({ ...filter, state }));
+  const empty = byId("empty");
+  empty.hidden = scans.length > 0;
+  empty.textContent = Object.values(filter).some((value) => value !== "")
+    ? "No scan matches the filter."
+    : "No scan yet. Upload one to the bucket, and it shows up here.";
+  byId("older").hidden = older.next === undefined;
+}
 
 /** How far verdicts are followed, where they are. */
 async function showVerdicts() {
-  const response = await fetch("api/follow", { headers: headers() }).catch(() => undefined);
-  const lag = response?.ok ? await response.json() : null;
-  const line = document.querySelector("#verdicts");
-  line.hidden = lag === null;
-  if (lag !== null) line.textContent = `Verdicts of DefectDojo are here up to ${lag.lagSeconds} s ago.`;
+  const lag = await ask("follow").catch(() => null);
+  byId("verdicts").hidden = lag === null;
+  if (lag !== null) byId("verdicts").textContent = `DefectDojo's verdicts are here up to ${lag.lagSeconds} s ago.`;
 }
+
+let drawing = 0;
+/** At most once a frame, however much passes by. */
+function drawSoon() {
+  cancelAnimationFrame(drawing);
+  drawing = requestAnimationFrame(draw);
+}
+
+/**
+ * The first page of the history, or the next one.
+ * @param {boolean} [more]
+ */
+async function loadOlder(more = false) {
+  loading.abort();
+  loading = new AbortController();
+  const query = historyQuery(filter, more ? older.next : undefined);
+  try {
+    const page = query === undefined ? { scans: [] } : await ask("history", query, loading.signal);
+    older.scans = more ? [...older.scans, ...page.scans] : page.scans;
+    older.next = page.next;
+    draw();
+  } catch (error) {
+    tellOf(error);
+  }
+}
+
+async function loadChoices() {
+  try {
+    const { products, types } = await ask("choices");
+    offerChoices("product", products);
+    offerChoices("type", types);
+  } catch (error) {
+    tellOf(error);
+  }
+}
+
+/** @param {unknown} error */
+function tellOf(error) {
+  if (error instanceof Refused && error.status !== 401 && error.status !== 0) say(error.message);
+}
+
+/** @param {typeof filter} wanted */
+function goTo(wanted) {
+  const hash = filterHash(wanted);
+  if (hash === (location.hash || "#")) void show();
+  else location.hash = hash;
+}
+
+/** What the address asks for. */
+async function show() {
+  const asked = readHash(location.hash);
+  byId("list").hidden = asked.scan !== undefined;
+  if (asked.scan !== undefined) {
+    await showDetails(asked.scan);
+    return;
+  }
+  hideDetails();
+  filter = asked.filter;
+  writeFilter(filter);
+  document.title = filter.product === "" ? "dojo-relay" : `${filter.product} · dojo-relay`;
+  await Promise.all([loadOlder(), showPlot(filter.product)]);
+}
+
+function showHistory() {
+  const { scans, lookedAt, trouble } = history;
+  const known = `${counted(scans, "finished scan")} known`;
+  byId("history").textContent =
+    lookedAt === undefined
+      ? `${known}; the bucket's receipts are being read for the first time…`
+      : `${known}; the bucket was last looked at on ${when(lookedAt)}.`;
+  const box = byId("trouble");
+  box.hidden = trouble === undefined;
+  box.textContent =
+    trouble === undefined ? "" : `The bucket cannot be read; what is shown was known before. ${trouble}`;
+}
+
+/** One row an event of the service. @type {Readonly<Record<string, (data: any) => void>>} */
+const EVENTS = {
+  all: (data) => {
+    live.clear();
+    for (const scan of data.scans) live.set(scan.id, scan);
+    history = data.history;
+    learnVerdicts(data.verdicts);
+    const dojo = /** @type {HTMLAnchorElement} */ (byId("dojo"));
+    const url = safeUrl(data.dojoUrl);
+    dojo.hidden = url === undefined;
+    if (url !== undefined) dojo.href = url;
+    showHistory();
+    void loadChoices();
+    void showVerdicts();
+    void show();
+  },
+  scan: ({ scan }) => {
+    live.set(scan.id, scan);
+    changed.add(scan.id);
+    offerChoices(
+      "product",
+      [scan.product].filter((name) => name !== ""),
+    );
+    offerChoices(
+      "type",
+      [scan.scanType].filter((name) => name !== ""),
+    );
+    drawSoon();
+    if (scan.state === "done" && readHash(location.hash).scan === scan.id) void showDetails(scan.id);
+    if (scan.state === "done" && filter.product === scan.product) void showPlot(filter.product);
+  },
+  gone: ({ id }) => {
+    live.delete(id);
+    void loadOlder();
+  },
+  history: (status) => {
+    const before = history;
+    history = status;
+    showHistory();
+    drawSoon();
+    if (status.scans === before.scans) return;
+    void loadChoices();
+    // What the first look found, and what others imported; whoever has loaded older pages keeps them.
+    if (readHash(location.hash).scan === undefined && older.next === undefined) void show();
+  },
+};
+
+const HANDLERS = {
+  connected: () => tellConnection("live", "live"),
+  locked: () => {
+    tellConnection("locked", "");
+    byId("login").hidden = false;
+    byId("token").focus();
+  },
+  away: () => tellConnection("The service does not answer; trying again…", "away"),
+  /** @type {(name: string, data: any) => void} */
+  event: (name, data) => EVENTS[name]?.(data),
+};
+
+/**
+ * @param {string} text
+ * @param {string} className
+ */
+function tellConnection(text, className) {
+  byId("login").hidden = true;
+  byId("connection").textContent = text;
+  byId("connection").className = className;
+}
+
+prepareList();
 setInterval(() => void showVerdicts(), VERDICTS_MS);
-void showVerdicts();
+themeButton(() => void showPlot(filter.product));
+byId("older").addEventListener("click", () => void loadOlder(true));
+byId("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keepToken(/** @type {HTMLInputElement} */ (byId("token")).value);
+  void follow(HANDLERS);
+});
+byId("filters").addEventListener("submit", (event) => event.preventDefault());
+byId("filters").addEventListener("reset", () => setTimeout(() => goTo({ ...NO_FILTER })));
+let typing = 0;
+byId("filters").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = window.setTimeout(() => goTo(readFilter()), TYPING_MS);
+});
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("main").focus();
+});
+window.addEventListener("hashchange", () => void show());
+void follow(HANDLERS);

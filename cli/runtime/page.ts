@@ -1,71 +1,101 @@
-import { readFileSync } from "node:fs";
-import * as z from "zod";
-import { jsonText } from "../../lib/util/json-text.ts";
+import { readdirSync, readFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { createRequire } from "node:module";
+import { extname } from "node:path";
+import { MISSING, VERDICTS } from "../../lib/model/verdicts.ts";
 import { redactAll } from "../../lib/util/secrets.ts";
 import type { Activity } from "./activity.ts";
+import type { HistoryStatus } from "./history/history.ts";
+import { API_PATHS, apiRoutes, type PageBackend } from "./page-api.ts";
 import type { Reply, Route } from "./receiver.ts";
 
-/** One row per file of the page. */
-const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
-  "GET /": ["page.html", "text/html; charset=utf-8"],
-  "GET /page.css": ["page.css", "text/css; charset=utf-8"],
-  "GET /page.js": ["page.js", "text/javascript; charset=utf-8"],
+const PAGE = new URL("../page/", import.meta.url);
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
 };
 
-/** Nothing external, nothing inline. */
+/** One row a file of a library: where the page finds it. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  "uplot.js": "uplot/dist/uPlot.esm.js",
+  "uplot.css": "uplot/dist/uPlot.min.css",
+};
+
+/** Nothing from elsewhere, nothing inline. */
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/** Names of verdicts: one table for receipts, commands and page. */
+export const VERDICT_NAMES = [...VERDICTS, MISSING].map(({ count, attribute, label, ...row }) => ({
+  ...{ count, label },
+  /** In a receipt's `changed`. */
+  word: "unless" in row ? count : attribute,
+}));
 const HEARTBEAT_MS = 15_000;
 const MOST_UNREAD_BYTES = 1024 * 1024;
 
-/** The page's data and actions require the token; the page itself, which asks for it, does not. */
-export const GUARDED_PATHS = ["GET /api/scans", "POST /api/redrive"];
-
-const redriveRequest = jsonText(z.object({ id: z.string() }));
+/** What the page shows and does needs the token; the page itself, which asks for it, does not. */
+export const GUARDED_PATHS = ["GET /api/scans", ...API_PATHS];
 
 export interface PageOptions {
   readonly activity: Activity;
-  /** Redrives a scan's dead letters. @returns how many */
-  readonly redrive: (id: string) => Promise<number>;
+  /** Undefined while the service starts and stops. */
+  readonly backend: () => PageBackend | undefined;
   readonly dojoUrl: () => string;
 }
 
-/** The page: live scans by server-sent events. */
-export function pageRoutes({ activity, redrive, dojoUrl }: PageOptions): Record<string, Route> {
-  const files = Object.entries(FILES).map(([route, [file, type]]) => {
-    const body = readFileSync(new URL(`../page/${file}`, import.meta.url), "utf8");
-    return [route, (): Reply => ({ status: 200, type, body, headers: { "content-security-policy": POLICY } })] as const;
+/** The page for people: scans as they pass, live by server-sent events, and the finished ones behind them. */
+export function pageRoutes(options: PageOptions): Record<string, Route> {
+  return { ...fileRoutes(), "GET /api/scans": live(options), ...apiRoutes(options.backend) };
+}
+
+function fileRoutes(): Record<string, Route> {
+  const { resolve } = createRequire(import.meta.url);
+  const own = readdirSync(PAGE).map((file) => [file, new URL(file, PAGE)] as const);
+  const libraries = Object.entries(LIBRARIES).map(([file, from]) => [file, resolve(from)] as const);
+  const files = [...own, ...libraries].map(([file, path]): [string, Route] => {
+    const type = TYPES[extname(file)] ?? "application/octet-stream";
+    // A browser resolves no names of packages.
+    const body = readFileSync(path, "utf8").replace('import("uplot")', 'import("./uplot.js")');
+    const reply: Reply = { status: 200, type, body, headers: { "content-security-policy": POLICY } };
+    return [`GET /${file === "page.html" ? "" : file}`, () => reply];
   });
-  return {
-    ...Object.fromEntries(files),
-    "GET /api/scans": ({ request, response }) => {
-      if (request.method === "HEAD") return { status: 200, type: "text/event-stream" };
-      response.writeHead(200, {
-        "content-type": "text/event-stream",
-        "cache-control": "no-store",
-        "x-accel-buffering": "no",
-      });
-      const write = (text: string) => {
-        // A browser that stops reading is disconnected: it reconnects by itself and gets the current state.
-        if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
-        else response.write(text);
-      };
-      const send = (event: string, data: unknown) =>
-        write(`event: ${event}\ndata: ${JSON.stringify(redactAll(data))}\n\n`);
-      send("all", { dojoUrl: dojoUrl(), scans: activity.scans() });
-      const stop = activity.watch((scan) => send("scan", scan));
-      const beat = setInterval(() => write(": still here\n\n"), HEARTBEAT_MS);
-      response.once("close", () => {
-        stop();
-        clearInterval(beat);
-      });
-      return undefined;
-    },
-    "POST /api/redrive": async ({ body }) => {
-      const asked = redriveRequest.safeParse((await body()).toString("utf8"));
-      if (!asked.success) return { status: 400, body: 'the body has to be {"id": "BUCKET/KEY"}\n' };
-      const moved = await redrive(asked.data.id);
-      return { status: moved > 0 ? 200 : 404, type: "application/json", body: `${JSON.stringify({ moved })}\n` };
-    },
+  return Object.fromEntries(files);
+}
+
+/** Each change as it comes, after how things stand. */
+function live({ activity, backend, dojoUrl }: PageOptions): Route {
+  return ({ request, response }) => {
+    if (request.method === "HEAD") return { status: 200, type: "text/event-stream" };
+    response.writeHead(200, {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    });
+    const write = unlessUnread(response);
+    const send = (event: string, data: unknown) =>
+      write(`event: ${event}\ndata: ${JSON.stringify(redactAll(data))}\n\n`);
+    const there = backend();
+    const history: HistoryStatus = there?.history.status() ?? { scans: 0 };
+    send("all", { dojoUrl: dojoUrl(), verdicts: VERDICT_NAMES, scans: activity.scans(), history });
+    const stops = [
+      activity.watch(({ event, ...told }) => send(event, told)),
+      there?.history.watch((status) => send("history", status)),
+    ];
+    void there?.letters.look();
+    const beat = setInterval(() => write(": still here\n\n"), HEARTBEAT_MS);
+    response.once("close", () => {
+      for (const stop of stops) stop?.();
+      clearInterval(beat);
+    });
+    return undefined;
+  };
+}
+
+/** A browser that does not read is let go: it connects again by itself and is told how things stand then. */
+function unlessUnread(response: ServerResponse): (text: string) => void {
+  return (text) => {
+    if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
+    else response.write(text);
   };
 }

@@ -3,6 +3,7 @@ import { describeError } from "../../lib/errors.ts";
 import type { FollowLag } from "../follow-lag.ts";
 import type { Activity } from "./activity.ts";
 import { pageRoutes } from "./page.ts";
+import type { PageBackend } from "./page-api.ts";
 import type { Precedence } from "./precedence.ts";
 import type { Route } from "./receiver.ts";
 import type { ServiceMetrics } from "./service-metrics.ts";
@@ -11,8 +12,8 @@ import type { ServiceMetrics } from "./service-metrics.ts";
 export interface ServiceState {
   /** The ingest handler, once it is there. */
   ingest?: (event: unknown) => Promise<unknown>;
-  /** Redrives a scan's dead letters. @returns how many */
-  redrive: (id: string) => Promise<number>;
+  /** What the page shows and does, once it is there. */
+  page?: PageBackend | undefined;
   /** Whether the queue answered lately. */
   ready: () => boolean;
   /** What was wrong with the connection to DefectDojo at the start. */
@@ -36,7 +37,7 @@ export function serviceRoutes(
   { activity, metrics, notifications, dojoUrl }: ServiceRoutesOptions,
 ): Record<string, Route> {
   return {
-    ...pageRoutes({ activity, redrive: (id) => state.redrive(id), dojoUrl }),
+    ...pageRoutes({ activity, backend: () => state.page, dojoUrl }),
     "GET /api/follow": () => ({
       status: 200,
       type: "application/json",

@@ -21,8 +21,6 @@ import { findingsSuffix } from "../../lib/model/object-keys.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { rememberSecrets } from "../../lib/util/secrets.ts";
-import { fifo } from "../dlq/fifo.ts";
-import { redriveDeadLetters } from "../dlq/redrive.ts";
 import { ensureBucket, ensureNotification, ensureQueues } from "../resources.ts";
 import { type Activity, activity } from "./activity.ts";
 import { type ClusterScans, clusterScans } from "./cluster-scans.ts";
@@ -30,9 +28,11 @@ import { dojoAtStart } from "./dojo-at-start.ts";
 import { startEmbeddedStores, TARGET_ARN } from "./embedded-stores.ts";
 import { startFollower } from "./follower.ts";
 import { GUARDED_PATHS } from "./page.ts";
+import { openPageBackend } from "./page-backend.ts";
 import { type Poller, startPoller } from "./poller.ts";
 import { type Precedence, precedence } from "./precedence.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
+import { seenProgress } from "./seen-scan.ts";
 import { type ServiceMetrics, serviceMetrics } from "./service-metrics.ts";
 import { type ServiceState, serviceRoutes } from "./service-routes.ts";
 import { checkToken, givenQueues, warnOfVariables } from "./service-settings.ts";
@@ -113,7 +113,6 @@ async function start(given: Start): Promise<Service> {
     ...given,
     token,
     state: {
-      redrive: async () => 0,
       ready: () => false,
       followLag: () => undefined,
       dojoTrouble: undefined,
@@ -141,6 +140,7 @@ async function startAll(starting: Starting): Promise<Omit<Service, "stop">> {
   const wired = await wire(starting, receiver);
   const { config, clients, aws } = wired;
   await makeBucket(starting, wired);
+  await fillPage(starting, wired);
   const cluster = await clusterScans(service, starting.env, starting.log);
   closers.push(async () => cluster?.stop());
   const ports = takeNotifications(starting, wired, cluster);
@@ -209,7 +209,17 @@ async function makeBucket({ service }: Starting, { config, clients }: Wired): Pr
   await ensureNotification(clients.s3, service.BUCKET, TARGET_ARN, findingsSuffix(config.FINDINGS_NAME));
 }
 
-/** From here on the receiver takes notifications, the cluster's Scans make jobs, and the page redrives. */
+/** From here on the page shows what is in the bucket, and redrives. */
+async function fillPage({ service, log, state, activity: seen, closers }: Starting, wired: Wired): Promise<void> {
+  const { close, ...page } = await openPageBackend(wired, { service, activity: seen, log });
+  state.page = page;
+  closers.push(async () => {
+    state.page = undefined;
+    await close();
+  });
+}
+
+/** From here on the receiver takes notifications and the cluster's Scans make jobs. */
 function takeNotifications(
   starting: Starting,
   { config, clients }: Wired,
@@ -217,15 +227,12 @@ function takeNotifications(
 ): RecordPorts {
   const { service, env, log, metrics, state, notifications, activity: seen } = starting;
   const onProgress = (progress: Progress) => {
-    seen.see(progress);
+    seen.see(seenProgress(progress, new Date()));
+    state.page?.history.see(progress);
     cluster?.see(progress);
     starting.onProgress(progress);
   };
   const ports = { ...importerPorts(config, { log, metrics, onProgress }, clients, env), scans: cluster?.source };
-  state.redrive = (id) =>
-    redriveDeadLetters(fifo(clients.sqs, config.DLQ_URL), ports.queue, {
-      selects: ({ findings }) => findings === `s3://${id}`,
-    });
   const bucket = env["BUCKET"]?.trim() || service.AWS_ENDPOINT_URL_S3 === undefined ? service.BUCKET : undefined;
   const ingest = ingestHandler(ports, { ...ingestSettings(config), bucket });
   state.ingest = ingest;

@@ -37,6 +37,8 @@ export interface Runtime {
   keys(prefix: string): Promise<string[]>;
   /** Takes everything out of the dead-letter queue. */
   takeDeadLetters(): Promise<{ body: string; attributes: Record<string, string | undefined> }[]>;
+  /** Ends the service and starts it again on what it left. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -52,18 +54,26 @@ export async function startRuntime(
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-e2e-"));
   const progress: Progress[] = [];
   const waiting = new Set<() => void>();
-  const service = await startService(
-    { ...QUICK, PORT: "0", DATA_DIR: dataDir, DEFECTDOJO_URL: standin.url, DEFECTDOJO_APIKEY: standin.apiKey, ...env },
-    log,
-    (event) => {
-      progress.push(event);
-      for (const wake of waiting) wake();
-    },
-  );
-  const { s3, sqs } = service.clients;
+  const start = () =>
+    startService(
+      {
+        ...QUICK,
+        PORT: "0",
+        DATA_DIR: dataDir,
+        DEFECTDOJO_URL: standin.url,
+        DEFECTDOJO_APIKEY: standin.apiKey,
+        ...env,
+      },
+      log,
+      (event) => {
+        progress.push(event);
+        for (const wake of waiting) wake();
+      },
+    );
+  let service = await start();
   const get = async (key: string) => {
     try {
-      const { Body } = await s3.send(new GetObjectCommand({ Bucket: service.bucket, Key: key }));
+      const { Body } = await service.clients.s3.send(new GetObjectCommand({ Bucket: service.bucket, Key: key }));
       return Body === undefined ? undefined : Buffer.from(await Body.transformToByteArray());
     } catch (error) {
       if (error instanceof Error && error.name === "NoSuchKey") return undefined;
@@ -72,7 +82,9 @@ export async function startRuntime(
   };
   return {
     standin,
-    service,
+    get service() {
+      return service;
+    },
     progress,
     get,
     ended: (key, seen = 0) =>
@@ -90,22 +102,30 @@ export async function startRuntime(
         look();
       }),
     upload: async (directory, prefix = "") =>
-      (await uploadScan(s3, directory, { bucket: service.bucket, prefix, findingsName: "findings.json" })).findingsKey,
+      (
+        await uploadScan(service.clients.s3, directory, {
+          bucket: service.bucket,
+          prefix,
+          findingsName: "findings.json",
+        })
+      ).findingsKey,
     put: async (key, body) => {
-      await s3.send(new PutObjectCommand({ Bucket: service.bucket, Key: key, Body: body }));
+      await service.clients.s3.send(new PutObjectCommand({ Bucket: service.bucket, Key: key, Body: body }));
     },
     receipt: async (key) => {
       const bytes = await get(`${key.slice(0, key.lastIndexOf("/") + 1)}defectdojo.json`);
       return bytes === undefined ? undefined : (JSON.parse(bytes.toString("utf8")) as Receipt);
     },
     keys: async (prefix) => {
-      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: service.bucket, Prefix: prefix }));
+      const { Contents = [] } = await service.clients.s3.send(
+        new ListObjectsV2Command({ Bucket: service.bucket, Prefix: prefix }),
+      );
       return Contents.flatMap(({ Key }) => Key ?? []);
     },
     takeDeadLetters: async () => {
       const taken: { body: string; attributes: Record<string, string | undefined> }[] = [];
       for (;;) {
-        const { Messages = [] } = await sqs.send(
+        const { Messages = [] } = await service.clients.sqs.send(
           new ReceiveMessageCommand({
             QueueUrl: service.dlqUrl,
             MaxNumberOfMessages: 10,
@@ -118,9 +138,13 @@ export async function startRuntime(
             Object.entries(MessageAttributes).map(([name, { StringValue }]) => [name, StringValue]),
           );
           taken.push({ body: Body, attributes });
-          await sqs.send(new DeleteMessageCommand({ QueueUrl: service.dlqUrl, ReceiptHandle }));
+          await service.clients.sqs.send(new DeleteMessageCommand({ QueueUrl: service.dlqUrl, ReceiptHandle }));
         }
       }
+    },
+    restart: async () => {
+      await service.stop();
+      service = await start();
     },
     stop: async () => {
       await service.stop();

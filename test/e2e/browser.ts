@@ -1,0 +1,37 @@
+import { existsSync } from "node:fs";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+
+const executablePath = process.env["CHROMIUM_BIN"] ?? "/usr/bin/chromium";
+
+/** Nothing of the browser's own goes out. */
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Whether there is a browser; says loudly what is left out where there is none. */
+export function browserFound(what: string): boolean {
+  if (existsSync(executablePath)) return true;
+  process.stdout.write(`\n*** SKIPPED: ${what}. No Chromium at ${executablePath}; set CHROMIUM_BIN. ***\n\n`);
+  return false;
+}
+
+export const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ARGUMENTS });
+
+/** A page of its own that has the token, connected. */
+export async function openPage(
+  browser: Browser,
+  { url, token, ...options }: { url: string; token: string } & BrowserContextOptions,
+): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
+  await context.addInitScript((given) => sessionStorage.setItem("token", given), token);
+  const page = await context.newPage();
+  await page.goto(url);
+  await page.getByText("live", { exact: true }).waitFor();
+  return page;
+}

@@ -1,0 +1,266 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { aJob, aReceipt, aScan } from "../helpers/factories.ts";
+import { browserFound, launch, openPage } from "./browser.ts";
+import { type Runtime, startRuntime } from "./runtime.ts";
+
+const TOKEN = "page-token";
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const local = (folder: string) => fileURLToPath(new URL(`../../infra/local/${folder}`, import.meta.url));
+
+/** Puts a finished scan into the bucket as another relay would have left it: nobody is told. */
+async function putPast(runtime: Runtime, name: string, finishedAt: string, product = "Old shop") {
+  const job = aJob({ key: `past/${name}/findings.json`, scan: aScan({ name }) });
+  const receipt = aReceipt(job, { finishedAt, product: { id: 1, name: product, url: "" } });
+  await runtime.put(`past/${name}/defectdojo.json`, JSON.stringify(receipt));
+}
+
+/** What axe finds wrong, in words. */
+async function wrong(page: Page): Promise<string[]> {
+  // Past the page's own policy, which takes no script from elsewhere.
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: Axe }).axe.run());
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+interface Axe {
+  run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>;
+}
+
+describe.skipIf(!browserFound("the page's history in a browser"))("the page's history in a browser", () => {
+  let runtime: Runtime;
+  let browser: Browser;
+  let page: Page;
+  let finished: string;
+  const errors: string[] = [];
+  const open = async (options: Parameters<typeof openPage>[1] | object = {}) => {
+    const opened = await openPage(browser, { url: runtime.service.url, token: TOKEN, ...options });
+    opened.on("pageerror", (error) => errors.push(error.message));
+    opened.on("console", (message) => {
+      if (message.type() === "error") errors.push(message.text());
+    });
+    return opened;
+  };
+  const row = (key: string) => page.locator(`tr[data-id="securecodebox/${key}"]`);
+  const rows = () => page.locator("#scans tr");
+
+  beforeAll(async () => {
+    runtime = await startRuntime({ WEBHOOK_TOKEN: TOKEN, FOLLOW_SECONDS: "1" });
+    finished = await runtime.upload(local("scans/zap-shop"));
+    await runtime.ended(finished);
+    for (let n = 1; n <= 60; n++) await putPast(runtime, `old-${n}`, new Date(Date.UTC(2026, 0, n, 12)).toISOString());
+    await runtime.restart();
+    browser = await launch();
+  });
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+    expect(errors).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await runtime.stop();
+  });
+
+  it("is there after a restart, the newest first, page by page", async () => {
+    page = await open();
+    await rows().nth(49).waitFor();
+    expect(await rows().first().getAttribute("data-id")).toBe(`securecodebox/${finished}`);
+    expect(await rows().count()).toBe(50);
+    await page.getByRole("button", { name: "Load older scans" }).click();
+    await row("past/old-1/findings.json").waitFor();
+    expect(await rows().count()).toBe(61);
+    expect(await rows().last().getAttribute("data-id")).toBe("securecodebox/past/old-1/findings.json");
+    expect(await row("past/old-1/findings.json").locator("time").textContent()).toMatch(
+      /^1 Jan 2026, \d\d:\d\d:\d\d \S+/,
+    );
+  });
+
+  it("is filtered by product, type, state, time and text, and the address keeps it", async () => {
+    page = await open();
+    await rows().nth(49).waitFor();
+    await page.getByLabel("Product").selectOption("Sample Shop");
+    await expect.poll(() => rows().count()).toBe(1);
+    await page.getByLabel("Product").selectOption("Old shop");
+    await page.getByLabel("From", { exact: true }).fill("2026-02-01");
+    await page.getByLabel("To", { exact: true }).fill("2026-02-10");
+    await expect.poll(() => rows().count()).toBe(10);
+    await page.reload();
+    await expect.poll(() => rows().count()).toBe(10);
+    await page.getByLabel("Search").fill("old-40");
+    await expect.poll(() => rows().count()).toBe(1);
+    await page.getByRole("combobox", { name: "State" }).selectOption("failed");
+    await page.getByText("No scan matches the filter.").waitFor();
+    await page.getByRole("button", { name: "Clear" }).click();
+    await page.getByRole("combobox", { name: "Scan type" }).selectOption("zap-automation-framework");
+    await expect.poll(() => rows().count()).toBe(1);
+  });
+
+  it("a product is plotted over time, and read without the plot too", async () => {
+    page = await open();
+    await page.getByLabel("Product").selectOption("Old shop");
+    await page.locator("#plot canvas").waitFor();
+    expect(await page.getByRole("img").getAttribute("aria-label")).toMatch(/^Plot of the findings of Old shop/);
+    await page.getByText("The same in numbers").click();
+    expect(await page.locator("#plot tbody tr").count()).toBe(60);
+    expect(await wrong(page)).toEqual([]);
+  });
+
+  it("a verdict pressed in the stand-in's page arrives in the relay's page", async () => {
+    page = await open();
+    await row(finished).locator(".state.done").waitFor();
+    expect(await row(finished).locator(".falsePositives").count()).toBe(0);
+    const receipt = await runtime.receipt(finished);
+    const dojo = await browser.newPage();
+    await dojo.goto(receipt?.test.url ?? "");
+    await dojo.locator("table a").first().click();
+    await dojo.getByRole("button", { name: "false positive" }).click();
+    await row(finished).locator(".falsePositives").getByText("1 false positives").waitFor();
+    await row(finished).getByRole("link").first().click();
+    await page.getByRole("heading", { name: "Verdicts that changed at the last sync (1)" }).waitFor();
+    await page.getByRole("button", { name: "1 false positives" }).click();
+    await expect.poll(() => page.locator(".findings tbody tr").count()).toBe(1);
+  });
+
+  it("a scan that fails is dropped after it was asked for, and redriven with a word on it", async () => {
+    page = await open();
+    const broken = await runtime.upload(local("demo/broken/nmap-blog"));
+    await row(broken).locator(".state.failed").waitFor();
+    await row(broken)
+      .getByRole("button", { name: /^Redrive/ })
+      .click();
+    await page.getByText("1 message moved back to the job queue").waitFor();
+    await runtime.ended(broken, 1);
+    await row(broken).locator(".state.failed").waitFor();
+
+    await row(broken).getByRole("button", { name: /^Drop/ }).click();
+    const dialog = page.getByRole("dialog", { name: "Drop the message?" });
+    expect(await wrong(page)).toEqual([]);
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    expect(await row(broken).count()).toBe(1);
+    await row(broken).getByRole("button", { name: /^Drop/ }).click();
+    await dialog.getByRole("button", { name: "Drop it" }).click();
+    await row(broken).waitFor({ state: "detached" });
+    expect(await runtime.takeDeadLetters()).toEqual([]);
+    expect(await runtime.get(broken)).toBeDefined();
+  });
+
+  it("a failure from before the restart is shown, and can be redriven", async () => {
+    const key = await runtime.upload(local("demo/broken/nmap-blog"), "again/");
+    await runtime.ended(key);
+    await runtime.restart();
+    page = await open();
+    await row(key).locator(".state.failed").waitFor();
+    const sidecar = readFileSync(local("demo/broken/nmap-blog/scan.json"), "utf8").replace('"Enormous"', '"Info"');
+    await runtime.put("again/nmap-blog/scan.json", sidecar);
+    await row(key)
+      .getByRole("button", { name: /^Redrive/ })
+      .click();
+    await row(key).locator(".state.done").waitFor();
+  });
+
+  it("shows ten thousand findings of a scan, searched by the service", async () => {
+    const findings = Array.from({ length: 10_000 }, (_, n) => ({
+      ...{ name: `Finding ${n}`, category: "Many", location: `tcp://many.example:${n}`, attributes: {} },
+      severity: n % 100 === 0 ? "HIGH" : "LOW",
+    }));
+    await runtime.put("many/scan.json", JSON.stringify({ metadata: { name: "many" }, spec: { scanType: "many" } }));
+    await runtime.put("many/findings.json", JSON.stringify(findings));
+    await runtime.ended("many/findings.json");
+    page = await open();
+    await page.getByRole("link", { name: "many", exact: true }).click();
+    await page.getByText("1 to 50 of 10,000").waitFor();
+    await page.getByRole("button", { name: "Next →" }).click();
+    await page.getByText("51 to 100 of 10,000").waitFor();
+    await page.getByRole("combobox", { name: "Severity" }).selectOption("HIGH");
+    await page.getByText("1 to 50 of 100").waitFor();
+    await page.getByRole("searchbox").fill("finding 9900");
+    await page.getByText("1 to 1 of 1").waitFor();
+    expect(await page.locator(".findings tbody tr").textContent()).toContain("Finding 9900");
+    expect(await page.getByRole("row", { name: /^All 10000 10000 0/ }).count()).toBe(1);
+  });
+
+  it("a resync is enqueued, and says so", async () => {
+    page = await open();
+    await row(finished).getByRole("link").first().click();
+    const ends = runtime.progress.filter(({ job, state }) => job.key === finished && state === "done").length;
+    await page.getByRole("button", { name: "Resync" }).click();
+    await page.getByText("The resync is enqueued").waitFor();
+    expect((await runtime.ended(finished, ends)).job.kind).toBe("resync");
+  });
+
+  it.each([
+    ["light", "", 1280],
+    ["dark", "", 1280],
+    ["light", "", 360],
+    ["light", "details", 1280],
+    ["dark", "details", 360],
+    ["dark", "plot", 360],
+  ] as const)("is usable by all (%s, %s, %i px), without scrolling sideways", async (colorScheme, view, width) => {
+    page = await open({ colorScheme, viewport: { width, height: 720 } });
+    await row(finished).waitFor();
+    if (view === "details") {
+      await row(finished).getByRole("link").first().click();
+      await page.locator(".findings tbody tr").first().waitFor();
+    }
+    if (view === "plot") {
+      await page.getByLabel("Product").selectOption("Old shop");
+      await page.locator("#plot canvas").waitFor();
+    }
+    // A row that has changed is tinted for a moment.
+    await page
+      .locator(".changed")
+      .first()
+      .waitFor({ state: "detached" })
+      .catch(() => undefined);
+    expect(await wrong(page)).toEqual([]);
+    const sideways = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect(sideways).toBe(0);
+  });
+
+  it("the theme is the system's until somebody chooses one, which stays", async () => {
+    page = await open({ colorScheme: "dark" });
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await ground();
+    await page.getByRole("button", { name: "Theme: system" }).click();
+    const light = await ground();
+    expect(light).not.toBe(dark);
+    await page.reload();
+    expect(await ground()).toBe(light);
+    await page.getByRole("button", { name: "Theme: light" }).click();
+    expect(await ground()).toBe(dark);
+  });
+
+  it("is used by the keyboard alone", async () => {
+    page = await open();
+    await row(finished).waitFor();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
+    await row(finished).getByRole("link").first().focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "zap-shop" }).waitFor();
+    await page.getByRole("link", { name: "← All scans" }).focus();
+    await page.keyboard.press("Enter");
+    await row(finished).waitFor();
+  });
+});
+
+describe.skipIf(!browserFound("the page beside a bucket that is away"))("the page beside a bucket that is away", () => {
+  it("says so, and goes on", async () => {
+    vi.stubEnv("AWS_ACCESS_KEY_ID", "a");
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", "b");
+    const runtime = await startRuntime({ WEBHOOK_TOKEN: TOKEN, AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9" });
+    const browser = await launch();
+    const page = await openPage(browser, { url: runtime.service.url, token: TOKEN });
+    await page.getByRole("alert").getByText("The bucket cannot be read").waitFor();
+    await page.goto(`${runtime.service.url}/#scan=securecodebox/a/findings.json`);
+    await page.getByText("The scan cannot be shown.").waitFor();
+    await browser.close();
+    await runtime.stop();
+    vi.unstubAllEnvs();
+  });
+});

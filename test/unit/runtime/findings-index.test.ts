@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type FindingsIndex, findingsIndex } from "../../../cli/runtime/history/findings-index.ts";
+import { seenFinding } from "../../../cli/runtime/history/seen-finding.ts";
+import { aFinding, FINDINGS } from "../../helpers/factories.ts";
+import { type MemoryStorage, memoryStorage } from "../../helpers/memory-storage.ts";
+
+let storage: MemoryStorage;
+let index: FindingsIndex;
+beforeEach(() => {
+  storage = memoryStorage();
+  index = findingsIndex(storage);
+});
+afterEach(() => index.close());
+
+const inDojo = (id: number, attributes: Record<string, unknown> = {}) => ({
+  "defectdojo.org/finding-id": id,
+  "defectdojo.org/finding-url": `https://dojo.example.com/finding/${id}`,
+  active: true,
+  ...attributes,
+});
+const put = (count: number, name = "Finding") =>
+  storage.put(
+    FINDINGS,
+    JSON.stringify(
+      Array.from({ length: count }, (_, n) =>
+        aFinding({
+          name: `${name} ${n}`,
+          description: "",
+          location: "",
+          severity: n % 2 === 0 ? "HIGH" : "LOW",
+          attributes: inDojo(n, n % 10 === 0 ? { falsePositive: true } : {}),
+        }),
+      ),
+    ),
+  );
+const reads = () => storage.calls.filter((call) => call.startsWith("read")).length;
+
+describe("the findings of a scan", () => {
+  it("come in pages, in their order, and the file is read once", async () => {
+    put(10_000);
+    const first = await index.page(FINDINGS, { offset: 0 }, 50);
+    const last = await index.page(FINDINGS, { offset: 9_980 }, 50);
+    expect(first.total).toBe(10_000);
+    expect(first.findings.map(({ name }) => name).slice(0, 2)).toEqual(["Finding 0", "Finding 1"]);
+    expect(last.findings.map(({ name }) => name).at(-1)).toBe("Finding 9999");
+    expect(last.findings).toHaveLength(20);
+    expect(reads()).toBe(1);
+  });
+
+  it.each([
+    [{ text: "FINDING 12" }, 1],
+    [{ text: "no such" }, 0],
+    [{ text: "%" }, 0],
+    [{ severity: "high" }, 50],
+    [{ state: "falsePositives" }, 10],
+    [{ state: "new" }, 90],
+    [{ state: "Positives" }, 0],
+    [{ state: "new", severity: "HIGH", text: "2" }, 13],
+  ])("%j finds %i of a hundred", async (wanted, total) => {
+    put(100);
+    expect((await index.page(FINDINGS, { ...wanted, offset: 0 }, 5)).total).toBe(total);
+  });
+
+  it("are read anew where the file has changed", async () => {
+    put(1, "Before");
+    await index.page(FINDINGS, { offset: 0 }, 5);
+    put(2, "After");
+    const { findings, total } = await index.page(FINDINGS, { offset: 0 }, 5);
+    expect([total, findings[0]?.name]).toEqual([2, "After 0"]);
+  });
+
+  it("are read once for all who ask meanwhile", async () => {
+    put(100);
+    const pages = await Promise.all([1, 2, 3].map((offset) => index.page(FINDINGS, { offset }, 1)));
+    expect(pages.map(({ findings }) => findings[0]?.name)).toEqual(["Finding 1", "Finding 2", "Finding 3"]);
+    expect(reads()).toBe(1);
+  });
+
+  it("of many scans only the last ones are kept", async () => {
+    const refs = Array.from({ length: 6 }, (_, n) => ({ ...FINDINGS, key: `${n}/findings.json` }));
+    for (const ref of refs) {
+      storage.put(ref, JSON.stringify([aFinding()]));
+      await index.page(ref, { offset: 0 }, 1);
+    }
+    for (const [ref, read] of [
+      [refs[5], 6],
+      [refs[0], 7],
+    ] as const) {
+      if (ref !== undefined) expect((await index.page(ref, { offset: 0 }, 1)).total).toBe(1);
+      expect(reads()).toBe(read);
+    }
+  });
+
+  it("a broken file says so each time, and a missing one too", async () => {
+    await expect(index.page(FINDINGS, { offset: 0 }, 1)).rejects.toMatchObject({ reason: "findings-missing" });
+    storage.put(FINDINGS, '[{"name":"one"},');
+    for (let times = 0; times < 2; times++)
+      await expect(index.page(FINDINGS, { offset: 0 }, 1)).rejects.toMatchObject({ reason: "findings-invalid" });
+  });
+});
+
+describe("a finding as it is seen", () => {
+  it.each([
+    [{}, []],
+    [inDojo(1), ["new"]],
+    [inDojo(1, { underReview: true }), ["underReview"]],
+    [inDojo(1, { duplicate: true }), ["duplicates"]],
+    [inDojo(1, { active: false }), ["inactive"]],
+    [inDojo(1, { "defectdojo.org/missing": true }), ["missing"]],
+    [inDojo(1, { mitigated: true, active: false }), ["mitigated"]],
+    [
+      inDojo(1, { duplicate: true, "defectdojo.org/original-finding": { attributes: { falsePositive: true } } }),
+      ["falsePositives", "duplicates"],
+    ],
+    [
+      { "defectdojo.org/matched": false, "defectdojo.org/unmatched-reason": "parser-dropped" },
+      ["unmatched", "parser-dropped"],
+    ],
+    [{ "defectdojo.org/matched": false, "defectdojo.org/unmatched-reason": "two words" }, ["unmatched"]],
+    [{ "defectdojo.org/matched": false, "defectdojo.org/unmatched-reason": 7 }, ["unmatched"]],
+  ])("with the attributes %j it is %j", (attributes, states) => {
+    expect(seenFinding(aFinding({ attributes })).states).toEqual(states);
+  });
+
+  it("is cut, whatever was uploaded", () => {
+    const long = "x".repeat(100_000);
+    const seen = seenFinding(aFinding({ name: long, location: long, description: long, severity: null }));
+    expect(JSON.stringify(seen).length).toBeLessThan(3_000);
+    expect(seen.severity).toBe("");
+  });
+});
