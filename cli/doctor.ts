@@ -4,6 +4,7 @@ import { apiKeySource } from "../lib/defectdojo/api-key.ts";
 import { RelayError } from "../lib/errors.ts";
 import { checkBucket } from "./doctor/check-bucket.ts";
 import { checkDojo } from "./doctor/check-dojo.ts";
+import { type AskedScan, checkKubernetes } from "./doctor/check-kubernetes.ts";
 import { checkQueues } from "./doctor/check-queues.ts";
 import { type Diagnosis, fail, ok } from "./doctor/finding.ts";
 import { type Operator, operator } from "./operator.ts";
@@ -17,13 +18,20 @@ export function doctorCommand(): Command {
   return new Command("doctor")
     .description("check the set-up (configuration, DefectDojo, bucket, queues) and explain how to fix each problem")
     .option("--product-type <name>", "check for this product type instead of the default one (id 1)")
+    .option("--kubernetes [scan]", "check the Kubernetes API too, with this Scan (NAMESPACE/NAME) or any finished one")
     .option("--json", "print an array of {level, check, says, remedy}")
     .addHelpText("after", HELP)
-    .action(async ({ productType, json }: { productType?: string; json?: boolean }) => {
-      const diagnoses = await diagnose(process.env, productType);
+    .action(async ({ productType, kubernetes, json }: Options) => {
+      const diagnoses = await diagnose(process.env, productType, kubernetes);
       print(diagnoses, json, () => diagnoses.map(toLine).join("\n"));
       if (diagnoses.some(({ level }) => level === "fail")) process.exitCode = 1;
     });
+}
+
+interface Options {
+  readonly productType?: string;
+  readonly kubernetes?: AskedScan;
+  readonly json?: boolean;
 }
 
 const HELP = `
@@ -32,10 +40,11 @@ Nothing is changed but a scratch object in the bucket, which is removed again. E
 Examples:
   $ dojo-relay doctor
   $ AWS_ENDPOINT_URL_S3=http://minio:9000 BUCKET=securecodebox DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=… dojo-relay doctor
+  $ dojo-relay doctor --kubernetes scans/nmap-1
   $ dojo-relay doctor --product-type "Web shops" --json`;
 
 /** Every check; the parts run in parallel. */
-export async function diagnose(env: Env, productType?: string): Promise<Diagnosis[]> {
+export async function diagnose(env: Env, productType?: string, scan?: AskedScan): Promise<Diagnosis[]> {
   const dojo = configuration(() => {
     const config = readDojoConfig(env);
     apiKeySource(config);
@@ -47,6 +56,7 @@ export async function diagnose(env: Env, productType?: string): Promise<Diagnosi
     "value" in dojo ? checkDojo(dojo.value, env, productType) : [],
     "value" in aws ? checkBucket(aws.value.s3, aws.value.config) : [],
     "value" in aws ? checkQueues(aws.value) : [],
+    "value" in aws && scan !== undefined ? checkKubernetes(env, aws.value, scan) : [],
   ]);
   return [...(problems.length === 0 ? [ok("configuration", "every variable can be read")] : problems), ...parts.flat()];
 }

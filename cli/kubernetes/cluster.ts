@@ -3,7 +3,9 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import type { Env } from "../../lib/config.ts";
 import { describeError, RelayError } from "../../lib/errors.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
+import { dropUndefined } from "../../lib/model/scan.ts";
 import { asked, clusterError } from "./asked.ts";
+import type { RIGHTS, Right } from "./rights.ts";
 
 export const SCANS = { group: "execution.securecodebox.io", version: "v1", plural: "scans" };
 
@@ -41,12 +43,16 @@ export interface Announcement {
   readonly message: string;
 }
 
-/** What of the Kubernetes API the service uses; infra/chart/templates/rbac.yaml grants it, and nothing else. */
+/** What of the Kubernetes API the service uses; it needs {@link RIGHTS}, and the API's own leave to ask what it may do. */
 export interface Cluster {
   /** The API server's address. */
   readonly server: string;
   /** @param namespace undefined for all. @throws RelayError `cluster-…`, with status 410 where `next` has expired */
   listScans(namespace: string | undefined, next?: string): Promise<ScanPage>;
+  /** @throws RelayError `cluster-…` */
+  getScan(scan: Omit<ScanName, "uid">): Promise<unknown>;
+  /** Whether the API would allow this. @param namespace undefined: in all. @throws RelayError with status 404 where it is not served */
+  may(right: Right, namespace: string | undefined): Promise<boolean>;
   /** Resolves when the watch ends in order. @throws RelayError `cluster-…` */
   watchScans(
     namespace: string | undefined,
@@ -95,13 +101,20 @@ async function loadKubeConfig(env: Env): Promise<KubeConfig> {
 type Client = typeof import("@kubernetes/client-node");
 
 function clusterApi(config: KubeConfig, client: Client): Cluster {
-  const { CoreV1Api, CustomObjectsApi, PatchStrategy, setHeaderOptions } = client;
-  const custom = config.makeApiClient(CustomObjectsApi);
-  const core = config.makeApiClient(CoreV1Api);
-  const as = (strategy: string) => setHeaderOptions("Content-Type", strategy);
-  const whatOf = ({ namespace, name }: ScanName) => `Scan ${namespace}/${name}`;
   return {
     server: config.getCurrentCluster()?.server ?? "",
+    watchScans: (namespace, from, onEvent, signal) => watch(config, client, { namespace, from, onEvent, signal }),
+    ...reader(config, client),
+    ...writer(config, client),
+  };
+}
+
+const nameOf = ({ namespace, name }: Omit<ScanName, "uid">) => `Scan ${namespace}/${name}`;
+
+function reader(config: KubeConfig, client: Client): Pick<Cluster, "listScans" | "getScan" | "may"> {
+  const custom = config.makeApiClient(client.CustomObjectsApi);
+  const authorization = config.makeApiClient(client.AuthorizationV1Api);
+  return {
     listScans: async (namespace, next) => {
       const page = { ...SCANS, limit: PAGE, ...(next === undefined ? {} : { _continue: next }) };
       const list: unknown = await asked(`LIST scans ${namespace ?? "of all namespaces"}`, () =>
@@ -111,7 +124,26 @@ function clusterApi(config: KubeConfig, client: Client): Cluster {
       );
       return toPage(list);
     },
-    watchScans: (namespace, from, onEvent, signal) => watch(config, client, { namespace, from, onEvent, signal }),
+    getScan: async ({ namespace, name }) => {
+      const what = `GET ${nameOf({ namespace, name })}`;
+      return await asked(what, () => custom.getNamespacedCustomObject({ ...SCANS, namespace, name }));
+    },
+    may: async ({ group, resource, subresource, verb }, namespace) => {
+      const resourceAttributes = { group, resource, verb, ...dropUndefined({ subresource, namespace }) };
+      const review = await asked("SelfSubjectAccessReview", () =>
+        authorization.createSelfSubjectAccessReview({ body: { spec: { resourceAttributes } } }),
+      );
+      return review.status?.allowed === true;
+    },
+  };
+}
+
+function writer(config: KubeConfig, client: Client): Pick<Cluster, "patchFindings" | "annotate" | "createEvent"> {
+  const { PatchStrategy, setHeaderOptions } = client;
+  const custom = config.makeApiClient(client.CustomObjectsApi);
+  const core = config.makeApiClient(client.CoreV1Api);
+  const as = (strategy: string) => setHeaderOptions("Content-Type", strategy);
+  return {
     patchFindings: async (scan, findings) => {
       // A JSON patch, as the reference hook sends one: a merge patch would leave the categories that were counted before.
       const body = [
@@ -119,7 +151,7 @@ function clusterApi(config: KubeConfig, client: Client): Cluster {
         { op: "add", path: "/status/findings", value: findings },
       ];
       const { namespace, name } = scan;
-      await asked(`PATCH status of ${whatOf(scan)}`, () =>
+      await asked(`PATCH status of ${nameOf(scan)}`, () =>
         custom.patchNamespacedCustomObjectStatus({ ...SCANS, namespace, name, body }, as(PatchStrategy.JsonPatch)),
       );
     },
@@ -127,29 +159,29 @@ function clusterApi(config: KubeConfig, client: Client): Cluster {
       const { namespace, name, uid } = scan;
       // With the uid in it the patch is for this Scan alone: another of its name is a conflict.
       const body = { metadata: { uid, annotations } };
-      await asked(`PATCH ${whatOf(scan)}`, () =>
+      await asked(`PATCH ${nameOf(scan)}`, () =>
         custom.patchNamespacedCustomObject({ ...SCANS, namespace, name, body }, as(PatchStrategy.MergePatch)),
       );
     },
-    createEvent: async (scan, name, { type, reason, message }) => {
-      const at = new Date();
-      const body = {
-        metadata: { name, namespace: scan.namespace },
-        involvedObject: {
-          apiVersion: `${SCANS.group}/${SCANS.version}`,
-          kind: "Scan",
-          ...scan,
-        },
-        ...{ type, reason, message: message.slice(0, 1_000), count: 1 },
-        source: { component: "dojo-relay" },
-        reportingComponent: "dojo-relay",
-        firstTimestamp: at,
-        lastTimestamp: at,
-      };
-      await asked(`CREATE event of ${whatOf(scan)}`, () =>
-        core.createNamespacedEvent({ namespace: scan.namespace, body }),
+    createEvent: async (scan, name, announcement) => {
+      const { namespace } = scan;
+      await asked(`CREATE event of ${nameOf(scan)}`, () =>
+        core.createNamespacedEvent({ namespace, body: eventOf(scan, name, announcement) }),
       );
     },
+  };
+}
+
+function eventOf({ namespace, name: scan, uid }: ScanName, name: string, { type, reason, message }: Announcement) {
+  const at = new Date();
+  return {
+    metadata: { name, namespace },
+    involvedObject: { apiVersion: `${SCANS.group}/${SCANS.version}`, kind: "Scan", namespace, name: scan, uid },
+    ...{ type, reason, message: message.slice(0, 1_000), count: 1 },
+    source: { component: "dojo-relay" },
+    reportingComponent: "dojo-relay",
+    firstTimestamp: at,
+    lastTimestamp: at,
   };
 }
 

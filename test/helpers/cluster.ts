@@ -1,4 +1,5 @@
 import type { Cluster, ScanEvent, ScanPage } from "../../cli/kubernetes/cluster.ts";
+import { rightName } from "../../cli/kubernetes/rights.ts";
 
 export const UID = "0b1e2f9c-5d2a-4c83-9a39-6f0c3f1de001";
 
@@ -78,6 +79,15 @@ export function fakeCluster(pages: (ScanPage | Error)[] = []): FakeCluster {
         open = { emit: onEvent, end };
         signal.addEventListener("abort", () => end(), { once: true });
       });
+    },
+    getScan: async ({ namespace, name }) => {
+      await did(`get ${namespace}/${name}`);
+      const [page] = pages;
+      return page instanceof Error ? undefined : page?.items[0];
+    },
+    may: async (right, namespace) => {
+      await did(`may ${namespace ?? "all"} ${rightName(right)}`);
+      return true;
     },
     patchFindings: async ({ namespace, name }, { count }) => await did(`findings ${namespace}/${name} ${count}`),
     annotate: async ({ namespace, name }, annotations) =>

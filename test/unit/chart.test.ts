@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { Ajv } from "ajv";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments, stringify } from "yaml";
-import { readHookConfig, readImporterConfig, readResyncConfig, readServiceConfig } from "../../lib/config.ts";
+import { RIGHTS } from "../../cli/kubernetes/rights.ts";
+import {
+  readHookConfig,
+  readImporterConfig,
+  readOperatorConfig,
+  readResyncConfig,
+  readServiceConfig,
+} from "../../lib/config.ts";
 
 const chart = new URL("../../infra/chart", import.meta.url).pathname;
 const text = (path: string) => readFileSync(join(chart, path), "utf8");
@@ -38,8 +45,17 @@ interface EnvVar {
 interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { name: string; labels: Record<string, string>; annotations?: Record<string, string> };
+  readonly metadata: {
+    name: string;
+    namespace?: string;
+    labels: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
   readonly spec: Record<string, unknown>;
+  /** Of roles and their bindings. */
+  readonly rules?: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+  readonly subjects?: readonly object[];
+  readonly roleRef?: { kind: string; name: string };
 }
 
 /** What the reference chart (persistence-defectdojo 3.1) has, by path. */
@@ -210,6 +226,22 @@ const RESYNC: Values = {
   resync: { enabled: true, schedule: "@daily", timeZone: "Europe/Berlin", prefix: "nightly/", since: "30d" },
 };
 
+const ELASTICMQ: Values = {
+  elasticmq: { enabled: true, storageClass: "fast" },
+  autoscaling: { enabled: true },
+  backfill: { enabled: true, prefix: "nightly/", since: "2d" },
+  resync: { enabled: true },
+};
+
+const BOTH: Values = {
+  mode: "both",
+  kubernetes: { namespaces: ["team-a"], trigger: "kubernetes" },
+  hook: { namespaces: ["team-c", "team-d"] },
+};
+
+/** What Kubernetes itself has no schema for. */
+const CUSTOM = new Set(["ScanCompletionHook", "ServiceMonitor", "ScaledObject"]);
+
 const CASES: readonly (readonly [string, Values])[] = [
   ["the defaults", {}],
   ["a service with everything", SERVICE],
@@ -220,6 +252,11 @@ const CASES: readonly (readonly [string, Values])[] = [
   ],
   ["a service with a resync", { resync: { enabled: true } }],
   ["a service and a resync with everything", RESYNC],
+  ["a service for some namespaces", { kubernetes: { namespaces: ["team-a", "team-b"] } }],
+  ["a service without Kubernetes' API", { kubernetes: { enabled: false } }],
+  ["a service with ElasticMQ that grows with its queue", ELASTICMQ],
+  ["a service that grows with its CPU", { ...ELASTICMQ, autoscaling: { enabled: true, kind: "hpa" } }],
+  ["a service and hooks side by side", BOTH],
   ["a hook", { mode: "hook" }],
   ["a hook with everything", HOOK],
 ];
@@ -245,9 +282,7 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     const { summary } = JSON.parse(
       execFileSync(kubeconform ?? "", [...args, "-ignore-missing-schemas", path], { encoding: "utf8" }),
     ) as { summary: { valid: number; invalid: number; errors: number; skipped: number } };
-    const custom = render(values).filter(
-      ({ kind }) => kind === "ScanCompletionHook" || kind === "ServiceMonitor",
-    ).length;
+    const custom = render(values).filter(({ kind }) => CUSTOM.has(kind)).length;
     expect(summary).toMatchObject({ invalid: 0, errors: 0, skipped: custom, valid: render(values).length - custom });
   });
 
@@ -366,10 +401,121 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     });
     expect(pod({})).toMatchObject({
       securityContext: { runAsNonRoot: true },
-      automountServiceAccountToken: false,
+      automountServiceAccountToken: true,
       // A Service named s3 would set S3_PORT, which is ours.
       enableServiceLinks: false,
     });
+  });
+
+  test("the service account may do what the code does, and nothing else", () => {
+    const granted = (values: Values, kind: string) =>
+      render(values)
+        .filter((manifest) => manifest.kind === kind)
+        .map((role) =>
+          (role.rules ?? [])
+            .flatMap(({ apiGroups, resources, verbs }) =>
+              apiGroups.flatMap((group) =>
+                resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group}/${resource}`)),
+              ),
+            )
+            .sort(),
+        );
+    const needed = RIGHTS.map(
+      ({ group, resource, subresource, verb }) =>
+        `${verb} ${group}/${[resource, subresource].filter(Boolean).join("/")}`,
+    ).sort();
+    expect(granted({}, "ClusterRole")).toEqual([needed]);
+    const some = { kubernetes: { namespaces: ["team-a", "team-b"] } };
+    expect(granted(some, "ClusterRole")).toEqual([]);
+    expect(granted(some, "Role")).toEqual([needed, needed]);
+    const silent = { kubernetes: { annotate: false, events: false, patchFindings: false } };
+    expect(granted(silent, "ClusterRole")).toEqual([needed.filter((right) => /^(get|list|watch) /.test(right))]);
+    for (const values of [
+      { kubernetes: { enabled: false } },
+      { kubernetes: { rbac: { create: false } } },
+      { mode: "hook" },
+    ])
+      expect([granted(values, "ClusterRole"), granted(values, "Role")]).toEqual([[], []]);
+    expect(pod({ kubernetes: { enabled: false } }).automountServiceAccountToken).toBe(false);
+  });
+
+  test("the roles are bound to the pod's service account", () => {
+    for (const [values, kind] of [
+      [{}, "ClusterRoleBinding"],
+      [{ kubernetes: { namespaces: ["team-a"] } }, "RoleBinding"],
+    ] as const) {
+      const binding = find(kind, values);
+      expect(binding.subjects).toEqual([
+        { kind: "ServiceAccount", name: pod(values).serviceAccountName, namespace: "default" },
+      ]);
+      expect(find(binding.roleRef?.kind ?? "", values).metadata.name).toBe(binding.roleRef?.name);
+    }
+  });
+
+  test("the service watches Scans where the values say so", () => {
+    expect(readServiceConfig(filled(container({}).env))).toMatchObject({
+      ...{ SCAN_SOURCE: "auto", TRIGGER: "both", SCAN_NAMESPACES: [], SCAN_STATUS: true },
+    });
+    const values = {
+      kubernetes: { namespaces: ["a", "b"], scanSource: "kubernetes", trigger: "kubernetes", patchFindings: false },
+    };
+    expect(readServiceConfig(filled(container(values).env))).toMatchObject({
+      ...{ SCAN_SOURCE: "kubernetes", TRIGGER: "kubernetes", SCAN_NAMESPACES: ["a", "b"], SCAN_STATUS: false },
+    });
+    expect(filled(container({ kubernetes: { enabled: false } }).env).TRIGGER).toBeUndefined();
+  });
+
+  test("service and hooks are side by side in namespaces of their own", () => {
+    const hooks = render(BOTH).filter(({ kind }) => kind === "ScanCompletionHook");
+    expect(hooks.map(({ metadata }) => metadata.namespace)).toEqual(["team-c", "team-d"]);
+    expect(readServiceConfig(filled(container(BOTH).env))).toMatchObject({
+      TRIGGER: "kubernetes",
+      SCAN_NAMESPACES: ["team-a"],
+    });
+    expect(kinds(BOTH)).toEqual(expect.arrayContaining(["Deployment", "Role"]));
+  });
+
+  test("ElasticMQ is reached by the service, the backfill and KEDA, and by nobody else", () => {
+    const address = "http://release-dojo-relay-elasticmq.default.svc:9324";
+    expect(filled(container(ELASTICMQ).env).AWS_ENDPOINT_URL_SQS).toBe(address);
+    expect(find("ScaledObject", ELASTICMQ).spec.triggers).toMatchObject([
+      { metadata: { queueURL: `${address}/000000000000/dojo-relay.fifo`, awsEndpoint: address } },
+    ]);
+    const services = render(ELASTICMQ).filter(({ kind }) => kind === "Service");
+    expect(services.map(({ metadata }) => metadata.name)).toEqual([
+      "release-dojo-relay-elasticmq",
+      "release-dojo-relay",
+    ]);
+    const policies = render(ELASTICMQ).filter(({ kind }) => kind === "NetworkPolicy");
+    expect(policies).toMatchObject([
+      { spec: { podSelector: { matchLabels: { "app.kubernetes.io/name": "release-dojo-relay-elasticmq" } } } },
+    ]);
+    expect(kinds(ELASTICMQ)).not.toContain("PersistentVolumeClaim");
+    expect(find("Deployment", ELASTICMQ).spec).not.toHaveProperty("replicas");
+  });
+
+  test("the backfill runs the command with the queue's environment", () => {
+    const job = find("CronJob", { ...ELASTICMQ, resync: { enabled: false } });
+    expect(job.metadata.name).toBe("release-dojo-relay-backfill");
+    const [backfill] = cronPod({ ...ELASTICMQ, resync: { enabled: false } }).containers;
+    expect(backfill).toMatchObject({ args: ["backfill", "--since", "2d", "--", "nightly/"] });
+    expect(readOperatorConfig(filled(backfill?.env ?? []))).toMatchObject({
+      AWS_ENDPOINT_URL_SQS: "http://release-dojo-relay-elasticmq.default.svc:9324",
+      BUCKET: "securecodebox",
+    });
+  });
+
+  test.each([
+    ["more than one replica with a queue inside the pod", { relay: { replicas: 2 } }],
+    ["a service that may grow with a queue inside the pod", { autoscaling: { enabled: true, kind: "hpa" } }],
+    ["KEDA without the queue's address", { sqs: { endpoint: "https://sqs" }, autoscaling: { enabled: true } }],
+    ["two queues", { elasticmq: { enabled: true }, sqs: { endpoint: "https://sqs" } }],
+    ["a backfill into a queue inside the pod", { backfill: { enabled: true } }],
+    ["both modes for all namespaces", { mode: "both" }],
+    ["both modes for one namespace", { ...BOTH, hook: { namespaces: ["team-a"] } }],
+    ["both modes with the bucket's notifications", { ...BOTH, kubernetes: { namespaces: ["team-a"] } }],
+  ])("the chart refuses %s", (_, values) => {
+    expect(() => run("template", values)).toThrow();
   });
 
   test("the resync is off by default, and a CronJob of the service only", () => {
@@ -386,7 +532,7 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
   });
 
   test("the resync runs the command with the service's environment, as nobody in particular", () => {
-    const job = resyncPod(RESYNC);
+    const job = cronPod(RESYNC);
     expect(job.containers).toMatchObject([
       { args: ["resync", "--since", "30d", "--", "nightly/"], securityContext: { readOnlyRootFilesystem: true } },
     ]);
@@ -420,13 +566,23 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     expect(find("Deployment", {}).spec.strategy).toEqual({ type: "Recreate" });
     expect(kinds(SERVICE)).not.toContain("PersistentVolumeClaim");
     expect(find("Deployment", SERVICE).spec.strategy).toBeUndefined();
-    expect(() => run("template", { relay: { replicas: 2 } })).toThrow(/needs a queue of its own/);
+    expect(() => run("template", { relay: { replicas: 2 } })).toThrow(/needs a queue outside of the pod/);
     expect(() => run("template", { sqs: { endpoint: "http://q", queueUrl: "http://q/q" } })).toThrow(/set both of sqs/);
   });
 
   test("a token is made where none is given, and what is optional is left out", () => {
-    expect(kinds({}).sort()).toEqual(["Deployment", "PersistentVolumeClaim", "Secret", "Service", "ServiceAccount"]);
+    expect(kinds({}).sort()).toEqual([
+      "ClusterRole",
+      "ClusterRoleBinding",
+      "Deployment",
+      "PersistentVolumeClaim",
+      "Secret",
+      "Service",
+      "ServiceAccount",
+    ]);
     expect(kinds(SERVICE).sort()).toEqual([
+      "ClusterRole",
+      "ClusterRoleBinding",
       "Deployment",
       "NetworkPolicy",
       "PodDisruptionBudget",
@@ -438,7 +594,9 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
 
   test.each([
     [{ mode: "hook" }, /ReadAndWrite hook release-dojo-relay/],
-    [{}, /http:\/\/release-dojo-relay\.default\.svc:8080\/events/],
+    [{}, /watches the Scans of all namespaces[\s\S]*doctor --kubernetes[\s\S]*describe scan[\s\S]*port-forward/],
+    [BOTH, /hook release-dojo-relay in team-c, team-d[\s\S]*watches the Scans of team-a\./],
+    [{ kubernetes: { trigger: "webhook" } }, /http:\/\/release-dojo-relay\.default\.svc:8080\/events/],
     [{ persistence: { enabled: false } }, /waiting jobs are lost with the pod/],
   ])("the notes after installing with %j say what is left to do", (values, expected) => {
     expect(run("install", values)).toMatch(expected);
@@ -485,7 +643,7 @@ function pod(values: Values): Record<string, unknown> & { containers: { env: Env
   return (find("Deployment", values).spec.template as { spec: ReturnType<typeof pod> }).spec;
 }
 
-function resyncPod(values: Values): ReturnType<typeof pod> {
+function cronPod(values: Values): ReturnType<typeof pod> {
   const { jobTemplate } = find("CronJob", values).spec as {
     jobTemplate: { spec: { template: { spec: ReturnType<typeof pod> } } };
   };

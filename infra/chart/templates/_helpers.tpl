@@ -56,9 +56,112 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- join "," (concat $names .Values.webhook.allowedHosts) }}
 {{- end }}
 
+{{/* Whether the service is installed, and whether hooks are. */}}
+{{- define "dojo-relay.service" -}}
+{{- if ne .Values.mode "hook" }}true{{ end }}
+{{- end }}
+
+{{- define "dojo-relay.hook" -}}
+{{- if ne .Values.mode "service" }}true{{ end }}
+{{- end }}
+
+{{/* The namespaces with a hook. */}}
+{{- define "dojo-relay.hookNamespaces" -}}
+{{- if eq .Values.mode "both" }}
+{{- if or (not .Values.hook.namespaces) (not .Values.kubernetes.enabled) (not .Values.kubernetes.namespaces) }}
+{{- fail "mode: both needs kubernetes.namespaces for the service and hook.namespaces for hooks: a scan that both get is imported twice" }}
+{{- end }}
+{{- if ne .Values.kubernetes.trigger "kubernetes" }}
+{{- fail "mode: both needs kubernetes.trigger: kubernetes: the bucket would tell the service of the hooks' scans too" }}
+{{- end }}
+{{- range .Values.hook.namespaces }}
+{{- if has . $.Values.kubernetes.namespaces }}
+{{- fail (printf "namespace %s is in kubernetes.namespaces and in hook.namespaces: its scans would be imported twice" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- join "," (.Values.hook.namespaces | default (list .Release.Namespace)) }}
+{{- end }}
+
 {{/* Whether the queue is inside the pod, and so in a volume. */}}
 {{- define "dojo-relay.embeddedQueue" -}}
-{{- if not .Values.sqs.endpoint }}true{{ end }}
+{{- if and .Values.elasticmq.enabled .Values.sqs.endpoint }}
+{{- fail "elasticmq.enabled brings a queue: leave sqs.endpoint empty, or elasticmq off" }}
+{{- end }}
+{{- if not (or .Values.sqs.endpoint .Values.elasticmq.enabled) }}true{{ end }}
+{{- end }}
+
+{{- define "dojo-relay.elasticmq" -}}
+{{- printf "%s-elasticmq" (include "dojo-relay.fullname" . | trunc 52 | trimSuffix "-") }}
+{{- end }}
+
+{{/* The queue's address; empty where it is inside the pod. */}}
+{{- define "dojo-relay.sqsEndpoint" -}}
+{{- if .Values.elasticmq.enabled }}
+{{- printf "http://%s.%s.svc:9324" (include "dojo-relay.elasticmq" .) .Release.Namespace }}
+{{- else }}
+{{- .Values.sqs.endpoint }}
+{{- end }}
+{{- end }}
+
+{{/* The most replicas that there may be. */}}
+{{- define "dojo-relay.mostReplicas" -}}
+{{- ternary .Values.autoscaling.maxReplicas .Values.relay.replicas .Values.autoscaling.enabled }}
+{{- end }}
+
+{{/* The queue, as the service and the backfill reach it. ElasticMQ takes any credentials, but none at all. */}}
+{{- define "dojo-relay.queueEnv" -}}
+{{- with include "dojo-relay.sqsEndpoint" . }}
+- name: AWS_ENDPOINT_URL_SQS
+  value: {{ . | quote }}
+{{- end }}
+{{- if .Values.sqs.queueUrl }}
+- name: QUEUE_URL
+  value: {{ .Values.sqs.queueUrl | quote }}
+- name: DLQ_URL
+  value: {{ .Values.sqs.dlqUrl | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Labels that a Scan's hookSelector is held against. */}}
+{{- define "dojo-relay.hookLabelsEnv" -}}
+{{- with .Values.relay.hookLabels }}
+{{- $labels := list }}
+{{- range $name, $value := . }}{{ $labels = append $labels (printf "%s=%s" $name $value) }}{{ end -}}
+- name: DEFECTDOJO_HOOK_LABELS
+  value: {{ join "," $labels | quote }}
+{{- end }}
+{{- end }}
+
+{{/* What the service asks of the Kubernetes API. */}}
+{{- define "dojo-relay.kubernetesEnv" -}}
+- name: SCAN_SOURCE
+  value: {{ .Values.kubernetes.scanSource }}
+- name: TRIGGER
+  value: {{ .Values.kubernetes.trigger }}
+{{- with .Values.kubernetes.namespaces }}
+- name: SCAN_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: SCAN_STATUS
+  value: {{ .Values.kubernetes.patchFindings | quote }}
+{{- end }}
+
+{{/* What the service may do with Scans and Events: what it uses (cli/kubernetes/cluster.ts), and nothing else. */}}
+{{- define "dojo-relay.rules" -}}
+- apiGroups: [execution.securecodebox.io]
+  resources: [scans]
+  verbs: [get, list, watch{{ if .Values.kubernetes.annotate }}, patch{{ end }}]
+{{- if .Values.kubernetes.patchFindings }}
+- apiGroups: [execution.securecodebox.io]
+  resources: [scans/status]
+  verbs: [patch]
+{{- end }}
+{{- if .Values.kubernetes.events }}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end }}
 {{- end }}
 
 {{/* The bucket, as the service and the resync reach it. */}}
@@ -122,4 +225,86 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: SCAN_TYPE_MAP
   value: {{ . | toJson | quote }}
 {{- end }}
+{{- end }}
+
+{{/* A CronJob of a command over the bucket: .name is the command, .job its values, .env what it reads besides the bucket. */}}
+{{- define "dojo-relay.cronJob" -}}
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  # A CronJob's name may have 52 characters: its jobs have eleven more.
+  name: {{ include "dojo-relay.fullname" .root | trunc (int (sub 51 (len .name))) | trimSuffix "-" }}-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "dojo-relay.labels" .root | nindent 4 }}
+spec:
+  schedule: {{ .job.schedule | quote }}
+  {{- with .job.timeZone }}
+  timeZone: {{ . | quote }}
+  {{- end }}
+  concurrencyPolicy: Forbid
+  successfulJobsHistoryLimit: 1
+  failedJobsHistoryLimit: 3
+  jobTemplate:
+    spec:
+      # The next run redoes what a failed one left.
+      backoffLimit: 0
+      template:
+        metadata:
+          labels:
+            # Not the service's labels: its Service would route notifications here.
+            app.kubernetes.io/name: {{ include "dojo-relay.name" .root | trunc (int (sub 62 (len .name))) | trimSuffix "-" }}-{{ .name }}
+            app.kubernetes.io/instance: {{ .root.Release.Name }}
+        spec:
+          restartPolicy: Never
+          serviceAccountName: {{ include "dojo-relay.serviceAccountName" .root }}
+          automountServiceAccountToken: false
+          # A Service named s3 would set S3_PORT.
+          enableServiceLinks: false
+          {{- with .root.Values.imagePullSecrets }}
+          imagePullSecrets:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          securityContext:
+            {{- toYaml .root.Values.relay.podSecurityContext | nindent 12 }}
+          containers:
+            - name: {{ .name }}
+              image: {{ include "dojo-relay.image" .root | quote }}
+              imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+              args: [{{ .name }}, --since, {{ .job.since | quote }}, --, {{ .job.prefix | quote }}]
+              env:
+                {{- .env | nindent 16 }}
+                {{- include "dojo-relay.storeEnv" .root | nindent 16 }}
+                {{- with .root.Values.relay.env }}
+                {{- toYaml . | nindent 16 }}
+                {{- end }}
+              {{- with .job.resources }}
+              resources:
+                {{- toYaml . | nindent 16 }}
+              {{- end }}
+              securityContext:
+                {{- toYaml .root.Values.relay.securityContext | nindent 16 }}
+              {{- with .root.Values.relay.extraVolumeMounts }}
+              volumeMounts:
+                {{- toYaml . | nindent 16 }}
+              {{- end }}
+          {{- with .root.Values.relay.extraVolumes }}
+          volumes:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with .root.Values.relay.nodeSelector }}
+          nodeSelector:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with .root.Values.relay.affinity }}
+          affinity:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with .root.Values.relay.tolerations }}
+          tolerations:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- with .root.Values.relay.priorityClassName }}
+          priorityClassName: {{ . }}
+          {{- end }}
 {{- end }}
