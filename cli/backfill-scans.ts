@@ -22,6 +22,8 @@ export interface BackfillOptions {
   readonly dryRun: boolean;
   /** Jobs a second. */
   readonly rate?: number | undefined;
+  /** Jobs are done even if a later run of their scan is in DefectDojo (reimport mode). */
+  readonly force?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -55,7 +57,8 @@ export async function* backfillScans(
     }
     await wait();
     if (signal.aborted) return;
-    const { key, job, deduplicationId, why } = result;
+    const { key, deduplicationId, why } = result;
+    const job: ScanJob = options.force ? { ...result.job, force: true } : result.job;
     if (!options.dryRun) {
       await ports.queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId });
     }

@@ -17,6 +17,7 @@ interface Options {
   readonly after?: string;
   readonly dryRun?: boolean;
   readonly rate?: number;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -29,6 +30,7 @@ export function backfillCommand(): Command {
     .option("--after <key>", "continue after this key, where an earlier run stopped")
     .option("--dry-run", "show what would be enqueued; enqueue nothing")
     .option("--rate <n>", "at most this many jobs per second", parseRate)
+    .option("--force", "import even what a later run of its scan overtook (IMPORT_MODE=reimport)")
     .option("--json", "print {scans, enqueued, done, notSelected, failed, lastKey} instead of lines")
     .addHelpText("after", BACKFILL_HELP)
     .action(async (prefix: string, options: Options) => {
@@ -56,6 +58,7 @@ async function backfill(prefix: string, options: Options, signal: AbortSignal): 
     since: options.since,
     dryRun,
     rate: options.rate,
+    force: options.force,
     signal,
   };
   const count = { enqueued: 0, done: 0, "not-selected": 0, failed: 0 };

@@ -42,6 +42,7 @@ async function run(urls: readonly string[], scan: string | undefined): Promise<H
 /** One line for the log of the hook's pod. */
 function summary({ scan, outcome, receipt, patched }: HookResult): string {
   const name = `${scan.namespace}/${scan.name}`;
+  if (outcome === "outdated") return `${name}: outdated; its living test has a later run, nothing was imported`;
   if (outcome === "superseded") return `${name}: superseded; findings.json left as somebody else changed it meanwhile`;
   if (receipt === undefined) return `${name}: nothing imported (${outcome})`;
   const { findings, test, importedAs } = receipt;
@@ -65,6 +66,7 @@ Environment:
   DEFECTDOJO_LOW_PRIVILEGED_MODE    true for a token that may not see users or create product types
   DEFECTDOJO_USER_ID, DEFECTDOJO_USERNAME   the engagement's lead; the token's own user without them
   SYNC_MODE                         replace (default), merge or complete
+  IMPORT_MODE                       import (default) or reimport: one living test for all runs of a scan
   ON_FEWER_FINDINGS                 keep (default) or generic: where DefectDojo's parser keeps fewer than were found
   GENERIC_DETAILS                   basic (default) or full: CWE, file and line of generic findings
   SCAN_TYPE_MAP                     JSON, scan types to DefectDojo's parsers

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { RelayError } from "./errors.ts";
 import { gateHeaders } from "./model/gate-headers.ts";
 import { parseLabels } from "./model/hook-selector.ts";
+import { IMPORT_MODES } from "./model/import-mode.ts";
 import { SYNC_MODES } from "./model/receipt.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
@@ -97,6 +98,7 @@ const dojo = z.object({
   DEFECTDOJO_LOW_PRIVILEGED_MODE: bool(false),
   DEFECTDOJO_SYNC_FINDINGS_BACK: bool(true),
   SYNC_MODE: z.enum(SYNC_MODES).default("replace"),
+  IMPORT_MODE: z.enum(IMPORT_MODES).default("import"),
   DEFAULT_PRODUCT_TYPE_NAME: z.string().trim().min(1).max(255).optional(),
   DEFAULT_ENGAGEMENT_NAME: z.string().trim().min(1).max(300).optional(),
   SCAN_TYPE_MAP: jsonText(scanTypeMapSchema).optional(),

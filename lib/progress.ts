@@ -6,13 +6,18 @@ import type { Receipt } from "./model/receipt.ts";
  * How a job ended:
  * - `synced`, `imported`: done, with a receipt (`imported`: read-only mode). A resync that finds nothing changed writes nothing; the receipt is the last one.
  * - `done-before`: an earlier delivery had finished it.
+ * - `outdated`: its living test has a later run; nothing was imported or written.
  * - `superseded`: a newer upload or another writer owns the findings, or the test was deleted in DefectDojo; no findings were written.
  */
 export interface JobOutcome {
-  readonly outcome: "synced" | "imported" | "done-before" | "superseded";
+  readonly outcome: "synced" | "imported" | "done-before" | "outdated" | "superseded";
   readonly receipt?: Receipt;
   readonly why?: string;
 }
+
+/** Whether something later made the job needless. */
+export const isOvertaken = (outcome: JobOutcome["outcome"]): boolean =>
+  outcome === "superseded" || outcome === "outdated";
 
 /** A job's progress, for observers. */
 export type Progress =

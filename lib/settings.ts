@@ -15,6 +15,7 @@ export function flowSettings(config: DojoConfig): FlowSettings {
     genericDetails: config.GENERIC_DETAILS,
     onFewerFindings: config.ON_FEWER_FINDINGS,
     defaults: dropUndefined({
+      importMode: config.IMPORT_MODE,
       productTypeName: config.DEFAULT_PRODUCT_TYPE_NAME,
       engagementName: config.DEFAULT_ENGAGEMENT_NAME,
     }),

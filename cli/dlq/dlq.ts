@@ -14,6 +14,12 @@ import { fifo } from "./fifo.ts";
 import { nativeRedrive } from "./native-redrive.ts";
 import { redriveDeadLetters } from "./redrive.ts";
 
+interface RedriveFlags extends Filters {
+  readonly rate?: number;
+  readonly native?: boolean;
+  readonly force?: boolean;
+}
+
 interface Filters {
   readonly filter?: readonly Selects[];
   readonly json?: boolean;
@@ -91,27 +97,34 @@ function redriveCommand(): Command {
     .argument("[ids...]", "ids of messages; all without any")
     .addOption(filterOption())
     .option("--rate <n>", "at most so many messages a second", parseRate)
+    .option("--force", "also what a later run of its scan overtook (IMPORT_MODE=reimport)")
     .option("--native", "by SQS's own move task: all of them, AWS only")
     .option("--json", "print {moved} instead of a line")
     .addHelpText("after", REDRIVE_HELP)
-    .action(async (ids: string[], options: Filters & { rate?: number; native?: boolean }, command: Command) => {
-      const { filter = [], rate, native, json } = options;
-      if (native && (ids.length > 0 || filter.length > 0)) {
-        command.error("error: --native moves all messages; it takes neither ids nor --filter", { exitCode: 1 });
+    .action(async (ids: string[], options: RedriveFlags, command: Command) => {
+      const { filter = [], rate, native, force, json } = options;
+      if (native && (ids.length > 0 || filter.length > 0 || force)) {
+        command.error("error: --native moves all messages; it takes neither ids nor --filter nor --force", {
+          exitCode: 1,
+        });
       }
       const moved = await interruptible(async (signal) =>
-        native ? await redriveNatively(rate, signal) : await redrive(ids.map(checkedId), filter, rate, signal),
+        native
+          ? await redriveNatively(rate, signal)
+          : await redrive({ ids: ids.map(checkedId), filter, rate, force }, signal),
       );
       print({ moved }, json, () => `${moved} messages moved back to the job queue`);
     });
 }
 
-async function redrive(
-  ids: readonly string[],
-  filter: readonly Selects[],
-  rate: number | undefined,
-  signal: AbortSignal,
-): Promise<number> {
+interface Redrive {
+  readonly ids: readonly string[];
+  readonly filter: readonly Selects[];
+  readonly rate: number | undefined;
+  readonly force: boolean | undefined;
+}
+
+async function redrive({ ids, filter, rate, force }: Redrive, signal: AbortSignal): Promise<number> {
   const { dlq, sqs, queueUrl } = await queues();
   const all = ids.length === 0 && filter.length === 0;
   const bar = progressBar("moved", all ? (await dlq.counts()).waiting : ids.length || undefined);
@@ -120,6 +133,7 @@ async function redrive(
     await redriveDeadLetters(dlq, sqsQueue(sqs, queueUrl), {
       selects: selection(ids, filter),
       rate,
+      force,
       signal,
       enough: () => ids.length > 0 && moved.length === ids.length,
       onMoved: (letter) => {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { messageGroup } from "../../lib/model/job.ts";
+import { encodeJob, messageGroup } from "../../lib/model/job.ts";
 import type { Queue } from "../../lib/ports/queue.ts";
 import { pace } from "../terminal/pace.ts";
 import type { DeadLetter } from "./dead-letter.ts";
@@ -11,6 +11,8 @@ export interface RedriveOptions {
   readonly selects: Selects;
   /** Messages a second. */
   readonly rate?: number | undefined;
+  /** Jobs are done even if a later run of their scan is in DefectDojo (reimport mode). */
+  readonly force?: boolean | undefined;
   readonly signal?: AbortSignal;
   readonly enough?: () => boolean;
   readonly onMoved?: (letter: DeadLetter) => void;
@@ -25,7 +27,7 @@ const LEAST_VISIBILITY_SECONDS = 60;
  * @returns how many were moved
  */
 export async function redriveDeadLetters(dlq: Fifo, queue: Queue, options: RedriveOptions): Promise<number> {
-  const { selects, rate, signal = new AbortController().signal, enough, onMoved } = options;
+  const { selects, rate, force = false, signal = new AbortController().signal, enough, onMoved } = options;
   const wait = pace(rate, signal);
   let moved = 0;
   const visit = async (letter: DeadLetter) => {
@@ -34,7 +36,7 @@ export async function redriveDeadLetters(dlq: Fifo, queue: Queue, options: Redri
     if (signal.aborted) return "kept";
     const { body, group, job } = letter;
     await queue.send({
-      body,
+      body: force && job !== undefined ? encodeJob({ ...job, force }) : body,
       group: job === undefined ? group : messageGroup(job),
       deduplicationId: randomUUID(),
     });

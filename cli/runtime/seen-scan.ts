@@ -3,7 +3,7 @@ import { isOfUnknownAnnotation, productName } from "../../lib/model/annotations.
 import type { ObjectRef } from "../../lib/model/object-keys.ts";
 import { lossOf, type Receipt } from "../../lib/model/receipt.ts";
 import { countsIn, type FindingCounts } from "../../lib/model/verdicts.ts";
-import type { Progress } from "../../lib/progress.ts";
+import { isOvertaken, type Progress } from "../../lib/progress.ts";
 import { cutText } from "../../lib/util/text.ts";
 
 type Severity = "high" | "medium" | "low" | "informational";
@@ -56,7 +56,7 @@ export function seenProgress(progress: Progress, now: Date): SeenScan {
   if (state !== "done") return { ...scan, state };
   const { outcome, receipt, why } = progress.outcome;
   if (receipt !== undefined) return seenReceipt(job, receipt);
-  return { ...scan, state: outcome === "superseded" ? "superseded" : "done", ...(why === undefined ? {} : { why }) };
+  return { ...scan, state: isOvertaken(outcome) ? "superseded" : "done", ...(why === undefined ? {} : { why }) };
 }
 
 /** A finished scan, by its receipt. */

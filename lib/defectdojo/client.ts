@@ -7,9 +7,9 @@ import { dojoCatalog } from "./catalog.ts";
 import { closeFindings } from "./close-findings.ts";
 import { countFindings, toStatistics } from "./counts.ts";
 import { neverSent } from "./errors.ts";
-import { findingPages, findingsById, judgedFindings } from "./findings.ts";
+import { findingPages, findingsById, findingsThat } from "./findings.ts";
 import type { Transport } from "./http.ts";
-import { importRecord, importRecords, livingTest } from "./living-tests.ts";
+import { importRecord, importRecords, isRecorded, livingTest, testById } from "./living-tests.ts";
 import { locationModes } from "./location-modes.ts";
 import { placeOfTest } from "./place.ts";
 import { importAnswer, test } from "./schemas.ts";
@@ -33,6 +33,8 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
     livingTest: (wanted) => livingTest(api, wanted),
     importRecords: (buildId) => importRecords(api, buildId),
     importRecord: (id) => importRecord(api, id),
+    isRecorded: (testId) => isRecorded(api, testId),
+    test: (id) => testById(api, id),
     importScan: (request) => importScan(api, request),
     findingCount: (testId, duplicatesOnly = false) =>
       api.count("findings/", { test: testId, ...(duplicatesOnly ? { duplicate: true } : {}) }),
@@ -42,7 +44,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
       if (expected !== 0) yield* findingPages(api, modes, testId, { concurrency: readConcurrency, expected });
     },
     findingsById: (ids) => findingsById(api, modes, ids, readConcurrency),
-    judgedFindings: (testId) => judgedFindings(api, modes, testId),
+    findingsThat: (testId, are) => findingsThat(api, modes, testId, are),
     updateTest: async (testId, change) => toTest(await api.patch(`tests/${testId}/`, toPatch(change), test)),
     deleteTest: async (testId) => {
       const { status } = await transport.request("DELETE", `tests/${testId}/`, { expect: [403, 404, 409] });
@@ -88,7 +90,8 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
     const answer = await api.call("POST", path, importAnswer, options);
     const testId = answer.test_id ?? answer.test;
     if (testId == null) throw new RelayError("import-unknown", `POST /api/v2/${path}: the answer names no test`);
-    const after = answer.statistics?.after;
+    // A reimport counts the whole test, with what earlier ones left in it.
+    const after = request.testId === undefined ? answer.statistics?.after : undefined;
     const statistics = toStatistics(after);
     return {
       testId,

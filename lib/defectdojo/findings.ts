@@ -131,20 +131,27 @@ async function* toAsync<T>(items: Iterable<T>): AsyncGenerator<T> {
   yield* items;
 }
 
-/** One row a verdict of people: the filter of `findings/` that finds it. */
-const JUDGED = ["false_p", "out_of_scope", "risk_accepted"];
+/** Filters of `findings/`, one after another. A duplicate is not active, and not closed. */
+const FILTERS: Readonly<Record<"judged" | "open", readonly Query[]>> = {
+  judged: [{ false_p: true }, { out_of_scope: true }, { risk_accepted: true }],
+  open: [
+    { is_mitigated: false, active: true },
+    { is_mitigated: false, duplicate: true },
+  ],
+};
 
-/** Findings of a test with a verdict, page by page; one with several is given once. */
-export async function* judgedFindings(
+/** Findings of a test that one of the filters finds, page by page; what several find is given once. */
+export async function* findingsThat(
   api: DojoApi,
   modes: LocationModes,
   testId: number,
+  are: "judged" | "open",
 ): AsyncGenerator<readonly DojoFinding[]> {
   const seen = new Set<number>();
-  for (const verdict of JUDGED) {
+  for (const filter of FILTERS[are]) {
     const check = listGuard("findings/", PAGE_SIZE, MOST_FINDINGS);
     for (let offset = 0, total = 1; offset < total; ) {
-      const query = { test: testId, [verdict]: true, o: "id", limit: PAGE_SIZE, ...(offset === 0 ? {} : { offset }) };
+      const query = { test: testId, ...filter, o: "id", limit: PAGE_SIZE, ...(offset === 0 ? {} : { offset }) };
       const page = await readPage(api, modes, query);
       check({ count: page.total, results: page.findings });
       yield page.findings.filter(({ id }) => !seen.has(id) && seen.add(id));

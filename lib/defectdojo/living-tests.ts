@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { ImportRecord, LivingTest, LivingTestWanted } from "../ports/defectdojo.ts";
+import type { ImportRecord, LivingTest, LivingTestWanted, Test } from "../ports/defectdojo.ts";
 import type { DojoApi } from "./api.ts";
 import { isDoneFromTheStart, toTest } from "./build-tests.ts";
 import { parseAnswer, test } from "./schemas.ts";
@@ -10,6 +10,7 @@ const livingTestRow = test.extend({ target_start: z.string() });
 const record = z.object({
   id: z.number().int(),
   test: z.number().int(),
+  type: z.string(),
   build_id: z.string().nullish(),
   test_import_finding_action_set: z.array(z.object({ action: z.string(), finding: z.number().int() })),
 });
@@ -24,14 +25,20 @@ export async function livingTest(
     const found = { ...toTest(raw), start: raw.target_start };
     if (found.engagementId !== engagementId || found.title !== title || raw.percent_complete < 100) continue;
     if (newest !== undefined && newest.id > found.id) continue;
-    if (isDoneFromTheStart(raw) && !(await hasRecords(api, raw.id))) continue;
+    if (isDoneFromTheStart(raw) && !(await isRecorded(api, raw.id))) continue;
     newest = found;
   }
   return newest;
 }
 
-async function hasRecords(api: DojoApi, testId: number): Promise<boolean> {
+/** Reads the newest record with it, so that it is asked only where there is doubt. */
+export async function isRecorded(api: DojoApi, testId: number): Promise<boolean> {
   return (await api.count("test_imports/", { test: testId })) > 0;
+}
+
+export async function testById(api: DojoApi, id: number): Promise<Test | undefined> {
+  const { status, body } = await api.transport.request("GET", `tests/${id}/`, { expect: [404] });
+  return status === 404 ? undefined : toTest(parseAnswer(test, body, `GET /api/v2/tests/${id}/`));
 }
 
 /** A record has all its findings' ids, so that one at a time is asked for. */
@@ -54,6 +61,7 @@ function toRecord(raw: z.output<typeof record>): ImportRecord {
     id: raw.id,
     testId: raw.test,
     buildId: raw.build_id ?? "",
+    first: raw.type === "import",
     new: ids("N"),
     known: ids("U"),
     closed: ids("C"),

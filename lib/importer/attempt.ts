@@ -2,10 +2,20 @@ import type { Delivery } from "../deferral.ts";
 import type { ImportOptions } from "../model/annotations.ts";
 import type { ScanJob } from "../model/job.ts";
 import type { Scan } from "../model/scan.ts";
-import type { Engagement, ImportAnswer, ImportStatistics, Named, Product, User } from "../ports/defectdojo.ts";
+import type {
+  Engagement,
+  ImportAnswer,
+  ImportStatistics,
+  LivingRun,
+  Named,
+  Product,
+  Test,
+  User,
+} from "../ports/defectdojo.ts";
 import type { TestIndex } from "../ports/test-index.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
+import type { Decision } from "./decide.ts";
 import type { ImportLoad } from "./import-load.ts";
 
 export interface ImportPorts extends FlowPorts {
@@ -66,7 +76,37 @@ export interface Prepared extends Claimed {
   /** DefectDojo's scan type for this kind of scan. */
   readonly scanType: string;
   readonly checkpoint: JobCheckpoint;
+  readonly ledger: Ledger;
 }
+
+/** How a mode of importing finds out what became of a job's import, and where its report goes. */
+export interface Ledger {
+  /** Asks DefectDojo. @param answered the test that the answer to this delivery's import names */
+  look(attempt: Prepared, answered: number | undefined): Promise<Looked>;
+  /** Where a report of this scan type goes. @throws Deferral while another job has that place */
+  target(attempt: Prepared, context: ImportContext, scanType: string): Promise<Target>;
+  /** Whether an import of the job shows up by now: asked right before one is sent. */
+  hasBegun(attempt: Prepared): Promise<boolean>;
+  /** The tests that a refused import left behind. */
+  leftBehind(attempt: Prepared): Promise<readonly Test[]>;
+}
+
+export interface Looked {
+  readonly decision: Decision;
+  /** The answered test, where another delivery of this job removed it. */
+  readonly displaced: number | undefined;
+  /** Of a living test that was found. */
+  readonly living?: LivingRun;
+}
+
+export type Target =
+  | {
+      /** The living test that it is reimported into; undefined: a test is made. */
+      readonly into: number | undefined;
+      /** Whether findings of earlier runs that are gone are closed. */
+      readonly closes: boolean;
+    }
+  | { readonly outdated: string };
 
 /** DefectDojo has exactly one complete test of this job. */
 export interface Imported extends Prepared {
@@ -77,6 +117,8 @@ export interface Imported extends Prepared {
   readonly answer: ImportAnswer | undefined;
   /** Where the report was sent, if this delivery sent it. */
   readonly context: ImportContext | undefined;
+  /** Missing for a test of the job's own. */
+  readonly living?: LivingRun | undefined;
 }
 
 /** The test's place and number of findings are known, and deduplication is over. */

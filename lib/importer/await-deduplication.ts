@@ -7,6 +7,7 @@ import type { Deduplicated, Imported } from "./attempt.ts";
 import { closingWarnings } from "./closing.ts";
 import { countKept } from "./count-kept.ts";
 import { locate, withFreshIds } from "./import-context.ts";
+import { livingWarnings } from "./living-warnings.ts";
 
 /**
  * How many times as long the number has to stay the same where DefectDojo gave up waiting itself, or its answer was lost. Measured on 3.2: a thousand
@@ -34,7 +35,13 @@ export async function awaitDeduplication(attempt: Imported): Promise<Deduplicate
   const { deduplication, duplicates } = await endOfDeduplication(attempt, total);
   const counted = attempt.answer?.statistics;
   const statistics = counted && { ...counted, duplicates: duplicates ?? counted.duplicates };
-  const told = [...attempt.warnings, ...context.warnings, ...warnings, ...closingWarnings(attempt)];
+  const told = [
+    ...attempt.warnings,
+    ...context.warnings,
+    ...warnings,
+    ...closingWarnings(attempt),
+    ...livingWarnings(attempt),
+  ];
   return { ...attempt, context, total, deduplication, statistics, importedAt, warnings: told };
 }
 
@@ -46,10 +53,12 @@ interface End {
 
 /** Known at once where DefectDojo said so, where there is nothing to do, and where it was done within the import; else waited for. */
 async function endOfDeduplication(attempt: Imported, total: number): Promise<End> {
-  const { ports, settings, answer, current, delivery, deliveryMs, testId } = attempt;
+  const { ports, settings, answer, current, delivery, deliveryMs, testId, living } = attempt;
   const said = answer?.deduplicated;
   const known = { deduplication: "confirmed", duplicates: undefined } as const;
-  if (total === 0 || said === true) return known;
+  // Of a living test only what is new is compared with other tests.
+  const compared = living === undefined ? total : (living.record?.new.length ?? total);
+  if (compared === 0 || said === true) return known;
   if (said === undefined && (await ports.dojo.blocksExecution())) return known;
   // Our own write-back was made after such a wait.
   const behind = said === false || (answer === undefined && !current.own);
@@ -57,7 +66,7 @@ async function endOfDeduplication(attempt: Imported, total: number): Promise<End
   const timing = patient(settings.deduplication, deliveryMs, times);
   const duplicates = await untilQuiet({ ...ports, delivery }, testId, timing);
   // There cannot be more than all.
-  return { deduplication: duplicates >= total ? "confirmed" : "assumed", duplicates };
+  return { deduplication: living === undefined && duplicates >= total ? "confirmed" : "assumed", duplicates };
 }
 
 /**

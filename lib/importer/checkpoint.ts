@@ -19,6 +19,8 @@ const checkpointSchema = z.object({
   postedAt: z.string().optional(),
   /** ISO 8601; the answer failed to come then, or that the sender had died was found then: from then on it has to show up or stay away. */
   lostAt: z.string().optional(),
+  /** The living test that it was sent into; missing where it makes one. */
+  into: z.number().int().optional(),
   /** Why that import has no answer. Counts as a failure of whichever delivery finds that nothing came of it. */
   unanswered: z.string().optional(),
   /** How many findings of that report DefectDojo must keep. */
@@ -51,7 +53,7 @@ const checkpointSchema = z.object({
 export type Checkpoint = z.infer<typeof checkpointSchema>;
 
 /** No import is under way that is not to be seen in DefectDojo. */
-export const UNSENT = { postedAt: undefined, lostAt: undefined, unanswered: undefined } as const;
+export const UNSENT = { postedAt: undefined, lostAt: undefined, into: undefined, unanswered: undefined } as const;
 
 /** The checkpoint of one job in one delivery: its only owner. */
 export interface JobCheckpoint {

@@ -10,11 +10,12 @@ export function closingWarnings({
   options,
   scanType,
   importedAs,
+  living,
   job,
   ports,
   checkpoint,
 }: Imported): string[] {
-  if (fellBack === undefined || !options.closeOldFindings || importedAs === scanType) return [];
+  if (living !== undefined || fellBack === undefined || !options.closeOldFindings || importedAs === scanType) return [];
   // The native import that was replaced has closed what it no longer found.
   if (checkpoint.now.replaces !== undefined) return [];
   const warning = `close-old-findings closed nothing of earlier ${JSON.stringify(scanType)} tests: the report was imported as ${JSON.stringify(importedAs)}`;

@@ -1,6 +1,7 @@
 import { RelayError } from "../errors.ts";
 import { uri } from "../model/object-keys.ts";
 import { GENERIC } from "../model/scan-types.ts";
+import type { ImportRecord } from "../ports/defectdojo.ts";
 import type { Imported } from "./attempt.ts";
 
 /**
@@ -9,9 +10,12 @@ import type { Imported } from "./attempt.ts";
  * @throws RelayError `import-incomplete`
  */
 export async function countKept(attempt: Imported): Promise<{ total: number; warnings: string[] }> {
-  const { answer, testId, importedAs, job, ports, checkpoint } = attempt;
+  const { answer, testId, importedAs, job, ports, checkpoint, living } = attempt;
   const { expected } = checkpoint.now;
-  const total = answer?.total ?? (await ports.dojo.findingCount(testId));
+  const record = living?.record;
+  const total = answer?.total ?? (record === undefined ? await ports.dojo.findingCount(testId) : foundIn(record));
+  // Of a reimport's findings those that are alike are one.
+  if (living !== undefined && record?.first !== true) return { total, warnings: [] };
   if (importedAs !== GENERIC || expected === undefined || total === expected) return { total, warnings: [] };
   const kept = `DefectDojo keeps ${total} of ${expected} findings in test ${testId}`;
   if (answer !== undefined) throw new RelayError("import-incomplete", `${uri(job)}: ${kept}`, { object: uri(job) });
@@ -19,3 +23,7 @@ export async function countKept(attempt: Imported): Promise<{ total: number; war
   ports.log.warn(warning, { object: uri(job) });
   return { total, warnings: [warning] };
 }
+
+/** How many findings a run found, by its record. */
+const foundIn = ({ new: created, known, reactivated }: ImportRecord) =>
+  created.length + known.length + reactivated.length;

@@ -62,6 +62,21 @@ export function decide(
   return leftMs > 0 ? { state: "unknown", leftMs } : { state: "absent", lost: true };
 }
 
+/**
+ * What is done about a reimport that has no record yet. Its test stays at 100 % while it runs, so that only new findings show it: it is as good as a
+ * test that may still show up, and is given longer than that after the last sign of it.
+ */
+export function decideUnrecorded(
+  { postedAt, lostAt, progress }: Pick<Checkpoint, "postedAt" | "lostAt" | "progress">,
+  now: number,
+  { settleMs, stalledMs }: Pick<ImportTiming, "settleMs" | "stalledMs">,
+): Decision {
+  if (postedAt === undefined) return { state: "absent", lost: false };
+  const lastSign = Math.max(lostAt === undefined ? now : Date.parse(lostAt), Date.parse(progress?.since ?? "") || 0);
+  const leftMs = lastSign + Math.max(settleMs, stalledMs) - now;
+  return leftMs > 0 ? { state: "unknown", leftMs } : { state: "absent", lost: true };
+}
+
 /** The test whose findings have to be counted: only they tell a running import from a dead one. */
 export function firstIncomplete({ tests, answered }: Seen): Test | undefined {
   return tests.find((test) => !isComplete(test) && test.id !== answered);

@@ -13,8 +13,7 @@ export async function describeInDojo({ job, options, importedAs, testId, ports }
 
 /** What people read of a test: scan type, start, end and parameters, laid out as the reference hook does; and its dates. */
 export function describeTest(scan: Scan, title: string, importedAs: string, now: Date): TestChange {
-  const end = new Date(scan.finishedAt ?? now);
-  const start = scan.createdAt === undefined ? end : new Date(scan.createdAt);
+  const { start, end } = timesOf(scan, now);
   const parameters = cutText(scan.parameters.join(","), LONGEST_PARAMETERS);
   return {
     title,
@@ -27,9 +26,16 @@ export function describeTest(scan: Scan, title: string, importedAs: string, now:
         `Parameters: [${parameters}]`,
       ].join("\n"),
     ),
-    start: (start <= end ? start : end).toISOString(),
+    start: start.toISOString(),
     end: end.toISOString(),
   };
+}
+
+/** When a scan began and ended, as far as it says; never the other way round. */
+export function timesOf(scan: Scan, now: Date): { readonly start: Date; readonly end: Date } {
+  const end = new Date(scan.finishedAt ?? now);
+  const start = scan.createdAt === undefined ? end : new Date(scan.createdAt);
+  return { start: start <= end ? start : end, end };
 }
 
 /** dd.MM.yyyy HH:mm:ss in UTC, the reference hook's format. */

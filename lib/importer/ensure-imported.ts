@@ -2,11 +2,12 @@ import { Deferral, MARGIN_MS, sleepOrDefer } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import type { Test } from "../ports/defectdojo.ts";
+import type { JobOutcome } from "../progress.ts";
 import { backoff } from "../util/backoff.ts";
-import type { Imported, Prepared } from "./attempt.ts";
+import type { Imported, Looked, Prepared } from "./attempt.ts";
 import { UNSENT } from "./checkpoint.ts";
-import { type Decision, decide, firstIncomplete, progressOf, type Seen } from "./decide.ts";
-import { keepsFewer, wanted } from "./fewer-kept.ts";
+import type { Decision } from "./decide.ts";
+import { keepsFewer } from "./fewer-kept.ts";
 import { afterStandstill } from "./refusal.ts";
 import { type Sent, sendImport } from "./send-import.ts";
 import { discard, dropOwn } from "./stale-tests.ts";
@@ -30,24 +31,28 @@ interface Doing {
 /**
  * Ensures that DefectDojo has exactly one complete test with this job's build id, and returns it.
  *
- * Asks DefectDojo before anything is sent and after every answer; {@link decide} says what that means. An import without an answer is never
+ * Asks DefectDojo before anything is sent and after every answer; the mode's ledger says what that means. An import without an answer is never
  * resent speculatively: it must show up, or stay away for `settleMs`, and then counts as a failure of this delivery. The checkpoint is written before
  * anything is sent, which fails if another delivery of this job wrote it meanwhile: of two at once, one sends.
+ * @returns the outcome where nothing may be imported
  * @throws Deferral to continue in the next delivery
  */
-export async function ensureImported(attempt: Prepared): Promise<Imported> {
-  const { ports, settings, checkpoint } = attempt;
+export async function ensureImported(attempt: Prepared): Promise<Imported | JobOutcome> {
+  const { settings, checkpoint, ledger } = attempt;
   const { pollMs } = settings.ledger;
   const doing: Doing = { late: 0, conflicts: 0, pollMs };
   for (;;) {
-    const seen = await look(attempt, doing);
-    const decision = decide(seen, wanted(attempt), ports.clock.now(), settings.ledger);
+    const { sent } = doing;
+    if (sent?.state === "outdated") return { outcome: "outdated", why: sent.why };
+    const looked = await ledger.look(attempt, sent?.state === "answered" ? sent.answer.testId : undefined);
+    const { decision, displaced } = looked;
     if (decision.state !== "running") doing.pollMs = pollMs;
     switch (decision.state) {
       case "found":
         for (const test of decision.surplus) await remove(attempt, test);
-        if (isDisplaced(seen)) await dropOwn(attempt, seen.answered);
-        if (!(await keepsFewer(attempt, decision.test))) return found(attempt, decision.test, doing.sent);
+        if (displaced !== undefined) await dropOwn(attempt, displaced);
+        if (looked.living !== undefined || !(await keepsFewer(attempt, decision.test)))
+          return found(attempt, decision.test, sent, looked.living);
         break;
       case "replaced":
         await discard(attempt, decision.test);
@@ -63,34 +68,14 @@ export async function ensureImported(attempt: Prepared): Promise<Imported> {
         break;
       case "unknown":
       case "absent":
-        if (isDisplaced(seen)) await dropOwn(attempt, seen.answered);
+        if (displaced !== undefined) await dropOwn(attempt, displaced);
         else if (decision.state === "unknown") await waitForUnknown(attempt, decision.leftMs);
         else await importNow(attempt, decision, doing);
     }
   }
 }
 
-/** The tests of the job, and in the checkpoint how far a running one is. */
-async function look({ key, ports, checkpoint }: Prepared, { sent }: Doing): Promise<Seen> {
-  const { dojo, clock, log } = ports;
-  const answered = sent?.state === "answered" ? sent.answer.testId : undefined;
-  const seen: Seen = { tests: await dojo.testsByBuildId(key), answered };
-  const incomplete = firstIncomplete(seen);
-  if (incomplete === undefined) return seen;
-  const before = checkpoint.now.progress;
-  const progress = progressOf(before, incomplete, await dojo.findingCount(incomplete.id), clock.now());
-  if (progress !== before) {
-    checkpoint.remember({ progress });
-    log.info("an import is running in DefectDojo", { testId: incomplete.id, findings: progress.findings });
-  }
-  return seen;
-}
-
-/** Whether another delivery of this job removed the test that this one's answer names. */
-const isDisplaced = (seen: Seen): seen is Seen & { answered: number } =>
-  seen.answered !== undefined && !seen.tests.some(({ id }) => id === seen.answered);
-
-function found(attempt: Prepared, test: Test, sent: Sent | undefined): Imported {
+function found(attempt: Prepared, test: Test, sent: Sent | undefined, living: Looked["living"]): Imported {
   const own = sent?.state === "answered" && sent.answer.testId === test.id ? sent : undefined;
   const importedAs = own?.scanType ?? test.scanType;
   return {
@@ -100,6 +85,7 @@ function found(attempt: Prepared, test: Test, sent: Sent | undefined): Imported 
     fellBack: importedAs === GENERIC ? attempt.checkpoint.now.fellBack : undefined,
     answer: own?.answer,
     context: sent?.context,
+    living,
   };
 }
 

@@ -74,7 +74,8 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
 
 /** Old findings are looked for in the engagement alone: one that was made for this import has none. */
 function closesNothing(options: ImportOptions, { isNew }: Engagement): boolean {
-  return options.closeOldFindings && options.closeOldFindingsProductScope !== true && isNew === true;
+  const closes = options.importMode === "import" && options.closeOldFindings;
+  return closes && options.closeOldFindingsProductScope !== true && isNew === true;
 }
 
 /** From the scan's day to today, or as annotated; DefectDojo refuses an end before the start. yyyy-mm-dd. */

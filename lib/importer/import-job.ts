@@ -53,11 +53,15 @@ async function importOnce(
 async function work(claimed: Claimed): Promise<JobOutcome> {
   const prepared = await prepare(claimed);
   const imported = await withFreshIds(ensureImported, prepared);
+  if ("outcome" in imported) return imported;
   const deduplicated = await awaitDeduplication(imported);
   await describeInDojo(deduplicated);
   await indexTest(deduplicated);
   return await writeBack(deduplicated);
 }
+
+/** How many findings of a living test are this run's, where there is a record of it. */
+const keptOf = ({ living, total }: Deduplicated) => (living?.record === undefined ? undefined : total);
 
 /** Brings the verdicts into the bucket; the receipt is written last. */
 async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
@@ -75,8 +79,9 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       fellBack: attempt.fellBack,
       total: attempt.total,
       statistics: attempt.statistics,
-      kept: kept ?? expected ?? attempt.total,
+      kept: attempt.living === undefined ? (kept ?? expected ?? attempt.total) : keptOf(attempt),
       deduplication: attempt.deduplication,
+      living: attempt.living,
       repairs,
       repairCount,
       warnings: attempt.warnings,

@@ -5,7 +5,7 @@ import { readSidecar } from "../ingest/sidecar.ts";
 import { decodeJob, type Job, jobKey, type ScanJob } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { withFields } from "../observe.ts";
-import type { JobOutcome } from "../progress.ts";
+import { isOvertaken, type JobOutcome } from "../progress.ts";
 import { resyncJob } from "../sync/resync-job.ts";
 import type { ImportPorts } from "./attempt.ts";
 import { checkpointStore } from "./checkpoint.ts";
@@ -78,7 +78,7 @@ async function workOn(begun: Job, tried: Tried, delivery: Delivery) {
   if (job.look === undefined) await checkpoints.remove(job, jobKey(job));
   await enqueueLook(nextLook(job, outcome, settings.secondLookMs, clock.now()), { ...ports, log });
   metrics.add("JobDuration", clock.now() - started);
-  metrics.add(outcome.outcome === "superseded" ? "JobsSuperseded" : "JobsFinished");
+  metrics.add(isOvertaken(outcome.outcome) ? "JobsSuperseded" : "JobsFinished");
   log.info(`the job ended: ${outcome.outcome}`, {
     object: uri(job),
     why: outcome.why,
@@ -106,8 +106,9 @@ async function runJob(
   const created = { bucket, key, etag, versionId, sequencer, metadata: {}, at: undefined };
   const made = await makeJob(created, ports, settings.ingest, { begun: true });
   if (typeof made === "string") return { outcome: "superseded", why: made };
-  ports.onKey?.(made);
-  return await importJob(made, { ...ports, currentScan }, settings.flow, delivery);
+  const forced = job.force === undefined ? made : { ...made, force: job.force };
+  ports.onKey?.(forced);
+  return await importJob(forced, { ...ports, currentScan }, settings.flow, delivery);
 }
 
 /** A sidecar that nobody can read says nothing of the run; a store that is away is an error. */

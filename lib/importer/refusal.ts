@@ -50,13 +50,15 @@ export async function afterRefusal(
   failure: RelayError,
   { scanType, onlySource }: Pick<MadeReport, "scanType" | "onlySource">,
 ): Promise<RelayError | undefined> {
-  const { key, checkpoint, ports } = attempt;
-  const left = await ports.dojo.testsByBuildId(key);
+  const { checkpoint, ports, ledger } = attempt;
+  const left = await ledger.leftBehind(attempt);
   if (left.some(isComplete)) return undefined;
   const findings = await findingsIn(attempt, failure, left);
-  const verdict = judge(failure, scanType, { tests: left.length, findings }, checkpoint.now);
+  // Nothing is left behind in a living test: it says as little as an empty one.
+  const tests = checkpoint.now.into === undefined ? left.length : 1;
+  const verdict = judge(failure, scanType, { tests, findings }, checkpoint.now);
   if (verdict === "failed") {
-    const noted = mayBeParser(failure, scanType, left.length) ? counted(attempt, findings) : {};
+    const noted = mayBeParser(failure, scanType, tests) ? counted(attempt, findings) : {};
     return await clearAndThrow(attempt, left, failure, noted);
   }
   if (verdict === "conflict") {

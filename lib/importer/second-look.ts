@@ -17,7 +17,7 @@ const MOST_POSTPONEMENTS = 10;
 
 /** What ended: a receipt that is final, or one that a second look may mend. */
 export interface Ended {
-  readonly outcome: "synced" | "imported" | "done-before" | "superseded";
+  readonly outcome: "synced" | "imported" | "done-before" | "outdated" | "superseded";
   readonly receipt?: Receipt;
 }
 

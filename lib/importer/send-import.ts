@@ -8,7 +8,7 @@ import { uri } from "../model/object-keys.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import type { ImportAnswer, ImportRequest } from "../ports/defectdojo.ts";
-import type { ImportContext, Prepared } from "./attempt.ts";
+import type { ImportContext, Prepared, Target } from "./attempt.ts";
 import { UNSENT } from "./checkpoint.ts";
 import { day, locate } from "./import-context.ts";
 import { type MadeReport, makeReport } from "./make-report.ts";
@@ -23,11 +23,15 @@ export type Sent = { readonly context?: ImportContext } & (
   | { readonly state: "refused" }
   /** It met another import in DefectDojo's database. */
   | { readonly state: "conflict"; readonly error: RelayError }
+  /** It was not sent: its living test has a later run. */
+  | { readonly state: "outdated"; readonly why: string }
   /** It was not sent: another delivery of the job was first. */
   | { readonly state: "overtaken" }
   /** It was not sent: the claim was too old by then. */
   | { readonly state: "late"; readonly error: RelayError }
 );
+
+type SendTarget = Exclude<Target, { readonly outdated: string }>;
 
 /** Makes the report, notes that it is sent, and sends it. */
 export async function sendImport(attempt: Prepared): Promise<Sent> {
@@ -36,17 +40,19 @@ export async function sendImport(attempt: Prepared): Promise<Sent> {
   try {
     const made = await makeReport(attempt, fellBack === undefined ? attempt.scanType : GENERIC, folder);
     const context = await locate(attempt);
-    const unsent = await claimImport(attempt, made);
-    return { ...(unsent ?? (await send(attempt, made, context))), context };
+    const target = await attempt.ledger.target(attempt, context, made.scanType);
+    if ("outdated" in target) return { state: "outdated", why: target.outdated };
+    const unsent = await claimImport(attempt, made, target.into);
+    return { ...(unsent ?? (await send(attempt, made, context, target))), context };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** Notes that an import is sent, and makes sure that nobody else sends one. @returns why it may not be sent */
-async function claimImport(attempt: Prepared, made: MadeReport): Promise<Sent | undefined> {
-  const { key, ports, settings, checkpoint } = attempt;
-  const { dojo, clock } = ports;
+async function claimImport(attempt: Prepared, made: MadeReport, into: number | undefined): Promise<Sent | undefined> {
+  const { key, ports, settings, checkpoint, ledger } = attempt;
+  const { clock } = ports;
   const { settleMs } = settings.ledger;
   const { expected, repairs, repairCount } = made;
   const fellBack = fallbackOf(attempt);
@@ -54,6 +60,7 @@ async function claimImport(attempt: Prepared, made: MadeReport): Promise<Sent | 
   await checkpoint.save({
     ...UNSENT,
     postedAt: new Date(postedAt).toISOString(),
+    into,
     expected,
     repairs,
     repairCount,
@@ -62,7 +69,7 @@ async function claimImport(attempt: Prepared, made: MadeReport): Promise<Sent | 
   const notedAt = clock.now();
   try {
     // Another delivery can have come to its end, its checkpoint included, since DefectDojo was asked.
-    if ((await dojo.testsByBuildId(key)).length > 0) return { state: "overtaken" };
+    if (await ledger.hasBegun(attempt)) return { state: "overtaken" };
   } catch (error) {
     await checkpoint.save(UNSENT);
     throw error;
@@ -85,12 +92,12 @@ function tooSlow(key: string, tookMs: number, noteMs: number, settleMs: number):
   );
 }
 
-async function send(attempt: Prepared, made: MadeReport, context: ImportContext): Promise<Sent> {
+async function send(attempt: Prepared, made: MadeReport, context: ImportContext, target: SendTarget): Promise<Sent> {
   const { dojo, clock, log } = attempt.ports;
   const { checkpoint } = attempt;
   const { scanType } = made;
   try {
-    const request = importRequest(attempt, made, context);
+    const request = importRequest(attempt, made, context, target);
     log.info("the report is sent to DefectDojo", {
       object: uri(attempt.job),
       scanType,
@@ -122,6 +129,7 @@ function importRequest(
   attempt: Prepared,
   made: MadeReport,
   { engagement, lead, environment }: ImportContext,
+  { into, closes }: SendTarget,
 ): ImportRequest {
   const { job, key, options, ports, delivery } = attempt;
   const timeoutMs = delivery.remainingMs() - MARGIN_MS;
@@ -137,7 +145,7 @@ function importRequest(
     title: options.testTitle,
     version: options.engagementVersion,
     minimumSeverity: options.minimumSeverity,
-    closeOldFindings: options.closeOldFindings,
+    closeOldFindings: closes,
     leadId: lead.id,
     tags: options.testTags,
     timeoutMs,
@@ -146,6 +154,7 @@ function importRequest(
     ...(made.scanType === GENERIC || scanned >= today ? {} : { scanDate: scanned }),
     flags,
     ...dropUndefined({
+      testId: into,
       scanDate: options.scanDate,
       active: options.active,
       verified: options.verified,

@@ -1,5 +1,6 @@
 import { RelayError } from "../errors.ts";
 import { nearest } from "../util/nearest.ts";
+import { IMPORT_MODES, type ImportMode, livingTitle, runlessName } from "./import-mode.ts";
 import { ANNOTATION_PREFIX, dropUndefined, type Scan } from "./scan.ts";
 
 /** DefectDojo's severities, worst first. */
@@ -8,6 +9,7 @@ export type DojoSeverity = (typeof DOJO_SEVERITIES)[number];
 
 /** How to import the scan's results into DefectDojo. */
 export interface ImportOptions {
+  readonly importMode: ImportMode;
   readonly productTypeName?: string;
   readonly productName: string;
   readonly productDescription: string;
@@ -47,7 +49,8 @@ export interface ImportOptions {
 }
 
 /** What an operator sets for all Scans that do not say otherwise (`DEFAULT_…`). */
-export type OptionDefaults = Pick<ImportOptions, "productTypeName"> & Partial<Pick<ImportOptions, "engagementName">>;
+export type OptionDefaults = Pick<ImportOptions, "productTypeName"> &
+  Partial<Pick<ImportOptions, "engagementName" | "importMode">>;
 
 /** Values of import-scan's `group_by` (DefectDojo's `Finding_Group.GROUP_BY_OPTIONS`). */
 const GROUP_BY = [
@@ -152,6 +155,7 @@ export const ANNOTATIONS: Readonly<Record<string, Parse>> = {
   "source-code-management-uri": httpUrl("sourceCodeManagementUri", 600),
   "product-business-criticality": oneOf("productBusinessCriticality", CRITICALITIES),
   "do-not-import": flag("doNotImport"),
+  "import-mode": oneOf("importMode", IMPORT_MODES),
 };
 
 /** One row a flag of import-scan that has nothing but its annotation: the API's field. */
@@ -177,6 +181,17 @@ const PRODUCT_DESCRIPTION = "Product was automatically created by the secureCode
 export function productName(scan: Scan): string {
   return scan.annotations["product-name"]?.trim() || scan.scheduledBy || scan.name;
 }
+
+/** What a mode of importing has for a default of its own: what all runs of a scan meet in bears none of their names. */
+const MODE_DEFAULTS: Readonly<Record<ImportMode, (scan: Scan) => Partial<ImportOptions>>> = {
+  import: () => ({}),
+  reimport: (scan) => ({
+    productName: scan.annotations["product-name"]?.trim() || runlessName(scan),
+    engagementName: runlessName(scan),
+    testTitle: livingTitle(scan),
+    closeOldFindings: true,
+  }),
+};
 
 /**
  * Reads the scan's annotations over their defaults.
@@ -206,7 +221,10 @@ export function readAnnotations(
   if (errors.length > 0) {
     throw new RelayError("sidecar-invalid", `${object}: ${errors.join("; ")}`, { object });
   }
+  const given = { ...dropUndefined(byOperator), ...(values as Partial<ImportOptions>) };
+  const importMode = given.importMode ?? "import";
   const defaults: ImportOptions = {
+    importMode,
     productName: productName(scan),
     productDescription: PRODUCT_DESCRIPTION,
     productTags: [],
@@ -219,8 +237,14 @@ export function readAnnotations(
     minimumSeverity: "Info",
     closeOldFindings: false,
     doNotImport: false,
+    ...MODE_DEFAULTS[importMode](scan),
   };
-  const options = { ...defaults, ...dropUndefined(byOperator), ...(values as Partial<ImportOptions>) };
+  const options: { -readonly [K in keyof ImportOptions]: ImportOptions[K] } = { ...defaults, ...given };
+  if (importMode === "reimport" && options.closeOldFindingsProductScope !== undefined) {
+    const annotation = `annotation ${ANNOTATION_PREFIX}close-old-findings-product-scope`;
+    warnings.push(`${annotation} is ignored: a living test closes only its own findings`);
+    delete options.closeOldFindingsProductScope;
+  }
   // Closing in the whole product is closing.
   const closeOldFindings = options.closeOldFindings || options.closeOldFindingsProductScope === true;
   return { options: { ...options, closeOldFindings }, warnings };

@@ -37,6 +37,8 @@ const jobSchema = z.object({
     .optional(),
   /** Missing if ingest could not read the sidecar and dead-lettered the job: the importer reads it then, so that a redrive succeeds. */
   scan: scanSchema.optional(),
+  /** Of a job that an operator sent: it is reimported even if its living test has a later run. */
+  force: z.literal(true).optional(),
   /**
    * `upload`: the key leaves the run out. So it is in jobs that an earlier version began, and in the hook, whose ETag names the run itself.
    */
@@ -74,7 +76,8 @@ export function keyOf({ bucket, key }: ObjectRef, etag: string, run: string | un
  */
 export function deduplicationId(job: Job): string {
   const look = job.look === undefined ? [] : [job.look.number];
-  return sha256(JSON.stringify([jobKey(job), job.kind, job.sequencer ?? job.versionId, ...look]));
+  const force = job.force === undefined ? [] : ["force"];
+  return sha256(JSON.stringify([jobKey(job), job.kind, job.sequencer ?? job.versionId, ...look, ...force]));
 }
 
 /** A job whose Scan is known. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { IMPORT_MODES } from "./import-mode.ts";
 import { type Job, jobKey, jobRun, keyOf } from "./job.ts";
 import type { ObjectRef } from "./object-keys.ts";
 
@@ -33,6 +34,8 @@ export const receiptSchema = z.object({
   /** Why the two differ. */
   fellBack: z.string().optional(),
   syncMode: z.enum(SYNC_MODES),
+  /** Missing for an import that has a test of its own. */
+  importMode: z.enum(IMPORT_MODES).optional(),
   productType: dojoObject,
   product: dojoObject,
   engagement: dojoObject,
@@ -65,6 +68,14 @@ export const receiptSchema = z.object({
    * neither `underReview` nor `inactive`, and count a finding under each of its other verdicts.
    */
   new: count,
+  /** Of a living test: found by an earlier run too, closed before and back, and closed by this run, which did not find them. */
+  known: count.optional(),
+  reactivated: count.optional(),
+  closed: count.optional(),
+  /** Of a living test: DefectDojo's record of this run (`test_imports/`), which names its findings. */
+  testImport: count.optional(),
+  /** Whether that record tells this run's findings, or DefectDojo keeps none and those of the test that are not closed are taken for them. */
+  runFindings: z.enum(["recorded", "assumed"]).optional(),
   underReview: count.optional(),
   riskAccepted: count,
   outOfScope: count,

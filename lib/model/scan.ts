@@ -7,6 +7,11 @@ import { isUsable, UNUSABLE, usableText } from "../util/usable-text.ts";
 /** secureCodeBox's annotation prefix for this integration. */
 export const ANNOTATION_PREFIX = "defectdojo.securecodebox.io/";
 
+/** By which secureCodeBox's cascading-scans hook says where a scan comes from (`hooks/cascading-scans/hook/hook.ts`). */
+const PARENT_SCAN = "cascading.securecodebox.io/parent-scan";
+const CHAIN = "cascading.securecodebox.io/chain";
+const CASCADE_ANNOTATIONS = [PARENT_SCAN, CHAIN];
+
 const matchExpression = z.object({
   key: usableText().min(1),
   operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]),
@@ -69,6 +74,8 @@ export const scanSchema = z.object({
   annotations: ownAnnotationsSchema,
   /** Name of the ScheduledScan that made this scan. */
   scheduledBy: usableText().optional(),
+  /** Of a cascaded scan: the scan that the cascade began with, without its run, and the rules that led here. */
+  cascade: z.object({ root: usableText().min(1), rules: z.array(usableText()).min(1) }).optional(),
   /** ISO 8601 */
   createdAt: z.string().optional(),
   /** ISO 8601 */
@@ -107,12 +114,27 @@ export function parseSidecar(content: unknown, object: string): Scan {
     parameters: spec.parameters ?? [],
     annotations: annotations.data,
     scheduledBy,
+    cascade: cascadeOf(metadata.annotations ?? {}),
     createdAt: metadata.creationTimestamp ?? undefined,
     finishedAt: status?.finishedAt ?? undefined,
     rawResultType: status?.rawResultType ?? undefined,
     rawResultFile: status?.rawResultFile ?? undefined,
     hookSelector: spec.hookSelector ?? undefined,
   });
+}
+
+/**
+ * A scan of a ScheduledScan is named after it and the second it was due (`scheduledscan_controller.go`), a cascaded one after its parent, its rule and
+ * something random. Undefined where the annotations do not say, or not so that it can be used.
+ */
+function cascadeOf(annotations: Record<string, string>): Scan["cascade"] {
+  const parent = annotations[PARENT_SCAN] ?? "";
+  const rules = (annotations[CHAIN] ?? "").split(",").filter((rule) => rule !== "");
+  const [first] = rules;
+  if (parent === "" || first === undefined || ![parent, ...rules].every(isUsable)) return undefined;
+  const cascaded = rules.length > 1 ? parent.indexOf(`-${first}-`) : -1;
+  const begun = cascaded > 0 ? parent.slice(0, cascaded) : parent;
+  return { root: begun.replace(/-\d{9,11}$/, "") || begun, rules };
 }
 
 /**
@@ -123,7 +145,8 @@ export function parseSidecar(content: unknown, object: string): Scan {
 export function sidecarContent(resource: unknown, object: string): unknown {
   parseSidecar(resource, object);
   const { metadata, ...rest } = sidecarSchema.parse(resource);
-  const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(ANNOTATION_PREFIX));
+  const isRead = (name: string) => name.startsWith(ANNOTATION_PREFIX) || CASCADE_ANNOTATIONS.includes(name);
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => isRead(name));
   return {
     apiVersion: "execution.securecodebox.io/v1",
     kind: "Scan",

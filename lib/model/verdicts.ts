@@ -1,4 +1,5 @@
 import type { Receipt } from "./receipt.ts";
+import { dropUndefined } from "./scan.ts";
 
 /**
  * DefectDojo's verdicts on a finding, one row each, in their precedence: a finding is counted once, under the first row that holds, else as new.
@@ -39,8 +40,10 @@ export type Verdict = (typeof VERDICTS)[number]["count"];
 /** What a finding is counted as. */
 export type Counted = Verdict | "new";
 export type VerdictCounts = Readonly<Record<Counted, number>>;
-/** Which verdicts hold for a finding; several may. */
-export type Verdicts = Readonly<Record<Verdict, boolean>>;
+/** Whether a finding of a living test is new in a run, was known before, or was closed and is back. */
+export type RunStatus = "new" | "known" | "reactivated";
+/** Which verdicts hold for a finding; several may. Of a living test, what the run is to it too. */
+export type Verdicts = Readonly<Record<Verdict, boolean>> & { readonly inRun?: RunStatus };
 
 /** A finding that DefectDojo no longer has, as it was last known: no verdict, and not new. */
 export const MISSING = {
@@ -67,8 +70,13 @@ export function originalIn(attributes: Attributes): Attributes | undefined {
 }
 
 /** What a finding with these verdicts is counted as. */
-export function countedAs(verdicts: Verdicts): Counted {
-  return VERDICTS.find(({ count }) => verdicts[count])?.count ?? "new";
+export function countedAs(verdicts: Verdicts): Counted | RunStatus {
+  return VERDICTS.find(({ count }) => verdicts[count])?.count ?? verdicts.inRun ?? "new";
+}
+
+/** The status of a finding that several of DefectDojo's stand for: what is new in a part is new. */
+export function statusOfAll(all: readonly RunStatus[]): RunStatus | undefined {
+  return (["new", "reactivated", "known"] as const).find((status) => all.includes(status));
 }
 
 /** A value for each verdict. */
@@ -76,24 +84,43 @@ export function eachVerdict<T>(value: (row: (typeof VERDICTS)[number]) => T): Re
   return Object.fromEntries(VERDICTS.map((row) => [row.count, value(row)])) as Record<Verdict, T>;
 }
 
-export type FindingCounts = VerdictCounts & Readonly<Record<typeof MISSING.count, number>>;
+/** What has no verdict in a living test, beside what is new. */
+const IN_RUN = [
+  { count: "known", label: "known" },
+  { count: "reactivated", label: "back" },
+] as const;
+
+export type FindingCounts = VerdictCounts &
+  Readonly<Record<typeof MISSING.count, number>> &
+  // Of living tests.
+  Readonly<Partial<Record<(typeof IN_RUN)[number]["count"], number>>>;
 
 /** A receipt's counts. Earlier versions count neither `underReview` nor `inactive`, and a finding under each of its other verdicts. */
 export function countsIn(receipt: Pick<Receipt, keyof FindingCounts>): FindingCounts {
-  return { new: receipt.new, ...eachVerdict(({ count }) => receipt[count] ?? 0), missing: receipt.missing ?? 0 };
+  const { known, reactivated } = receipt;
+  const counts = {
+    new: receipt.new,
+    ...eachVerdict(({ count }) => receipt[count] ?? 0),
+    missing: receipt.missing ?? 0,
+  };
+  return { ...counts, ...dropUndefined({ known, reactivated }) };
 }
 
 export const NO_FINDINGS: FindingCounts = { new: 0, ...eachVerdict(() => 0), missing: 0 };
 
 export function addCounts(one: FindingCounts, other: FindingCounts): FindingCounts {
-  const sum = (name: keyof FindingCounts) => one[name] + other[name];
-  return { new: sum("new"), ...eachVerdict(({ count }) => sum(count)), missing: sum("missing") };
+  const sum = (name: keyof FindingCounts) => (one[name] ?? 0) + (other[name] ?? 0);
+  const inRun = IN_RUN.filter(({ count }) => (one[count] ?? other[count]) !== undefined);
+  return {
+    ...{ new: sum("new"), ...eachVerdict(({ count }) => sum(count)), missing: sum("missing") },
+    ...Object.fromEntries(inRun.map(({ count }) => [count, sum(count)])),
+  };
 }
 
 /** The counts in words: what is new, then whatever there is. */
 export function describeCounts(counts: FindingCounts): string {
-  const others = [...VERDICTS, MISSING]
-    .filter(({ count }) => counts[count] > 0)
+  const others = [...IN_RUN, ...VERDICTS, MISSING]
+    .filter(({ count }) => (counts[count] ?? 0) > 0)
     .map(({ count, label }) => `${counts[count]} ${label}`);
   return [`${counts.new} new`, ...others].join(", ");
 }

@@ -45,6 +45,10 @@ export interface DefectDojo {
   livingTest(wanted: LivingTestWanted): Promise<LivingTest | undefined>;
   /** What DefectDojo recorded of the imports and reimports with this build id, oldest first; none while they are under way. */
   importRecords(buildId: string): Promise<ImportRecord[]>;
+  /** Whether DefectDojo recorded any import or reimport of the test. */
+  isRecorded(testId: number): Promise<boolean>;
+  /** The test, or undefined where it is gone. */
+  test(id: number): Promise<Test | undefined>;
   /** The record of this id, or undefined where it is gone. */
   importRecord(id: number): Promise<ImportRecord | undefined>;
   /** One import, or with a `testId` a reimport. @throws RelayError `import-unknown` where it may or may not have happened */
@@ -62,8 +66,11 @@ export interface DefectDojo {
   findingPages(testId: number, expected: number | undefined): AsyncIterable<FindingPage>;
   /** Findings by their ids, in the order of these; those that are gone are left out. */
   findingsById(ids: readonly number[]): AsyncIterable<FindingPage>;
-  /** The test's findings with a verdict of people (false positive, out of scope, risk accepted), each once, without originals. */
-  judgedFindings(testId: number): AsyncIterable<readonly DojoFinding[]>;
+  /**
+   * A part of the test's findings, page by page, each once: those with a verdict of people (false positive, out of scope, risk accepted), or those that
+   * are not closed.
+   */
+  findingsThat(testId: number, are: "judged" | "open"): AsyncIterable<readonly DojoFinding[]>;
   updateTest(testId: number, change: TestChange): Promise<Test>;
   /** @returns false where the token may not */
   deleteTest(testId: number): Promise<boolean>;
@@ -166,11 +173,21 @@ export interface ImportRecord {
   readonly id: number;
   readonly testId: number;
   readonly buildId: string;
+  /** It was an import, which made the test. */
+  readonly first: boolean;
   readonly new: readonly number[];
   /** Reported again, and left as they are. */
   readonly known: readonly number[];
   readonly closed: readonly number[];
   readonly reactivated: readonly number[];
+}
+
+/** What a run did to its living test. */
+export interface LivingRun {
+  /** Undefined where DefectDojo keeps no import history. */
+  readonly record: ImportRecord | undefined;
+  /** How many records there are of this report. */
+  readonly records: number;
 }
 
 export interface TestChange {
@@ -211,9 +228,9 @@ export interface ImportRequest {
 
 export interface ImportAnswer {
   readonly testId: number;
-  /** Findings that the test has after the import, all severities; undefined where the server does not say. */
+  /** Findings that the test has after the import, all severities; undefined where the server does not say, and after a reimport. */
   readonly total: number | undefined;
-  /** Undefined where the server does not say. */
+  /** Undefined where the server does not say, and after a reimport. */
   readonly statistics?: ImportStatistics | undefined;
   /** True: done. False: given up waiting. Undefined: the server does not say (before 3.1). */
   readonly deduplicated: boolean | undefined;

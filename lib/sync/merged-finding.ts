@@ -1,5 +1,5 @@
 import type { DojoSeverity } from "../model/annotations.ts";
-import { eachVerdict, MISSING, VERDICTS, type Verdicts } from "../model/verdicts.ts";
+import { eachVerdict, MISSING, statusOfAll, VERDICTS, type Verdicts } from "../model/verdicts.ts";
 import type { DojoFinding } from "../ports/defectdojo.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
@@ -8,6 +8,7 @@ import type { UnmatchedReason } from "./match/match.ts";
 import {
   IMPORTED_CATEGORY,
   type MappingContext,
+  RUN_STATUS,
   SCAN_SEVERITIES,
   type ScanSeverity,
   type SyncedFinding,
@@ -149,6 +150,7 @@ const FLAGS = Object.fromEntries([
 /** The state of a finding that several of DefectDojo's stand for together: a verdict holds if it holds for all of them. */
 function combined(matches: readonly [DojoWritten, ...DojoWritten[]]): Attributes {
   const states = matches.map(({ written }) => written.attributes);
+  const status = statusOfAll(matches.flatMap(({ verdicts }) => verdicts.inRun ?? []));
   const partly: Record<string, unknown> = {};
   const flags: Record<string, boolean> = {};
   for (const [flag, one] of Object.entries(FLAGS)) {
@@ -164,6 +166,7 @@ function combined(matches: readonly [DojoWritten, ...DojoWritten[]]): Attributes
   }));
   return {
     ...matches[0].written.attributes,
+    ...(status === undefined ? {} : { [RUN_STATUS]: status }),
     ...flags,
     "defectdojo.org/findings": all,
     ...(Object.keys(partly).length === 0 ? {} : { "defectdojo.org/partly": partly }),
@@ -171,7 +174,11 @@ function combined(matches: readonly [DojoWritten, ...DojoWritten[]]): Attributes
 }
 
 function everyVerdict(all: readonly Verdicts[]): Verdicts {
-  return eachVerdict(({ count }) => all.every((verdicts) => verdicts[count]));
+  const status = statusOfAll(all.flatMap(({ inRun }) => inRun ?? []));
+  return {
+    ...eachVerdict(({ count }) => all.every((verdicts) => verdicts[count])),
+    ...(status === undefined ? {} : { inRun: status }),
+  };
 }
 
 /**

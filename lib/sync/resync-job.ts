@@ -4,6 +4,7 @@ import { jobKey, type ScanJob } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
+import type { DefectDojo, LivingRun } from "../ports/defectdojo.ts";
 import { readReceipt, writeReceipt } from "../ports/receipt-store.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
@@ -32,40 +33,59 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
   if (!ours || jobKey(imported) !== receipt.jobKey) {
     return { outcome: "superseded", why: `${uri(job)} is no longer what was synced` };
   }
-  const tests = await dojo.testsByBuildId(receipt.jobKey);
-  if (!tests.some(({ id }) => id === receipt.test.id)) return await noteDeletedTest(imported, receipt, ports);
+  const found = await findTest(receipt, dojo);
+  if (found === "gone") return await noteDeletedTest(imported, receipt, ports);
+  if (found === "taken") {
+    return {
+      outcome: "superseded",
+      why: `test ${receipt.test.id} is a later run's, and this one's findings have no record`,
+    };
+  }
+  const { living } = found;
   if (
+    living === undefined &&
     job.look !== undefined &&
     (await dojo.findingCount(receipt.test.id, true)) === (receipt.markedDuplicate ?? receipt.duplicates)
   )
     return { outcome: "done-before", receipt };
-  const { options } = readAnnotations(job.scan, uri(job));
   // Nobody renames anything in the minutes between an import and its second look.
   const place = job.look === undefined ? await dojo.placeOfTest(receipt.test.id) : undefined;
-  const sync = syncTest(
-    {
-      job: imported,
-      options: { ...options, testTitle: receipt.test.name },
-      place: place ?? receipt,
-      testId: receipt.test.id,
-      scanType: receipt.scanType,
-      importedAs: receipt.importedAs,
-      fellBack: receipt.fellBack,
-      total: undefined,
-      kept: receipt.kept,
-      deduplication: receipt.deduplication,
-      repairs: receipt.repairs,
-      repairCount: receipt.repairCount,
-      warnings: receipt.warnings.filter((warning) => warning !== goneWarning(receipt)),
-      current: { etag: head.etag, own: syncBack },
-      last: syncBack ? receipt : undefined,
-      startedAt,
-      timings: {},
-    },
-    ports,
-    { ...settings, syncBack, syncMode: receipt.syncMode },
-  );
+  const again = { ...testOf(receipt, imported), living, current: { etag: head.etag, own: syncBack }, startedAt };
+  const sync = syncTest({ ...again, place: place ?? receipt, last: syncBack ? receipt : undefined }, ports, {
+    ...settings,
+    syncBack,
+    syncMode: receipt.syncMode,
+  });
   return await sync.catch((error: unknown) => afterConflict(error, imported, head.etag, storage));
+}
+
+/** The test of a receipt, with what its run did to it if it is a living one; `taken` where only the newest run's findings can be told. */
+async function findTest(
+  { importMode, testImport, jobKey: key, test }: Receipt,
+  dojo: DefectDojo,
+): Promise<{ readonly living?: LivingRun } | "gone" | "taken"> {
+  if (importMode !== "reimport") {
+    const tests = await dojo.testsByBuildId(key);
+    return tests.some(({ id }) => id === test.id) ? {} : "gone";
+  }
+  if (testImport !== undefined) {
+    const record = await dojo.importRecord(testImport);
+    return record === undefined ? "gone" : { living: { record, records: 1 } };
+  }
+  const present = await dojo.test(test.id);
+  if (present === undefined) return "gone";
+  return present.buildId === key ? { living: { record: undefined, records: 0 } } : "taken";
+}
+
+/** What a receipt tells of its test. */
+function testOf(receipt: Receipt, job: ScanJob) {
+  const { options } = readAnnotations(job.scan, uri(job));
+  const { test, scanType, importedAs, fellBack, kept, deduplication, repairs, repairCount } = receipt;
+  const warnings = receipt.warnings.filter((warning) => warning !== goneWarning(receipt));
+  return {
+    ...{ job, options: { ...options, testTitle: test.name }, testId: test.id, scanType, importedAs, fellBack },
+    ...{ total: undefined, kept, deduplication, repairs, repairCount, warnings, timings: {} },
+  };
 }
 
 const goneWarning = ({ test }: Receipt) =>

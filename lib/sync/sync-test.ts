@@ -7,9 +7,10 @@ import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
-import type { ImportStatistics, Named } from "../ports/defectdojo.ts";
+import type { ImportStatistics, LivingRun, Named } from "../ports/defectdojo.ts";
 import { writeReceipt } from "../ports/receipt-store.ts";
 import type { JobOutcome } from "../progress.ts";
+import type { ScanFinding } from "../report/findings-file.ts";
 import { streamFindings } from "../report/report.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import {
@@ -23,7 +24,8 @@ import {
 } from "./comparison.ts";
 import { withFewerFindings } from "./fewer-findings.ts";
 import { type LastKnown, lastKnown } from "./last-known.ts";
-import { findingsOf, readLastWriteBack } from "./last-write-back.ts";
+import { findingsOf, type LastWriteBack, readLastWriteBack } from "./last-write-back.ts";
+import { livingFindings } from "./living-findings.ts";
 import { type Match, matchRow, relate } from "./match/match.ts";
 import { MODES } from "./merge.ts";
 import type { MergeContext } from "./merged-finding.ts";
@@ -49,6 +51,8 @@ export interface TestToSync {
   readonly kept?: number | undefined;
   /** What was known of its deduplication after the import, where that is known. */
   readonly deduplication: Receipt["deduplication"];
+  /** Of a living test: only this run's findings are brought back. */
+  readonly living?: LivingRun | undefined;
   readonly repairs: readonly string[];
   readonly repairCount: number;
   readonly warnings: readonly string[];
@@ -72,7 +76,8 @@ export async function syncTest(test: TestToSync, ports: FlowPorts, settings: Flo
   const { found, changes, same } = await (settings.syncBack ? writeBack : countOnly)(test, ports, settings);
   const { imported, ...counts } = found;
   // What people deleted or changed since the import is no loss, and of a generic import every finding was counted already.
-  const comparable = imported !== undefined && test.last === undefined && test.importedAs !== GENERIC;
+  const counted = test.importedAs === GENERIC && test.living === undefined;
+  const comparable = imported !== undefined && test.last === undefined && !counted;
   const fewer = comparable ? fewerWarning(imported, counts.inDojo) : undefined;
   if (fewer !== undefined) log.warn(fewer, { object: uri(job), testId: test.testId });
   const warnings = withFewerFindings(test.warnings, counts, test.kept, settings.syncBack);
@@ -134,6 +139,7 @@ function receiptOf(
       deduplication: test.deduplication,
     }),
     syncMode: settings.syncMode,
+    ...livingOf(test),
     productType: { id: productType.id, name: productType.name, url: dojo.url("product/type", productType.id) },
     product: { id: product.id, name: product.name, url: dojo.url("product", product.id) },
     engagement: { id: engagement.id, name: engagement.name, url: dojo.url("engagement", engagement.id) },
@@ -147,6 +153,14 @@ function receiptOf(
     finishedAt: new Date(finished).toISOString(),
     timings: { ...test.timings, syncMs: finished - read.started, totalMs: finished - test.startedAt },
   };
+}
+
+/** What the receipt tells of a run in a living test, beside its counts. */
+function livingOf({ living }: TestToSync) {
+  if (living === undefined) return {};
+  const { record } = living;
+  const recorded = record === undefined ? {} : { testImport: record.id, closed: record.closed.length };
+  return { importMode: "reimport", runFindings: record === undefined ? "assumed" : "recorded", ...recorded } as const;
 }
 
 /** What the receipt tells of findings. */
@@ -163,7 +177,10 @@ interface Synced extends Partial<Rewritten> {
 }
 
 /** Counts the findings on both sides without reading DefectDojo's (read-only mode). */
-async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limits }: FlowSettings): Promise<Synced> {
+async function countOnly(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
+  if (test.living !== undefined) return await countRun(test, ports, settings);
+  const { dojo, storage } = ports;
+  const { limits } = settings;
   const { job, options } = test;
   const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
   const upload = streamFindings(await storage.read(job, job.etag), job, limits);
@@ -176,6 +193,15 @@ async function countOnly(test: TestToSync, { dojo, storage }: FlowPorts, { limit
   return { found: { ...found, uploaded: uploaded.all, imported: uploaded.imported, inDojo } };
 }
 
+/** The same of one run in a living test, whose findings nothing but their ids tell from others'. */
+async function countRun(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
+  const known = lastKnown(undefined, test.kept, () => findingsOf(ports.storage, test.job, test.current.etag));
+  const sides = await bothSides(test, ports, settings, { known, lastWriteBack: undefined });
+  const counts = tally(true);
+  for await (const { verdicts, written } of sides.inDojo) counts.add(verdicts, written);
+  return { found: { ...counts.counts(), ...sides.compared() } };
+}
+
 /** Writes today's findings over the scan's; a resync only where they differ. */
 async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
   const { storage, log } = ports;
@@ -183,8 +209,8 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   const lastWriteBack = last && (await readLastWriteBack(storage, job, current.etag, log));
   if (!current.own) await keepOriginal(storage, job);
   const known = lastKnown(lastWriteBack, test.kept, () => findingsOf(storage, job, current.etag));
-  const sides = await bothSides(test, ports, settings, { known, scanCreatedAt: lastWriteBack?.scanCreatedAt });
-  const counts = tally();
+  const sides = await bothSides(test, ports, settings, { known, lastWriteBack });
+  const counts = tally(test.living !== undefined);
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-sync-"));
   let rewritten: Partial<Rewritten> = {};
   try {
@@ -208,28 +234,36 @@ async function bothSides(
   test: TestToSync,
   ports: FlowPorts,
   settings: FlowSettings,
-  { known, scanCreatedAt }: { readonly known: LastKnown; readonly scanCreatedAt: string | undefined },
+  { known, lastWriteBack }: { readonly known: LastKnown; readonly lastWriteBack: LastWriteBack | undefined },
 ) {
   const { storage, dojo } = ports;
-  const { job, current, options, testId } = test;
+  const { job, current, options, testId, living, importedAs } = test;
+  const { minimumSeverity } = options;
   const original = originalOf(job);
   // Our own write-back has taken the upload's place.
   const upload = current.own ? await storage.read(original) : await storage.read(job, job.etag);
   const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
-  const relation = relate(matchRow(test.importedAs), options.minimumSeverity);
-  if (upload !== undefined) {
-    const findings = counting(streamFindings(upload, job, settings.limits), uploaded, options.minimumSeverity);
-    for await (const finding of findings) relation.addScanner(finding);
-  }
+  const written = lastWriteBack && [...lastWriteBack.ids];
+  const run = living && (await livingFindings(dojo, { testId, importedAs, minimumSeverity, living, written }));
+  const relation = relate(matchRow(importedAs, living !== undefined), minimumSeverity);
+  const add = (finding: ScanFinding) => {
+    relation.addScanner(finding);
+    run?.addScanner(finding);
+  };
+  const findings = upload && counting(streamFindings(upload, job, settings.limits), uploaded, minimumSeverity);
+  for await (const finding of findings ?? []) add(finding);
   const counted = severityCounts();
   let markedDuplicate = 0;
   const context: MergeContext = {
     scan: job.scan,
-    now: scanCreatedAt ?? new Date(test.startedAt).toISOString(),
+    now: lastWriteBack?.scanCreatedAt ?? new Date(test.startedAt).toISOString(),
     url: (kind, id) => dojo.url(kind, id),
     testId,
-    generic: test.importedAs === GENERIC,
+    // A living test has a finding's severity of the run that found it first.
+    generic: importedAs === GENERIC && living === undefined,
+    statusOf: run?.statusOf,
   };
+  const pages = run === undefined ? dojo.findingPages(testId, test.total) : dojo.findingsById(run.ids());
   let resolved: readonly Match[] | undefined;
   const matches = () => {
     resolved ??= relation.resolve();
@@ -239,7 +273,7 @@ async function bothSides(
     context,
     matches,
     uploaded: async () => streamFindings(await storage.read(original), original, settings.limits),
-    inDojo: replaced(dojo, test, context, (finding) => {
+    inDojo: replaced(pages, context, (finding) => {
       relation.addDojo(finding);
       known.seen(finding.id);
       countSeverity(counted, finding.severity);

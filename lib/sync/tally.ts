@@ -1,10 +1,18 @@
 import type { Receipt } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
-import { type Counted, countedAs, eachVerdict, type VerdictCounts, type Verdicts } from "../model/verdicts.ts";
+import {
+  type Counted,
+  countedAs,
+  eachVerdict,
+  type RunStatus,
+  type VerdictCounts,
+  type Verdicts,
+} from "../model/verdicts.ts";
 import type { DojoFinding, TestCounts } from "../ports/defectdojo.ts";
 import { IMPORTED_CATEGORY } from "./to-synced-finding.ts";
 
-export type Counts = VerdictCounts & Pick<Receipt, "findings" | "markedDuplicate" | "missing">;
+export type Counts = VerdictCounts &
+  Pick<Receipt, "findings" | "markedDuplicate" | "missing" | "known" | "reactivated">;
 
 const SEVERITIES: Readonly<Record<string, keyof Counts["findings"]["severities"]>> = {
   INFORMATIONAL: "informational",
@@ -31,10 +39,11 @@ export interface Tally {
   counts(): Counts;
 }
 
-export function tally(): Tally {
+/** @param living whether the findings are those of a run in a living test */
+export function tally(living = false): Tally {
   const severities = { informational: 0, low: 0, medium: 0, high: 0 };
   const categories = new Map<string, number>();
-  const counted: Record<Counted, number> = { new: 0, ...eachVerdict(() => 0) };
+  const counted: Record<Counted | RunStatus, number> = { new: 0, ...eachVerdict(() => 0), known: 0, reactivated: 0 };
   let all = 0;
   let missing = 0;
   return {
@@ -47,10 +56,14 @@ export function tally(): Tally {
     },
     counts: () => ({
       findings: { count: all, severities: { ...severities }, categories: Object.fromEntries(categories) },
-      ...counted,
+      ...(living ? counted : withoutRun(counted)),
       ...(missing === 0 ? {} : { missing }),
     }),
   };
+}
+
+function withoutRun({ known: _, reactivated: __, ...counted }: Record<Counted | RunStatus, number>) {
+  return counted;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { DojoSeverity } from "../model/annotations.ts";
 import type { Scan } from "../model/scan.ts";
+import type { RunStatus } from "../model/verdicts.ts";
 import type { DojoFinding } from "../ports/defectdojo.ts";
 
 /** Category of every finding that comes from DefectDojo, as the reference hook sets it. */
@@ -32,6 +33,8 @@ export interface MappingContext {
   readonly now: string;
   /** Addresses for people. */
   readonly url: (kind: "finding" | "test", id: number) => string;
+  /** Of a living test: what the run is to the finding of this id. */
+  readonly statusOf?: ((id: number) => RunStatus) | undefined;
 }
 
 /**
@@ -71,6 +74,9 @@ export function scanOf({ scan, now }: MappingContext) {
   };
 }
 
+/** What the run is to a finding of a living test. */
+export const RUN_STATUS = "defectdojo.org/run-status";
+
 /** DefectDojo's state of a finding, as attributes. */
 function stateOf(
   finding: DojoFinding,
@@ -83,6 +89,7 @@ function stateOf(
     "defectdojo.org/finding-url": url("finding", finding.id),
     "defectdojo.org/test-id": finding.testId,
     "defectdojo.org/test-url": url("test", finding.testId),
+    ...(context.statusOf === undefined ? {} : { [RUN_STATUS]: context.statusOf(finding.id) }),
     "defectdojo.org/severity": finding.severity,
     ...(finding.locations.length === 0 ? {} : { "defectdojo.org/locations": finding.locations }),
     duplicate: finding.duplicate,
@@ -94,7 +101,8 @@ function stateOf(
     verified: finding.verified,
     underReview: finding.underReview,
     "defectdojo.org/original-finding-id": finding.duplicateOf ?? null,
-    "defectdojo.org/original-finding": original === undefined ? null : toSyncedFinding(original, undefined, context),
+    "defectdojo.org/original-finding":
+      original === undefined ? null : toSyncedFinding(original, undefined, { ...context, statusOf: undefined }),
   };
 }
 

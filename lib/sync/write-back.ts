@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import type { ScanJob } from "../model/job.ts";
 import { originalOf } from "../model/object-keys.ts";
 import { ownMetadata } from "../model/receipt.ts";
-import type { DefectDojo, DojoFinding } from "../ports/defectdojo.ts";
+import type { DojoFinding, FindingPage } from "../ports/defectdojo.ts";
 import type { Storage } from "../ports/storage.ts";
 import { batched } from "../report/report.ts";
 import type { DojoWritten, Written } from "./merged-finding.ts";
@@ -12,16 +12,16 @@ import { type MappingContext, toSyncedFinding } from "./to-synced-finding.ts";
 const JSON_TYPE = "application/json";
 
 /**
- * DefectDojo's findings of a test in their order, mapped.
+ * DefectDojo's findings in their order, mapped.
+ * @param mapping what findings of a living test are to the run is told by `statusOf`
  * @param seen is told of each of them
  */
 export async function* replaced(
-  dojo: DefectDojo,
-  { testId, total }: { readonly testId: number; readonly total: number | undefined },
+  pages: AsyncIterable<FindingPage>,
   mapping: MappingContext,
   seen: (finding: DojoFinding) => void,
 ): AsyncGenerator<DojoWritten> {
-  for await (const page of dojo.findingPages(testId, total)) {
+  for await (const page of pages) {
     for (const finding of page.findings) {
       const original = finding.duplicateOf === undefined ? undefined : page.originals.get(finding.duplicateOf);
       seen(finding);
@@ -39,9 +39,10 @@ export function dojoWritten(
   const judged = [finding, ...(original === undefined ? [] : [original])].map(
     ({ mitigatedBy, lastReviewedAt, lastReviewedBy }) => ({ mitigatedBy, lastReviewedAt, lastReviewedBy }),
   );
+  const inRun = mapping.statusOf?.(finding.id);
   return {
     written: toSyncedFinding(finding, original, mapping),
-    verdicts: verdictsOf(finding, original),
+    verdicts: { ...verdictsOf(finding, original), ...(inRun === undefined ? {} : { inRun }) },
     judged,
     severity: finding.severity,
   };

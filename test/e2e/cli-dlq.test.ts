@@ -210,6 +210,17 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
     expect(moved.every(({ MessageAttributes }) => MessageAttributes === undefined)).toBe(true);
   });
 
+  it("--force marks the jobs, and nothing else; --native cannot", async () => {
+    await using queues = await startQueues();
+    await queues.deadLetter(aProductJob(0, "shop"));
+    await queues.moveAside('{"Records":[]}', "notifications");
+    expect(await cliJson(["dlq", "redrive", "--force"], queues.env)).toEqual({ moved: 2 });
+    const bodies = (await queues.drain("queue")).map(({ Body = "" }) => JSON.parse(Body));
+    expect(bodies).toContainEqual({ ...aProductJob(0, "shop"), force: true });
+    expect(bodies).toContainEqual({ Records: [] });
+    expect((await cli(["dlq", "redrive", "--force", "--native"], queues.env)).code).toBe(1);
+  });
+
   it("takes ids and filters, also of messages behind those that stay", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 25; n++)

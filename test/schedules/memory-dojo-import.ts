@@ -80,7 +80,7 @@ async function store(
     if (finding.title.includes(String(OVERFLOWING))) throw refused(POST, 500, BROKEN);
     test.findings.push(toRow(tables, clock, test, finding));
   }
-  remember(tables, test, { new: test.findings });
+  remember(tables, test, true, { new: test.findings });
   settleDuplicates(tables, clock, timing, test);
   test.percentComplete = 100;
   return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
@@ -117,7 +117,7 @@ async function merge(
   const closed = request.closeOldFindings ? [...gone].filter(({ mitigated }) => !mitigated) : [];
   for (const finding of closed) Object.assign(finding, { mitigated: true, active: false });
   test.buildId = request.buildId;
-  remember(tables, test, { new: created ?? [], known: known ?? [], closed, reactivated: reactivated ?? [] });
+  remember(tables, test, false, { new: created ?? [], known: known ?? [], closed, reactivated: reactivated ?? [] });
   settleDuplicates(tables, clock, timing, test);
   return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
 }

@@ -69,12 +69,13 @@ export function deduplicate(tables: DojoTables, test: TestRow): void {
 export function remember(
   { records, nextId }: DojoTables,
   { id: testId, buildId }: Test,
+  first: boolean,
   actions: Readonly<Partial<Record<"new" | "known" | "closed" | "reactivated", readonly FindingRow[]>>>,
 ): void {
   const ids = (rows: readonly FindingRow[] = []) => rows.map(({ id }) => id).sort((a, b) => a - b);
   const { new: created, known, closed, reactivated } = actions;
   records.push({
-    ...{ id: nextId(), testId, buildId, new: ids(created), known: ids(known), closed: ids(closed) },
+    ...{ id: nextId(), testId, buildId, first, new: ids(created), known: ids(known), closed: ids(closed) },
     reactivated: ids(reactivated),
   });
 }

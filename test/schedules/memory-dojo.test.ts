@@ -233,15 +233,26 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
 
     it("gives findings by their ids, in their order and without those that are gone", async () => {
       const dojo = await begin();
-      const { testId } = await living(dojo, ["One", "Two", "Three"]);
+      const { testId, again } = await living(dojo, ["One", "Two", "Three"]);
       const [one, , three] = await findingsOf(dojo, testId);
       const found: DojoFinding[] = [];
       for await (const page of dojo.findingsById([three?.id ?? 0, one?.id ?? 0, 99_999_999]))
         found.push(...page.findings);
       expect(found).toMatchObject([{ title: "One" }, { title: "Three" }]);
-      const judged: DojoFinding[] = [];
-      for await (const page of dojo.judgedFindings(testId)) judged.push(...page);
-      expect(judged).toEqual([]);
+      const those = async (are: "judged" | "open") => {
+        const all: DojoFinding[] = [];
+        for await (const page of dojo.findingsThat(testId, are)) all.push(...page);
+        return all.map(({ title }) => title);
+      };
+      expect(await those("judged")).toEqual([]);
+      expect(await those("open")).toEqual(["One", "Two", "Three"]);
+      await again("second", ["Two"]);
+      expect(await those("open")).toEqual(["Two"]);
+      expect(await dojo.isRecorded(testId)).toBe(true);
+      expect(await dojo.test(testId)).toMatchObject({ id: testId, buildId: "second" });
+      expect(await dojo.deleteTest(testId)).toBe(true);
+      expect(await dojo.test(testId)).toBeUndefined();
+      expect(await dojo.importRecords("second")).toEqual([]);
     });
   });
 

@@ -115,6 +115,11 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
       return living && { ...shown(living), start: living.start };
     },
     importRecords: async (buildId) => tables.records.filter((record) => record.buildId === buildId),
+    isRecorded: async (id) => tables.records.some(({ testId }) => testId === id),
+    test: async (id) => {
+      const test = tests.get(id);
+      return test && shown(test);
+    },
     importRecord: async (id) => tables.records.find((record) => record.id === id),
     importScan: (request) => importScan(request),
     placeOfTest: async (testId) => {
@@ -138,8 +143,10 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
         yield { total: found.length, findings: page, originals: new Map(originals.map((one) => [one.id, one])) };
       }
     },
-    judgedFindings: async function* (testId) {
-      yield filterBy(testId).findings.filter((one) => one.falsePositive || one.outOfScope || one.riskAccepted);
+    findingsThat: async function* (testId, are) {
+      const open = ({ mitigated }: DojoFinding) => !mitigated;
+      const judged = (one: DojoFinding) => one.falsePositive || one.outOfScope || one.riskAccepted;
+      yield filterBy(testId).findings.filter(are === "open" ? open : judged);
     },
     updateTest: async (testId, { title, buildId, start }) => {
       const test = testOf(testId, `PATCH /api/v2/tests/${testId}/`);
@@ -153,6 +160,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
       if (tables.importing.has(testId))
         throw refused(`DELETE /api/v2/tests/${testId}/`, 500, "Internal server error, check logs for details");
       tests.delete(testId);
+      tables.records.splice(0, Infinity, ...tables.records.filter((record) => record.testId !== testId));
       return true;
     },
     closeFindings: async (testId, mayGoOn) => {

@@ -138,6 +138,8 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
     testsByBuildId: wrapped("testsByBuildId", port.testsByBuildId),
     livingTest: wrapped("livingTest", port.livingTest),
     importRecords: wrapped("importRecords", port.importRecords),
+    isRecorded: wrapped("isRecorded", port.isRecorded),
+    test: wrapped("test", port.test),
     importRecord: wrapped("importRecord", port.importRecord),
     importScan: (request) =>
       call("dojo", "importScan", async (fault) => {
@@ -156,7 +158,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
     countFindings: wrapped("countFindings", port.countFindings),
     findingPages: (testId, expected) => pagewise("findingPages", port.findingPages(testId, expected)),
     findingsById: (ids) => pagewise("findingsById", port.findingsById(ids)),
-    judgedFindings: (testId) => pagewise("judgedFindings", port.judgedFindings(testId)),
+    findingsThat: (testId, are) => pagewise("findingsThat", port.findingsThat(testId, are)),
     updateTest: wrapped("updateTest", port.updateTest),
     deleteTest: wrapped("deleteTest", port.deleteTest),
     closeFindings: wrapped("closeFindings", port.closeFindings),

@@ -54,6 +54,7 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     lowPrivilegedMode: "true",
     syncFindingsBack: "false",
     syncMode: "merge",
+    importMode: "reimport",
     scanTypeMap: '{"own":"Own Scan"}',
     onFewerFindings: "generic",
     genericDetails: "full",

@@ -213,6 +213,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: SYNC_MODE
   value: {{ .Values.defectdojo.syncMode | quote }}
 {{- end }}
+{{- if ne .Values.defectdojo.importMode "import" }}
+- name: IMPORT_MODE
+  value: {{ .Values.defectdojo.importMode | quote }}
+{{- end }}
 {{- if ne .Values.defectdojo.onFewerFindings "keep" }}
 - name: ON_FEWER_FINDINGS
   value: {{ .Values.defectdojo.onFewerFindings | quote }}

@@ -1,6 +1,6 @@
 import type { ScanFinding } from "../../report/findings-file.ts";
-import { uniqueIdOf } from "../../report/to-generic-finding.ts";
-import { attribute, attributeList, hostKey, key, placeOf, stated, titleKey, words } from "./keys.ts";
+import { toGenericFinding, uniqueIdOf } from "../../report/to-generic-finding.ts";
+import { addressKey, attribute, attributeList, hostKey, key, placeOf, stated, titleKey, words } from "./keys.ts";
 import type { DojoFacts, MatchRow } from "./row.ts";
 
 /** Findings that the relay itself made the report of: their id, or their place where they have none, comes back. */
@@ -8,6 +8,29 @@ export const generic: MatchRow = {
   scanner: (finding, index) => ({ keys: [uniqueIdOf(finding, index)] }),
   dojo: ({ uniqueIdFromTool }) => ({ keys: uniqueIdFromTool === undefined ? [] : [uniqueIdFromTool] }),
 };
+
+/** Dates tell nothing of what a finding is. */
+const ANY_TIME = new Date(0);
+
+/**
+ * The same in a living test, where a finding keeps the id and the place of the run that found it first: DefectDojo knows it again by title and
+ * description (its hash of generic findings), and so do we.
+ */
+export const livingGeneric: MatchRow = {
+  scanner: (finding, index) => {
+    const { title, description, endpoints = [] } = toGenericFinding(finding, index, ANY_TIME).generic;
+    const id = uniqueIdOf(finding, index);
+    const keys = [contentKey(title, description), ...(finding.id ? [id] : [])];
+    return { keys, hints: [id, ...endpoints.map((url) => addressKey(url))] };
+  },
+  dojo: ({ title, description, uniqueIdFromTool, locations }) => {
+    const ids = uniqueIdFromTool === undefined ? [] : [uniqueIdFromTool];
+    const hints = [...ids, ...locations.map((url) => addressKey(url))];
+    return { keys: [contentKey(title, description), ...ids], hints };
+  },
+};
+
+const contentKey = (title: string, description: string) => key("content", titleKey(title), words(description));
 
 /**
  * `dojo/tools/nmap/parser.py`: one finding an open port of all hosts and protocols, a description for each of them; hosts, other states and

@@ -1,5 +1,5 @@
 import { GENERIC } from "../../model/scan-types.ts";
-import { cyclonedx, generic, gitleaks, nmap, semgrep, trivy } from "./other-rows.ts";
+import { cyclonedx, generic, gitleaks, livingGeneric, nmap, semgrep, trivy } from "./other-rows.ts";
 import type { MatchRow } from "./row.ts";
 import { ffuf, kubeHunter, nikto, nuclei, sshAudit, sslyze, whatweb, wpscan, zap } from "./web-rows.ts";
 
@@ -25,6 +25,12 @@ const ROWS: Readonly<Record<string, MatchRow>> = {
 /** Where nothing is known of a parser, nothing is taken for another. */
 const UNKNOWN: MatchRow = { scanner: () => ({ keys: [] }), dojo: () => ({ keys: [] }) };
 
-/** @param importedAs DefectDojo's scan type of the test */
-export const matchRow = (importedAs: string): MatchRow =>
+/**
+ * @param importedAs DefectDojo's scan type of the test
+ * @param living whether earlier runs live on in it, whose ids of findings are not this one's
+ */
+export const matchRow = (importedAs: string, living = false): MatchRow =>
+  living && importedAs === GENERIC ? livingGeneric : rowOf(importedAs);
+
+const rowOf = (importedAs: string): MatchRow =>
   Object.hasOwn(ROWS, importedAs) ? (ROWS[importedAs] ?? UNKNOWN) : UNKNOWN;

@@ -87,6 +87,7 @@ describe("a living test", () => {
     const row = (id: number, build_id: string | null) => ({
       id,
       test: 7,
+      type: "reimport",
       build_id,
       test_import_finding_action_set: actions.toReversed(),
     });
@@ -94,7 +95,16 @@ describe("a living test", () => {
     const { transport, dojo } = start((call) =>
       call.path === "test_imports/11/" ? [200, rows[1]] : pageOf(rows, call),
     );
-    const record = { id: 11, testId: 7, buildId: "key", new: [4, 5], known: [2], closed: [3], reactivated: [1] };
+    const record = {
+      id: 11,
+      testId: 7,
+      buildId: "key",
+      first: false,
+      new: [4, 5],
+      known: [2],
+      closed: [3],
+      reactivated: [1],
+    };
     expect(await dojo.importRecords("key")).toEqual([record, { ...record, id: 12 }]);
     expect(transport.calls.map(({ query }) => query.limit)).toEqual(["1", "1", "1"]);
     expect(await dojo.importRecord(11)).toEqual(record);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { dojoApi } from "../../../lib/defectdojo/api.ts";
-import { findingPages, findingsById, judgedFindings, PAGE_SIZE } from "../../../lib/defectdojo/findings.ts";
+import { findingPages, findingsById, findingsThat, PAGE_SIZE } from "../../../lib/defectdojo/findings.ts";
 import type { LocationMode } from "../../../lib/defectdojo/locations.ts";
 import { RelayError } from "../../../lib/errors.ts";
 import { collect } from "../../helpers/collect.ts";
@@ -420,6 +420,22 @@ describe("findings by their ids", () => {
   });
 });
 
+describe("findings of a test that are not closed", () => {
+  it("are asked for by their filters", async () => {
+    const transport = server({ all: findings(1) });
+    expect(await collect(findingsThat(dojoApi(transport), fixed("endpoints"), 7, "open"))).toMatchObject([
+      [{ id: 1 }],
+      [],
+    ]);
+    expect(
+      transport.calls.map(({ query: { active, duplicate, is_mitigated } }) => [active, duplicate, is_mitigated]),
+    ).toEqual([
+      ["true", undefined, "false"],
+      [undefined, "true", "false"],
+    ]);
+  });
+});
+
 describe("findings that people judged", () => {
   it("come verdict by verdict, one with two verdicts once", async () => {
     const rows: Record<string, number[]> = { false_p: [1, 2], out_of_scope: [2, 3], risk_accepted: [] };
@@ -435,7 +451,7 @@ describe("findings that people judged", () => {
             );
       },
     });
-    const pages = await collect(judgedFindings(dojoApi(transport), fixed("endpoints"), 7));
+    const pages = await collect(findingsThat(dojoApi(transport), fixed("endpoints"), 7, "judged"));
     expect(pages.map((page) => page.map(({ id }) => id))).toEqual([[1, 2], [3], []]);
     expect(transport.calls.every(({ query }) => query.test === "7")).toBe(true);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Checkpoint } from "../../../lib/importer/checkpoint.ts";
-import { type Decision, decide, firstIncomplete, progressOf } from "../../../lib/importer/decide.ts";
+import { type Decision, decide, decideUnrecorded, firstIncomplete, progressOf } from "../../../lib/importer/decide.ts";
 import type { Test } from "../../../lib/ports/defectdojo.ts";
 import { aTest } from "../../helpers/factories.ts";
 
@@ -181,5 +181,34 @@ describe("the progress of a running import", () => {
     ["is another test's", half(2), 3],
   ])("begins anew where it %s", (_, test, findings) => {
     expect(progressOf(before, test, findings, NOW)).toEqual({ testId: test.id, findings, since: ago(0) });
+  });
+});
+
+describe("a reimport without a record", () => {
+  const since = (seconds: number) => ({ progress: { testId: 1, findings: 3, since: ago(seconds) } });
+  it.each<{ when: string; checkpoint: Partial<Checkpoint>; is: Decision }>([
+    { when: "was never sent", checkpoint: {}, is: { state: "absent", lost: false } },
+    {
+      when: "was sent by somebody who died",
+      checkpoint: { postedAt: ago(900) },
+      is: { state: "unknown", leftMs: 300_000 },
+    },
+    {
+      when: "got no answer a while ago",
+      checkpoint: { postedAt: ago(900), lostAt: ago(100) },
+      is: { state: "unknown", leftMs: 200_000 },
+    },
+    {
+      when: "showed new findings after that",
+      checkpoint: { postedAt: ago(900), lostAt: ago(500), ...since(10) },
+      is: { state: "unknown", leftMs: 290_000 },
+    },
+    {
+      when: "stayed away for as long as a running import may stand still",
+      checkpoint: { postedAt: ago(900), lostAt: ago(300), ...since(400) },
+      is: { state: "absent", lost: true },
+    },
+  ])("that $when", ({ checkpoint, is }) => {
+    expect(decideUnrecorded(checkpoint, NOW, TIMING)).toEqual(is);
   });
 });

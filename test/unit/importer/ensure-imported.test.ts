@@ -199,7 +199,9 @@ function world(options: WorldOptions = {}) {
         upload: job,
         current: { etag: ETAG, own, overwritten: own },
       };
-      const { testId, importedAs, fellBack, answer } = await ensureImported(await prepare(attempt));
+      const imported = await ensureImported(await prepare(attempt));
+      if ("outcome" in imported) throw new Error(imported.outcome);
+      const { testId, importedAs, fellBack, answer } = imported;
       return { testId, importedAs, fellBack, answer };
     },
   };

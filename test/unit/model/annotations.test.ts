@@ -17,6 +17,7 @@ const read = (annotations: Scan["annotations"], changes: Partial<Scan> = {}) =>
   readAnnotations(aScan({ annotations, ...changes }), OBJECT);
 
 const DEFAULTS: ImportOptions = {
+  importMode: "import",
   productName: "nmap-example",
   productDescription: "Product was automatically created by the secureCodeBox DefectDojo integration",
   productTags: [],
@@ -49,6 +50,7 @@ describe("annotations on the Scan", () => {
     ["environment", "Production", { environment: "Production" }],
     ["branch-tag", "main", { branchTag: "main" }],
     ["commit-hash", "af38e9b", { commitHash: "af38e9b" }],
+    ["import-mode", "Import", { importMode: "import" }],
     ["test-tags", "ports", { testTags: ["ports"] }],
     ["group-by", "finding_title", { groupBy: "finding_title" }],
     ["active", "false", { active: false }],
@@ -201,5 +203,52 @@ describe("annotations that cannot be used", () => {
   it("are all named at once", async () => {
     const error = await relayErrorBy(() => read({ active: "x", verified: "y", "group-by": "z" }));
     for (const name of ["active", "verified", "group-by"]) expect(error.message).toContain(PREFIX + name);
+  });
+});
+
+describe("in reimport mode", () => {
+  const living = (changes: Partial<Scan> = {}, annotations: Scan["annotations"] = {}) =>
+    read({ "import-mode": "reimport", ...annotations }, changes).options;
+
+  it("all runs of a ScheduledScan meet: no name has the run in it, and what is gone is closed", () => {
+    expect(living({ name: "nightly-1700000000", scheduledBy: "nightly" })).toMatchObject({
+      ...{ importMode: "reimport", productName: "nightly", engagementName: "nightly" },
+      ...{ testTitle: "security/nightly", closeOldFindings: true },
+    });
+  });
+
+  it("annotations and an operator's defaults win", () => {
+    const annotations = { "engagement-name": "own", "test-title": "Ports", "close-old-findings": "false" };
+    const own = { engagementName: "own", testTitle: "Ports", closeOldFindings: false };
+    expect(living({ scheduledBy: "nightly" }, annotations)).toMatchObject(own);
+    const scan = aScan({ scheduledBy: "nightly" });
+    const { options } = readAnnotations(scan, OBJECT, { importMode: "reimport", engagementName: "all" });
+    expect(options).toMatchObject({ importMode: "reimport", engagementName: "all" });
+    const other = aScan({ annotations: { "import-mode": "import" } });
+    expect(readAnnotations(other, OBJECT, { importMode: "reimport" }).options).toMatchObject(DEFAULTS);
+  });
+
+  it("scans of one cascade are told apart by their parameters, not by their run", () => {
+    const of = (parameters: string[], name: string) =>
+      living({ name, parameters, cascade: { root: "nightly", rules: ["sslyze-tls"] } });
+    const [one, again, other] = [of(["a.example.com:443"], "x1"), of(["a.example.com:443"], "x2"), of(["b:443"], "x1")];
+    expect(one).toMatchObject({ productName: "nightly", engagementName: "nightly" });
+    expect(one.testTitle).toBe("security/nightly > sslyze-tls: a.example.com:443");
+    expect([again.testTitle === one.testTitle, other.testTitle === one.testTitle]).toEqual([true, false]);
+  });
+
+  it("long titles that begin alike stay apart, within DefectDojo's column", () => {
+    const of = (end: string) =>
+      living({ cascade: { root: "nightly", rules: ["r"] }, parameters: ["x".repeat(400), end] });
+    const [one, other] = [of("a").testTitle, of("b").testTitle];
+    expect([one.length, other.length]).toEqual([255, 255]);
+    expect(one).not.toBe(other);
+  });
+
+  it("closing in the whole product is ignored, with a warning", () => {
+    const annotations = { "import-mode": "reimport", "close-old-findings-product-scope": "true" };
+    const { options, warnings } = read(annotations);
+    expect(importFlags(options)).toEqual({});
+    expect(warnings).toEqual([expect.stringContaining("closes only its own findings")]);
   });
 });

@@ -143,3 +143,29 @@ describe("dropUndefined", () => {
     expect(Object.keys(dropUndefined({ a: undefined, b: null, c: false, d: 0, e: "" }))).toEqual(["b", "c", "d", "e"]);
   });
 });
+
+describe("where a cascaded scan comes from", () => {
+  const cascadeOf = (annotations: Readonly<Record<string, string>>) => {
+    const prefixed = Object.entries(annotations).map(([name, value]) => [`cascading.securecodebox.io/${name}`, value]);
+    return parseSidecar(aSidecar({ metadata: { annotations: Object.fromEntries(prefixed) } }), "scan.json").cascade;
+  };
+  it.each([
+    ["a ScheduledScan's run", "nightly-1700000000", "sslyze-tls", { root: "nightly", rules: ["sslyze-tls"] }],
+    ["a scan of somebody's own", "ports-of-shop", "sslyze-tls", { root: "ports-of-shop", rules: ["sslyze-tls"] }],
+    [
+      "a cascaded scan",
+      "nightly-1700000000-nmap-hosts-x7f2k",
+      "nmap-hosts,sslyze-tls",
+      { root: "nightly", rules: ["nmap-hosts", "sslyze-tls"] },
+    ],
+    ["a name that is a time alone", "-1700000000", "r", { root: "-1700000000", rules: ["r"] }],
+    ["nobody", "", "sslyze-tls", undefined],
+    ["no rule", "nightly-1700000000", "", undefined],
+    ["a name that cannot be used", "night\u0000ly", "r", undefined],
+  ])("is told of %s", (_, parent, chain, cascade) => {
+    expect(cascadeOf({ "parent-scan": parent, chain })).toEqual(cascade);
+  });
+  it("is not told of others", () => {
+    expect(cascadeOf({})).toBeUndefined();
+  });
+});

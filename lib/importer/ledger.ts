@@ -1,0 +1,35 @@
+import type { Ledger, Prepared } from "./attempt.ts";
+import { decide, firstIncomplete, progressOf, type Seen } from "./decide.ts";
+import { wanted } from "./fewer-kept.ts";
+
+/** A test for each job: the tests with its build id tell what became of its import. */
+export const importLedger: Ledger = {
+  look: async (attempt, answered) => {
+    const { ports, settings } = attempt;
+    const seen = await look(attempt, answered);
+    const decision = decide(seen, wanted(attempt), ports.clock.now(), settings.ledger);
+    return { decision, displaced: isDisplaced(seen) ? answered : undefined };
+  },
+  target: async ({ options }) => ({ into: undefined, closes: options.closeOldFindings }),
+  hasBegun: async ({ key, ports }) => (await ports.dojo.testsByBuildId(key)).length > 0,
+  leftBehind: ({ key, ports }) => ports.dojo.testsByBuildId(key),
+};
+
+/** The tests of the job, and in the checkpoint how far a running one is. */
+async function look({ key, ports, checkpoint }: Prepared, answered: number | undefined): Promise<Seen> {
+  const { dojo, clock, log } = ports;
+  const seen: Seen = { tests: await dojo.testsByBuildId(key), answered };
+  const incomplete = firstIncomplete(seen);
+  if (incomplete === undefined) return seen;
+  const before = checkpoint.now.progress;
+  const progress = progressOf(before, incomplete, await dojo.findingCount(incomplete.id), clock.now());
+  if (progress !== before) {
+    checkpoint.remember({ progress });
+    log.info("an import is running in DefectDojo", { testId: incomplete.id, findings: progress.findings });
+  }
+  return seen;
+}
+
+/** Whether another delivery of this job removed the test that this one's answer names. */
+const isDisplaced = ({ answered, tests }: Seen): boolean =>
+  answered !== undefined && !tests.some(({ id }) => id === answered);

@@ -1,0 +1,103 @@
+import type { ImportRecord, LivingRun, Test } from "../ports/defectdojo.ts";
+import type { Ledger, Looked, Prepared, Target } from "./attempt.ts";
+import { decideUnrecorded, progressOf } from "./decide.ts";
+import { timesOf } from "./describe-test.ts";
+import { importLedger } from "./ledger.ts";
+import { whyOutdated } from "./outdated.ts";
+
+/**
+ * One living test for all runs of a scan: its first run makes it, by an import as in {@link importLedger}, as a reimport into an empty test would merge
+ * findings that are alike. The record that DefectDojo makes at the end of an import or reimport, by the job's build id, tells that it happened.
+ */
+export const livingLedger: Ledger = {
+  look: async (attempt, answered) => {
+    const records = await attempt.ports.dojo.importRecords(attempt.key);
+    const recorded = await lookAtRecords(attempt, records, answered);
+    if (recorded !== undefined) return recorded;
+    if (attempt.checkpoint.now.into === undefined) return await lookForFirst(attempt, answered);
+    // An answer without a record: DefectDojo keeps no import history (DD_TRACK_IMPORT_HISTORY).
+    const unrecorded = answered === undefined ? undefined : await attempt.ports.dojo.test(answered);
+    if (unrecorded !== undefined) return found(unrecorded, { record: undefined, records: 0 });
+    return await lookForReimport(attempt, attempt.checkpoint.now.into);
+  },
+  target: async (attempt, context, scanType) => {
+    const { dojo } = attempt.ports;
+    const { options, job } = attempt;
+    const wanted = { engagementId: context.engagement.id, title: options.testTitle, scanType };
+    const living = await dojo.livingTest(wanted);
+    // What other living tests of the engagement have is not this one's to close.
+    if (living === undefined) return { into: undefined, closes: false };
+    const outdated = job.force === true ? undefined : whyOutdated(living, job.scan, attempt.ports.clock.now());
+    if (outdated !== undefined) return { outdated };
+    const target: Target = { into: living.id, closes: options.closeOldFindings };
+    // Before anything is sent: an older run must not come after this one, should this delivery die before it describes the test.
+    const { start, end } = timesOf(job.scan, new Date(attempt.ports.clock.now()));
+    await dojo.updateTest(living.id, { start: start.toISOString(), end: end.toISOString() });
+    return target;
+  },
+  hasBegun: async (attempt) => {
+    const { ports, key, checkpoint } = attempt;
+    if ((await ports.dojo.importRecords(key)).length > 0) return true;
+    return checkpoint.now.into === undefined && (await importLedger.hasBegun(attempt));
+  },
+  leftBehind: async (attempt) => {
+    if (attempt.checkpoint.now.into !== undefined) return [];
+    const left = await importLedger.leftBehind(attempt);
+    const unrecorded: Test[] = [];
+    for (const test of left) if (!(await attempt.ports.dojo.isRecorded(test.id))) unrecorded.push(test);
+    return unrecorded;
+  },
+};
+
+/** @returns undefined where there is no record, or none of a test that is there */
+async function lookAtRecords(
+  attempt: Prepared,
+  records: readonly ImportRecord[],
+  answered: number | undefined,
+): Promise<Looked | undefined> {
+  const [record] = records;
+  if (record === undefined) return undefined;
+  if (record.first) {
+    // Two deliveries at once may have made a test each, as in import mode; a later run has given it another build id.
+    const { decision } = await importLedger.look(attempt, answered);
+    const own = decision.state === "found" ? records.find(({ testId }) => testId === decision.test.id) : undefined;
+    if (decision.state === "running" || decision.state === "stale") return { decision, displaced: undefined };
+    if (own !== undefined) return { decision, displaced: undefined, living: { record: own, records: 1 } };
+  }
+  const test = await attempt.ports.dojo.test(record.testId);
+  return test && found(test, { record, records: records.length });
+}
+
+const found = (test: Test, living: LivingRun): Looked => ({
+  decision: { state: "found", test, surplus: [] },
+  displaced: undefined,
+  living,
+});
+
+/**
+ * As an import of its own. A test that was imported into before is never taken for one that such an import left behind: it has this job's build id if
+ * DefectDojo stumbled between the end of a reimport and its record.
+ */
+async function lookForFirst(attempt: Prepared, answered: number | undefined): Promise<Looked> {
+  const { dojo } = attempt.ports;
+  const looked = await importLedger.look(attempt, answered);
+  const { decision } = looked;
+  const noRecord: LivingRun = { record: undefined, records: 0 };
+  if (decision.state === "running" || decision.state === "stale")
+    return (await dojo.isRecorded(decision.test.id)) ? found(decision.test, noRecord) : looked;
+  if (decision.state !== "found") return looked;
+  const surplus: Test[] = [];
+  for (const test of decision.surplus) if (!(await dojo.isRecorded(test.id))) surplus.push(test);
+  return { decision: { ...decision, surplus }, displaced: undefined, living: noRecord };
+}
+
+async function lookForReimport({ ports, checkpoint, settings }: Prepared, into: number): Promise<Looked> {
+  const { clock } = ports;
+  const before = checkpoint.now.progress;
+  const test = await ports.dojo.test(into);
+  if (test !== undefined) {
+    const progress = progressOf(before, test, await ports.dojo.findingCount(into), clock.now());
+    if (progress !== before) await checkpoint.save({ progress });
+  }
+  return { decision: decideUnrecorded(checkpoint.now, clock.now(), settings.ledger), displaced: undefined };
+}

@@ -1,0 +1,79 @@
+import type { DojoSeverity } from "../model/annotations.ts";
+import type { RunStatus } from "../model/verdicts.ts";
+import type { DefectDojo, DojoFinding, ImportRecord, LivingRun } from "../ports/defectdojo.ts";
+import type { ScanFinding } from "../report/findings-file.ts";
+import { matchRow, relate } from "./match/match.ts";
+
+/** The findings of a living test that are one run's. */
+export interface LivingFindings {
+  /** The next finding of the scanner; all of them come before the ids are asked for. */
+  addScanner(finding: ScanFinding): void;
+  /** DefectDojo's ids. */
+  ids(): readonly number[];
+  statusOf(id: number): RunStatus;
+}
+
+interface LivingTestToRead {
+  readonly testId: number;
+  readonly importedAs: string;
+  readonly minimumSeverity: DojoSeverity;
+  readonly living: LivingRun;
+  /** Ids of the last write-back, where there is one: they are the run's, whatever became of them since. */
+  readonly written: readonly number[] | undefined;
+}
+
+/**
+ * Which findings of a living test are a run's: those that its record names, but for what it closed. The record says nothing of what people judged and the
+ * run found again (default_reimporter.py, 2.34 to 3.2): of these, those that match a finding of the scanner. Without a record all that is not closed.
+ */
+export async function livingFindings(dojo: DefectDojo, test: LivingTestToRead): Promise<LivingFindings> {
+  const { living, testId, written } = test;
+  const { record } = living;
+  const recorded = record === undefined ? await openIds(dojo, testId, written) : idsOf(record);
+  const status = statusBy(record);
+  if (written !== undefined) {
+    const ids = [...new Set([...recorded, ...written])];
+    return { addScanner: () => undefined, ids: () => ids, statusOf: status };
+  }
+  const judged = await judgedBeside(dojo, test, new Set(recorded));
+  return { addScanner: judged.addScanner, ids: () => [...recorded, ...judged.claimed()], statusOf: status };
+}
+
+const idsOf = ({ new: created, known, reactivated }: ImportRecord) => [...created, ...known, ...reactivated];
+
+function statusBy(record: ImportRecord | undefined): (id: number) => RunStatus {
+  const [created, back] = [new Set(record?.new), new Set(record?.reactivated)];
+  return (id) => (created.has(id) ? "new" : back.has(id) ? "reactivated" : "known");
+}
+
+async function openIds(dojo: DefectDojo, testId: number, written: readonly number[] | undefined): Promise<number[]> {
+  if (written !== undefined) return [];
+  const ids: number[] = [];
+  for await (const page of dojo.findingsThat(testId, "open")) ids.push(...page.map(({ id }) => id));
+  return ids;
+}
+
+/** Findings that people judged, beside those of the record: which of them the scanner found again. */
+async function judgedBeside(
+  dojo: DefectDojo,
+  { testId, importedAs, minimumSeverity }: LivingTestToRead,
+  recorded: ReadonlySet<number>,
+) {
+  const relation = relate(matchRow(importedAs, true), minimumSeverity);
+  const ids: number[] = [];
+  const add = (finding: DojoFinding) => {
+    if (recorded.has(finding.id)) return;
+    relation.addDojo(finding);
+    ids.push(finding.id);
+  };
+  for await (const page of dojo.findingsThat(testId, "judged")) for (const finding of page) add(finding);
+  return {
+    addScanner: (finding: ScanFinding) => {
+      if (ids.length > 0) relation.addScanner(finding);
+    },
+    claimed: () => {
+      const places = relation.resolve().flatMap((match) => (typeof match === "string" ? [] : match));
+      return [...new Set(places)].flatMap((place) => ids[place] ?? []);
+    },
+  };
+}
