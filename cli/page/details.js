@@ -4,7 +4,7 @@ import { actionButton } from "./actions.js";
 import { ask } from "./api.js";
 import { byId, element, link, table } from "./dom.js";
 import { prepareFindings } from "./findings.js";
-import { findingUrl, number, safeUrl, verdict } from "./format.js";
+import { findingUrl, number, one, safeUrl, verdict } from "./format.js";
 import { comparison, facts } from "./receipt-words.js";
 import { changeWords, countNames } from "./words.js";
 
@@ -34,9 +34,12 @@ export async function showDetails(id) {
     const details = await ask("scan", new URLSearchParams({ id }));
     if (shown !== id) return;
     const findings = prepareFindings(id, again ? box.querySelector("form") : null);
+    const typingIn = again ? document.activeElement?.closest("#details form [name]")?.getAttribute("name") : undefined;
     document.title = `${details.scan.scan} · dojo-relay`;
     box.replaceChildren(back(), ...heading(details), ...body(details, findings.choose), findings.section);
     if (!again) box.querySelector("h2")?.focus();
+    // Whoever was typing goes on.
+    if (typingIn) /** @type {HTMLElement | null} */ (box.querySelector(`[name="${typingIn}"]`))?.focus();
     await findings.load();
   } catch (error) {
     if (shown !== id) return;
@@ -90,7 +93,7 @@ function body({ scan, receipt }, choose) {
       "button",
       { type: "button", className: `total ${name}` },
       element("b", {}, number(count)),
-      ` ${label}`,
+      ` ${count === 1 ? one(label) : label}`,
     );
     button.addEventListener("click", () => choose(name));
     return [element("li", {}, button)];

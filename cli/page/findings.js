@@ -2,7 +2,7 @@
 // The findings of a scan: searched and paged by the service.
 import { ask } from "./api.js";
 import { element, link, table } from "./dom.js";
-import { number, safeUrl } from "./format.js";
+import { nameOf, number, one, safeUrl } from "./format.js";
 import { findingStates } from "./words.js";
 
 /** @typedef {import("../runtime/history/seen-finding.ts").SeenFinding} SeenFinding */
@@ -46,29 +46,24 @@ export function prepareFindings(id, before) {
       results.replaceChildren(...(total === 0 ? [] : [findingsTable(findings)]));
       const last = offset + findings.length;
       count.textContent = total === 0 ? "No finding." : `${number(offset + 1)} to ${number(last)} of ${number(total)}`;
-      pages.replaceChildren(turn("← Previous", offset - PAGE, offset > 0), turn("Next →", last, last < total));
+      pages.replaceChildren(
+        pageButton("← Previous", offset > 0, () => goTo(offset - PAGE)),
+        pageButton("Next →", last < total, () => goTo(last)),
+      );
     } catch (error) {
       if (signal.aborted) return;
       count.textContent = `The findings cannot be shown. ${error instanceof Error ? error.message : String(error)}`;
     }
   };
-  const anew = () => {
-    offset = 0;
+  /** @param {number} to */
+  const goTo = (to) => {
+    offset = Math.max(0, to);
     void load();
-  };
-  /** @type {(label: string, to: number, enabled: boolean) => HTMLButtonElement} */
-  const turn = (label, to, enabled) => {
-    const button = element("button", { type: "button", disabled: !enabled }, label);
-    button.addEventListener("click", () => {
-      offset = Math.max(0, to);
-      void load();
-    });
-    return button;
   };
   let typing = 0;
   form.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = window.setTimeout(anew, TYPING_MS);
+    typing = window.setTimeout(() => goTo(0), TYPING_MS);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   /** @type {(state: string) => void} */
@@ -76,9 +71,20 @@ export function prepareFindings(id, before) {
     const field = form.elements.namedItem("state");
     if (field instanceof HTMLSelectElement) field.value = state;
     section.scrollIntoView({ block: "start" });
-    anew();
+    goTo(0);
   };
   return { section, load, choose };
+}
+
+/**
+ * @param {string} label
+ * @param {boolean} enabled
+ * @param {() => void} go
+ */
+function pageButton(label, enabled, go) {
+  const button = element("button", { type: "button", disabled: !enabled }, label);
+  button.addEventListener("click", go);
+  return button;
 }
 
 /** @param {FormData | undefined} before */
@@ -122,7 +128,7 @@ function findingsTable(findings) {
     element(
       "span",
       {},
-      ...states.map((state) => element("span", { className: `verdict ${state}` }, names[state] ?? state)),
+      ...states.map((state) => element("span", { className: `verdict ${state}` }, one(nameOf(names, state, state)))),
     ),
   ]);
   return table("Findings", ["Severity", "Finding", "Verdict"], rows);

@@ -47,7 +47,21 @@ export function duration(ms) {
  * @param {Readonly<Record<string, string>>} names
  */
 export const verdict = (words, names) =>
-  words.length === 0 ? "not there" : words.map((word) => names[word] ?? word.toLowerCase()).join(", ");
+  words.length === 0 ? "not there" : words.map((word) => one(nameOf(names, word.toLowerCase(), word))).join(", ");
+
+/**
+ * The name of a word that may be anybody's.
+ * @param {Readonly<Record<string, string>>} names
+ * @param {string} otherwise
+ * @param {string} word
+ */
+export const nameOf = (names, otherwise, word) => (Object.hasOwn(names, word) ? (names[word] ?? otherwise) : otherwise);
+
+/**
+ * A label of several, for one of them.
+ * @param {string} label
+ */
+export const one = (label) => label.replace(/s$/, "");
 
 /**
  * An address that a link may lead to: DefectDojo's are http and https, and a receipt may say anything.

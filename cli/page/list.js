@@ -2,7 +2,7 @@
 // The list of scans: totals, filters and rows.
 import { actionButton } from "./actions.js";
 import { byId, cell, element, keepRoles, link } from "./dom.js";
-import { number, safeUrl, when } from "./format.js";
+import { number, one, safeUrl, when } from "./format.js";
 import { NO_FILTER, scanHash } from "./model.js";
 import { countNames, SEVERITIES, STATES } from "./words.js";
 
@@ -17,6 +17,8 @@ export function prepareList() {
     element("th", { scope: "col", role: "columnheader", className: label === "New" ? "number" : "" }, label),
   );
   byId("columns").replaceChildren(...heads);
+  // Where there is little room, the scans come first.
+  if (matchMedia("(max-width: 900px)").matches) byId("filter-box").removeAttribute("open");
   keepRoles(byId("scans").closest("table"));
   const states = Object.entries(STATES).map(([value, label]) => element("option", { value }, label));
   control("state").append(...states);
@@ -165,7 +167,7 @@ function countCells(scan) {
   const verdicts = countNames().flatMap(([name, label]) => {
     const count = counts[name] ?? 0;
     if (count === 0 || name === "new") return [];
-    return [element("span", { className: `verdict ${name}` }, `${number(count)} ${label}`)];
+    return [element("span", { className: `verdict ${name}` }, `${number(count)} ${count === 1 ? one(label) : label}`)];
   });
   const fresh = counts["new"] ?? 0;
   return [

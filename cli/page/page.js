@@ -154,7 +154,6 @@ const EVENTS = {
     );
     drawSoon();
     if (scan.state === "done" && readHash(location.hash).scan === scan.id) void showDetails(scan.id);
-    if (scan.state === "done" && filter.product === scan.product) void showPlot(filter.product);
   },
   gone: ({ id }) => {
     live.delete(id);
@@ -165,6 +164,7 @@ const EVENTS = {
     history = status;
     showHistory();
     drawSoon();
+    void showPlot(filter.product);
     if (status.scans === before.scans) return;
     void loadChoices();
     // What the first look found, and what others imported; whoever has loaded older pages keeps them.

@@ -116,10 +116,10 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     await dojo.goto(receipt?.test.url ?? "");
     await dojo.locator("table a").first().click();
     await dojo.getByRole("button", { name: "false positive" }).click();
-    await row(finished).locator(".falsePositives").getByText("1 false positives").waitFor();
+    await row(finished).locator(".falsePositives").getByText("1 false positive").waitFor();
     await row(finished).getByRole("link").first().click();
     await page.getByRole("heading", { name: "Verdicts that changed at the last sync (1)" }).waitFor();
-    await page.getByRole("button", { name: "1 false positives" }).click();
+    await page.getByRole("button", { name: "1 false positive" }).click();
     await expect.poll(() => page.locator(".findings tbody tr").count()).toBe(1);
   });
 
@@ -144,6 +144,47 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     await row(broken).waitFor({ state: "detached" });
     expect(await runtime.takeDeadLetters()).toEqual([]);
     expect(await runtime.get(broken)).toBeDefined();
+  });
+
+  it("what is no job is among the failures too, and can be dropped", async () => {
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    await fetch(`${runtime.service.url}/events`, { method: "POST", headers, body: '{"Records":[{"eventName":"?"}]}' });
+    await runtime.restart();
+    page = await open();
+    const letter = page.locator('#scans tr[data-id^="letter:"]');
+    await letter.locator(".state.failed").waitFor();
+    expect(await letter.textContent()).toContain("Check the sender of the notification");
+    await letter.getByRole("button", { name: /^Drop/ }).click();
+    await page.getByRole("button", { name: "Drop it" }).click();
+    await letter.waitFor({ state: "detached" });
+    expect(await runtime.takeDeadLetters()).toEqual([]);
+  });
+
+  it("a hostile receipt and hostile findings are text, and no links", async () => {
+    const markup = '<img src=x onerror="alert(1)">';
+    const job = aJob({ key: "odd/findings.json", scan: aScan({ name: markup }) });
+    const named = { id: 1, name: markup, url: "javascript:alert(1)" };
+    const receipt = aReceipt(job, {
+      ...{ product: named, engagement: named, test: named, fellBack: markup, warnings: [markup], repairs: [markup] },
+      ...{ repairCount: 1, changed: [{ findingId: 1, from: ["constructor"], to: [markup] }], changedCount: 1 },
+      finishedAt: "2027-01-01T00:00:00Z",
+    });
+    await runtime.put("odd/defectdojo.json", JSON.stringify(receipt));
+    const attributes = { "defectdojo.org/finding-id": 1, "defectdojo.org/finding-url": "javascript:alert(1)" };
+    await runtime.restart();
+    await runtime.put(
+      "odd/findings.json",
+      JSON.stringify([{ name: markup, description: markup, severity: markup, location: markup, attributes }]),
+    );
+    page = await open();
+    await page.getByRole("link", { name: markup }).first().click();
+    await page.locator(".findings tbody tr").waitFor();
+    expect(await page.locator("main img, [href^=javascript]").count()).toBe(0);
+    expect(await page.locator(".findings tbody").textContent()).toContain(markup);
+    expect(await page.locator("article").textContent()).toContain("constructor");
+    await page.goto(`${runtime.service.url}/#product=${encodeURIComponent(markup)}`);
+    await page.locator("#plot h2").waitFor();
+    expect(await page.locator("main img").count()).toBe(0);
   });
 
   it("a failure from before the restart is shown, and can be redriven", async () => {
@@ -205,6 +246,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
       await page.locator(".findings tbody tr").first().waitFor();
     }
     if (view === "plot") {
+      await page.getByText("Filters", { exact: true }).click();
       await page.getByLabel("Product").selectOption("Old shop");
       await page.locator("#plot canvas").waitFor();
     }

@@ -13,7 +13,7 @@ const PICTURES: Readonly<
 > = {
   page: { go: (page) => list(page, "") },
   "page-plot": { go: (page) => list(page, "product=Sample+Shop") },
-  "page-details": { height: 1150, go: (page) => details(page, "trivy-shop-tuesday") },
+  "page-details": { height: 1150, go: (page) => details(page, "nmap-shop") },
   "page-dark": { dark: true, go: (page) => list(page, "product=Payments") },
   "page-narrow": { width: 360, height: 720, go: (page) => list(page, "") },
 };

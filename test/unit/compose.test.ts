@@ -62,7 +62,7 @@ test("hardened 10: every container drops its capabilities, and all but one witho
   expect(volumes).toMatchObject({ network_mode: "none", read_only: true, cap_add: ["CHOWN", "DAC_READ_SEARCH"] });
   const owned = volumes.volumes?.map((volume) => volume.split(":")[0]);
   expect(owned?.toSorted()).toEqual(Object.keys(compose.volumes).toSorted());
-  for (const { depends_on } of [minio, elasticmq])
+  for (const { depends_on } of [minio, elasticmq, relay])
     expect(depends_on?.volumes?.condition).toBe("service_completed_successfully");
 });
 
@@ -83,8 +83,10 @@ test("hardened 10: the relay has a user of its own in MinIO, with a policy for i
   expect(script.match(/(?<!\$)\$(?!\$)/g)).toBeNull();
 });
 
-test("events, objects and queues are kept in volumes that are declared", () => {
-  const mounted = [...(minio.volumes ?? []), ...(elasticmq.volumes ?? [])].map((volume) => volume.split(":")[0] ?? "");
+test("events, objects, queues and the page's history are kept in volumes that are declared", () => {
+  const mounted = [minio, elasticmq, relay].flatMap(({ volumes = [] }) =>
+    volumes.map((volume) => volume.split(":")[0] ?? ""),
+  );
   const named = mounted.filter((source) => !source.startsWith("."));
   expect(named.sort()).toEqual(Object.keys(compose.volumes).sort());
   for (const source of mounted.filter((each) => each.startsWith(".")))

@@ -53,7 +53,7 @@ function measured(): { files: number; functions: Measured[] } {
     const [project] = api.updateSnapshot({ openProjects: [`${ROOT}tsconfig.json`] }).getProjects();
     const names = FOLDERS.flatMap((folder) =>
       (readdirSync(`${ROOT}${folder}`, { recursive: true }) as string[])
-        .filter((name) => name.endsWith(".ts"))
+        .filter((name) => /\.[tj]s$/.test(name))
         .map((name) => `${ROOT}${folder}/${name}`),
     );
     const files = names.map((name) => {

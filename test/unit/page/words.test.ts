@@ -32,8 +32,9 @@ describe("the page's words", () => {
 
   it("a verdict's words are for people, and nothing says that the finding is not there", () => {
     learnVerdicts(VERDICT_NAMES);
-    expect(verdict(["active", "falsePositive", "HIGH"], changeWords())).toBe("active, false positives, high");
+    expect(verdict(["active", "falsePositive", "HIGH"], changeWords())).toBe("active, false positive, high");
     expect(verdict([], changeWords())).toBe("not there");
+    expect(verdict(["constructor", "__proto__"], changeWords())).toBe("constructor, __proto__");
     expect(countNames()[0]).toEqual(["new", "new"]);
     expect(findingStates()).toMatchObject({ duplicates: "duplicates", ambiguous: "match unclear" });
   });
