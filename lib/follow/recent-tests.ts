@@ -75,6 +75,12 @@ export async function takeSweep(
   return { tests, known: now, sweep: left - asked.length };
 }
 
+/** Counts some of the recent tests of which nothing is known: an earlier version saw their findings come. */
+export async function countUnknown(feed: VerdictFeed, { recent, known = {} }: Recent): Promise<Recent["known"]> {
+  const unknown = recent.filter((id) => known[String(id)] === undefined);
+  return (await takeSweep(feed, { recent: unknown, known, sweep: unknown.length })).known;
+}
+
 /** Tests whose product or engagement was renamed or is another one since the last look. */
 export async function movedTests(
   feed: VerdictFeed,

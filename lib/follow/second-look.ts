@@ -1,6 +1,6 @@
 import type { VerdictFeed } from "../ports/verdict-feed.ts";
 import type { FollowState } from "./follow-state.ts";
-import { movedTests } from "./recent-tests.ts";
+import { countUnknown, movedTests } from "./recent-tests.ts";
 
 /** How often that is looked at which does not move the feed. Milliseconds. */
 export const SECOND_LOOK_MS = 10 * 60_000;
@@ -23,7 +23,8 @@ export async function takeSecondLook(feed: VerdictFeed, state: FollowState): Pro
     ...Object.entries(underReview).filter(([id]) => before[id] === undefined),
     ...Object.entries(before).filter(([id]) => underReview[id] === undefined),
   ].map(([, testId]) => testId);
-  const moved = await movedTests(feed, state.known);
+  const counted = await countUnknown(feed, state);
+  const moved = await movedTests(feed, counted);
   const turn = state.recent.length === 0 ? [] : [state.recent[state.next % state.recent.length] as number];
   const tests = [...new Set([...differ, ...moved.tests, ...turn])];
   return { tests, state: { underReview, next: state.next + 1, known: moved.known } };

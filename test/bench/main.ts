@@ -5,11 +5,13 @@ import { table } from "../../cli/terminal/table.ts";
 import { describeError } from "../../lib/errors.ts";
 import { SYNC_MODES } from "../../lib/model/receipt.ts";
 import { wrongReceipts } from "./deduplication.ts";
+import { followed } from "./follow.ts";
 import { type Details, type Measured, measure, type Workload } from "./measure.ts";
 import { micro } from "./micro.ts";
 import { plot } from "./plot.ts";
 import { type Servers, startServers } from "./servers.ts";
 import { throughput } from "./throughput.ts";
+import { type VerdictOptions, verdicts } from "./verdicts.ts";
 
 const HELP = `usage: npm run bench -- [options]
 
@@ -30,6 +32,8 @@ bare calls by hand on the same servers: 1,000, 10,000 and 100,000 findings, none
   --micro           time mapping, event parsing and job encoding
   --throughput      1,000 small scans of 50 products through the service, 200 notifications a second
   --deduplication   81 scans, all duplicates, four at once, before a Celery worker that is 45 s behind: receipts that are wrong
+  --follow          1,000 scans whose verdicts are followed: 10 idle minutes, 10 verdicts, 1,000 verdicts, and the daily resync
+  --verdicts        seconds from each verdict to the bucket, with --real; JUDGE_APIKEY is the key that gives them, if the relay's may not
   --help
 
 Examples:
@@ -58,6 +62,8 @@ const { values } = parseArgs({
     micro: { type: "boolean", default: false },
     throughput: { type: "boolean", default: false },
     deduplication: { type: "boolean", default: false },
+    follow: { type: "boolean", default: false },
+    verdicts: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -90,7 +96,26 @@ async function main(): Promise<void> {
   } else if (values.deduplication) {
     const behind = { scans: 81, findingsEach: 10, concurrency: 4, behindMs: 45_000, secondLookSeconds: 60 };
     print([await wrongReceipts(behind)]);
-  } else await bench();
+  } else if (values.follow) {
+    print(await followed({ scans: 1_000, products: 50, findingsEach: 10, followSeconds: 30, idleMinutes: 10 }));
+  } else if (values.verdicts) print(await verdicts(realOptions()));
+  else await bench();
+}
+
+function realOptions(): VerdictOptions {
+  const { DEFECTDOJO_LOW_PRIVILEGED_MODE: low, DEFAULT_PRODUCT_TYPE_NAME: productType, JUDGE_APIKEY } = process.env;
+  const { url, apiKey } = realDojo();
+  const env = {
+    ...(low === undefined ? {} : { DEFECTDOJO_LOW_PRIVILEGED_MODE: low }),
+    ...(productType === undefined ? {} : { DEFAULT_PRODUCT_TYPE_NAME: productType }),
+  };
+  return { url, apiKey, judge: JUDGE_APIKEY ?? apiKey, followSeconds: 30, env };
+}
+
+function realDojo(): { url: string; apiKey: string } {
+  const { DEFECTDOJO_URL: url, DEFECTDOJO_APIKEY: apiKey } = process.env;
+  if (url === undefined || apiKey === undefined) throw new Error("--real needs DEFECTDOJO_URL and DEFECTDOJO_APIKEY");
+  return { url, apiKey };
 }
 
 /** The one mode of `all` that was asked for, the first where none was. @throws Error where one is asked for that there is not */
@@ -137,9 +162,7 @@ async function startBenchServers(): Promise<Servers> {
       idsFrom: count("ids-from") ?? 0,
     });
   }
-  const { DEFECTDOJO_URL: url, DEFECTDOJO_APIKEY: apiKey } = process.env;
-  if (url === undefined || apiKey === undefined) throw new Error("--real needs DEFECTDOJO_URL and DEFECTDOJO_APIKEY");
-  return await startServers({}, { url, apiKey });
+  return await startServers({}, realDojo());
 }
 
 /** The run in the middle, by its ratio: by hand and relayed take turns, so that what else goes on meets both. */

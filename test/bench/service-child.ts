@@ -30,6 +30,7 @@ const methods = {
   /** What happened since this was last asked. */
   steps: () => steps.splice(0),
   peakRssMiB: () => process.resourceUsage().maxRSS / 1024,
+  rssMiB: () => process.memoryUsage.rss() / 1024 / 1024,
   close: async () => {
     await service?.stop();
     await rm(folder, { recursive: true, force: true });

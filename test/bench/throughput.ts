@@ -87,7 +87,12 @@ export async function throughput(options: ThroughputOptions): Promise<Throughput
 /** @param name of the folders, for each of which all findings are at places of their own */
 export async function upload(
   { s3, bucket }: Servers,
-  { scans, products, findingsEach }: Pick<ThroughputOptions, "scans" | "products" | "findingsEach">,
+  {
+    scans,
+    products,
+    findingsEach,
+    findingOf = benchFinding,
+  }: Pick<ThroughputOptions, "scans" | "products" | "findingsEach"> & { readonly findingOf?: typeof benchFinding },
   name = "scan",
 ): Promise<Scan[]> {
   const storage = s3Storage(s3);
@@ -98,7 +103,7 @@ export async function upload(
     const product = number % products;
     const folder = `${name}-${number}`;
     const names = { scan: `nightly-${product}`, product: `product-${product}`, raw: false };
-    const findings = Array.from({ length: findingsEach }, (_, i) => benchFinding(i, number));
+    const findings = Array.from({ length: findingsEach }, (_, i) => findingOf(i, number));
     await put(`${folder}/scan.json`, benchSidecar(names));
     const key = `${folder}/findings.json`;
     uploaded.push({ product, key, etag: await put(key, findings) });

@@ -85,4 +85,47 @@ export function feedContract(server: () => Promise<Server>): void {
     const both = await world.client.request("GET", `/findings/?duplicate_finding=${original},${duplicate}`);
     expect(both.status).toBe(400);
   });
+
+  it("a page of the feed counts all findings; of a deleted test nothing is left, and asking for it is refused", async () => {
+    const { id, test } = await newFinding(`Deleted ${world.run}`);
+    const count = async () => (await get("/findings/?o=-last_status_update&limit=1")).count as number;
+    const before = await count();
+    expect((await get(`/findings/?test=${test}&o=id&limit=1`)).count).toBe(1);
+    expect((await world.client.request("DELETE", `/findings/${id}/`)).status).toBe(204);
+    expect((await get(`/findings/?test=${test}&o=id&limit=1`)).count).toBe(0);
+    expect(await count()).toBe(before - 1);
+    expect((await world.client.request("DELETE", `/tests/${test}/`)).status).toBe(204);
+    expect((await world.client.request("GET", `/findings/?test=${test}&o=id&limit=1`)).status).toBe(400);
+  });
+
+  it("findings by their ids tell the names of product and engagement, also after both were renamed", async () => {
+    const engagement = await newEngagement(world);
+    const test = await importFindings(world, engagement, { title: `Renamed ${world.run}` });
+    const { id } = (await get(`/findings/?test=${test}`)).results[0];
+    const place = async () => {
+      const { results } = await get(`/findings/?id=${id},999999999&related_fields=true&limit=100&o=id`);
+      expect(results).toHaveLength(1);
+      return results[0].related_fields.test.engagement;
+    };
+    const { product } = await get(`/engagements/${engagement}/`);
+    expect(await place()).toMatchObject({ id: engagement, product: { id: product } });
+    const name = `Another name ${world.run} ${id}`;
+    expect((await world.client.request("PATCH", `/engagements/${engagement}/`, { name })).status).toBe(200);
+    expect(await place()).toMatchObject({ id: engagement, name, product: { id: product } });
+  });
+
+  it("the duplicates of a product are listed with their originals", async () => {
+    if (!world.client.server.waits) return;
+    const title = `Listed ${world.run}`;
+    const [one, two] = [await newEngagement(world), await newEngagement(world)];
+    const first = await importFindings(world, one, { title });
+    const second = await importFindings(world, two, { title });
+    const original: number = (await get(`/findings/?test=${first}`)).results[0].id;
+    const { product } = await get(`/engagements/${two}/`);
+    const listed = await get(`/findings/?duplicate=true&test__engagement__product=${product}&o=id&limit=250`);
+    expect(listed.results).toContainEqual(
+      expect.objectContaining({ test: second, duplicate: true, duplicate_finding: original }),
+    );
+    expect(listed.results.every(({ duplicate }: { duplicate: boolean }) => duplicate)).toBe(true);
+  });
 }

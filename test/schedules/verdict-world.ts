@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { followRound } from "../../lib/follow/follow-round.ts";
 import { followStateStore } from "../../lib/follow/follow-state.ts";
 import { decodeJob, jobKey, type ScanJob } from "../../lib/model/job.ts";
@@ -36,6 +37,8 @@ export async function verdictWorld() {
   const url = (kind: string, id: number) => `https://dojo.example.com/${kind}/${id}`;
   const index = testIndex(storage, BUCKET, (id) => url("test", id));
   const now = () => new Date(clock.now()).toISOString();
+  const begun = clock.now();
+  const changedAt = new Map<number, number>();
   const rows = new Map<number, DojoFinding>();
   const jobs = new Map<number, ScanJob>();
   let callsLeft = Number.POSITIVE_INFINITY;
@@ -62,6 +65,12 @@ export async function verdictWorld() {
       yield { total: findings.length, findings, originals: new Map(originals.map((row) => [row.id, row])) };
     },
   });
+  const newFollower = () => {
+    const state = followStateStore(storage, STATE, log);
+    return () => followRound({ log, metrics, feed, index, state, queue, clock }, { bucket: BUCKET, since: undefined });
+  };
+  const followers = [newFollower(), newFollower()];
+  await followers[0]?.(); // follows from here on
   for (let testId = 1; testId <= SCANS; testId++) {
     const job: ScanJob = {
       ...{ version: 1, kind: "import", bucket: BUCKET, key: `scan-${testId}/findings.json`, etag: `e${testId}` },
@@ -83,11 +92,6 @@ export async function verdictWorld() {
   storage.before = call;
   queue.before = call;
   feed.before = call;
-  const newFollower = () => {
-    const state = followStateStore(storage, STATE, log);
-    return () => followRound({ log, metrics, feed, index, state, queue, clock }, { bucket: BUCKET, since: undefined });
-  };
-  const followers = [newFollower(), newFollower()];
   /** Runs a process that dies at its nth call. @returns whether it came to its end */
   const live = async (calls: number, process: () => Promise<unknown>): Promise<boolean> => {
     callsLeft = calls;
@@ -103,9 +107,21 @@ export async function verdictWorld() {
   };
   return {
     clock,
-    judge: (id: number, change: Partial<DojoFinding>) => {
-      rows.set(id, { ...(rows.get(id) as DojoFinding), ...change });
-      feed.judge(id, now());
+    /** @param late seconds between the time of the verdict and its commit, which is now */
+    judge: (id: number, change: Partial<DojoFinding>, late = 0) => {
+      const row = rows.get(id);
+      if (row === undefined) return;
+      rows.set(id, { ...row, ...change });
+      // Changes of one row wait for each other.
+      const at = Math.max(clock.now() - late * 1_000, (changedAt.get(id) ?? begun) + 1);
+      changedAt.set(id, at);
+      feed.judge(id, new Date(at).toISOString());
+    },
+    /** Somebody deletes a finding that is no original. */
+    remove: (id: number) => {
+      if ([...rows.values()].some(({ duplicateOf }) => duplicateOf === id)) return;
+      rows.delete(id);
+      feed.remove(({ findingId }) => findingId === id);
     },
     /** A round of one of the two followers; one that dies is started anew. */
     round: async (which: number, calls = Number.POSITIVE_INFINITY) => {
@@ -130,7 +146,13 @@ export async function verdictWorld() {
         const counted = inTest(testId).filter(
           (row) => countedAs(verdictsOf(row, originalOf(row))) === "falsePositives",
         ).length;
-        const same = storage.text(job) === text(testId) && receipt.falsePositives === counted;
+        const written = JSON.parse(storage.text(job) ?? "") as { attributes: Record<string, unknown> }[];
+        // What was deleted stays, marked.
+        const there = written.filter(({ attributes }) => attributes["defectdojo.org/missing"] !== true);
+        const same =
+          isDeepStrictEqual(there, JSON.parse(text(testId))) &&
+          receipt.falsePositives === counted &&
+          written.length === FINDINGS;
         return same
           ? []
           : [`${job.key}: ${receipt.falsePositives} of ${counted} false positives\n${storage.text(job)}`];

@@ -23,29 +23,38 @@ const step = fc.oneof(
     seconds,
     finding: fc.integer({ min: 1, max: ALL_FINDINGS }),
     change: fc.constantFrom(...CHANGES),
+    late: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: 55 }) }),
   }),
+  fc.record({ kind: fc.constant("delete" as const), seconds, finding: fc.integer({ min: 1, max: ALL_FINDINGS }) }),
+  fc.record({ kind: fc.constant("check" as const), seconds, first: fc.nat({ max: 1 }) }),
   fc.record({ kind: fc.constant("round" as const), seconds, which: fc.nat({ max: 1 }), calls }),
   fc.record({ kind: fc.constant("deliver" as const), seconds, calls }),
 );
 
 describe("whatever the order, two followers, and whoever dies", () => {
-  it("a verdict is in the bucket after two rounds that live", { timeout: 120_000 }, async () => {
+  it("a verdict is in the bucket after two rounds that live", { timeout: 120_000 + RUNS * 200 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), fc.nat({ max: 1 }), async (steps, last) => {
         const w = await verdictWorld();
-        await w.round(0); // follows from here on
+        /** No verdict is older than two rounds, of whichever followers. */
+        const check = async (first: number) => {
+          for (const which of [first, 1 - first]) {
+            w.clock.advance(30_000);
+            await w.round(which);
+          }
+          while (await w.deliver());
+          expect(w.wrong()).toEqual([]);
+        };
+        await w.round(0); // sees the findings come
         for (const each of steps) {
           w.clock.advance(each.seconds * 1000);
-          if (each.kind === "verdict") w.judge(each.finding, each.change);
+          if (each.kind === "verdict") w.judge(each.finding, each.change, each.late);
+          else if (each.kind === "delete") w.remove(each.finding);
+          else if (each.kind === "check") await check(each.first);
           else if (each.kind === "round") await w.round(each.which, each.calls);
           else await w.deliver(each.calls);
         }
-        for (const which of [last, 1 - last]) {
-          w.clock.advance(30_000);
-          await w.round(which);
-        }
-        while (await w.deliver());
-        expect(w.wrong()).toEqual([]);
+        await check(last);
       }),
       { numRuns: RUNS },
     );

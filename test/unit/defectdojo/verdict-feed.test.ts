@@ -72,7 +72,7 @@ describe("the feed's pages", () => {
 describe("the duplicates of originals", () => {
   const related = { related_fields: { test: { engagement: { id: 3, name: "E", product: { id: 7, name: "P" } } } } };
   /** DefectDojo with so many duplicates in the product, of originals by turns. */
-  const dojo = (duplicates: number, originals: number) => {
+  const dojo = (duplicates: number, originals: number, testOf = (_: number) => 1) => {
     const all = Array.from({ length: duplicates }, (_, n) =>
       aRow(10_000 + n, { test: 50 + (n % 3), duplicate: true, duplicate_finding: 1 + (n % originals) }),
     );
@@ -80,7 +80,13 @@ describe("the duplicates of originals", () => {
       () => all,
       (call) => {
         const { id, duplicate_finding: of } = call.query;
-        if (id !== undefined) return pageOf([{ ...aRow(Number(id.split(",")[0])), ...related }], call);
+        if (id !== undefined) {
+          const wanted = id.split(",").map(Number);
+          return pageOf(
+            wanted.map((each) => ({ ...aRow(each, { test: testOf(each) }), ...related })),
+            call,
+          );
+        }
         if (of !== undefined)
           return pageOf(
             all.filter((row) => row.duplicate_finding === Number(of)),
@@ -101,17 +107,24 @@ describe("the duplicates of originals", () => {
     expect(transport.lines()).toEqual([1, 2, 3].map((id) => `GET findings/?duplicate_finding=${id}&o=id&limit=250`));
   });
 
-  it("of many in one test are picked from all of the product, in pages", async () => {
+  it("of many are picked from all of the product, in pages", async () => {
     const { feed, transport } = dojo(500, 1_000);
     const many = await found(feed, 1_000);
     expect(many).toHaveLength(500);
     expect(transport.calls).toHaveLength(4);
   });
 
+  it("of one finding in each of many tests are picked so too: a hundred tests' products come at once", async () => {
+    const { feed, transport } = dojo(500, 250, (id) => id);
+    const spread = Array.from({ length: 250 }, (_, n) => ({ findingId: n + 1, testId: n + 1 }));
+    expect(await collect(feed.duplicatesOf(spread))).toHaveLength(500);
+    expect(transport.calls).toHaveLength(3 + 1 + 2);
+  });
+
   it("of many in a product with far more duplicates are asked for one by one all the same", async () => {
     const { feed, transport } = dojo(10_000, 100);
     expect(new Set(await found(feed, 30)).size).toBe(90);
-    expect(transport.calls.length).toBeLessThan(35);
+    expect(transport.calls).toHaveLength(1 + 1 + 30);
   });
 
   it("that was deleted meanwhile has none", async () => {

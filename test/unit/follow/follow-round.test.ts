@@ -221,6 +221,28 @@ describe("a round of follow", () => {
     expect(w.feed.asked.changes).toBeLessThan(45);
   });
 
+  it.each([
+    [0, { changes: 1, duplicates: 0 }],
+    [10, { changes: 2, duplicates: 10 }],
+    [1_000, { changes: 5, duplicates: 1_000 }],
+  ])("of 1,000 scans, %d verdicts cost so many requests", async (verdicts, asked) => {
+    const w = world();
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    const findings: number[] = [];
+    for (let test = 1; test <= 1_000; test++) findings.push((await w.scan(test, 10))[0] as number);
+    await round();
+    w.clock.advance(SECOND_LOOK_MS);
+    await round();
+    w.enqueued();
+    w.clock.advance(60_000);
+    for (const id of findings.slice(0, verdicts)) w.feed.judge(id, w.now());
+    Object.assign(w.feed.asked, { changes: 0, duplicates: 0, underReview: 0, glances: 0, places: 0 });
+    expect(await round()).toMatchObject({ changes: verdicts, resyncs: verdicts });
+    expect(w.feed.asked).toEqual({ ...asked, underReview: 0, glances: 0, places: 0 });
+  });
+
   it("a long gap is worked off in parts, the oldest first, and a round that is killed begins where the last one ended", async () => {
     const w = world();
     const tests = 30;
