@@ -2,11 +2,12 @@ import { Command } from "commander";
 import { type DojoConfig, type Env, readDojoConfig } from "../lib/config.ts";
 import { apiKeySource } from "../lib/defectdojo/api-key.ts";
 import { RelayError } from "../lib/errors.ts";
+import { typoWarnings } from "../lib/model/typos.ts";
 import { checkBucket } from "./doctor/check-bucket.ts";
 import { checkDojo } from "./doctor/check-dojo.ts";
 import { type AskedScan, checkKubernetes } from "./doctor/check-kubernetes.ts";
 import { checkQueues } from "./doctor/check-queues.ts";
-import { type Diagnosis, fail, ok } from "./doctor/finding.ts";
+import { type Diagnosis, fail, ok, warn } from "./doctor/finding.ts";
 import { type Operator, operator } from "./operator.ts";
 import { print } from "./options.ts";
 import { printableLine } from "./terminal/printable.ts";
@@ -58,6 +59,10 @@ export async function diagnose(env: Env, productType?: string, scan?: AskedScan)
     "value" in aws ? checkQueues(aws.value) : [],
     "value" in aws && scan !== undefined ? checkKubernetes(env, aws.value, scan) : [],
   ]);
+  const typos = typoWarnings(env).map((typo) =>
+    warn("configuration", typo, "It works as it is; correct the variable."),
+  );
+  problems.push(...typos);
   return [...(problems.length === 0 ? [ok("configuration", "every variable can be read")] : problems), ...parts.flat()];
 }
 

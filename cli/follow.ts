@@ -4,6 +4,7 @@ import { followPorts } from "../lib/aws/follow-ports.ts";
 import { readFollowConfig } from "../lib/config.ts";
 import { follow } from "../lib/follow/follow.ts";
 import { followRound, type Round } from "../lib/follow/follow-round.ts";
+import { warnOfTypos } from "../lib/model/typos.ts";
 import { commandLog, NO_METRICS } from "./command-log.ts";
 import { findQueues, operator, withOwnServers } from "./operator.ts";
 import { parseSince, print } from "./options.ts";
@@ -23,6 +24,7 @@ export function followCommand(): Command {
       const { queueUrl } = await findQueues(operator(env));
       const clients = { s3: s3Client(config, env), sqs: sqsClient(config, env) };
       const observer = { log: commandLog(), metrics: NO_METRICS };
+      warnOfTypos(env, observer.log);
       const ports = followPorts({ ...config, QUEUE_URL: queueUrl }, observer, clients, env);
       const settings = { bucket: config.BUCKET, since: since?.toISOString() };
       const show = (round: Round) => print(round, json, () => describe(round));

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { readResyncConfig } from "../lib/config.ts";
 import { describeError } from "../lib/errors.ts";
 import { indexScans } from "../lib/follow/index-scans.ts";
+import { warnOfTypos } from "../lib/model/typos.ts";
 import { testIndex } from "../lib/ports/test-index.ts";
 import { commandLog } from "./command-log.ts";
 import { operator, withOwnServers } from "./operator.ts";
@@ -41,12 +42,14 @@ async function makeIndex(prefix: string, startAfter: string | undefined, signal:
   const env = withOwnServers(process.env);
   const { BUCKET: bucket, DEFECTDOJO_URL } = readResyncConfig(env);
   const { storage } = operator(env);
+  const log = commandLog();
+  warnOfTypos(env, log);
   const index = testIndex(storage, bucket, (testId) => `${DEFECTDOJO_URL}/test/${testId}`);
   const bar = progressBar("indexed", undefined);
   const answer: Answer = { indexed: 0, last: startAfter, failed: [] };
   try {
     const settings = { bucket, prefix, startAfter, signal };
-    for await (const result of indexScans({ storage, index, log: commandLog() }, settings)) {
+    for await (const result of indexScans({ storage, index, log }, settings)) {
       if (result.outcome === "indexed") answer.indexed++;
       else answer.failed.push({ key: result.key, why: describeError(result.error, 300) });
       answer.last = result.key;

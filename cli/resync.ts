@@ -5,6 +5,7 @@ import { readResyncConfig } from "../lib/config.ts";
 import { dojoPort } from "../lib/defectdojo/dojo-port.ts";
 import { describeError } from "../lib/errors.ts";
 import { lossOf } from "../lib/model/receipt.ts";
+import { warnOfTypos } from "../lib/model/typos.ts";
 import { countsIn, describeCounts } from "../lib/model/verdicts.ts";
 import { type Resynced, resyncScans } from "../lib/sync/resync-scans.ts";
 import { resyncSettings } from "../lib/sync/settings.ts";
@@ -35,11 +36,13 @@ export function resyncCommand(): Command {
 
 async function resync(prefix: string, since: Date | undefined, signal: AbortSignal): Promise<Resynced[]> {
   const config = readResyncConfig(withOwnServers(process.env));
+  const log = commandLog();
+  warnOfTypos(process.env, log);
   const ports = {
     storage: s3Storage(s3Client(config, process.env)),
     dojo: dojoPort(config, process.env),
     clock: systemClock,
-    log: commandLog(),
+    log,
     metrics: NO_METRICS,
   };
   const settings = { ...resyncSettings(config), prefix, since, stop: () => signal.aborted };

@@ -5,9 +5,11 @@ import { followPorts } from "../lib/aws/follow-ports.ts";
 import { powertoolsObserver } from "../lib/aws/powertools.ts";
 import { readFollowFunctionConfig } from "../lib/config.ts";
 import { followRound } from "../lib/follow/follow-round.ts";
+import { warnOfTypos } from "../lib/model/typos.ts";
 
 const config = readFollowFunctionConfig(process.env);
 const observer = powertoolsObserver("follow", config);
+warnOfTypos(process.env, observer.log);
 const clients = { s3: s3Client(config, process.env), sqs: sqsClient(config, process.env) };
 const ports = followPorts(config, observer, clients, process.env);
 

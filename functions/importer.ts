@@ -6,9 +6,11 @@ import { importerPorts } from "../lib/aws/importer-ports.ts";
 import { powertoolsObserver } from "../lib/aws/powertools.ts";
 import { readImporterConfig } from "../lib/config.ts";
 import { recordSettings } from "../lib/importer/settings.ts";
+import { warnOfTypos } from "../lib/model/typos.ts";
 
 const config = readImporterConfig(process.env);
 const observer = powertoolsObserver("importer", config);
+warnOfTypos(process.env, observer.log);
 const clients = { s3: s3Client(config, process.env), sqs: sqsClient(config, process.env) };
 
 /** Lambda: jobs out of the queue into DefectDojo, and its verdicts back into the bucket. */

@@ -7,6 +7,7 @@ import { readAnnotations } from "../../lib/model/annotations.ts";
 import { selects } from "../../lib/model/hook-selector.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
 import { parseSidecar, type Scan } from "../../lib/model/scan.ts";
+import { warnOfTypos } from "../../lib/model/typos.ts";
 import { type Log, withFields } from "../../lib/observe.ts";
 import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
 import type { JobOutcome } from "../../lib/progress.ts";
@@ -51,6 +52,7 @@ export async function runHook(run: HookRun): Promise<HookResult> {
   const { env, log, clock = systemClock } = run;
   const config = readHookConfig(env);
   warnOfOldNames(config, log);
+  warnOfTypos(env, log);
   const urls = parseUrls(run.urls);
   const dojo = dojoPort(config, env);
   const source =

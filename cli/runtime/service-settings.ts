@@ -1,6 +1,6 @@
 import type { Env, ServiceConfig } from "../../lib/config.ts";
 import { RelayError } from "../../lib/errors.ts";
-import { awsVariables, typoWarnings } from "../../lib/model/typos.ts";
+import { awsVariables, warnOfTypos } from "../../lib/model/typos.ts";
 import type { Log } from "../../lib/observe.ts";
 
 /** @throws RelayError `config-invalid` when only another server could know the token */
@@ -17,7 +17,7 @@ export function checkToken(service: ServiceConfig): void {
 
 /** Warns of names that look mistyped, and of AWS variables that nothing uses. */
 export function warnOfVariables(service: ServiceConfig, env: Env, log: Log): void {
-  for (const warning of typoWarnings(env)) log.warn(warning);
+  warnOfTypos(env, log);
   const variables = awsVariables(env);
   const embeds = service.AWS_ENDPOINT_URL_S3 === undefined && service.AWS_ENDPOINT_URL_SQS === undefined;
   if (!embeds || variables.length === 0) return;

@@ -31,6 +31,11 @@ export function typoWarnings(env: Env): string[] {
   });
 }
 
+/** Tells of them once, wherever DefectDojo is talked to. */
+export function warnOfTypos(env: Env, log: { readonly warn: (message: string) => void }): void {
+  for (const warning of typoWarnings(env)) log.warn(warning);
+}
+
 /** They name no store: Powertools sets the first itself when it is loaded, the others belong to every TLS connection. */
 const NAMES_NO_STORE = new Set(["AWS_SDK_UA_APP_ID", "AWS_CA_BUNDLE"]);
 

@@ -98,6 +98,23 @@ describe("resync", { timeout: 120_000 }, () => {
     expect(JSON.parse(String(await runtime.get("a/newer/findings.json")))).toHaveLength(1);
   });
 
+  it("row 13: every command that asks DefectDojo mends typos, and says so once", async () => {
+    const { url, apiKey } = runtime.standin;
+    const { s3Endpoint, sqsEndpoint } = runtime.service;
+    const typos = {
+      ...{ AWS_ENDPOINT_URL_S3: s3Endpoint ?? "", AWS_ENDPOINT_URL_SQS: sqsEndpoint ?? "" },
+      ...{ DEFECTDOJO_URL: `"${url}/api/v2/"`, DEFECTDOJO_APIKEY: `Token ${apiKey}` },
+    };
+    for (const args of [["resync", "b/"], ["follow", "--once"], ["index", "b/"], ["doctor"]]) {
+      const { code, stdout, stderr } = await cli(args, typos);
+      expect([args[0], code]).toEqual([args[0], args[0] === "doctor" ? expect.any(Number) : 0]);
+      expect(`${stdout}${stderr}`).not.toMatch(/FAIL DefectDojo/i);
+      for (const name of ["DEFECTDOJO_URL: quotes", "DEFECTDOJO_APIKEY: quotes"])
+        expect([args[0], `${stdout}${stderr}`.split(name)]).toMatchObject([args[0], { length: 2 }]);
+      expect(`${stdout}${stderr}`).not.toContain(apiKey);
+    }
+  });
+
   it("--since goes by the import, not by the last resync", async () => {
     expect(await cliJson(["resync", "b/", "--since", "1h"], env)).toMatchObject([{ outcome: "synced" }]);
     expect(await cliJson(["resync", "b/", "--since", "2100-01-01"], env)).toEqual([]);
@@ -111,16 +128,24 @@ describe("resync", { timeout: 120_000 }, () => {
 
   describe("the scheduled function", () => {
     const context = (remaining: number) => ({ getRemainingTimeInMillis: () => remaining }) as Context;
+    const said: string[] = [];
     const handlerFor = async (more: Record<string, string>) => {
       vi.resetModules();
       for (const [name, value] of Object.entries({ ...env, POWERTOOLS_DEV: "true", ...more })) vi.stubEnv(name, value);
-      for (const level of ["log", "warn"] as const) vi.spyOn(console, level).mockImplementation(() => undefined);
+      for (const level of ["log", "warn"] as const) {
+        vi.spyOn(console, level).mockImplementation((...all) => void said.push(all.join(" ")));
+      }
       return (await import("../../functions/resync.ts")).handler;
     };
 
     it("syncs the scans of the last days again and says how many", async () => {
       const handler = await handlerFor({ RESYNC_PREFIX: "b/" });
       expect(await handler({}, context(900_000))).toEqual({ synced: 1, skipped: 0, failed: 0, whole: true });
+    });
+    it("row 13: mends typos, and says so at its cold start", async () => {
+      const handler = await handlerFor({ RESYNC_PREFIX: "b/", DEFECTDOJO_URL: `${runtime.standin.url}/api/v2` });
+      expect(said.join("\n")).toContain("DEFECTDOJO_URL: quotes or /api/v2");
+      expect(await handler({}, context(900_000))).toMatchObject({ synced: 1, failed: 0 });
     });
     it("begins none when its time is nearly over", async () => {
       const handler = await handlerFor({ RESYNC_PREFIX: "a/" });

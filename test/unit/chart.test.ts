@@ -176,7 +176,9 @@ const SERVICE: Values = {
     scanTypeMap: { "my-zap": "ZAP Scan" },
     onFewerFindings: "generic",
     genericDetails: "full",
-    authentication: { userId: 7, lookUpUsername: true },
+    defaultProductTypeName: "Web Shops",
+    defaultEngagementName: "nightly",
+    authentication: { userId: 7, lookUpUsername: true, headersKey: "headers" },
   },
   sqs: {
     endpoint: "https://sqs.eu-central-1.amazonaws.com",
@@ -370,6 +372,9 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
       SCAN_TYPE_MAP: { "my-zap": "ZAP Scan" },
       ON_FEWER_FINDINGS: "generic",
       GENERIC_DETAILS: "full",
+      DEFAULT_PRODUCT_TYPE_NAME: "Web Shops",
+      DEFAULT_ENGAGEMENT_NAME: "nightly",
+      DEFECTDOJO_HEADERS: { "X-Gate": "open" },
       DEFECTDOJO_USER_ID: 7,
       DEFECTDOJO_SYNC_FINDINGS_BACK: true,
       MAX_FAILURES: 3,
@@ -657,5 +662,6 @@ function container(values: Values): { env: EnvVar[] } {
 }
 
 function filled(env: readonly EnvVar[]): Record<string, string> {
-  return Object.fromEntries(env.map(({ name, value }) => [name, value ?? "x"]));
+  const inSecret = (name: string) => (name === "DEFECTDOJO_HEADERS" ? '{"X-Gate":"open"}' : "x");
+  return Object.fromEntries(env.map(({ name, value }) => [name, value ?? inSecret(name)]));
 }

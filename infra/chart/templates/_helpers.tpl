@@ -196,6 +196,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
     secretKeyRef:
       name: {{ $authentication.userSecret }}
       key: {{ $authentication.apiKeyKey }}
+{{- with $authentication.headersKey }}
+- name: DEFECTDOJO_HEADERS
+  valueFrom:
+    secretKeyRef:
+      name: {{ $authentication.userSecret }}
+      key: {{ . }}
+{{- end }}
 - name: DEFECTDOJO_LOW_PRIVILEGED_MODE
   value: {{ .Values.defectdojo.lowPrivilegedMode | quote }}
 {{- with $authentication.userId }}
@@ -224,6 +231,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if ne .Values.defectdojo.genericDetails "basic" }}
 - name: GENERIC_DETAILS
   value: {{ .Values.defectdojo.genericDetails | quote }}
+{{- end }}
+{{- with .Values.defectdojo.defaultProductTypeName }}
+- name: DEFAULT_PRODUCT_TYPE_NAME
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.defectdojo.defaultEngagementName }}
+- name: DEFAULT_ENGAGEMENT_NAME
+  value: {{ . | quote }}
 {{- end }}
 {{- with .Values.defectdojo.scanTypeMap }}
 - name: SCAN_TYPE_MAP
