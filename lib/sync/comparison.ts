@@ -73,11 +73,13 @@ const GRADES = [
  */
 export function fewerWarning(uploaded: SeverityCounts, kept: SeverityCounts): string | undefined {
   const parts = kept.count < uploaded.count ? [`${kept.count} of ${uploaded.count} findings`] : [];
-  let [had, has] = [0, 0];
+  let [had, has, lost] = [0, 0, 0];
   for (const [grade, name] of GRADES) {
     had += uploaded.severities[grade];
     has += kept.severities[grade];
-    if (has < had) parts.push(`${has} of ${had} that are ${name}`);
+    // A loss that was told of a worse grade is not told again of a lesser one.
+    if (had - has > lost) parts.push(`${has} of ${had} that are ${name}`);
+    lost = Math.max(lost, had - has);
   }
   return parts.length === 0 ? undefined : `${KEEPS_LESS}${parts.join(", ")}`;
 }

@@ -11,8 +11,8 @@ export function titleKey(text: string): string {
   return words(cut);
 }
 
-/** Text without regard to case and white space. */
-export const words = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim();
+/** Text without regard to case and white space. By way of upper case, as title case makes `SS` of `ß`. */
+export const words = (text: string): string => text.toUpperCase().toLowerCase().replace(/\s+/g, " ").trim();
 
 /** One key of several fields; none of them can run into the next. */
 export const key = (...fields: readonly (string | number | null | undefined)[]): string =>

@@ -1,8 +1,9 @@
-import { createHash } from "node:crypto";
 import { DOJO_SEVERITIES, type DojoSeverity } from "../../model/annotations.ts";
 import type { ScanFinding } from "../../report/findings-file.ts";
 import { dojoSeverity } from "../../report/to-generic-finding.ts";
+import { type IntList, type IntLists, intList, intLists } from "./int-list.ts";
 import type { DojoFacts, MatchRow } from "./row.ts";
+import { textIds } from "./text-ids.ts";
 
 /**
  * Why a finding of the scanner has none of DefectDojo's:
@@ -16,7 +17,7 @@ export type UnmatchedReason = "parser-dropped" | "below-minimum-severity" | "mis
 /** Places of DefectDojo's findings that stand for one of the scanner's, in their order, or why there is none. */
 export type Match = readonly number[] | UnmatchedReason;
 
-/** The relation between a scanner's findings and DefectDojo's, n to m. Only hashes of keys are held, so that its size does not depend on that of findings. */
+/** The relation between a scanner's findings and DefectDojo's, n to m. Only numbers of keys are held, so that its size does not depend on that of findings. */
 export interface Relation {
   /** The next finding of the scanner, in the order of the file. */
   addScanner(finding: ScanFinding): void;
@@ -26,77 +27,115 @@ export interface Relation {
   resolve(): readonly Match[];
 }
 
-interface Asking {
-  readonly keys: readonly string[];
-  readonly hints: readonly string[];
-  readonly parts: boolean;
-  readonly otherwise: UnmatchedReason;
+/** What a finding of the scanner asks for comes to, where nothing stands for it. */
+const REASONS = ["parser-dropped", "below-minimum-severity", "missing"] as const;
+
+/** All findings of both sides, in numbers alone: those of a hundred thousand findings take some MiB. */
+interface Sides {
+  /** Of the scanner's findings: keys, surest first; hints; why there is none, as a place in {@link REASONS}. */
+  readonly keys: IntLists;
+  readonly hints: IntLists;
+  readonly otherwise: IntList;
+  /** Findings whose keys are parts of them. */
+  readonly inParts: ReadonlySet<number>;
+  readonly dojoHints: IntLists;
+  /** DefectDojo's findings by the keys that they have. */
+  readonly places: Multimap;
 }
 
 export function relate(row: MatchRow, minimumSeverity: DojoSeverity): Relation {
-  /** By place; a finding that is asked for by nobody is its reason. */
-  const asking: (Asking | UnmatchedReason)[] = [];
-  const places = new Map<string, number[]>();
-  const dojoHints: (readonly string[])[] = [];
+  const ids = textIds();
+  const distinct = (texts: readonly string[]) => [...new Set(texts.map((text) => ids.of(text)))];
+  const [keys, hints, dojoHints, otherwise] = [intLists(), intLists(), intLists(), intList()];
+  const inParts = new Set<number>();
+  const places = multimap();
   const least = DOJO_SEVERITIES.indexOf(minimumSeverity);
   const isBelow = (finding: ScanFinding) =>
     DOJO_SEVERITIES.indexOf(row.severity?.(finding) ?? dojoSeverity(finding.severity) ?? "Info") > least;
 
   return {
     addScanner: (finding) => {
-      const asked = row.scanner(finding, asking.length);
-      if (asked === undefined) {
-        asking.push("parser-dropped");
-        return;
-      }
-      const { keys, hints = [], parts = false, maybe = false } = asked;
-      const otherwise = isBelow(finding) ? "below-minimum-severity" : maybe ? "parser-dropped" : "missing";
-      asking.push({ keys: distinct(keys), hints: distinct(hints), parts, otherwise });
+      const asked = row.scanner(finding, keys.length);
+      const reason =
+        asked !== undefined && isBelow(finding)
+          ? "below-minimum-severity"
+          : asked === undefined || asked.maybe === true
+            ? "parser-dropped"
+            : "missing";
+      if (asked?.parts === true) inParts.add(keys.length);
+      otherwise.push(REASONS.indexOf(reason));
+      keys.push(distinct(asked?.keys ?? []));
+      hints.push(distinct(asked?.hints ?? []));
     },
     addDojo: (finding) => {
-      const { keys, hints = [] } = row.dojo(finding);
-      const place = dojoHints.length;
-      dojoHints.push(distinct(hints));
-      for (const hash of distinct(keys)) {
-        const others = places.get(hash);
-        if (others === undefined) places.set(hash, [place]);
-        else others.push(place);
-      }
+      const known = row.dojo(finding);
+      for (const key of distinct(known.keys)) places.add(key, dojoHints.length);
+      dojoHints.push(distinct(known.hints ?? []));
     },
-    resolve: () => resolveAll(asking, places, dojoHints),
+    resolve: () => resolveAll({ keys, hints, otherwise, inParts, dojoHints, places }),
   };
 }
 
-function resolveAll(
-  asking: readonly (Asking | UnmatchedReason)[],
-  places: ReadonlyMap<string, readonly number[]>,
-  dojoHints: readonly (readonly string[])[],
-): Match[] {
+/** Numbers by a number. */
+interface Multimap {
+  add(key: number, value: number): void;
+  count(key: number): number;
+  /** Those of a key, in the order in which they were added. */
+  of(key: number): readonly number[];
+}
+
+function multimap(): Multimap {
+  /** By key: its first and last entry, and how many it has. By entry: the number, and the next entry of the key. */
+  const [first, last, counts, values, next] = [intList(), intList(), intList(), intList(), intList()];
+  return {
+    add: (key, value) => {
+      while (first.length <= key) {
+        first.push(-1);
+        last.push(-1);
+        counts.push(0);
+      }
+      counts.set(key, counts.at(key) + 1);
+      const entry = values.length;
+      values.push(value);
+      next.push(-1);
+      if (first.at(key) === -1) first.set(key, entry);
+      else next.set(last.at(key), entry);
+      last.set(key, entry);
+    },
+    count: (key) => (key < counts.length ? counts.at(key) : 0),
+    of: (key) => {
+      const start = key < first.length ? first.at(key) : -1;
+      // An array that is pushed to has room for 17.
+      if (start !== -1 && next.at(start) === -1) return [values.at(start)];
+      const found: number[] = [];
+      for (let entry = start; entry !== -1; entry = next.at(entry)) found.push(values.at(entry));
+      return found;
+    },
+  };
+}
+
+function resolveAll({ keys, hints, otherwise, inParts, dojoHints, places }: Sides): Match[] {
   /** Findings that several could stand for, by the key that they share. */
-  const groups = new Map<string, number[]>();
-  const matches = asking.map((asked, index): Match => {
-    if (typeof asked === "string") return asked;
-    if (asked.parts) {
-      const all = new Set(asked.keys.flatMap((hash) => places.get(hash) ?? []));
-      return all.size === 0 ? asked.otherwise : [...all].sort((a, b) => a - b);
+  const groups = new Map<number, number[]>();
+  const matches = Array.from({ length: keys.length }, (_, index): Match => {
+    const reason = REASONS[otherwise.at(index)] ?? "missing";
+    const asked = keys.at(index);
+    if (inParts.has(index)) {
+      const all = new Set(asked.flatMap(places.of));
+      return all.size === 0 ? reason : [...all].sort((a, b) => a - b);
     }
-    const hash = asked.keys.find((each) => places.has(each));
-    if (hash === undefined) return asked.otherwise;
-    const found = places.get(hash) ?? [];
-    if (found.length === 1) return found;
-    const group = groups.get(hash);
-    if (group === undefined) groups.set(hash, [index]);
+    const key = asked.find((each) => places.count(each) > 0);
+    if (key === undefined) return reason;
+    if (places.count(key) === 1) return places.of(key);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [index]);
     else group.push(index);
     return "ambiguous";
   });
-  const hintsOf = (index: number) => {
-    const asked = asking[index];
-    return asked === undefined || typeof asked === "string" ? [] : asked.hints;
-  };
-  for (const [hash, scanner] of groups) {
+  for (const [key, scanner] of groups) {
     const pairs = tellApart(
-      scanner.map((place) => ({ place, hints: hintsOf(place) })),
-      (places.get(hash) ?? []).map((place) => ({ place, hints: dojoHints[place] ?? [] })),
+      scanner.map((place) => ({ place, hints: hints.at(place) })),
+      places.of(key).map((place) => ({ place, hints: dojoHints.at(place) })),
     );
     for (const [index, place] of pairs) matches[index] = [place];
   }
@@ -105,7 +144,7 @@ function resolveAll(
 
 interface Candidate {
   readonly place: number;
-  readonly hints: readonly string[];
+  readonly hints: readonly number[];
 }
 
 /**
@@ -127,9 +166,17 @@ function tellApart(scanner: readonly Candidate[], dojo: readonly Candidate[]): M
   const bySignature = Map.groupBy(dojo, signature);
   for (const [hints, alike] of Map.groupBy(scanner, signature))
     inOrder(alike, hints === "" ? [] : (bySignature.get(hints) ?? []));
+  const byHint = new Map<number, Candidate[]>();
+  for (const candidate of dojo) {
+    for (const hint of candidate.hints) {
+      const others = byHint.get(hint);
+      if (others === undefined) byHint.set(hint, [candidate]);
+      else others.push(candidate);
+    }
+  }
   for (const asked of scanner.filter(({ place, hints }) => hints.length > 0 && !pairs.has(place))) {
-    const sharing = dojo.filter((candidate) => candidate.hints.some((hint) => asked.hints.includes(hint)));
-    if (sharing.length === 1) inOrder([asked], sharing);
+    const [sharing, other] = twoOf(asked.hints.flatMap((hint) => byHint.get(hint)?.slice(0, 2) ?? []));
+    if (sharing !== undefined && other === undefined) inOrder([asked], [sharing]);
   }
   const left = dojo.filter(({ place }) => !taken.has(place));
   const asked = scanner.filter(({ place }) => !pairs.has(place));
@@ -137,9 +184,7 @@ function tellApart(scanner: readonly Candidate[], dojo: readonly Candidate[]): M
   return pairs;
 }
 
-const signature = ({ hints }: Candidate) => [...hints].sort().join("");
+/** The first two that differ. */
+const twoOf = (candidates: readonly Candidate[]) => [...new Set(candidates)].slice(0, 2);
 
-/** Hashes of distinct texts: 15 bytes are enough, and take less memory than the texts. */
-const distinct = (texts: readonly string[]): readonly string[] => [...new Set(texts.map(hashOf))];
-
-const hashOf = (text: string) => createHash("sha256").update(text).digest().toString("latin1", 0, 15);
+const signature = ({ hints }: Candidate) => hints.toSorted((a, b) => a - b).join();

@@ -17,6 +17,15 @@ function matches(
   return relation.resolve();
 }
 
+describe("titles", () => {
+  it("are the same in title case, in any script", () => {
+    const name = "größe: straße ßa, Ŀ ŉ ǆ ΟΔΟΣ ﬁ";
+    const title = name.replace("straße", "Strasse").replace("ßa", "SSa").toUpperCase();
+    const scanner = [{ name, category: name, location: "http://a", attributes: { zap_pluginid: "1" } }];
+    expect(matches("ZAP Scan", scanner, [{ title, vulnIdFromTool: "1", locations: ["http://a"] }])).toEqual([[0]]);
+  });
+});
+
 describe("nmap", () => {
   const port = (number: number, changes: Record<string, unknown> = {}) => ({
     category: "Open Port",
