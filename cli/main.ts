@@ -11,6 +11,7 @@ import { doctorCommand } from "./doctor.ts";
 import { followCommand } from "./follow.ts";
 import { hookCommand } from "./hook.ts";
 import { indexCommand } from "./index-scans.ts";
+import { notifyCommand } from "./notify.ts";
 import { resyncCommand } from "./resync.ts";
 import { setupCommand } from "./setup.ts";
 import { startCommand } from "./start.ts";
@@ -32,6 +33,7 @@ const COMMANDS = [
   backfillCommand,
   resyncCommand,
   followCommand,
+  notifyCommand,
   indexCommand,
   hookCommand,
 ];

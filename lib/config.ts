@@ -1,8 +1,10 @@
 import * as z from "zod";
 import { RelayError } from "./errors.ts";
+import { DOJO_SEVERITIES } from "./model/annotations.ts";
 import { gateHeaders } from "./model/gate-headers.ts";
 import { parseLabels } from "./model/hook-selector.ts";
 import { IMPORT_MODES } from "./model/import-mode.ts";
+import { TITLE_PARTS, unknownParts } from "./model/notice.ts";
 import { SYNC_MODES } from "./model/receipt.ts";
 import { dropUndefined } from "./model/scan.ts";
 import { scanTypeMapSchema } from "./model/scan-types.ts";
@@ -165,6 +167,35 @@ const hook = dojo.extend({
   HOOK_TIMEOUT_SECONDS: int(3_600, 30, 86_400),
 });
 
+/** A webhook's address is a secret: it may not go over the network in the clear. */
+const webhookUrl = z
+  .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
+  .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password")
+  .refine((url) => /^https:/i.test(url) || isLoopback(url), "must be https, unless it is on this machine");
+
+const isLoopback = (url: string) => /^https?:\/\/(localhost|127(\.\d+){3}|\[::1\])([:/?#]|$)/i.test(url);
+
+const severity = z.string().transform((text, context) => {
+  const found = DOJO_SEVERITIES.find((one) => one.toLowerCase() === text.trim().toLowerCase());
+  if (found !== undefined) return found;
+  context.addIssue({ code: "custom", message: `must be one of ${DOJO_SEVERITIES.join(", ")}` });
+  return z.NEVER;
+});
+
+/** What telling of receipts reads. Without an address nobody is told. */
+const notify = z.object({
+  NOTIFY_URL: webhookUrl.optional(),
+  NOTIFY_URL_SECRET: z.string().min(1).optional(),
+  NOTIFY_URL_PARAMETER: z.string().min(1).optional(),
+  NOTIFY_FORMAT: z.enum(["json", "slack", "teams"]).default("json"),
+  NOTIFY_MINIMUM_SEVERITY: severity.default("Medium"),
+  NOTIFY_TITLE: z
+    .string()
+    .max(200)
+    .refine((text) => unknownParts(text).length === 0, `knows only {${Object.keys(TITLE_PARTS).join("}, {")}}`)
+    .optional(),
+});
+
 /** What commands on the bucket alone read. */
 const store = z.object({
   AWS_REGION: common.shape.AWS_REGION,
@@ -185,6 +216,9 @@ const operator = store.extend({
   HEARTBEAT_SECONDS: dojo.shape.HEARTBEAT_SECONDS,
   VISIBILITY_SECONDS: service.shape.VISIBILITY_SECONDS,
 });
+
+/** What the notify function and command read: the bucket, and whom to tell. */
+const notifier = notify.extend({ ...store.shape, LOG_LEVEL: common.shape.LOG_LEVEL });
 
 /** What a resync reads: the bucket and DefectDojo, no queue. */
 const resync = dojo.extend({
@@ -216,6 +250,8 @@ export type HookConfig = Readonly<z.output<typeof hook>>;
 export type StoreConfig = Readonly<z.output<typeof store>>;
 export type OperatorConfig = Readonly<z.output<typeof operator>>;
 export type ResyncConfig = Readonly<z.output<typeof resync>>;
+export type NotifyConfig = Readonly<z.output<typeof notify>>;
+export type NotifierConfig = Readonly<z.output<typeof notifier>>;
 export type FollowConfig = Readonly<z.output<typeof follow>>;
 
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
@@ -234,6 +270,10 @@ export const readStoreConfig = (env: Env): StoreConfig => read(store, env);
 export const readOperatorConfig = (env: Env): OperatorConfig => read(operator, env);
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readResyncConfig = (env: Env): ResyncConfig => read(resync, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readNotifyConfig = (env: Env): NotifyConfig => read(notify, env);
+/** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
+export const readNotifierConfig = (env: Env): NotifierConfig => read(notifier, env);
 /** @throws RelayError `config-invalid`, naming every variable that is missing or wrong */
 export const readFollowConfig = (env: Env): FollowConfig => read(follow, env);
 

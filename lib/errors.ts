@@ -116,6 +116,14 @@ export const REASONS = {
     "transient",
     "Check the name of the secret or parameter, the role's permission to read it, and the network path to Secrets Manager or SSM.",
   ],
+  "webhook-refused": [
+    "permanent",
+    "Correct NOTIFY_URL or what it points to, then run `dojo-relay notify`: it sends what was not told yet.",
+  ],
+  "webhook-unavailable": [
+    "transient",
+    "Check the receiver of NOTIFY_URL, DNS and proxy; the message is sent again, at last by `dojo-relay notify`.",
+  ],
   "queue-unavailable": ["transient", "The queue failed; the message is retried automatically."],
   "cluster-refused": [
     "permanent",

@@ -24,6 +24,8 @@ export const METRICS = {
   JobsWaiting: "Count",
   JobsDeadLettered: "Count",
   JobsNotSelected: "Count",
+  NoticesSent: "Count",
+  NoticesFailed: "Count",
   ScansResynced: "Count",
   ResyncsFailed: "Count",
   VerdictChanges: "Count",

@@ -27,6 +27,7 @@ import { type ClusterScans, clusterScans } from "./cluster-scans.ts";
 import { dojoAtStart } from "./dojo-at-start.ts";
 import { startEmbeddedStores, TARGET_ARN } from "./embedded-stores.ts";
 import { startFollower } from "./follower.ts";
+import { startNotifier } from "./notifier.ts";
 import { GUARDED_PATHS } from "./page.ts";
 import { openPageBackend } from "./page-backend.ts";
 import { type Poller, startPoller } from "./poller.ts";
@@ -143,11 +144,13 @@ async function startAll(starting: Starting): Promise<Omit<Service, "stop">> {
   await fillPage(starting, wired);
   const cluster = await clusterScans(service, starting.env, starting.log);
   closers.push(async () => cluster?.stop());
-  const ports = takeNotifications(starting, wired, cluster);
-  const poller = work(starting, wired, ports);
-  closers.push(() => poller.stop(SHUTDOWN_GRACE_MS));
   const { env, log, metrics } = starting;
   const where = { ...env, ...aws, QUEUE_URL: config.QUEUE_URL, BUCKET: service.BUCKET };
+  const notifier = startNotifier(where, { log, metrics }, clients);
+  closers.push(notifier.stop);
+  const ports = takeNotifications(starting, wired, [notifier, ...(cluster === undefined ? [] : [cluster])], cluster);
+  const poller = work(starting, wired, ports);
+  closers.push(() => poller.stop(SHUTDOWN_GRACE_MS));
   const follower = startFollower(where, { log, metrics }, clients);
   closers.push(follower.stop);
   starting.state.followLag = follower.lag;
@@ -223,13 +226,14 @@ async function fillPage({ service, log, state, activity: seen, closers }: Starti
 function takeNotifications(
   starting: Starting,
   { config, clients }: Wired,
+  watchers: readonly { see(progress: Progress): void }[],
   cluster: ClusterScans | undefined,
 ): RecordPorts {
   const { service, env, log, metrics, state, notifications, activity: seen } = starting;
   const onProgress = (progress: Progress) => {
     seen.see(seenProgress(progress, new Date()));
     state.page?.history.see(progress);
-    cluster?.see(progress);
+    for (const watcher of watchers) watcher.see(progress);
     starting.onProgress(progress);
   };
   const ports = { ...importerPorts(config, { log, metrics, onProgress }, clients, env), scans: cluster?.source };

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { DOJO_SEVERITIES, type DojoSeverity } from "../../lib/model/annotations.ts";
+import { byWorst, isAsBad, severityIn } from "../../lib/model/severity.ts";
 import { countedAs, MISSING, originalIn, verdictsIn } from "../../lib/model/verdicts.ts";
 import { printableLine } from "../terminal/printable.ts";
 
@@ -60,19 +61,6 @@ export function parseGate(text: string, earlier: readonly GateRule[] = []): Gate
   return [...earlier, ...rules];
 }
 
-const FROM_SCAN: Readonly<Record<string, DojoSeverity>> = {
-  HIGH: "High",
-  MEDIUM: "Medium",
-  LOW: "Low",
-  INFORMATIONAL: "Info",
-};
-
-/** DefectDojo's own severity, which knows Critical; of what DefectDojo does not have, the scanner's. */
-function severityOf({ severity, attributes }: GatedFinding): DojoSeverity {
-  const own = attributes?.["defectdojo.org/severity"];
-  return DOJO_SEVERITIES.find((one) => one === own) ?? FROM_SCAN[severity?.toUpperCase() ?? ""] ?? DOJO_SEVERITIES[4];
-}
-
 export interface GateResult {
   readonly passed: boolean;
   readonly rules: readonly { readonly rule: string; readonly findings: number }[];
@@ -94,19 +82,18 @@ export async function passGate(findings: AsyncIterable<GatedFinding>, rules: rea
   const counts = rules.map(() => 0);
   const examples: { severity: DojoSeverity; name: string; url: string }[] = [];
   for await (const finding of findings) {
-    const severity = severityOf(finding);
-    const rank = DOJO_SEVERITIES.indexOf(severity);
+    const severity = severityIn(finding);
     bySeverity[severity.toLowerCase() as Lowercase<DojoSeverity>]++;
     let fails = false;
     for (const [index, rule] of rules.entries()) {
-      if (rank > DOJO_SEVERITIES.indexOf(rule.severity) || !WHICH[rule.which](finding.attributes ?? {})) continue;
+      if (!isAsBad(severity, rule.severity) || !WHICH[rule.which](finding.attributes ?? {})) continue;
       counts[index] = (counts[index] ?? 0) + 1;
       fails = true;
     }
     if (!fails) continue;
     const url = String(finding.attributes?.["defectdojo.org/finding-url"] ?? "");
     examples.push({ severity, name: printableLine(finding.name), url });
-    examples.sort((a, b) => DOJO_SEVERITIES.indexOf(a.severity) - DOJO_SEVERITIES.indexOf(b.severity));
+    examples.sort(byWorst);
     examples.length = Math.min(examples.length, MOST_EXAMPLES);
   }
   if (rules.length === 0) return { bySeverity, gate: undefined };

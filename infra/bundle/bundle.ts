@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { functionBuild } from "./esbuild.config.mjs";
 
-export const FUNCTIONS = ["ingest", "importer", "resync", "follow"] as const;
+export const FUNCTIONS = ["ingest", "importer", "resync", "follow", "notify"] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -37,7 +37,7 @@ export async function bundle(name: FunctionName, outdir?: string): Promise<Bundl
   return { path, bytes: (await stat(path)).size, inputs };
 }
 
-const HELP = `usage: npm run bundle -- [--outdir DIR] [ingest] [importer] [resync] [follow]
+const HELP = `usage: npm run bundle -- [--outdir DIR] [ingest] [importer] [resync] [follow] [notify]
 
 Builds the functions as Lambda gets them, to .build/functions/<name>.mjs (or DIR/functions/<name>.mjs).
 `;

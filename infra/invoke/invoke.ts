@@ -40,6 +40,7 @@ const LIMITS: Readonly<Record<FunctionName, { readonly timeout: number; readonly
   importer: { timeout: 900, memory: 1024 },
   resync: { timeout: 900, memory: 1024 },
   follow: { timeout: 60, memory: 512 },
+  notify: { timeout: 300, memory: 512 },
 };
 
 class UsageError extends Error {

@@ -1,4 +1,5 @@
 import { sha256 } from "../util/digest.ts";
+import type { ObjectRef } from "./object-keys.ts";
 
 /** Folder in the bucket for what the relay keeps apart from scans. */
 const STATE_FOLDER = ".dojo-relay/";
@@ -15,6 +16,18 @@ export function testIndexKey(testUrl: string): string {
   const hash = sha256(testUrl);
   return `${STATE_FOLDER}tests/${hash.slice(0, 2)}/${hash.slice(2, 34)}.json`;
 }
+
+/** Key of what was told of a scan. @param findings where they lie */
+export function noticeKey({ bucket, key }: ObjectRef): string {
+  const hash = sha256(JSON.stringify([bucket, key]));
+  return `${STATE_FOLDER}notify/${hash.slice(0, 2)}/${hash.slice(2, 34)}.json`;
+}
+
+/** Below it lies what is still to be told of, one object a scan. */
+export const OPEN_NOTICES = `${STATE_FOLDER}notify/open/`;
+
+export const openNoticeKey = ({ bucket, key }: ObjectRef): string =>
+  `${OPEN_NOTICES}${sha256(JSON.stringify([bucket, key])).slice(0, 32)}.json`;
 
 /**
  * Key of the follower's watermark, one for each DefectDojo.

@@ -41,7 +41,11 @@ export type Verdict = (typeof VERDICTS)[number]["count"];
 export type Counted = Verdict | "new";
 export type VerdictCounts = Readonly<Record<Counted, number>>;
 /** Whether a finding of a living test is new in a run, was known before, or was closed and is back. */
-export type RunStatus = "new" | "known" | "reactivated";
+export type RunStatus = (typeof RUN_STATUSES)[number];
+/** As findings of several parts have it: what is new in a part is new. */
+const RUN_STATUSES = ["new", "reactivated", "known"] as const;
+/** The attribute in findings.json: what the run is to a finding of a living test. */
+export const RUN_STATUS = "defectdojo.org/run-status";
 /** Which verdicts hold for a finding; several may. Of a living test, what the run is to it too. */
 export type Verdicts = Readonly<Record<Verdict, boolean>> & { readonly inRun?: RunStatus };
 
@@ -57,10 +61,12 @@ type Attributes = Readonly<Record<string, unknown>>;
 /** The verdicts that a finding of findings.json tells of, those of its original included. */
 export function verdictsIn(attributes: Attributes): Verdicts {
   const original = originalIn(attributes);
-  return eachVerdict(({ attribute, ofOriginal, ...row }) => {
+  const verdicts = eachVerdict(({ attribute, ofOriginal, ...row }) => {
     const holds = (one: Attributes) => (one[attribute] === true) !== "unless" in row;
     return holds(attributes) || (ofOriginal && original !== undefined && holds(original));
   });
+  const inRun = RUN_STATUSES.find((status) => status === attributes[RUN_STATUS]);
+  return { ...verdicts, ...dropUndefined({ inRun }) };
 }
 
 /** The attributes of the finding that this one is a duplicate of, as they are embedded in it. */
@@ -76,7 +82,7 @@ export function countedAs(verdicts: Verdicts): Counted | RunStatus {
 
 /** The status of a finding that several of DefectDojo's stand for: what is new in a part is new. */
 export function statusOfAll(all: readonly RunStatus[]): RunStatus | undefined {
-  return (["new", "reactivated", "known"] as const).find((status) => all.includes(status));
+  return RUN_STATUSES.find((status) => all.includes(status));
 }
 
 /** A value for each verdict. */

@@ -1,5 +1,5 @@
 import type { DojoSeverity } from "../model/annotations.ts";
-import { eachVerdict, MISSING, statusOfAll, VERDICTS, type Verdicts } from "../model/verdicts.ts";
+import { eachVerdict, MISSING, RUN_STATUS, statusOfAll, VERDICTS, type Verdicts } from "../model/verdicts.ts";
 import type { DojoFinding } from "../ports/defectdojo.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
@@ -8,7 +8,6 @@ import type { UnmatchedReason } from "./match/match.ts";
 import {
   IMPORTED_CATEGORY,
   type MappingContext,
-  RUN_STATUS,
   SCAN_SEVERITIES,
   type ScanSeverity,
   type SyncedFinding,

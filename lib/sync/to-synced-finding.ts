@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { DojoSeverity } from "../model/annotations.ts";
 import type { Scan } from "../model/scan.ts";
 import type { RunStatus } from "../model/verdicts.ts";
+import { RUN_STATUS } from "../model/verdicts.ts";
 import type { DojoFinding } from "../ports/defectdojo.ts";
 
 /** Category of every finding that comes from DefectDojo, as the reference hook sets it. */
@@ -73,9 +74,6 @@ export function scanOf({ scan, now }: MappingContext) {
     scan_type: scan.scanType,
   };
 }
-
-/** What the run is to a finding of a living test. */
-export const RUN_STATUS = "defectdojo.org/run-status";
 
 /** DefectDojo's state of a finding, as attributes. */
 function stateOf(

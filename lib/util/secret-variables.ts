@@ -7,6 +7,7 @@ const SECRETS_IN: Readonly<Record<string, (value: string) => string[]>> = {
   DEFECTDOJO_APIKEY: whole,
   DEFECTDOJO_HEADERS: jsonTexts,
   WEBHOOK_TOKEN: whole,
+  NOTIFY_URL: whole,
   AWS_SECRET_ACCESS_KEY: whole,
   AWS_SESSION_TOKEN: whole,
   HTTPS_PROXY: userinfo,

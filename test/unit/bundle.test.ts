@@ -58,6 +58,7 @@ const ABSENT = {
     "/batch/",
   ],
   follow: ["lib/importer/", "lib/report/", "lib/sync/", "lib/ingest/", "stream-json", "/batch/"],
+  notify: ["lib/importer/", "lib/sync/", "lib/follow/", "lib/defectdojo/", "client-sqs", "/batch/"],
   all: ["nested-clients", "credential-provider-", "client-sso", "client-sts", "event-streams/", "/undici/", "/cli/"],
 };
 

@@ -33,8 +33,8 @@ const folderOf = (file: string) => (file.includes("/") ? file.slice(0, file.inde
 /** What every stage shares: words, helpers, ports. They know no stage and no adapter. */
 const SHARED = ["", "model", "util", "ports"];
 /** In the order of the flow. */
-const STAGES = ["ingest", "importer", "report", "sync", "follow"];
-const ADAPTERS = ["aws", "defectdojo"];
+const STAGES = ["ingest", "importer", "report", "sync", "follow", "notify"];
+const ADAPTERS = ["aws", "defectdojo", "webhook"];
 
 /** What a stage shows to another; everything else of it is its own. */
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
@@ -47,6 +47,9 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "sync -> ingest": ["ingest/sidecar.ts"],
   // The upload is read as for the report, and its findings are known by the ids that they were sent with.
   "sync -> report": ["report/report.ts", "report/findings-file.ts", "report/to-generic-finding.ts"],
+  // A receipt's landing is a notification, too; findings that were written back are read as those of a report.
+  "notify -> ingest": ["ingest/notifications.ts"],
+  "notify -> report": ["report/report.ts"],
   // Lambda's handlers, and the ports that they are handed.
   "aws -> ingest": ["ingest/ingest.ts", "ingest/settings.ts"],
   "aws -> importer": [
@@ -75,6 +78,9 @@ const PURE = [
   "report/to-generic-finding.ts",
   "ingest/notifications.ts",
   "importer/decide.ts",
+  "notify/changes.ts",
+  "notify/formats.ts",
+  "notify/news.ts",
   "importer/describe-test.ts",
   "sync/tally.ts",
   "sync/to-synced-finding.ts",
@@ -97,6 +103,7 @@ const NETWORK: readonly (readonly [packages: RegExp, folder: string])[] = [
   [/^@aws-sdk\/|^@aws-lambda-powertools\/|^@middy\//, "aws"],
   [/^node:https?$/, "aws"],
   [/^node:https?$|^@aws-lambda-powertools\/parameters/, "defectdojo"],
+  [/^node:https?$|^@aws-lambda-powertools\/parameters/, "webhook"],
 ];
 const isNetwork = (from: string) =>
   NETWORK.some(([packages]) => packages.test(from)) || /^node:(tls|dgram|http2)$|^(undici|ws)$/.test(from);

@@ -23,6 +23,7 @@ import {
   readCommonConfig,
   readFollowFunctionConfig,
   readImporterConfig,
+  readNotifierConfig,
   readResyncConfig,
 } from "../../lib/config.ts";
 import { METRICS } from "../../lib/observe.ts";
@@ -68,6 +69,11 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     resyncDays: "30",
     followEnabled: "true",
     followSchedule: "rate(2 minutes)",
+    notifyEnabled: "true",
+    notifyUrlSecret: "dojo/chat",
+    notifyFormat: "slack",
+    notifyMinimumSeverity: "High",
+    notifyTitle: "{new} new in {product}",
     maximumConcurrency: "10",
     ingestMemory: "256",
     importerMemory: "2048",
@@ -206,6 +212,7 @@ describe.each(variants)("what is deployed, $name", ({ name, packaged, osls }) =>
     ["importer", readImporterConfig],
     ["resync", readResyncConfig],
     ["follow", readFollowFunctionConfig],
+    ["notify", readNotifierConfig],
   ] as const)("%s: its environment is a configuration, and nothing else", (fn, read) => {
     const { Variables } = properties(`${upper(fn)}LambdaFunction`).Environment as {
       Variables: Record<string, unknown>;
@@ -216,7 +223,7 @@ describe.each(variants)("what is deployed, $name", ({ name, packaged, osls }) =>
     );
     const given = Object.keys(env).filter((key) => env[key] !== "");
     expect(Object.keys(read(env))).toEqual(expect.arrayContaining(given));
-    expect(Object.keys(env).includes("QUEUE_URL")).toBe(fn !== "resync");
+    expect(Object.keys(env).includes("QUEUE_URL")).toBe(fn !== "resync" && fn !== "notify");
   });
 
   it("the resync runs by its schedule, which is off by default, and is not repeated", () => {
@@ -296,6 +303,7 @@ const ALARMS: Readonly<Record<string, readonly [metric: string, of: string, stat
   ImporterDeadlineAlarm: ["Duration", "<ImporterLambdaFunction>", "Maximum", 810_000],
   ResyncErrorsAlarm: ["Errors", "<ResyncLambdaFunction>", "Sum", 0],
   FollowErrorsAlarm: ["Errors", "<FollowLambdaFunction>", "Sum", 0],
+  NotifyFailuresAlarm: ["ApproximateNumberOfMessagesVisible", "<NotifyFailureQueue.QueueName>", "Maximum", 0],
   FollowLagAlarm: ["FollowLag", "follow", "Maximum", 600_000],
   ResyncDeadlineAlarm: ["Duration", "<ResyncLambdaFunction>", "Maximum", 900_000 - LEAST_TIME],
 };
@@ -475,6 +483,16 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
     expect(of("ImporterRole", "s3:PutObject")).toContain(`arn:aws:s3:::${bucket}/.dojo-relay/tests/*`);
   });
 
+  it("notify reads receipts and findings, keeps its notes apart, and reads one secret of its own", () => {
+    expect(of("NotifyRole", "s3:PutObject")).toEqual([`arn:aws:s3:::${bucket}/.dojo-relay/notify/*`]);
+    expect(of("NotifyRole", "s3:GetObject")).toContain(`arn:aws:s3:::${bucket}/${prefix}*defectdojo.json`);
+    expect(of("NotifyRole", "sqs:SendMessage")).toEqual(["<NotifyFailureQueue.Arn>"]);
+    expect(of("NotifyRole", "secretsmanager:GetSecretValue")).toHaveLength(1);
+    expect(of("NotifyRole", "secretsmanager:GetSecretValue")).not.toEqual(
+      of("ImporterRole", "secretsmanager:GetSecretValue"),
+    );
+  });
+
   it("a missing object is told from a forbidden one", () => {
     for (const role of ["IngestRole", "ImporterRole", "ResyncRole"]) {
       const below = role === "ResyncRole" ? (VARIANTS[name]?.resyncPrefix ?? "") : "";
@@ -486,7 +504,7 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
   });
 
   it("network interfaces are managed by AWS' own policy, and only in a VPC", () => {
-    for (const role of ["IngestRole", "ImporterRole", "ResyncRole", "FollowRole"]) {
+    for (const role of ["IngestRole", "ImporterRole", "ResyncRole", "FollowRole", "NotifyRole"]) {
       expect(osls.Resources[role]?.Properties.ManagedPolicyArns).toEqual(
         name === "defaults" ? [] : ["arn:aws:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"],
       );
@@ -499,6 +517,7 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
       "<JobQueue.Arn>",
       "<DeadLetterQueue.Arn>",
       "<IngestFailureQueue.Arn>",
+      "<NotifyFailureQueue.Arn>",
     ]);
   });
 });
@@ -580,6 +599,29 @@ describe("the notification on the bucket", () => {
       },
     });
     expect(answer).toEqual(success);
+  });
+
+  it("tells notify of receipts where that is switched on, and takes it away again", async () => {
+    const trigger = { Trigger: "bucket", Prefix: "a/", Suffix: "findings.json", NotifyArn: "arn:notify" };
+    const on = await deploy("Update", { ...trigger, NotifyEnabled: "true" }, OTHERS);
+    const receipts = {
+      Id: `${OWN_ID}-receipts`,
+      LambdaFunctionArn: "arn:notify",
+      Events: ["s3:ObjectCreated:*"],
+      Filter: {
+        Key: {
+          FilterRules: [
+            { Name: "prefix", Value: "a/" },
+            { Name: "suffix", Value: "defectdojo.json" },
+          ],
+        },
+      },
+    };
+    expect(on.put?.NotificationConfiguration?.LambdaFunctionConfigurations?.at(-1)).toEqual(receipts);
+    s3.reset();
+    const off = await deploy("Update", { ...trigger, NotifyEnabled: "false" }, on.put?.NotificationConfiguration ?? {});
+    const ids = off.put?.NotificationConfiguration?.LambdaFunctionConfigurations?.map(({ Id }) => Id);
+    expect(ids).toEqual(["theirs", OWN_ID]);
   });
 
   it("switches EventBridge on instead, and never off", async () => {

@@ -22,6 +22,7 @@ describe("--fail-on", () => {
       { new: 0, active: 1, any: 1 },
     ],
     [{ active: false }, { new: 0, active: 0, any: 1 }],
+    [{ "defectdojo.org/run-status": "known" }, { new: 0, active: 1, any: 1 }],
     [{ underReview: true }, { new: 0, active: 1, any: 1 }],
     [{ falsePositive: true }, { new: 0, active: 0, any: 1 }],
     [{ riskAccepted: true }, { new: 0, active: 0, any: 1 }],

@@ -1,0 +1,103 @@
+import type { DojoSeverity } from "../model/annotations.ts";
+import type { NoticeChange, NoticeFinding, Some } from "../model/notice.ts";
+import type { Receipt } from "../model/receipt.ts";
+import { byWorst, isAsBad, severityIn } from "../model/severity.ts";
+import { countedAs, MISSING, verdictsIn } from "../model/verdicts.ts";
+import { cutText } from "../util/text.ts";
+import { describeChange } from "./changes.ts";
+
+/** What a message shows of each kind: chat messages have their limits, and people theirs. */
+const MOST_SHOWN = 10;
+const LONGEST_NAME = 200;
+
+/** A finding of findings.json. */
+export interface WrittenFinding {
+  readonly name: string;
+  readonly severity?: string | null | undefined;
+  readonly location?: string | null | undefined;
+  readonly attributes?: Readonly<Record<string, unknown>> | null | undefined;
+}
+
+export interface News {
+  readonly fresh: Some<NoticeFinding>;
+  /** Ids of all that are fresh. */
+  readonly freshIds: readonly number[];
+  readonly changed: Some<NoticeChange>;
+}
+
+/**
+ * What findings.json and its receipt tell that was not told before. Findings pass; only ids and what is shown are kept.
+ * @param told ids of findings that were told as new before
+ * @param changed the receipt's changes; none where they were told before
+ */
+export async function newsOf(
+  findings: AsyncIterable<WrittenFinding>,
+  told: ReadonlySet<number>,
+  changed: Pick<Receipt, "changed" | "changedCount">,
+  minimum: DojoSeverity,
+): Promise<News> {
+  const changes = new Map((changed.changed ?? []).map((change) => [change.findingId, describeChange(change)]));
+  const gone = new Map(changes);
+  const freshIds: number[] = [];
+  const fresh = worst<NoticeFinding>();
+  const others = worst<NoticeFinding & NoticeChange>();
+  // Beyond those that a receipt lists nobody knows which they are.
+  let unlisted = Math.max(0, (changed.changedCount ?? 0) - changes.size);
+  for await (const finding of findings) {
+    const shown = toNotice(finding);
+    if (shown === undefined) continue;
+    const change = changes.get(shown.id);
+    gone.delete(shown.id);
+    if (!isAsBad(shown.severity, minimum)) continue;
+    if (!told.has(shown.id) && isNew(finding)) {
+      freshIds.push(shown.id);
+      fresh.add(shown);
+      if (change === undefined && unlisted > 0) unlisted--;
+    } else if (change !== undefined) others.add({ ...shown, change });
+  }
+  const left = [...gone].map(([id, change]) => ({
+    ...{ id, name: `finding ${id}`, severity: undefined, url: "", location: "", change },
+  }));
+  const room = MOST_SHOWN - others.shown.length;
+  return {
+    fresh,
+    freshIds,
+    changed: { count: others.count + left.length + unlisted, shown: [...others.shown, ...left.slice(0, room)] },
+  };
+}
+
+/** What was closed and is back in a living test is news, too. */
+const isNew = ({ attributes }: WrittenFinding) =>
+  ["new", "reactivated"].includes(countedAs(verdictsIn(attributes ?? {})));
+
+/** @returns undefined for what DefectDojo does not have */
+function toNotice(finding: WrittenFinding): NoticeFinding | undefined {
+  const { attributes, name, location } = finding;
+  const id = attributes?.["defectdojo.org/finding-id"];
+  if (typeof id !== "number" || attributes?.[MISSING.attribute] === true) return undefined;
+  return {
+    id,
+    name: cutText(name, LONGEST_NAME),
+    severity: severityIn(finding),
+    url: String(attributes?.["defectdojo.org/finding-url"] ?? ""),
+    location: location === "unknown" ? "" : cutText(location ?? "", LONGEST_NAME),
+  };
+}
+
+/** Counts all, and keeps the worst. */
+function worst<T extends NoticeFinding>() {
+  const shown: T[] = [];
+  let count = 0;
+  return {
+    shown,
+    get count() {
+      return count;
+    },
+    add: (one: T) => {
+      count++;
+      shown.push(one);
+      shown.sort(byWorst);
+      if (shown.length > MOST_SHOWN) shown.pop();
+    },
+  };
+}
