@@ -12,6 +12,7 @@ const record = z.object({
   test: z.number().int(),
   type: z.string(),
   build_id: z.string().nullish(),
+  created: z.string(),
   test_import_finding_action_set: z.array(z.object({ action: z.string(), finding: z.number().int() })),
 });
 
@@ -62,6 +63,7 @@ function toRecord(raw: z.output<typeof record>): ImportRecord {
     testId: raw.test,
     buildId: raw.build_id ?? "",
     first: raw.type === "import",
+    recordedAt: raw.created,
     new: ids("N"),
     known: ids("U"),
     closed: ids("C"),

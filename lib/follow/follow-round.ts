@@ -7,6 +7,7 @@ import type { VerdictFeed } from "../ports/verdict-feed.ts";
 import type { Clock } from "../util/clock.ts";
 import { mapInOrder } from "../util/concurrency.ts";
 import { sha256 } from "../util/digest.ts";
+import { microseconds } from "../util/instant.ts";
 import { type FeedReading, type Grown, newestChange, readFeed } from "./changed-tests.ts";
 import type { FollowState, FollowStateStore } from "./follow-state.ts";
 import { indexedMeanwhile, sweepAfter, takeSweep, withNewTests, withWaiting } from "./recent-tests.ts";
@@ -131,7 +132,7 @@ async function lookAround(ports: FollowPorts, state: FollowState, wanted: Map<nu
   const { feed, clock, index } = ports;
   const now = new Date(clock.now()).toISOString();
   const want = (tests: readonly number[]) => {
-    for (const test of tests) if (!wanted.has(test)) wanted.set(test, now);
+    for (const test of tests) wanted.set(test, now);
   };
   const isDue = clock.now() - Date.parse(state.lookedAt) >= SECOND_LOOK_MS;
   if (!isDue && (state.sweep ?? 0) === 0) return state;
@@ -155,7 +156,7 @@ async function enqueue(
 ): Promise<number> {
   const sent = mapInOrder(tests.entries(), CONCURRENCY, async ([testId, changedAt]) => {
     const entry = await index.find(testId);
-    if (entry === undefined) return 0;
+    if (entry === undefined || isOwn(entry, changedAt)) return 0;
     await queue.send(messageOf(bucket, entry, changedAt));
     log.debug("a verdict changed; its scan is synced again", { object: uri({ bucket, key: entry.key }), testId });
     return 1;
@@ -164,6 +165,10 @@ async function enqueue(
   for await (const one of sent) resyncs += one;
   return resyncs;
 }
+
+/** The import's own doing: it closed or reopened the finding, and has read it back since. */
+const isOwn = ({ recordedAt }: TestIndexEntry, changedAt: string) =>
+  recordedAt !== undefined && microseconds(changedAt) <= microseconds(recordedAt);
 
 /** Two followers that see one change send one message; another change of the same scan is another message. */
 function messageOf(bucket: string, { key, etag, group, jobKey }: TestIndexEntry, changedAt: string) {

@@ -5,6 +5,8 @@ import { countUnknown, movedTests } from "./recent-tests.ts";
 /** How often that is looked at which does not move the feed. Milliseconds. */
 export const SECOND_LOOK_MS = 10 * 60_000;
 
+const LOOKS_A_DAY = 86_400_000 / SECOND_LOOK_MS;
+
 export interface SecondLook {
   /** Tests to sync again. */
   readonly tests: readonly number[];
@@ -13,7 +15,7 @@ export interface SecondLook {
 
 /**
  * What the feed does not tell: findings that came under review or left it, by comparing ids; products and engagements that were renamed or moved, by
- * one finding of each recent test; and a severity changed by hand (on 2.34 a risk acceptance too), by one of the recent tests in turn.
+ * one finding of each recent test; and a severity changed by hand (on 2.34 a risk acceptance too), by some of the recent tests in turn.
  */
 export async function takeSecondLook(feed: VerdictFeed, state: FollowState): Promise<SecondLook> {
   const underReview: Record<string, number> = {};
@@ -25,7 +27,13 @@ export async function takeSecondLook(feed: VerdictFeed, state: FollowState): Pro
   ].map(([, testId]) => testId);
   const counted = await countUnknown(feed, state);
   const moved = await movedTests(feed, counted);
-  const turn = state.recent.length === 0 ? [] : [state.recent[state.next % state.recent.length] as number];
+  const turn = inTurn(state);
   const tests = [...new Set([...differ, ...moved.tests, ...turn])];
-  return { tests, state: { underReview, next: state.next + 1, known: moved.known } };
+  return { tests, state: { underReview, next: state.next + turn.length, known: moved.known } };
+}
+
+/** As many of the recent tests as a look has to take, so that each has its turn once a day. */
+function inTurn({ recent, next }: FollowState): number[] {
+  const turns = Math.ceil(recent.length / LOOKS_A_DAY);
+  return Array.from({ length: turns }, (_, n) => recent[(next + n) % recent.length] as number);
 }

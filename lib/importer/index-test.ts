@@ -1,16 +1,20 @@
 import { RelayError } from "../errors.ts";
 import { messageGroup } from "../model/job.ts";
 import { uri } from "../model/object-keys.ts";
+import { dropUndefined } from "../model/scan.ts";
 import type { Deduplicated } from "./attempt.ts";
 
 /**
  * Notes which scan the test belongs to, so that `follow` finds it. Before the findings are read back: a verdict given from now on finds the entry, and one
  * given before is read. Without the right to write there, verdicts wait for the daily resync.
  */
-export async function indexTest({ job, upload, key, testId, ports, settings }: Deduplicated): Promise<void> {
+export async function indexTest({ job, upload, key, testId, living, ports, settings }: Deduplicated): Promise<void> {
   if (ports.index === undefined || !settings.syncBack) return;
   const importedAt = new Date(ports.clock.now()).toISOString();
-  const entry = { key: job.key, etag: upload.etag, jobKey: key, group: messageGroup(job), importedAt };
+  const entry = {
+    ...{ key: job.key, etag: upload.etag, jobKey: key, group: messageGroup(job), importedAt },
+    ...dropUndefined({ recordedAt: living?.record?.recordedAt }),
+  };
   try {
     await ports.index(job.bucket).put(testId, { version: 1, ...entry });
   } catch (error) {

@@ -175,6 +175,8 @@ export interface ImportRecord {
   readonly buildId: string;
   /** It was an import, which made the test. */
   readonly first: boolean;
+  /** ISO 8601, by DefectDojo's clock: its end. */
+  readonly recordedAt: string;
   readonly new: readonly number[];
   /** Reported again, and left as they are. */
   readonly known: readonly number[];

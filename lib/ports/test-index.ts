@@ -16,6 +16,8 @@ const entrySchema = z.object({
   group: z.string(),
   /** ISO 8601, by our clock. */
   importedAt: z.string(),
+  /** ISO 8601, by DefectDojo's clock: what changed in the test up to then was done by the import, and read back after it. Known of living tests. */
+  recordedAt: z.string().optional(),
 });
 
 export type TestIndexEntry = z.infer<typeof entrySchema>;

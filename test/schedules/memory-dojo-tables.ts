@@ -75,7 +75,16 @@ export function remember(
   const ids = (rows: readonly FindingRow[] = []) => rows.map(({ id }) => id).sort((a, b) => a - b);
   const { new: created, known, closed, reactivated } = actions;
   records.push({
-    ...{ id: nextId(), testId, buildId, first, new: ids(created), known: ids(known), closed: ids(closed) },
+    ...{
+      id: nextId(),
+      testId,
+      buildId,
+      first,
+      recordedAt: "2026-11-24T12:00:00.000000Z",
+      new: ids(created),
+      known: ids(known),
+      closed: ids(closed),
+    },
     reactivated: ids(reactivated),
   });
 }

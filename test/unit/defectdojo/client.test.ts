@@ -89,6 +89,7 @@ describe("a living test", () => {
       test: 7,
       type: "reimport",
       build_id,
+      created: "2026-11-25T12:03:25.216722Z",
       test_import_finding_action_set: actions.toReversed(),
     });
     const rows = [row(12, "key"), row(11, "key"), row(10, null)];
@@ -100,6 +101,7 @@ describe("a living test", () => {
       testId: 7,
       buildId: "key",
       first: false,
+      recordedAt: "2026-11-25T12:03:25.216722Z",
       new: [4, 5],
       known: [2],
       closed: [3],

@@ -33,7 +33,7 @@ function world() {
     return Array.from({ length: findings }, (_, n) => feed.add(testId, now(), originals[n]));
   };
   const enqueued = () => queue.sent.splice(0).map(({ body }) => decodeJob(body, "message").key);
-  return { clock, storage, queue, feed, follower, now, scan, enqueued };
+  return { clock, storage, queue, feed, index, follower, now, scan, enqueued };
 }
 
 describe("a round of follow", () => {
@@ -142,6 +142,25 @@ describe("a round of follow", () => {
     w.feed.judge(w.feed.add(98, START), w.now());
     expect(await round()).toMatchObject({ resyncs: 0 });
     expect(w.feed.asked.duplicates).toBe(1);
+  });
+
+  it("what a reimport closed or reopened costs no resync; a verdict after it does", async () => {
+    const w = world();
+    const [one = 0, two = 0] = await w.scan(1, 2);
+    const round = w.follower();
+    await round();
+    w.clock.advance(300_000);
+    w.feed.judge(one, w.now());
+    w.clock.advance(1_000);
+    const recordedAt = w.now();
+    const entry = { key: "scan-1b/findings.json", etag: "e", jobKey: "job-1b", group: "g", importedAt: w.now() };
+    await w.index.put(1, { version: 1, ...entry, recordedAt });
+    expect(await round()).toMatchObject({ changes: 1, resyncs: 0 });
+    w.clock.advance(1_000);
+    w.feed.judge(two, w.now());
+    w.clock.advance(30_000);
+    await round();
+    expect(w.enqueued()).toEqual(["scan-1b/findings.json"]);
   });
 
   it("findings that somebody adds to a test long after its import are synced", async () => {
@@ -346,6 +365,24 @@ describe("a round of follow", () => {
       looks.push([...new Set(w.enqueued())].sort());
     }
     expect(looks).toEqual([["scan-1/findings.json"], ["scan-1/findings.json", "scan-2/findings.json"]]);
+  });
+
+  it("each recent test has its turn once a day", async () => {
+    const w = world();
+    const round = w.follower();
+    await round();
+    w.clock.advance(60_000);
+    for (let test = 1; test <= 300; test++) await w.scan(test, 1);
+    await round();
+    const seen = new Set<string>();
+    for (let look = 0; look < 144; look++) {
+      w.clock.advance(SECOND_LOOK_MS);
+      await round();
+      const turn = w.enqueued();
+      expect(turn.length).toBeLessThanOrEqual(3);
+      for (const key of turn) seen.add(key);
+    }
+    expect(seen.size).toBe(300);
   });
 
   it("deleted findings and a deleted test are noticed in the next round, without a further request while nothing is deleted", async () => {
