@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
 
 const executablePath = process.env["CHROMIUM_BIN"] ?? "/usr/bin/chromium";
 
@@ -20,6 +21,9 @@ export function browserFound(what: string): boolean {
   process.stdout.write(`\n*** SKIPPED: ${what}. No Chromium at ${executablePath}; set CHROMIUM_BIN. ***\n\n`);
   return false;
 }
+
+/** A page needs a moment to follow, more of it on a busy machine. */
+export const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 30_000 });
 
 export const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ARGUMENTS });
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { aJob, aReceipt, aScan } from "../helpers/factories.ts";
-import { browserFound, launch, openPage } from "./browser.ts";
+import { browserFound, eventually, launch, openPage } from "./browser.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 const TOKEN = "page-token";
@@ -81,20 +81,20 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     page = await open();
     await rows().nth(49).waitFor();
     await page.getByLabel("Product").selectOption("Sample Shop");
-    await expect.poll(() => rows().count()).toBe(1);
+    await eventually(() => rows().count()).toBe(1);
     await page.getByLabel("Product").selectOption("Old shop");
     await page.getByLabel("From", { exact: true }).fill("2026-02-01");
     await page.getByLabel("To", { exact: true }).fill("2026-02-10");
-    await expect.poll(() => rows().count()).toBe(10);
+    await eventually(() => rows().count()).toBe(10);
     await page.reload();
-    await expect.poll(() => rows().count()).toBe(10);
+    await eventually(() => rows().count()).toBe(10);
     await page.getByLabel("Search").fill("old-40");
-    await expect.poll(() => rows().count()).toBe(1);
+    await eventually(() => rows().count()).toBe(1);
     await page.getByRole("combobox", { name: "State" }).selectOption("failed");
     await page.getByText("No scan matches the filter.").waitFor();
     await page.getByRole("button", { name: "Clear" }).click();
     await page.getByRole("combobox", { name: "Scan type" }).selectOption("zap-automation-framework");
-    await expect.poll(() => rows().count()).toBe(1);
+    await eventually(() => rows().count()).toBe(1);
   });
 
   it("a product is plotted over time, and read without the plot too", async () => {
@@ -120,7 +120,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     await row(finished).getByRole("link").first().click();
     await page.getByRole("heading", { name: "Verdicts that changed at the last sync (1)" }).waitFor();
     await page.getByRole("button", { name: "1 false positive" }).click();
-    await expect.poll(() => page.locator(".findings tbody tr").count()).toBe(1);
+    await eventually(() => page.locator(".findings tbody tr").count()).toBe(1);
   });
 
   it("a scan that fails is dropped after it was asked for, and redriven with a word on it", async () => {
@@ -239,7 +239,8 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     ["dark", "details", 360],
     ["dark", "plot", 360],
   ] as const)("is usable by all (%s, %s, %i px), without scrolling sideways", async (colorScheme, view, width) => {
-    page = await open({ colorScheme, viewport: { width, height: 720 } });
+    // Nothing is between two colours then.
+    page = await open({ colorScheme, viewport: { width, height: 720 }, reducedMotion: "reduce" });
     await row(finished).waitFor();
     if (view === "details") {
       await row(finished).getByRole("link").first().click();
@@ -250,12 +251,6 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
       await page.getByLabel("Product").selectOption("Old shop");
       await page.locator("#plot canvas").waitFor();
     }
-    // A row that has changed is tinted for a moment.
-    await page
-      .locator(".changed")
-      .first()
-      .waitFor({ state: "detached" })
-      .catch(() => undefined);
     expect(await wrong(page)).toEqual([]);
     const sideways = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,

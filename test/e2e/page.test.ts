@@ -8,7 +8,7 @@ import { GUARDED_PATHS, pageRoutes } from "../../cli/runtime/page.ts";
 import { startReceiver } from "../../cli/runtime/receiver.ts";
 import { startService } from "../../cli/runtime/service.ts";
 import { recorder } from "../helpers/recorder.ts";
-import { browserFound, launch } from "./browser.ts";
+import { browserFound, eventually, launch } from "./browser.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 const SAMPLES = fileURLToPath(new URL("../../infra/local/scans", import.meta.url));
@@ -212,7 +212,7 @@ describe.skipIf(!browserFound("the page in a browser"))("the page in a browser",
   it("filters, and nothing went wrong in the page", async () => {
     await page.getByLabel("Search").fill("nmap");
     await page.locator("#scans tr").first().waitFor();
-    await expect.poll(() => page.locator("#scans tr").count()).toBe(1);
+    await eventually(() => page.locator("#scans tr").count()).toBe(1);
     expect(errors).toEqual([]);
   });
 });

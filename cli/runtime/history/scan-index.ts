@@ -1,6 +1,7 @@
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { privateDirectory } from "../../../infra/local/data-directory.ts";
+import { DataDirectoryError, privateDirectory } from "../../../infra/local/data-directory.ts";
 import { openDatabase, transaction } from "../../../infra/local/sqlite.ts";
 import { describeError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/observe.ts";
@@ -90,22 +91,38 @@ const CONDITIONS: { readonly [P in keyof Wanted]-?: (value: NonNullable<Wanted[P
 /** How much of an ISO time names the moment. */
 const [HOUR, DAY, MONTH] = [13, 10, 7] as const;
 
+/** Raised where rows are made otherwise: an index of another format is filled anew. */
+const FORMAT = 1;
+
 /**
- * The finished scans of a bucket, on disk: what a listing by key cannot give, in the order of time. It holds nothing that the bucket does not: where the
- * file cannot be used, a temporary one is made, and filled anew.
+ * The finished scans of a bucket, on disk: what a listing by key cannot give, in the order of time. It holds nothing that the bucket does not: what is
+ * damaged or of another format is thrown away, and where the file cannot be used, a temporary one takes its place.
  * @param where what the file is for: rows of another bucket do not belong into it
  */
 export async function openScanIndex(dataDir: string, where: string, log: Log): Promise<ScanIndex> {
-  const file = join(dataDir, `history-${sha256(where).slice(0, 16)}.db`);
+  const name = `history-${sha256(where).slice(0, 16)}`;
+  const file = join(dataDir, `${name}.v${FORMAT}.db`);
   try {
     await privateDirectory(dataDir);
-    return scanIndex(openDatabase(file, SCHEMA).database);
+    for (const other of await readdir(dataDir))
+      if (other.startsWith(`${name}.`) && !join(dataDir, other).startsWith(file)) await rm(join(dataDir, other));
+    return scanIndex(await openOrAnew(file));
   } catch (error) {
     log.warn("the page's history is not kept over a restart, as its file cannot be used", {
       object: file,
       why: describeError(error),
     });
     return temporaryIndex();
+  }
+}
+
+async function openOrAnew(file: string): Promise<DatabaseSync> {
+  try {
+    return openDatabase(file, SCHEMA).database;
+  } catch (error) {
+    if (!(error instanceof DataDirectoryError) || !error.message.includes("is damaged")) throw error;
+    for (const part of [file, `${file}-wal`, `${file}-shm`]) await rm(part, { force: true });
+    return openDatabase(file, SCHEMA).database;
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -270,7 +270,6 @@ describe("the file of the history", () => {
 
   it.each([
     ["another process holds it", () => hold()],
-    ["it is damaged", () => damage("no database")],
     ["a folder has its name", () => makeFolder()],
   ])("where %s, a temporary one takes its place, with a warning", async (_, prepare) => {
     await prepare();
@@ -284,6 +283,22 @@ describe("the file of the history", () => {
     held = undefined;
   });
 
+  it.each([
+    ["of another format", async (path: string) => rename(path, path.replace(/\.v\d+\./, ".v0."))],
+    ["damaged", (path: string) => writeFile(path, "no database".repeat(1_000))],
+  ])("what is %s is thrown away", async (_, spoil) => {
+    const { log, messages } = recorder();
+    const first = await openScanIndex(dataDir, "a", log);
+    put(first);
+    first.close();
+    await spoil(await file());
+    const anew = await openScanIndex(dataDir, "a", log);
+    expect(anew.count()).toBe(0);
+    anew.close();
+    expect(messages("warn")).toEqual([]);
+    expect((await readdir(dataDir)).filter((name) => name.endsWith(".db"))).toHaveLength(1);
+  });
+
   let held: ScanIndex | undefined;
   const hold = async () => {
     held = await openScanIndex(dataDir, "a", recorder().log);
@@ -293,7 +308,6 @@ describe("the file of the history", () => {
     (await openScanIndex(dataDir, "a", log)).close();
     return join(dataDir, (await readdir(dataDir)).find((name) => name.endsWith(".db")) ?? "");
   };
-  const damage = async (text: string) => writeFile(await file(), text.repeat(1_000));
   const makeFolder = async () => {
     const path = await file();
     await rm(path);
