@@ -14,6 +14,7 @@ import {
   scanOf,
   stableUuid,
 } from "./to-synced-finding.ts";
+import { dateTime, scanField } from "./valid-fields.ts";
 
 /** A finding as it is written. */
 export interface Written {
@@ -66,7 +67,7 @@ export function mergedFinding(
       ...(uploaded.id || shared ? {} : { id: first.written.id }),
       category: uploaded.category || IMPORTED_CATEGORY,
       severity: changed || severity === undefined ? first.written.severity : severity,
-      parsed_at: uploaded.parsed_at ?? first.written["parsed_at"],
+      parsed_at: dateTime(uploaded.parsed_at) ?? first.written["parsed_at"],
       attributes: {
         ...ownAttributes(uploaded),
         ...(shared ? shortened(state) : state),
@@ -128,8 +129,9 @@ function asUploaded(uploaded: ScanFinding, index: number, context: MergeContext)
     id: idOf(uploaded, index, context),
     category: uploaded.category ?? "",
     severity: severityOf(uploaded) ?? SCAN_SEVERITIES[dojoSeverity(uploaded.severity) ?? "Info"],
-    parsed_at: uploaded.parsed_at ?? context.now,
-    scan: uploaded["scan"] ?? scanOf(context),
+    parsed_at: dateTime(uploaded.parsed_at) ?? context.now,
+    ...(uploaded.identified_at == null ? {} : { identified_at: dateTime(uploaded.identified_at) ?? null }),
+    scan: scanField(uploaded["scan"], scanOf(context)),
   };
 }
 

@@ -84,6 +84,7 @@ const PURE = [
   "importer/describe-test.ts",
   "sync/tally.ts",
   "sync/to-synced-finding.ts",
+  "sync/valid-fields.ts",
   "sync/verdicts.ts",
   "util/backoff.ts",
   "util/digest.ts",

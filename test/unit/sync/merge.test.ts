@@ -17,9 +17,11 @@ async function merge(uploaded: readonly ScanFinding[], dojo: readonly Answer[], 
 const pairs = (written: readonly WrittenJson[]) =>
   written.map(({ id, attributes }) => [id, attributes["defectdojo.org/finding-id"]]);
 
+const THEIRS = { created_at: "2026-11-20T09:00:00Z", name: "theirs", namespace: "a", scan_type: "nmap" };
+
 describe("merged findings", () => {
   it("keep all that was uploaded and gain DefectDojo's state", async () => {
-    const uploaded = aFinding({ references: [{ type: "CVE", value: "CVE-1" }], scan: { name: "theirs" }, extra: 1 });
+    const uploaded = aFinding({ references: [{ type: "CVE", value: "CVE-1" }], scan: THEIRS, extra: 1 });
     const [written] = await merge([uploaded], [inDojo({ uniqueIdFromTool: uploaded.id ?? "", falsePositive: true })]);
     expect(written).toEqual({
       ...uploaded,

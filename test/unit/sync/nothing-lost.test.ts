@@ -37,6 +37,17 @@ const attributes = fc.record({
   algorithms: list,
   outdated_version: word,
 });
+/** As no schema has it, but as it is read. */
+const oddTime = fc.constantFrom(
+  "",
+  "soon",
+  "2026-11-20",
+  "2026-11-20T10:05:03",
+  "2026-02-30T00:00:00Z",
+  "20 Nov 2026",
+  null,
+);
+const oddScan = fc.constantFrom(null, "scan", [], { name: 1 }, { name: "own", created_at: "soon" }, undefined);
 const category = fc.constantFrom(
   "Open Port",
   "Host",
@@ -46,14 +57,24 @@ const category = fc.constantFrom(
   "x",
 );
 const upload = fc
-  .tuple(validFinding, attributes, category, word, word)
+  .tuple(
+    validFinding,
+    attributes,
+    category,
+    word,
+    word,
+    fc.option(oddTime, { nil: undefined }),
+    fc.option(oddScan, { nil: false }),
+  )
   .filter(([raw]) => findingSchema.safeParse(raw).success)
-  .map(([raw, known, category, name, location]) => {
+  .map(([raw, known, category, name, location, time, scan]) => {
     const finding = {
       ...raw,
       category,
       name: name || "n",
       location,
+      ...(time === undefined ? {} : { parsed_at: time, identified_at: time }),
+      ...(scan === false ? {} : { scan }),
       attributes: { ...(raw["attributes"] as object), ...known },
     };
     return findingSchema.parse(finding) as ScanFinding;
