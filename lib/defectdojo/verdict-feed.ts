@@ -47,7 +47,7 @@ export function verdictFeed(api: DojoApi): VerdictFeed {
 }
 
 /**
- * Each page begins with a finding of the one before: where it does not, findings were deleted meanwhile, and it is asked for from further ahead on.
+ * Each page begins with a finding of the one before. If it does not, findings were deleted meanwhile, and the page is requested from further ahead.
  */
 async function* statusChanges(api: DojoApi, start: number): AsyncGenerator<FeedPage> {
   const check = listGuard("findings/", LATER_PAGES, MOST_CHANGES);
@@ -62,11 +62,12 @@ async function* statusChanges(api: DojoApi, start: number): AsyncGenerator<FeedP
       continue;
     }
     back = FIRST_PAGE;
-    // A finding alone on its page was given before: the list is at its end, not stuck.
-    if (results.length > 1 || known.size === 0) check({ count, results });
+    const last = results.length === 0 || offset + results.length >= count;
+    // The last page may hold nothing but the finding that it shares with the one before.
+    if (!last || results.length > 1 || known.size === 0) check({ count, results });
     for (const { id } of results) known.add(id);
     yield { total: count, changes: results.map(toChange) };
-    if (results.length === 0 || offset + results.length >= count) return;
+    if (last) return;
     offset += Math.max(1, results.length - 1);
   }
 }
