@@ -53,9 +53,27 @@ export async function checkDojo(
     examine("end of deduplication", () => endOfDeduplication(api, catalog)),
     examine("location mode", async () => ok("location mode", MODES[await detectLocationMode(api)])),
     examine("test types", () => testTypes(catalog, config)),
+    examine("import history", () => importHistory(api, config)),
   ]);
   const limit = ok("upload limit", "not reported by DefectDojo: DD_SCAN_FILE_MAX_SIZE, 100 MB by default");
   return [...token, ...tls, ...checks.flat(), limit];
+}
+
+/** What reimport mode knows a run's findings by; import mode does without. */
+async function importHistory(api: DojoApi, { IMPORT_MODE: mode }: DojoConfig): Promise<Diagnosis[]> {
+  if (mode === "import") return [];
+  const { status } = await api.transport.request("GET", "test_imports/", {
+    query: [["limit", "1"]],
+    expect: [403, 404],
+  });
+  if (status === 200) return [ok("import history", "readable: runs in a living test know their findings")];
+  return [
+    fail(
+      "import history",
+      `GET /api/v2/test_imports/ answers ${status}: IMPORT_MODE=reimport cannot tell a run's findings from those of others`,
+      "Let the token read test imports, or set IMPORT_MODE=import.",
+    ),
+  ];
 }
 
 /** An answer over https means that the certificate was verified. */

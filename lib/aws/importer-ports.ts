@@ -4,6 +4,7 @@ import { importLoad } from "../importer/import-load.ts";
 import type { RecordPorts } from "../importer/settle-message.ts";
 import type { Observer } from "../observe.ts";
 import { testIndex } from "../ports/test-index.ts";
+import { testLeases } from "../ports/test-lease.ts";
 import { type Clients, ingestPorts } from "./ingest-ports.ts";
 
 /** The ports that the importer uses. */
@@ -16,5 +17,6 @@ export function importerPorts(
   const ports = ingestPorts(config, observer, clients);
   const dojo = dojoPort(config, proxyEnv);
   const index = (bucket: string) => testIndex(ports.storage, bucket, (testId) => dojo.url("test", testId));
-  return { ...ports, dojo, index, load: importLoad() };
+  const leases = (bucket: string) => testLeases(ports.storage, bucket, ports.clock);
+  return { ...ports, dojo, index, leases, load: importLoad() };
 }

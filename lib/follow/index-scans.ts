@@ -35,18 +35,35 @@ export async function* indexScans(
   { bucket, prefix, startAfter, signal }: IndexSettings,
 ): AsyncGenerator<Indexed> {
   const receipts = onlyReceipts(storage.list(bucket, prefix, startAfter), signal);
+  const put = newestFirst(index);
   yield* mapInOrder(receipts, CONCURRENCY, async ({ key }): Promise<Indexed> => {
     const receiptRef = { bucket, key };
     try {
       const stored = await readReceipt(storage, findingsOfReceipt(receiptRef) ?? receiptRef, log);
       if (stored === undefined) throw new Error(`${uri(receiptRef)} cannot be read`);
       const { receipt } = stored;
-      await index.put(receipt.test.id, entryOf(receipt));
+      await put(receipt);
       return { key, outcome: "indexed", testId: receipt.test.id };
     } catch (error) {
       return { key, outcome: "failed", error: toRelayError(error, uri(receiptRef)) };
     }
   });
+}
+
+/** Many runs live on in one test: its entry is the newest's, whose record has the highest id. */
+function newestFirst(index: TestIndex): (receipt: Receipt) => Promise<void> {
+  const newest = new Map<number, { readonly record: number; readonly written: Promise<void> }>();
+  return async (receipt) => {
+    const { test, testImport: record } = receipt;
+    if (record === undefined) return await index.put(test.id, entryOf(receipt));
+    const before = newest.get(test.id);
+    if (before !== undefined && before.record > record) return;
+    const written = (before?.written ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => index.put(test.id, entryOf(receipt)));
+    newest.set(test.id, { record, written });
+    await written;
+  };
 }
 
 async function* onlyReceipts(listing: AsyncIterable<ListedObject>, signal: AbortSignal): AsyncGenerator<ListedObject> {

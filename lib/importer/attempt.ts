@@ -13,6 +13,7 @@ import type {
   User,
 } from "../ports/defectdojo.ts";
 import type { TestIndex } from "../ports/test-index.ts";
+import type { TestLeases } from "../ports/test-lease.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
 import type { Decision } from "./decide.ts";
@@ -22,6 +23,8 @@ export interface ImportPorts extends FlowPorts {
   readonly pending: CheckpointStore;
   /** Index of tests by bucket; undefined where only the scan's own objects can be written (the hook). */
   readonly index?: ((bucket: string) => TestIndex) | undefined;
+  /** Leases on living tests by bucket; undefined as above. */
+  readonly leases?: ((bucket: string) => TestLeases) | undefined;
   /** The Scan that lies beside the findings now; undefined where nobody can read it. */
   readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
   /** Called with the job under its final key, as soon as that is known. */
@@ -87,6 +90,8 @@ export interface Ledger {
   target(attempt: Prepared, context: ImportContext, scanType: string): Promise<Target>;
   /** Whether an import of the job shows up by now: asked right before one is sent. */
   hasBegun(attempt: Prepared): Promise<boolean>;
+  /** The import is done and described: others may follow. */
+  leave(attempt: Imported, context: ImportContext): Promise<void>;
   /** The tests that a refused import left behind. */
   leftBehind(attempt: Prepared): Promise<readonly Test[]>;
 }

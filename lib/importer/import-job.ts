@@ -56,6 +56,7 @@ async function work(claimed: Claimed): Promise<JobOutcome> {
   if ("outcome" in imported) return imported;
   const deduplicated = await awaitDeduplication(imported);
   await describeInDojo(deduplicated);
+  await deduplicated.ledger.leave(deduplicated, deduplicated.context);
   await indexTest(deduplicated);
   return await writeBack(deduplicated);
 }

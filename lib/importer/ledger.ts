@@ -12,6 +12,7 @@ export const importLedger: Ledger = {
   },
   target: async ({ options }) => ({ into: undefined, closes: options.closeOldFindings }),
   hasBegun: async ({ key, ports }) => (await ports.dojo.testsByBuildId(key)).length > 0,
+  leave: async () => undefined,
   leftBehind: ({ key, ports }) => ports.dojo.testsByBuildId(key),
 };
 

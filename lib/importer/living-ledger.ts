@@ -1,7 +1,8 @@
-import type { ImportRecord, LivingRun, Test } from "../ports/defectdojo.ts";
-import type { Ledger, Looked, Prepared, Target } from "./attempt.ts";
+import type { LivingRun, LivingTestWanted, Test } from "../ports/defectdojo.ts";
+import type { ImportContext, Ledger, Looked, Prepared, Target } from "./attempt.ts";
 import { decideUnrecorded, progressOf } from "./decide.ts";
 import { timesOf } from "./describe-test.ts";
+import { givePlaceBack, takePlace } from "./lease.ts";
 import { importLedger } from "./ledger.ts";
 import { whyOutdated } from "./outdated.ts";
 
@@ -11,8 +12,7 @@ import { whyOutdated } from "./outdated.ts";
  */
 export const livingLedger: Ledger = {
   look: async (attempt, answered) => {
-    const records = await attempt.ports.dojo.importRecords(attempt.key);
-    const recorded = await lookAtRecords(attempt, records, answered);
+    const recorded = await lookAtRecords(attempt, answered);
     if (recorded !== undefined) return recorded;
     if (attempt.checkpoint.now.into === undefined) return await lookForFirst(attempt, answered);
     // An answer without a record: DefectDojo keeps no import history (DD_TRACK_IMPORT_HISTORY).
@@ -23,12 +23,16 @@ export const livingLedger: Ledger = {
   target: async (attempt, context, scanType) => {
     const { dojo } = attempt.ports;
     const { options, job } = attempt;
-    const wanted = { engagementId: context.engagement.id, title: options.testTitle, scanType };
+    const wanted = wantedIn(attempt, context, scanType);
+    await takePlace(attempt, wanted);
     const living = await dojo.livingTest(wanted);
     // What other living tests of the engagement have is not this one's to close.
     if (living === undefined) return { into: undefined, closes: false };
     const outdated = job.force === true ? undefined : whyOutdated(living, job.scan, attempt.ports.clock.now());
-    if (outdated !== undefined) return { outdated };
+    if (outdated !== undefined) {
+      await givePlaceBack(attempt, wanted);
+      return { outdated };
+    }
     const target: Target = { into: living.id, closes: options.closeOldFindings };
     // Before anything is sent: an older run must not come after this one, should this delivery die before it describes the test.
     const { start, end } = timesOf(job.scan, new Date(attempt.ports.clock.now()));
@@ -40,6 +44,7 @@ export const livingLedger: Ledger = {
     if ((await ports.dojo.importRecords(key)).length > 0) return true;
     return checkpoint.now.into === undefined && (await importLedger.hasBegun(attempt));
   },
+  leave: (attempt, context) => givePlaceBack(attempt, wantedIn(attempt, context, attempt.importedAs)),
   leftBehind: async (attempt) => {
     if (attempt.checkpoint.now.into !== undefined) return [];
     const left = await importLedger.leftBehind(attempt);
@@ -49,12 +54,15 @@ export const livingLedger: Ledger = {
   },
 };
 
+const wantedIn = ({ options }: Prepared, { engagement }: ImportContext, scanType: string): LivingTestWanted => ({
+  engagementId: engagement.id,
+  title: options.testTitle,
+  scanType,
+});
+
 /** @returns undefined where there is no record, or none of a test that is there */
-async function lookAtRecords(
-  attempt: Prepared,
-  records: readonly ImportRecord[],
-  answered: number | undefined,
-): Promise<Looked | undefined> {
+async function lookAtRecords(attempt: Prepared, answered: number | undefined): Promise<Looked | undefined> {
+  const records = await attempt.ports.dojo.importRecords(attempt.key);
   const [record] = records;
   if (record === undefined) return undefined;
   if (record.first) {
@@ -83,9 +91,12 @@ async function lookForFirst(attempt: Prepared, answered: number | undefined): Pr
   const looked = await importLedger.look(attempt, answered);
   const { decision } = looked;
   const noRecord: LivingRun = { record: undefined, records: 0 };
-  if (decision.state === "running" || decision.state === "stale")
-    return (await dojo.isRecorded(decision.test.id)) ? found(decision.test, noRecord) : looked;
-  if (decision.state !== "found") return looked;
+  const isThere = decision.state === "running" || decision.state === "stale" || decision.state === "found";
+  if (!isThere || (decision.state !== "found" && !(await dojo.isRecorded(decision.test.id)))) return looked;
+  // The import may have ended since its record was asked for, which DefectDojo makes before it shows the test as complete.
+  const recorded = await lookAtRecords(attempt, answered);
+  if (recorded !== undefined) return recorded;
+  if (decision.state !== "found") return found(decision.test, noRecord);
   const surplus: Test[] = [];
   for (const test of decision.surplus) if (!(await dojo.isRecorded(test.id))) surplus.push(test);
   return { decision: { ...decision, surplus }, displaced: undefined, living: noRecord };

@@ -31,6 +31,7 @@ export interface RecordPorts extends FlowPorts {
   /** The imports of this process. */
   readonly load?: ImportLoad;
   readonly index?: ImportPorts["index"];
+  readonly leases?: ImportPorts["leases"];
   /** The cluster's Scans, where there is one. */
   readonly scans?: ScanSource | undefined;
 }

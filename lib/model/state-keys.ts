@@ -30,6 +30,15 @@ export const openNoticeKey = ({ bucket, key }: ObjectRef): string =>
   `${OPEN_NOTICES}${sha256(JSON.stringify([bucket, key])).slice(0, 32)}.json`;
 
 /**
+ * Key of the lease on a living test.
+ * @param place what tells the test, also before there is one
+ */
+export function leaseKey(place: string): string {
+  const hash = sha256(place);
+  return `${STATE_FOLDER}living/${hash.slice(0, 2)}/${hash.slice(2, 34)}.json`;
+}
+
+/**
  * Key of the follower's watermark, one for each DefectDojo.
  * @param dojoUrl base URL, without `/api/v2`
  */

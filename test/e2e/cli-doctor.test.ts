@@ -53,6 +53,18 @@ describe("doctor", () => {
     expect(await runtime.keys(".dojo-relay-doctor/")).toEqual([]);
   });
 
+  it("looks for DefectDojo's import history where runs live on in one test", async () => {
+    const living = { ...env, IMPORT_MODE: "reimport" };
+    expect(of(await diagnose(living), "import history")).toMatchObject([{ level: "ok" }]);
+    runtime.standin.state.intercept = ({ path }) =>
+      path === "/test_imports/" ? { status: 403, body: { detail: "no" } } : undefined;
+    const diagnoses = await diagnose(living);
+    runtime.standin.state.intercept = undefined;
+    expect(of(diagnoses, "import history")).toMatchObject([
+      { level: "fail", remedy: expect.stringContaining("IMPORT_MODE=import") },
+    ]);
+  });
+
   /** One row a wrong set-up: what is changed, and what doctor says of it. */
   const WRONG: Readonly<Record<string, [Record<string, string>, Partial<Diagnosis>]>> = {
     "two variables are wrong": [

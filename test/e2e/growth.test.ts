@@ -96,4 +96,52 @@ describe("daily scans of one product for a year", () => {
       expect(bytes - (first?.bytes ?? 0)).toBeLessThan(0.03 * (first?.bytes ?? 0));
     }
   });
+
+  it.each(["locations", "endpoints"] as const)(
+    "cost the same each where they live on in one test (%s mode)",
+    async (mode) => {
+      standin = await startStandin({ mode });
+      counter = await startCounter(standin.url);
+      const config = readDojoConfig({
+        ...{ DEFECTDOJO_URL: counter.url, DEFECTDOJO_APIKEY: standin.apiKey, IMPORT_MODE: "reimport" },
+      });
+      const { log, metrics } = recorder();
+      const storage = memoryStorage();
+      const dojo = dojoPort(config, {});
+      const costs: Cost[] = [];
+      for (let day = 0; day < DAYS; day++) {
+        // Each day one is gone, one is new, and one is back; the test ends with as many as there were days.
+        const names = [day, day + 1, day + 2, 1_000 + (day % 2)].map(
+          (number) => `Finding ${String(number).padStart(4, "0")}`,
+        );
+        const place = (name: string) => `https://example.com:8443/${name.slice(-4)}`;
+        const findings = names.map((name, number) => aFinding({ id: `${day}-${number}`, name, location: place(name) }));
+        const folder = { bucket: "securecodebox", key: `scan-${day}/findings.json` };
+        const etag = storage.put(folder, JSON.stringify(findings));
+        const createdAt = new Date(Date.UTC(2026, 0, 1 + day)).toISOString();
+        const scan = aGenericScan({
+          name: `nightly-${day}`,
+          uid: `uid-${day}`,
+          scheduledBy: "nightly",
+          createdAt,
+          finishedAt: createdAt,
+        });
+        const job = aJob({ ...folder, etag, scan });
+        const ports = { storage, dojo, clock: systemClock, log, metrics, pending: checkpointStore(storage, log) };
+        const { receipt } = await importJob(job, ports, flowSettings(config), { remainingMs: () => 600_000 });
+        expect(receipt).toMatchObject({
+          findings: { count: 4 },
+          ...(day > 1 ? { new: 1, known: 2, reactivated: 1, closed: 2 } : {}),
+        });
+        costs.push(counter.cost());
+      }
+      expect(standin.state.tests.size).toBe(1);
+      const [first, ...later] = costs.slice(3);
+      for (const { requests, bytes } of later) {
+        expect(requests).toBe(first?.requests);
+        // Ids, and counts of all there is, grow by a digit now and then; an endpoint of 2.x names all its findings.
+        expect(bytes - (first?.bytes ?? 0)).toBeLessThan(0.03 * (first?.bytes ?? 0));
+      }
+    },
+  );
 });

@@ -207,3 +207,29 @@ describe("a hook that is started again", () => {
     expect(world.posts("/import-scan/")).toBe(1);
   });
 });
+
+describe("dojo-relay hook in reimport mode", () => {
+  const begin = (uid: string, createdAt: string) => {
+    const scan = scanResource() as { metadata: object };
+    const metadata = { ...scan.metadata, uid, creationTimestamp: createdAt };
+    world.kube.scans.set("pentest/nmap-scanme", { ...scan, metadata });
+    world.put(FOUND, JSON.stringify(FINDINGS));
+    world.put(RAW, NMAP_XML);
+  };
+
+  test("runs live on in one test, and one that a later one overtook changes nothing", async () => {
+    const env = { IMPORT_MODE: "reimport" };
+    expect((await world.hook(world.readWrite(), env)).receipt).toMatchObject({
+      new: 3,
+      known: 0,
+      importMode: "reimport",
+    });
+    begin("run-3", "2026-11-22T10:00:00Z");
+    const third = await world.hook(world.readWrite(), env);
+    expect(third.receipt).toMatchObject({ new: 0, known: 3, closed: 0, test: { name: "pentest/nmap-daily" } });
+    expect(world.tests()).toHaveLength(1);
+    begin("run-2", "2026-11-21T10:00:00Z");
+    expect(await world.hook(world.readWrite(), env)).toMatchObject({ outcome: "outdated", patched: false });
+    expect(world.store.text(FOUND)).toBe(JSON.stringify(FINDINGS));
+  });
+});

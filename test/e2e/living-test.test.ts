@@ -8,6 +8,7 @@ import { importJob } from "../../lib/importer/import-job.ts";
 import type { ScanJob } from "../../lib/model/job.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
 import type { Scan } from "../../lib/model/scan.ts";
+import { testLeases } from "../../lib/ports/test-lease.ts";
 import { flowSettings } from "../../lib/settings.ts";
 import { resyncJob } from "../../lib/sync/resync-job.ts";
 import type { FlowSettings } from "../../lib/types.ts";
@@ -344,5 +345,40 @@ describe("a living test", () => {
     const { run } = await start({ low: "true" });
     await run(1, ["A"]);
     expect(countsOf(await run(2, ["A", "B"]))).toEqual([1, 1, 0, 0]);
+  });
+
+  it("is imported into by one run at a time, also where two relays have one", async () => {
+    const { run, upload, ports, storage, settings, standin } = await start();
+    await run(1, ["A"]);
+    const leases = (bucket: string) => testLeases(storage, bucket, systemClock);
+    let arrived = () => {};
+    const sent = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const slow: typeof ports.dojo = {
+      ...ports.dojo,
+      importScan: async (request) => {
+        arrived();
+        await held;
+        return await ports.dojo.importScan(request);
+      },
+    };
+    const by = async (dojo: typeof ports.dojo, day: number, names: readonly string[]) => {
+      const pending = checkpointStore(storage, ports.log);
+      return await importJob(upload(day, names), { ...ports, dojo, leases, pending }, settings, {
+        remainingMs: () => 600_000,
+      });
+    };
+    const first = by(slow, 2, ["A", "B"]);
+    await sent;
+    await expect(by(ports.dojo, 3, ["A"])).rejects.toThrow("another run is being imported into the living test");
+    answer();
+    expect(countsOf((await first).receipt as Receipt)).toEqual([1, 1, 0, 0]);
+    expect(countsOf((await by(ports.dojo, 3, ["A"])).receipt as Receipt)).toEqual([0, 1, 1, 0]);
+    expect(standin.state.testImports.size).toBe(3);
   });
 });

@@ -33,7 +33,7 @@ export interface Result {
 const MOST_OF_A_NAME = 3;
 /** Bodies that can arrive by half. */
 const LEAST_HALVED = 200;
-const HALVED = /^(PUT|UploadPart|POST \/import-scan)/;
+const HALVED = /^(PUT|UploadPart|POST \/(re)?import-scan)/;
 
 /** Runs a scenario without a kill. @throws Error where it does not come out right even so */
 async function runBaseline(lane: Lane, scenario: Scenario): Promise<Baseline> {

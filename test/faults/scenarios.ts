@@ -20,6 +20,8 @@ export interface Scenario {
   readonly standin?: StandinOptions;
   /** Another scan of the product is imported before. */
   readonly afterAnother?: true;
+  /** That other scan is an earlier run, and both live on in one test. */
+  readonly living?: true;
   /** The job is finished, verdicts change, and it is synced again: that is what is killed. */
   readonly resync?: true;
   /** The notification, and not the job. */
@@ -67,6 +69,27 @@ export const SCENARIOS: readonly Scenario[] = [
       afterAnother: true,
       calls: /DefectDojo|findings|defectdojo/,
     },
+  },
+  {
+    name: "reimport: the first run",
+    ...{
+      files: generic,
+      findings: 8,
+      importedAs: GENERIC,
+      calls: /import|\/tests\/|living|pending|findings|defectdojo/,
+    },
+    env: { IMPORT_MODE: "reimport" },
+  },
+  {
+    name: "reimport: a later run",
+    ...{ files: generic, findings: 8, importedAs: GENERIC, afterAnother: true, living: true },
+    ...{ calls: /DefectDojo|living|pending|findings|defectdojo|Message/, env: { IMPORT_MODE: "reimport" } },
+  },
+  {
+    name: "reimport as DefectDojo 2.34 answers, merge mode",
+    ...{ files: generic, findings: 8, importedAs: GENERIC, afterAnother: true, living: true },
+    ...{ calls: /import|\/tests\/|findings/, standin: { profile: "2.34", deduplicationDelayMs: 100 } },
+    env: { IMPORT_MODE: "reimport", SYNC_MODE: "merge", DEDUPLICATION_QUIET_SECONDS: "1" },
   },
   {
     name: "read-only",

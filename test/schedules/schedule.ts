@@ -58,6 +58,8 @@ export interface UploadPlan {
   readonly product: number;
   /** How often the bucket tells of it. */
   readonly notices: number;
+  /** Of a run of a scheduled scan: its name, and when it began (ISO 8601). */
+  readonly scheduled?: { readonly by: string; readonly at: string };
 }
 
 export interface Schedule {
@@ -67,6 +69,7 @@ export interface Schedule {
   readonly faults: readonly Fault[];
   readonly syncBack: boolean;
   readonly merge: boolean;
+  readonly reimport?: boolean;
   /** A native import that kept fewer findings than were uploaded is replaced by a generic one. */
   readonly replaceFewer: boolean;
   readonly lowPrivileged: boolean;

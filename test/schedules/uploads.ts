@@ -31,13 +31,14 @@ export function idsOf(content: number): string[] {
 export const rawName = ({ kind, content }: Pick<UploadPlan, "kind" | "content">) => `nmap-${kind}-${content}.xml`;
 
 /** The findings differ with the kind and product too: the same findings of the same run are the same job. */
-export function filesOf({ folder, kind, content, run, product }: UploadPlan): ScanFiles {
+export function filesOf({ folder, kind, content, run, product, scheduled }: UploadPlan): ScanFiles {
   const native = kind !== "generic";
   const sidecar = {
     metadata: {
       name: `scan-${folder}`,
       uid: `uid-${run}`,
-      creationTimestamp: "2026-11-24T11:00:00Z",
+      creationTimestamp: scheduled?.at ?? "2026-11-24T11:00:00Z",
+      ...(scheduled === undefined ? {} : { ownerReferences: [{ kind: "ScheduledScan", name: scheduled.by }] }),
       annotations: { [`${ANNOTATION_PREFIX}product-name`]: `product ${product}` },
     },
     spec: { scanType: native ? "nmap" : "subfinder", parameters: [kind, String(content)] },

@@ -1,6 +1,7 @@
 import type { RecordPorts } from "../../lib/importer/settle-message.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
+import { testLeases } from "../../lib/ports/test-lease.ts";
 import { type Actor, errorOf, type Service } from "./actor.ts";
 import type { MemoryDojo } from "./memory-dojo.ts";
 import type { Fate } from "./memory-dojo-import.ts";
@@ -68,22 +69,25 @@ export function portsOf(actor: Actor, wires: Wires): RecordPorts {
     return again.value;
   };
 
+  const clock = {
+    now: time.now,
+    sleep: async (ms: number) => {
+      await time.sleep(ms);
+      if (!actor.alive) await never();
+    },
+  };
+  const storage = storageOver(s3, (what, ref, effect) =>
+    call("s3", `${what} ${ref.key}`, (fault) => {
+      const value = effect();
+      return fault?.kind === "cut" && what === "GET" && value !== undefined ? { ...value, cut: true } : value;
+    }),
+  );
   return {
     log,
     metrics: { add: () => undefined },
-    clock: {
-      now: time.now,
-      sleep: async (ms) => {
-        await time.sleep(ms);
-        if (!actor.alive) await never();
-      },
-    },
-    storage: storageOver(s3, (what, ref, effect) =>
-      call("s3", `${what} ${ref.key}`, (fault) => {
-        const value = effect();
-        return fault?.kind === "cut" && what === "GET" && value !== undefined ? { ...value, cut: true } : value;
-      }),
-    ),
+    clock,
+    storage,
+    leases: (bucket) => testLeases(storage, bucket, clock),
     queue: queueOver(queue, (what, effect) => call("sqs", `queue ${what}`, effect)),
     dlq: queueOver(dlq, (what, effect) => call("sqs", `dlq ${what}`, effect)),
     dojo: dojoOver(dojo, call),

@@ -296,7 +296,7 @@ const nameOf = (on: string | undefined, call: number) => `${on ?? ""} #${call}`;
 
 export const MAX_FAILURES = 5;
 
-function settingsOf({ syncBack, merge, replaceFewer, lowPrivileged }: Schedule): RecordSettings {
+function settingsOf({ syncBack, merge, replaceFewer, lowPrivileged, reimport = false }: Schedule): RecordSettings {
   return recordSettings({
     maxFailures: MAX_FAILURES,
     // Real time: no sign of life is sent in a schedule. `expire` is what comes of that.
@@ -307,6 +307,7 @@ function settingsOf({ syncBack, merge, replaceFewer, lowPrivileged }: Schedule):
       syncBack,
       syncMode: merge ? "merge" : "replace",
       onFewerFindings: replaceFewer ? "generic" : "keep",
+      ...(reimport ? { defaults: { importMode: "reimport" } } : {}),
     }),
   });
 }

@@ -437,9 +437,10 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
     expect(of("ImporterRole", "s3:PutObject")).toEqual([
       ...[findings, original, "defectdojo.json", "defectdojo.pending.json"].map((file) => `${under}*${file}`),
       `arn:aws:s3:::${bucket}/.dojo-relay/tests/*`,
+      `arn:aws:s3:::${bucket}/.dojo-relay/living/*`,
     ]);
     expect(of("ImporterRole", "s3:DeleteObject")).toEqual([`${under}*defectdojo.pending.json`]);
-    expect(of("ImporterRole", "s3:GetObject")).toEqual([`${under}*`]);
+    expect(of("ImporterRole", "s3:GetObject")).toEqual([`${under}*`, `arn:aws:s3:::${bucket}/.dojo-relay/living/*`]);
     expect(of("ImporterRole", "secretsmanager:GetSecretValue")).toEqual([
       `arn:aws:secretsmanager:eu-central-1:111122223333:secret:${VARIANTS[name]?.apiKeySecret ?? "dojo-relay/defectdojo"}-??????`,
     ]);

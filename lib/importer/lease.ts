@@ -1,0 +1,49 @@
+import { Deferral } from "../deferral.ts";
+import { RelayError } from "../errors.ts";
+import { uri } from "../model/object-keys.ts";
+import type { LivingTestWanted } from "../ports/defectdojo.ts";
+import type { TestLeases } from "../ports/test-lease.ts";
+import type { Prepared } from "./attempt.ts";
+
+/** Between two looks at a place that another job has; it may be given back long before its end. Seconds. */
+const LONGEST_WAIT = 30;
+
+/**
+ * Takes the place of a living test for this job, until it is given back or nothing of this delivery can be running any more. Without the right to write
+ * there (the hook, a narrow policy) runs are kept apart by the queue alone.
+ * @throws Deferral while another job has it
+ */
+export async function takePlace(attempt: Prepared, wanted: LivingTestWanted): Promise<void> {
+  const { ports, delivery, settings, key } = attempt;
+  const until = ports.clock.now() + delivery.remainingMs() + settings.ledger.stalledMs;
+  const end = await withLeases(attempt, (leases) => leases.take(placeOf(attempt, wanted), key, until));
+  if (end === undefined) return;
+  const seconds = Math.min(LONGEST_WAIT, Math.max(1, Math.ceil((end - ports.clock.now()) / 1000)));
+  throw new Deferral("another run is being imported into the living test", seconds);
+}
+
+/** Lets the next run in. */
+export async function givePlaceBack(attempt: Prepared, wanted: LivingTestWanted): Promise<void> {
+  await withLeases(attempt, (leases) => leases.giveBack(placeOf(attempt, wanted), attempt.key));
+}
+
+/** Before there is a test, its names tell it. */
+const placeOf = ({ ports }: Prepared, { engagementId, scanType, title }: LivingTestWanted) =>
+  JSON.stringify([ports.dojo.url("engagement", engagementId), scanType, title]);
+
+async function withLeases<T>(
+  { ports, job }: Prepared,
+  work: (leases: TestLeases) => Promise<T>,
+): Promise<T | undefined> {
+  if (ports.leases === undefined) return undefined;
+  try {
+    return await work(ports.leases(job.bucket));
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.reason !== "storage-forbidden") throw error;
+    ports.log.warn("runs of this scan are kept apart by the queue alone: the relay may not write its leases", {
+      object: uri(job),
+      error,
+    });
+    return undefined;
+  }
+}

@@ -1,0 +1,75 @@
+import * as z from "zod";
+import { RelayError } from "../errors.ts";
+import { leaseKey } from "../model/state-keys.ts";
+import type { Clock } from "../util/clock.ts";
+import { readSmall } from "./read-small.ts";
+import type { Condition, Storage } from "./storage.ts";
+
+/** Who imports into a living test now, or did last: an object of its own for each, never removed, so that the right to write it is enough. */
+const leaseSchema = z.object({
+  version: z.literal(1),
+  jobKey: z.string(),
+  /** ISO 8601; whoever died with it has it no longer than that. */
+  until: z.string(),
+});
+
+const MAX_BYTES = 4 * 1024;
+/** Writes of others that may come in between. */
+const TRIES = 3;
+
+/**
+ * Keeps two runs from importing into one living test at the same time. The queue's message groups do that for jobs of one relay and product; these are for
+ * jobs whose group is another (without a Scan, of a cascade) and for several relays on one bucket.
+ */
+export interface TestLeases {
+  /** @returns until when another job has the place, in milliseconds since the epoch; undefined where it is this job's now */
+  take(place: string, jobKey: string, until: number): Promise<number | undefined>;
+  /** Gives the place back where it is this job's. */
+  giveBack(place: string, jobKey: string): Promise<void>;
+}
+
+export function testLeases(storage: Storage, bucket: string, clock: Clock): TestLeases {
+  const refOf = (place: string) => ({ bucket, key: leaseKey(place) });
+  const read = async (place: string) => {
+    const found = await readSmall(storage, refOf(place), MAX_BYTES, "job-invalid");
+    if (found === undefined) return undefined;
+    return { etag: found.head.etag, lease: leaseSchema.safeParse(parseJson(found.bytes.toString("utf8"))).data };
+  };
+  const write = async (place: string, body: object, condition: Condition): Promise<boolean> => {
+    try {
+      const options = { contentType: "application/json", condition };
+      await storage.write(refOf(place), JSON.stringify({ version: 1, ...body }), options);
+      return true;
+    } catch (error) {
+      if (error instanceof RelayError && error.reason === "storage-precondition") return false;
+      throw error;
+    }
+  };
+  return {
+    take: async (place, jobKey, until) => {
+      for (let attempt = 1; ; attempt++) {
+        const present = await read(place);
+        const { lease } = present ?? {};
+        const end = lease === undefined ? 0 : Date.parse(lease.until) || 0;
+        if (lease !== undefined && lease.jobKey !== jobKey && end > clock.now()) return end;
+        const condition = present === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: present.etag };
+        if (await write(place, { jobKey, until: new Date(until).toISOString() }, condition)) return undefined;
+        // The SDK sends again what got no answer, and is refused where the first try was done: it is seen the next time.
+        if (attempt === TRIES) return clock.now();
+      }
+    },
+    giveBack: async (place, jobKey) => {
+      const present = await read(place);
+      if (present?.lease?.jobKey !== jobKey || Date.parse(present.lease.until) <= clock.now()) return;
+      await write(place, { jobKey, until: new Date(clock.now()).toISOString() }, { ifMatch: present.etag });
+    },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
