@@ -56,14 +56,15 @@ export const act = (action, id) => send(`api/${action}`, { method: "POST", body:
 
 /**
  * Follows the service's events for as long as the page is open.
- * @param {{ connected: () => void, away: () => void, locked: () => void, event: (name: string, data: any) => void }} on
+ * @param {{ connected: () => void, away: () => void, locked: (tried: boolean) => void, event: (name: string, data: any) => void }} on
  */
 export async function follow(on) {
   try {
     const response = await fetch("api/scans", { headers: headers() });
     if (response.status === 401) {
+      const tried = sessionStorage.getItem("token") !== null;
       sessionStorage.removeItem("token");
-      on.locked();
+      on.locked(tried);
       return;
     }
     if (response.ok && response.body !== null) {

@@ -101,11 +101,9 @@ export function showScans(scans, changed) {
   const focused = document.activeElement?.closest("#scans tr")?.getAttribute("data-id");
   byId("scans").replaceChildren(...rows);
   // Whoever was at a row stays there.
-  if (focused)
-    rows
-      .find((row) => row.dataset["id"] === focused)
-      ?.querySelector("a")
-      ?.focus();
+  if (!focused) return;
+  const row = rows.find((each) => each.dataset["id"] === focused);
+  /** @type {HTMLElement} */ (row?.querySelector("a, button") ?? byId("main")).focus();
 }
 
 /** @param {SeenScan} scan */

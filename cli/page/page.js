@@ -174,8 +174,10 @@ const EVENTS = {
 
 const HANDLERS = {
   connected: () => tellConnection("live", "live"),
-  locked: () => {
+  /** @type {(tried: boolean) => void} whether with a token */
+  locked: (tried) => {
     tellConnection("locked", "");
+    byId("wrong").hidden = !tried;
     byId("login").hidden = false;
     byId("token").focus();
   },
@@ -214,5 +216,8 @@ byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   byId("main").focus();
 });
-window.addEventListener("hashchange", () => void show());
+window.addEventListener("hashchange", () => {
+  say("");
+  void show();
+});
 void follow(HANDLERS);

@@ -166,6 +166,9 @@ describe.skipIf(!browserFound("the page in a browser"))("the page in a browser",
   const row = (key: string) => page.locator(`tr[data-id="securecodebox/${key}"]`);
 
   it("asks for the token, and shows the scans with it", async () => {
+    await page.fill("#token", "another");
+    await page.click("#login button");
+    await page.getByText("That is not the service's token.").waitFor();
     await page.fill("#token", TOKEN);
     await page.click("#login button");
     await page.getByText("live", { exact: true }).waitFor();
