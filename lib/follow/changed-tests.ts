@@ -12,7 +12,7 @@ const OLD_MS = 600_000;
 /** A finding that was created and changed within this is new, not judged. Milliseconds. */
 const NEW_MS = 1_000;
 /** More changes than this are worked off in parts, the oldest first. */
-const MOST_CHANGES = 12_000;
+const MOST_CHANGES = 10_500;
 /** Changes that are remembered; of more at one moment, the margin is done without. */
 const MOST_HANDLED = 50_000;
 

@@ -42,7 +42,7 @@ export interface Round {
 /** A finding that was added to a test this long after its import came from elsewhere, and its scan is synced again. Milliseconds. */
 const ADDED_LATER_MS = 10 * 60_000;
 /** A long list of changes is worked on for so long in one round, and no further than these many tests; the next round goes on. */
-const LONGEST_MS = 60_000;
+const LONGEST_MS = 100_000;
 const MOST_TESTS = 2_000;
 const CONCURRENCY = 8;
 
@@ -107,8 +107,10 @@ async function withNews(
 ): Promise<Partial<FollowState>> {
   const ours = new Map<number, Grown>();
   const waiting = new Map<number, Grown>();
-  for (const [testId, grown] of reading.grown) {
-    const entry = await index.find(testId);
+  const found = mapInOrder(reading.grown, CONCURRENCY, async ([testId, grown]) => {
+    return { testId, grown, entry: await index.find(testId) };
+  });
+  for await (const { testId, grown, entry } of found) {
     (entry === undefined ? waiting : ours).set(testId, grown);
     if (entry !== undefined && Date.parse(grown.at) - Date.parse(entry.importedAt) > ADDED_LATER_MS)
       wanted.set(testId, grown.at);
