@@ -15,6 +15,8 @@ import { believable } from "./believable.ts";
 const checkpointSchema = z.object({
   version: z.literal(1),
   jobKey: z.string(),
+  /** What the key is made of, so that a later upload of the run goes on under it. Missing in earlier versions, and where the Scan names no run. */
+  upload: z.object({ etag: z.string(), run: z.string(), origin: z.string() }).optional(),
   /** ISO 8601; an import was sent then, and its outcome is not known. */
   postedAt: z.string().optional(),
   /** ISO 8601; the answer failed to come then, or that the sender had died was found then: from then on it has to show up or stay away. */

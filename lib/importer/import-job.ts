@@ -12,6 +12,7 @@ import { ensureImported } from "./ensure-imported.ts";
 import { withFreshIds } from "./import-context.ts";
 import { indexTest } from "./index-test.ts";
 import { prepare } from "./prepare.ts";
+import { originOf } from "./same-run.ts";
 
 /**
  * One job from its upload to its receipt: claim, prepare, ensure imported, await deduplication, write back with the receipt. Whatever was done before, by
@@ -83,6 +84,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       kept: attempt.living === undefined ? (kept ?? expected ?? attempt.total) : keptOf(attempt),
       deduplication: attempt.deduplication,
       living: attempt.living,
+      origin: checkpoint.now.upload?.origin ?? (await originOf(attempt.job, ports.storage)),
       repairs,
       repairCount,
       warnings: attempt.warnings,

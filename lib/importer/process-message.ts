@@ -11,6 +11,7 @@ import type { ImportPorts } from "./attempt.ts";
 import { checkpointStore } from "./checkpoint.ts";
 import { refuseAfterDeaths } from "./claim.ts";
 import { importJob } from "./import-job.ts";
+import { isTakenOver } from "./same-run.ts";
 import { enqueueLook, nextLook, refuseEarlyLook } from "./second-look.ts";
 import type { RecordSettings } from "./settings.ts";
 import { type JobMessage, type RecordOutcome, type RecordPorts, settle, type Tried } from "./settle-message.ts";
@@ -75,7 +76,7 @@ async function workOn(begun: Job, tried: Tried, delivery: Delivery) {
   );
   const job = tried.job ?? begun;
   // A look has none, and the one that it finds is another delivery's.
-  if (job.look === undefined) await checkpoints.remove(job, jobKey(job));
+  if (job.look === undefined && !(await mustStay(job, outcome, tried))) await checkpoints.remove(job, jobKey(job));
   await enqueueLook(nextLook(job, outcome, settings.secondLookMs, clock.now()), { ...ports, log });
   metrics.add("JobDuration", clock.now() - started);
   metrics.add(isOvertaken(outcome.outcome) ? "JobsSuperseded" : "JobsFinished");
@@ -85,6 +86,13 @@ async function workOn(begun: Job, tried: Tried, delivery: Delivery) {
     findings: outcome.receipt?.findings.count,
   });
   return outcome;
+}
+
+/** Whether the checkpoint is needed by whoever superseded the job. */
+async function mustStay(job: Job, { outcome }: JobOutcome, { ports, settings, checkpoints }: Tried): Promise<boolean> {
+  if (outcome !== "superseded" || job.kind !== "import" || !hasScan(job)) return false;
+  const currentScan = () => readSidecar(ports.storage, job, settings.ingest, ports.scans).catch(unreadable);
+  return await isTakenOver(job, { storage: ports.storage, pending: checkpoints, currentScan });
 }
 
 async function runJob(

@@ -13,6 +13,7 @@ import { UNSENT } from "./checkpoint.ts";
 import { day, locate } from "./import-context.ts";
 import { type MadeReport, makeReport } from "./make-report.ts";
 import { afterRefusal, fallbackOf } from "./refusal.ts";
+import { runUploadOf } from "./same-run.ts";
 
 /** What became of an import: */
 export type Sent = { readonly context?: ImportContext } & (
@@ -56,11 +57,13 @@ async function claimImport(attempt: Prepared, made: MadeReport, into: number | u
   const { settleMs } = settings.ledger;
   const { expected, repairs, repairCount } = made;
   const fellBack = fallbackOf(attempt);
+  const upload = await runUploadOf(attempt.job, ports.storage);
   const postedAt = clock.now();
   await checkpoint.save({
     ...UNSENT,
     postedAt: new Date(postedAt).toISOString(),
     into,
+    upload,
     expected,
     repairs,
     repairCount,

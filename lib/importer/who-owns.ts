@@ -10,8 +10,9 @@ import type { Storage } from "../ports/storage.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { FlowSettings } from "../types.ts";
 import type { Clock } from "../util/clock.ts";
-import type { CheckpointStore } from "./checkpoint.ts";
+import type { Checkpoint, CheckpointStore } from "./checkpoint.ts";
 import { withOwnKey } from "./own-key.ts";
+import { asBegun } from "./same-run.ts";
 
 /** How a job relates to the current findings. */
 export interface Claim {
@@ -49,21 +50,23 @@ export async function whoOwns(
   const [stored, head] = await Promise.all([readReceipt(storage, given, log), storage.head(given)]);
   if (head === undefined) return { outcome: "superseded", why: `${uri(given)} was deleted` };
   const receipt = stored?.receipt;
-  const overwritten = uploadedEtag(given, head.metadata) === given.etag;
+  let noted: Promise<Checkpoint | undefined> | undefined;
+  const traces = { head, receipt, checkpoint: () => (noted ??= pending.peek(given)) };
+  const begun = await asBegun(given, { ...traces, storage });
+  const overwritten = uploadedEtag(begun, head.metadata) === begun.etag;
   if (!overwritten && head.etag !== given.etag) {
     return { outcome: "superseded", why: `${uri(given)} is a newer upload now` };
   }
-  const job = await withOwnKey(given, {
-    ...{ head, receipt, dojo, now: clock.now() },
-    checkpoint: () => pending.peek(given),
-  });
+  const job = await withOwnKey(begun, { ...traces, dojo, now: clock.now() });
   const key = jobKey(job);
   const own = writtenBackBy(job, head.metadata) === key;
   if (receipt?.jobKey === key && (own || !syncBack)) return { outcome: "done-before", receipt };
   if (ofAnotherRun(job, receipt, { own, overwritten }) && !(await isCurrentRun(job, ports))) {
     return { outcome: "superseded", why: `${uri(job)} is of a later run with the same findings now` };
   }
-  if (!overwritten) return { job, etag: head.etag, own, overwritten, upload: job };
+  if (begun.etag !== given.etag)
+    log.info("the run's findings were uploaded anew: they are synced with its test", { testOf: key });
+  if (!overwritten) return { job, etag: head.etag, own, overwritten, upload: { ...job, etag: given.etag } };
   const upload = await keptUpload(job, storage);
   if (upload === undefined && !own) {
     return { outcome: "superseded", why: `${uri(job)} was written over, and its upload was not kept` };

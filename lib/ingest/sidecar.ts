@@ -49,10 +49,13 @@ export async function readSidecar(
       const scan = parseSidecar(found.content, `the Scan of ${uri(findings)} in the cluster`);
       if (beside === undefined || (kept !== undefined && kept !== found.uid))
         await keep(found, { storage, ref: sidecarOf(findings, settings), beside });
-      return scan;
+      return { ...scan, inCluster: true };
     }
   }
-  if (beside !== undefined) return await scanBeside(beside, { storage, findings, settings });
+  if (beside !== undefined) {
+    const scan = await scanBeside(beside, { storage, findings, settings });
+    return kept !== undefined && kept === scan.uid ? { ...scan, inCluster: true } : scan;
+  }
   const ref = sidecarOf(findings, settings);
   const where = scans === undefined ? "" : ", and the cluster has none either";
   throw new RelayError(

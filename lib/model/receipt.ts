@@ -21,6 +21,8 @@ export const receiptSchema = z.object({
   jobKey: z.string(),
   /** The run that the key names; missing where the key names the upload alone, as in earlier versions and in the hook. */
   run: z.string().optional(),
+  /** Digest of the Scan and its raw result, by which a hook's rewrite of the findings is known; missing where nobody could tell. */
+  origin: z.string().optional(),
   /** `synced`: findings.json holds DefectDojo's verdicts. `imported`: read-only mode, findings.json was not touched. */
   outcome: z.enum(["synced", "imported"]),
   findingsKey: z.string(),
@@ -163,6 +165,16 @@ export function ownMetadata(job: Job): Record<string, string> {
 export function writtenBackBy(ref: ObjectRef, metadata: Readonly<Record<string, string>>): string | undefined {
   const { [JOB_METADATA]: key, [ETAG_METADATA]: etag, [RUN_METADATA]: run } = metadata;
   return key !== undefined && etag !== undefined && key === keyOf(ref, etag, run) ? key : undefined;
+}
+
+/** The run whose job wrote this object back, and the ETag that its upload had; undefined for an upload, and where the key names no run. */
+export function writtenBackOf(
+  ref: ObjectRef,
+  metadata: Readonly<Record<string, string>>,
+): { readonly run: string; readonly etag: string } | undefined {
+  const { [ETAG_METADATA]: etag, [RUN_METADATA]: run } = metadata;
+  const known = writtenBackBy(ref, metadata) !== undefined && etag !== undefined && run !== undefined;
+  return known ? { run, etag } : undefined;
 }
 
 /** ETag of the upload that this object was written over, or undefined for an upload. */

@@ -83,6 +83,8 @@ export const scanSchema = z.object({
   rawResultType: usableText().optional(),
   rawResultFile: fileName.optional(),
   hookSelector: hookSelector.optional(),
+  /** Read from the Kubernetes API, or kept from there: its uid is no copy of another's. */
+  inCluster: z.literal(true).optional(),
 });
 
 export type Scan = z.infer<typeof scanSchema>;

@@ -80,11 +80,11 @@ async function findTest(
 /** What a receipt tells of its test. */
 function testOf(receipt: Receipt, job: ScanJob) {
   const { options } = readAnnotations(job.scan, uri(job));
-  const { test, scanType, importedAs, fellBack, kept, deduplication, repairs, repairCount } = receipt;
+  const { test, scanType, importedAs, fellBack, kept, deduplication, origin, repairs, repairCount } = receipt;
   const warnings = receipt.warnings.filter((warning) => warning !== goneWarning(receipt));
   return {
     ...{ job, options: { ...options, testTitle: test.name }, testId: test.id, scanType, importedAs, fellBack },
-    ...{ total: undefined, kept, deduplication, repairs, repairCount, warnings, timings: {} },
+    ...{ total: undefined, kept, deduplication, origin, repairs, repairCount, warnings, timings: {} },
   };
 }
 

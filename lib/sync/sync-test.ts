@@ -53,6 +53,8 @@ export interface TestToSync {
   readonly deduplication: Receipt["deduplication"];
   /** Of a living test: only this run's findings are brought back. */
   readonly living?: LivingRun | undefined;
+  /** As in the receipt. */
+  readonly origin?: string | undefined;
   readonly repairs: readonly string[];
   readonly repairCount: number;
   readonly warnings: readonly string[];
@@ -137,6 +139,7 @@ function receiptOf(
       fellBack: test.fellBack,
       kept: test.kept,
       deduplication: test.deduplication,
+      origin: test.origin,
     }),
     syncMode: settings.syncMode,
     ...livingOf(test),
@@ -183,7 +186,7 @@ async function countOnly(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   const { limits } = settings;
   const { job, options } = test;
   const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
-  const upload = streamFindings(await storage.read(job, job.etag), job, limits);
+  const upload = streamFindings(await storage.read(job, test.current.etag), job, limits);
   for await (const _ of counting(upload, uploaded, options.minimumSeverity));
   const counts = countsOf(await dojo.countFindings(test.testId, test.statistics));
   const { count, severities } = counts.findings;
@@ -207,7 +210,8 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   const { storage, log } = ports;
   const { job, current, last } = test;
   const lastWriteBack = last && (await readLastWriteBack(storage, job, current.etag, log));
-  if (!current.own) await keepOriginal(storage, job);
+  const place = { storage, job, currentEtag: current.etag };
+  if (!current.own) await keepOriginal(place);
   const known = lastKnown(lastWriteBack, test.kept, () => findingsOf(storage, job, current.etag));
   const sides = await bothSides(test, ports, settings, { known, lastWriteBack });
   const counts = tally(test.living !== undefined);
@@ -215,7 +219,6 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   let rewritten: Partial<Rewritten> = {};
   try {
     const findings = MODES[settings.syncMode]({ ...sides, folder });
-    const place = { storage, job, currentEtag: current.etag };
     if (last === undefined || lastWriteBack === undefined) await writeFindings(place, findings, counts);
     else {
       const startedAt = new Date(test.startedAt).toISOString();
@@ -241,7 +244,7 @@ async function bothSides(
   const { minimumSeverity } = options;
   const original = originalOf(job);
   // Our own write-back has taken the upload's place.
-  const upload = current.own ? await storage.read(original) : await storage.read(job, job.etag);
+  const upload = current.own ? await storage.read(original) : await storage.read(job, current.etag);
   const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
   const written = lastWriteBack && [...lastWriteBack.ids];
   const run = living && (await livingFindings(dojo, { testId, importedAs, minimumSeverity, living, written }));

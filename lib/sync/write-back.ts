@@ -49,11 +49,11 @@ export function dojoWritten(
 }
 
 /**
- * Keeps the upload beside the findings as `findings.original.json`: a copy inside the store, and only of the job's own upload.
- * @throws RelayError `storage-precondition` if findings.json is no longer the job's upload
+ * Keeps the upload beside the findings as `findings.original.json`: a copy inside the store, and only of the upload that is synced.
+ * @throws RelayError `storage-precondition` if findings.json is no longer that upload
  */
-export async function keepOriginal(storage: Storage, job: ScanJob): Promise<void> {
-  await storage.copy(job, originalOf(job), job.etag, { contentType: JSON_TYPE, metadata: ownMetadata(job) });
+export async function keepOriginal({ storage, job, currentEtag }: Place): Promise<void> {
+  await storage.copy(job, originalOf(job), currentEtag, { contentType: JSON_TYPE, metadata: ownMetadata(job) });
 }
 
 /** The findings that are written over. */

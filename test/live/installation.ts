@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import {
   DeleteMessageCommand,
@@ -26,6 +27,8 @@ export interface InstallationOptions {
   /** The service's embedded store and queue take the place of what is left out. */
   readonly servers: { readonly minio?: boolean; readonly elasticmq?: boolean };
   readonly env?: Env;
+  /** A second relay beside the first, on the same store and queue. */
+  readonly second?: boolean;
   /** Whether MinIO tells the relay of findings; it does where nothing is said. */
   readonly notifies?: boolean;
   /** Receivers of MinIO's events beside the relay. */
@@ -40,6 +43,8 @@ export interface DeadLetter {
 /** The relay as people run it: a process of its own beside real servers. */
 export interface Installation {
   readonly relay: RelayProcess;
+  /** The relays: one, or two. */
+  readonly relays: readonly RelayProcess[];
   readonly minio: Minio | undefined;
   readonly elasticmq: LiveServer | undefined;
   readonly s3: S3Client;
@@ -71,12 +76,14 @@ const PATIENCE = { timeout: 500_000, interval: 200 };
 type Eventually = <T>(what: string, ask: () => Promise<T | undefined | false>) => Promise<T>;
 
 const eventually =
-  (relay: RelayProcess): Eventually =>
+  (relays: readonly RelayProcess[]): Eventually =>
   (what, ask) =>
     vi.waitFor(async () => {
       const answer = await ask();
       if (answer === undefined || answer === false)
-        throw new Error([`this never came: ${what}`, ...relay.complaints().slice(-10)].join("\n"));
+        throw new Error(
+          [`this never came: ${what}`, ...relays.flatMap((relay) => relay.complaints().slice(-10))].join("\n"),
+        );
       return answer;
     }, PATIENCE);
 
@@ -91,8 +98,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     closers.push(() => folder[Symbol.asyncDispose]());
     const token = randomBytes(12).toString("hex");
     const bucket = `live-${randomBytes(6).toString("hex")}`;
-    const ports = [await reservePort(), await reservePort(), await reservePort()] as const;
-    const [port, s3Port, sqsPort] = ports.map(({ number }) => number);
+    const ports = [await reservePort(), await reservePort(), await reservePort(), await reservePort()] as const;
+    const [port, s3Port, sqsPort, secondPort] = ports.map(({ number }) => number);
     const endpoint = `http://127.0.0.1:${port}/events`;
     const minio = servers.minio
       ? await startMinio({ region: "us-east-1", targets: [{ name: "RELAY", endpoint, token }, ...targets] })
@@ -116,7 +123,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     };
     // An empty variable is one that is not set: the service brings a store or queue of its own.
-    const relay = relayProcess({
+    const env = {
       ...store,
       ...dojo.env,
       ...(minio === undefined ? { AWS_ENDPOINT_URL_S3: "", S3_PORT: String(s3Port) } : {}),
@@ -125,14 +132,17 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       WEBHOOK_TOKEN: token,
       DATA_DIR: folder.path,
       ...options.env,
-    });
-    closers.push(() => relay.end("SIGKILL"));
+    };
+    const relay = relayProcess(env);
+    const second = relayProcess({ ...env, PORT: String(secondPort), DATA_DIR: join(folder.path, "second") });
+    const relays = options.second ? [relay, second] : [relay];
+    closers.push(...relays.map((one) => () => one.end("SIGKILL")));
     for (const { release } of ports) await release();
     if (options.notifies === false) await ensureBucket(s3, bucket);
-    await relay.start();
+    for (const one of relays) await one.start();
     if (minio && options.notifies !== false) await command<SetupResult>(["setup"], { ...store, ...options.env });
 
-    const until = eventually(relay);
+    const until = eventually(relays);
     const get = async (key: string) => {
       try {
         const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
@@ -144,6 +154,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     };
     return {
       relay,
+      relays,
       minio,
       elasticmq,
       s3,

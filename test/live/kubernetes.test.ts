@@ -1,17 +1,14 @@
-import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RELAY_PREFIX } from "../../lib/model/cluster-scan.ts";
-import { type Cluster, clusterOf, type ScanResource } from "./cluster-scans.ts";
+import { type Cluster, clusterOf, finishScan, linkScan, NAMESPACE } from "./cluster-scans.ts";
 import { DOJOS, type LiveDojo } from "./dojo.ts";
 import { type Installation, startInstallation } from "./installation.ts";
 import { type KubernetesApi, startKubernetes } from "./kubernetes.ts";
 import { type SmallScan, smallScans } from "./many-scans.ts";
-import { presignedGet } from "./presign.ts";
 import { haveServers } from "./servers.ts";
 
 const have = haveServers("Scans of a Kubernetes API", "minio", "kubernetes");
 const [row] = DOJOS;
-const NAMESPACE = "scans";
 
 describe.skipIf(!have)("Scans of a Kubernetes API, with MinIO and without any notification", () => {
   const run = `k8s-${Date.now().toString(36)}`;
@@ -45,7 +42,9 @@ describe.skipIf(!have)("Scans of a Kubernetes API, with MinIO and without any no
 
   it("one Scan goes from its last state to DefectDojo and back", async () => {
     const [scan] = smallScans(run, 1, 1) as [SmallScan];
-    const { key } = await finish(scan, installation, cluster);
+    const linked = await linkScan(scan, installation, cluster);
+    await finishScan(scan, linked, installation, cluster);
+    const key = linked.keyOf("findings.json");
     const receipt = await installation.receipt(key);
     expect(receipt).toMatchObject({ outcome: "synced", findings: { count: 2 } });
     expect(await dojo.tests({ build_id: receipt.jobKey })).toMatchObject([{ id: receipt.test.id }]);
@@ -59,29 +58,3 @@ describe.skipIf(!have)("Scans of a Kubernetes API, with MinIO and without any no
     expect(installation.relay.complaints()).toEqual([expect.stringContaining("may not create events")]);
   });
 });
-
-// --- utils ---
-
-/** What the operator does: creates the Scan, gives it its links, and finishes it once its findings are there. */
-async function finish(
-  scan: SmallScan,
-  { s3, bucket, minio }: Installation,
-  cluster: Cluster,
-): Promise<{ key: string; resource: ScanResource }> {
-  const objects = new Map(scan.objects);
-  const { metadata, spec, status } = JSON.parse(objects.get("scan.json") ?? "{}");
-  const { uid } = (await cluster.create(NAMESPACE, { metadata: { ...metadata, namespace: NAMESPACE }, spec })).metadata;
-  const keyOf = (name: string) => `scan-${uid}/${name}`;
-  const link = (name: string) =>
-    presignedGet(minio?.url ?? "", bucket, keyOf(name), minio?.credentials ?? { accessKeyId: "", secretAccessKey: "" });
-  await cluster.status(NAMESPACE, scan.name, {
-    ...status,
-    state: "Scanning",
-    findingDownloadLink: link("findings.json"),
-    rawResultDownloadLink: link(status.rawResultFile ?? "raw.txt"),
-  });
-  for (const [name, body] of scan.objects)
-    if (name !== "scan.json") await s3.send(new PutObjectCommand({ Bucket: bucket, Key: keyOf(name), Body: body }));
-  const resource = await cluster.status(NAMESPACE, scan.name, { state: "Done" });
-  return { key: keyOf("findings.json"), resource };
-}

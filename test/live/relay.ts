@@ -16,6 +16,8 @@ export interface RelayProcess {
   start(): Promise<void>;
   /** @returns how it ended */
   end(signal: NodeJS.Signals): Promise<Exit>;
+  /** Stops it in its tracks, or lets it go on. */
+  pause(pauses: boolean): void;
   /** A counter of `/metrics`, since the last start. */
   metric(name: string): Promise<number>;
   /** Lines of its log that are warnings or errors, of all starts. */
@@ -37,6 +39,10 @@ export function relayProcess(env: Env & { readonly PORT: string }): RelayProcess
       await untilReady("dojo-relay start", running, `${url}/readyz`);
     },
     end: async (signal) => running?.end(signal) ?? { code: null, signal: null },
+    pause: (pauses) => {
+      if (running?.exit() === undefined && running !== undefined)
+        process.kill(running.pid, pauses ? "SIGSTOP" : "SIGCONT");
+    },
     metric: async (name) => {
       const text = await (await fetch(`${url}/metrics`)).text();
       return Number(text.match(new RegExp(`^${name} (\\d+)$`, "m"))?.[1] ?? Number.NaN);
