@@ -14,6 +14,7 @@ import type {
 } from "../ports/defectdojo.ts";
 import type { TestIndex } from "../ports/test-index.ts";
 import type { TestLeases } from "../ports/test-lease.ts";
+import type { UploadedCounts } from "../report/uploaded-counts.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
 import type { Decision } from "./decide.ts";
@@ -120,6 +121,8 @@ export interface Imported extends Prepared {
   readonly fellBack: string | undefined;
   /** The answer, if this delivery made the import. */
   readonly answer: ImportAnswer | undefined;
+  /** Counts of the upload that this report was made of. */
+  readonly uploaded: UploadedCounts | undefined;
   /** Where the report was sent, if this delivery sent it. */
   readonly context: ImportContext | undefined;
   /** Missing for a test of the job's own. */

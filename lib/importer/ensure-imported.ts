@@ -84,6 +84,7 @@ function found(attempt: Prepared, test: Test, sent: Sent | undefined, living: Lo
     importedAs,
     fellBack: importedAs === GENERIC ? attempt.checkpoint.now.fellBack : undefined,
     answer: own?.answer,
+    uploaded: own?.uploaded,
     context: sent?.context,
     living,
   };

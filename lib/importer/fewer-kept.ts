@@ -14,10 +14,10 @@ export async function keepsFewer(attempt: Prepared, test: Test): Promise<boolean
   // What was written back once is this job's test, whatever was deleted of it since.
   if (settings.onFewerFindings === "keep" || test.scanType === GENERIC || current.own) return false;
   const upload = { storage: ports.storage, job, limits: settings.limits };
-  const { toImport } = await checkFindings(upload, options.minimumSeverity);
+  const { imported } = await checkFindings(upload, options.minimumSeverity);
   const kept = checkpoint.now.kept ?? (await ports.dojo.findingCount(test.id));
-  if (kept >= toImport) return false;
-  const fellBack = `DefectDojo's parser ${JSON.stringify(test.scanType)} kept ${kept} of ${toImport} findings`;
+  if (kept >= imported.count) return false;
+  const fellBack = `DefectDojo's parser ${JSON.stringify(test.scanType)} kept ${kept} of ${imported.count} findings`;
   ports.log.warn(`${fellBack}; they are imported as ${GENERIC} instead`, { object: uri(attempt.job), testId: test.id });
   await checkpoint.save({ ...UNSENT, fellBack, fellBackIn: undefined, replaces: test.id, kept: undefined });
   return true;

@@ -81,6 +81,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       fellBack: attempt.fellBack,
       total: attempt.total,
       statistics: attempt.statistics,
+      uploaded: attempt.uploaded,
       kept: attempt.living === undefined ? (kept ?? expected ?? attempt.total) : keptOf(attempt),
       deduplication: attempt.deduplication,
       living: attempt.living,

@@ -3,6 +3,7 @@ import { uri } from "../model/object-keys.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import { checkFindings, fetchRawResult, type Report, writeGenericReport } from "../report/report.ts";
 import { readableReport } from "../report/report-of-nothing.ts";
+import type { UploadedCounts } from "../report/uploaded-counts.ts";
 import type { Prepared } from "./attempt.ts";
 
 /** A report that is ready to be sent. */
@@ -18,6 +19,8 @@ export interface MadeReport {
   /** What was repaired, where anything was. */
   readonly repairs: string[] | undefined;
   readonly repairCount: number | undefined;
+  /** Counts of the findings.json that was read for it. */
+  readonly uploaded: UploadedCounts | undefined;
 }
 
 /**
@@ -26,10 +29,10 @@ export interface MadeReport {
  */
 export async function makeReport(attempt: Prepared, wanted: string, folder: string): Promise<MadeReport> {
   const { upload: job, ports, settings, options } = attempt;
-  const { report, fellBack, onlySource = false } = await nativeReport(attempt, wanted, folder);
+  const { report, fellBack, onlySource = false, uploaded } = await nativeReport(attempt, wanted, folder);
   if (report !== undefined) {
     const counted = { expected: undefined, repairs: undefined, repairCount: undefined };
-    return { report, scanType: wanted, fellBack, onlySource, ...counted };
+    return { report, scanType: wanted, fellBack, onlySource, uploaded, ...counted };
   }
   const upload = { storage: ports.storage, job, limits: settings.limits };
   const full = settings.genericDetails === "full";
@@ -52,6 +55,7 @@ export async function makeReport(attempt: Prepared, wanted: string, folder: stri
     expected,
     repairs: repaired ? [...repairs] : undefined,
     repairCount: repaired ? repairCount : undefined,
+    uploaded: generic.uploaded,
   };
 }
 
@@ -64,22 +68,23 @@ async function nativeReport(
   { upload: job, options, ports: { storage, dojo, log }, settings: { limits } }: Prepared,
   scanType: string,
   folder: string,
-): Promise<{ report?: Report; fellBack?: string; onlySource?: boolean }> {
+): Promise<{ report?: Report; fellBack?: string; onlySource?: boolean; uploaded?: UploadedCounts }> {
   if (scanType === GENERIC) return {};
   const upload = { storage, job, limits };
   if (!(await dojo.hasTestType(scanType))) {
     const fellBack = `this DefectDojo has no parser ${JSON.stringify(scanType)}`;
     const instead =
-      job.scan.rawResultType !== undefined || (await checkFindings(upload, options.minimumSeverity)).count > 0;
+      job.scan.rawResultType !== undefined || (await checkFindings(upload, options.minimumSeverity)).all.count > 0;
     if (!instead) throw refused(fellBack, scanType);
     log.warn(`${fellBack}; the findings are imported as ${GENERIC}`, { object: uri(job) });
     return { fellBack };
   }
   const report = await fetchRawResult(upload, folder);
-  if ((await checkFindings(upload, options.minimumSeverity)).count > 0) return { report };
+  const uploaded = await checkFindings(upload, options.minimumSeverity);
+  if (uploaded.all.count > 0) return { report, uploaded };
   // secureCodeBox's operator names the kind of raw result of which its parser made the findings. Where nobody did, no findings say nothing.
   const onlySource = job.scan.rawResultType === undefined;
-  return { report: await readableReport(report, scanType, folder), onlySource };
+  return { report: await readableReport(report, scanType, folder), onlySource, uploaded };
 }
 
 /** The report of which DefectDojo makes nothing is all there is. */

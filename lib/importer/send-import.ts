@@ -17,7 +17,12 @@ import { runUploadOf } from "./same-run.ts";
 
 /** What became of an import: */
 export type Sent = { readonly context?: ImportContext } & (
-  | { readonly state: "answered"; readonly answer: ImportAnswer; readonly scanType: string }
+  | {
+      readonly state: "answered";
+      readonly answer: ImportAnswer;
+      readonly scanType: string;
+      readonly uploaded: MadeReport["uploaded"];
+    }
   /** It may or may not have happened. */
   | { readonly state: "unanswered"; readonly error: RelayError }
   /** DefectDojo said no, and another try makes sense. */
@@ -110,7 +115,7 @@ async function send(attempt: Prepared, made: MadeReport, context: ImportContext,
     const answer = await dojo.importScan(request);
     const { testId, total: findings } = answer;
     log.info("DefectDojo has imported the report", { testId, findings, ms: clock.now() - started });
-    return { state: "answered", answer, scanType };
+    return { state: "answered", answer, scanType, uploaded: made.uploaded };
   } catch (error) {
     if (error instanceof Deferral) {
       await checkpoint.save(UNSENT);

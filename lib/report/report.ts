@@ -15,7 +15,8 @@ import type { ReportLimits } from "../types.ts";
 import { cutText } from "../util/text.ts";
 import { readFindings, type ScanFinding } from "./findings-file.ts";
 import type { Details } from "./generic-details.ts";
-import { dojoSeverity, toGenericFinding } from "./to-generic-finding.ts";
+import { toGenericFinding } from "./to-generic-finding.ts";
+import { counting, type UploadedCounts, uploadedCounts } from "./uploaded-counts.ts";
 
 /** A report in the temporary folder, as it is sent to DefectDojo: with a known length, and as often as it takes. */
 export interface Report {
@@ -28,6 +29,7 @@ export interface GenericReport extends Report {
   readonly expected: number;
   readonly repairs: readonly string[];
   readonly repairCount: number;
+  readonly uploaded: UploadedCounts;
 }
 
 /** The folder of one scan, as reports are made of it. */
@@ -45,21 +47,13 @@ export interface GenericOptions {
 }
 
 /**
- * Checks every finding of the uploaded findings.json without keeping any.
- * @returns how many there are, and how many of them the minimum severity lets through
+ * Checks and counts every finding of the uploaded findings.json without keeping any.
  * @throws RelayError `findings-invalid`, `findings-too-large`, `storage-precondition` if another upload took its place
  */
-export async function checkFindings(
-  upload: Upload,
-  minimumSeverity: DojoSeverity,
-): Promise<{ count: number; toImport: number }> {
-  const least = DOJO_SEVERITIES.indexOf(minimumSeverity);
-  let [count, toImport] = [0, 0];
-  for await (const { severity } of openFindings(upload)) {
-    count++;
-    if (DOJO_SEVERITIES.indexOf(dojoSeverity(severity) ?? "Info") <= least) toImport++;
-  }
-  return { count, toImport };
+export async function checkFindings(upload: Upload, minimumSeverity: DojoSeverity): Promise<UploadedCounts> {
+  const counts = uploadedCounts();
+  for await (const _ of counting(openFindings(upload), counts, minimumSeverity));
+  return counts;
 }
 
 /**
@@ -74,10 +68,11 @@ export async function writeGenericReport(
   const path = join(folder, "generic-findings.json");
   const least = DOJO_SEVERITIES.indexOf(minimumSeverity);
   const repairs: string[] = [];
+  const uploaded = uploadedCounts();
   let [expected, repairCount, index] = [0, 0, 0];
   const lines = async function* () {
     yield '{"findings":[';
-    for await (const finding of openFindings(upload)) {
+    for await (const finding of counting(openFindings(upload), uploaded, minimumSeverity)) {
       const mapped = toGenericFinding(finding, index, now, details);
       for (const repair of mapped.repairs) {
         repairCount++;
@@ -91,7 +86,7 @@ export async function writeGenericReport(
     yield "]}";
   };
   await pipeline(Readable.from(batched(lines())), createWriteStream(path));
-  return { path, name: "findings.json", expected, repairs, repairCount };
+  return { path, name: "findings.json", uploaded, expected, repairs, repairCount };
 }
 
 /**

@@ -11,17 +11,17 @@ import type { ImportStatistics, LivingRun, Named } from "../ports/defectdojo.ts"
 import { writeReceipt } from "../ports/receipt-store.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
-import { streamFindings } from "../report/report.ts";
-import type { FlowPorts, FlowSettings } from "../types.ts";
+import { checkFindings, streamFindings } from "../report/report.ts";
 import {
-  compared,
   counting,
   countSeverity,
-  fewerWarning,
   type SeverityCounts,
   severityCounts,
   type UploadedCounts,
-} from "./comparison.ts";
+  uploadedCounts,
+} from "../report/uploaded-counts.ts";
+import type { FlowPorts, FlowSettings } from "../types.ts";
+import { compared, fewerWarning } from "./comparison.ts";
 import { withFewerFindings } from "./fewer-findings.ts";
 import { type LastKnown, lastKnown } from "./last-known.ts";
 import { findingsOf, type LastWriteBack, readLastWriteBack } from "./last-write-back.ts";
@@ -47,6 +47,8 @@ export interface TestToSync {
   readonly total: number | undefined;
   /** What the import's own answer counted, where there was one: in read-only mode it is not asked for again. */
   readonly statistics?: ImportStatistics | undefined;
+  /** The upload's counts, where the report was made of it just now: it is not read again for them. */
+  readonly uploaded?: UploadedCounts | undefined;
   /** How many findings the import kept, where that is known. */
   readonly kept?: number | undefined;
   /** What was known of its deduplication after the import, where that is known. */
@@ -183,17 +185,18 @@ interface Synced extends Partial<Rewritten> {
 async function countOnly(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
   if (test.living !== undefined) return await countRun(test, ports, settings);
   const { dojo, storage } = ports;
-  const { limits } = settings;
   const { job, options } = test;
-  const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
-  const upload = streamFindings(await storage.read(job, test.current.etag), job, limits);
-  for await (const _ of counting(upload, uploaded, options.minimumSeverity));
-  const counts = countsOf(await dojo.countFindings(test.testId, test.statistics));
+  const uploadNow = { storage, job: { ...job, etag: test.current.etag }, limits: settings.limits };
+  const [uploaded, found] = await Promise.all([
+    test.uploaded ?? checkFindings(uploadNow, options.minimumSeverity),
+    dojo.countFindings(test.testId, test.statistics),
+  ]);
+  const counts = countsOf(found);
   const { count, severities } = counts.findings;
   const inDojo = { count, severities: { ...severities } };
   const missing = Math.max(0, (test.kept ?? 0) - count);
-  const found = { ...counts, ...(missing === 0 ? {} : { missing }) };
-  return { found: { ...found, uploaded: uploaded.all, imported: uploaded.imported, inDojo } };
+  const left = { ...counts, ...(missing === 0 ? {} : { missing }) };
+  return { found: { ...left, uploaded: uploaded.all, imported: uploaded.imported, inDojo } };
 }
 
 /** The same of one run in a living test, whose findings nothing but their ids tell from others'. */
@@ -245,7 +248,7 @@ async function bothSides(
   const original = originalOf(job);
   // Our own write-back has taken the upload's place.
   const upload = current.own ? await storage.read(original) : await storage.read(job, current.etag);
-  const uploaded: UploadedCounts = { all: severityCounts(), imported: severityCounts() };
+  const uploaded = uploadedCounts();
   const written = lastWriteBack && [...lastWriteBack.ids];
   const run = living && (await livingFindings(dojo, { testId, importedAs, minimumSeverity, living, written }));
   const relation = relate(matchRow(importedAs, living !== undefined), minimumSeverity);

@@ -6,6 +6,7 @@ import { feedContract } from "./defectdojo-feed.contract.ts";
 import { findingsContract } from "./defectdojo-findings.contract.ts";
 import { importsContract } from "./defectdojo-imports.contract.ts";
 import { objectsContract } from "./defectdojo-objects.contract.ts";
+import { optionsContract } from "./defectdojo-options.contract.ts";
 import { refusalsContract } from "./defectdojo-refusals.contract.ts";
 import { reimportsContract } from "./defectdojo-reimports.contract.ts";
 import { rightsContract } from "./defectdojo-rights.contract.ts";
@@ -19,6 +20,7 @@ export function defectDojoContract(name: string, server: () => Promise<Server>, 
     describe.skipIf(!hasLowPrivileged)("rights of a low-privileged user", () => rightsContract(server));
     describe("reimports", () => reimportsContract(server));
     describe("imports", () => importsContract(server, hasLowPrivileged));
+    describe("options of an import", () => optionsContract(server));
     describe("imports it refuses", () => refusalsContract(server));
     describe("reports without findings", () => emptyReportsContract(server));
     describe("findings", () => findingsContract(server, hasLowPrivileged));

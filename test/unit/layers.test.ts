@@ -40,13 +40,18 @@ const ADAPTERS = ["aws", "defectdojo", "webhook"];
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   // A job that reached the queue without its Scan is made in the importer, as ingest makes it.
   "importer -> ingest": ["ingest/make-job.ts", "ingest/settings.ts", "ingest/sidecar.ts"],
-  "importer -> report": ["report/report.ts", "report/report-of-nothing.ts"],
+  "importer -> report": ["report/report.ts", "report/report-of-nothing.ts", "report/uploaded-counts.ts"],
   // The next step of the flow, the other kind of job, and what a failed condition on the findings means.
   "importer -> sync": ["sync/sync-test.ts", "sync/resync-job.ts", "sync/conflict.ts"],
   // The scheduled resync starts from the folder, as ingest does.
   "sync -> ingest": ["ingest/sidecar.ts"],
   // The upload is read as for the report, and its findings are known by the ids that they were sent with.
-  "sync -> report": ["report/report.ts", "report/findings-file.ts", "report/to-generic-finding.ts"],
+  "sync -> report": [
+    "report/report.ts",
+    "report/findings-file.ts",
+    "report/to-generic-finding.ts",
+    "report/uploaded-counts.ts",
+  ],
   // A receipt's landing is a notification, too; findings that were written back are read as those of a report.
   "notify -> ingest": ["ingest/notifications.ts"],
   "notify -> report": ["report/report.ts"],

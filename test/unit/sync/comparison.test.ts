@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { countSeverity, fewerWarning, severityCounts } from "../../../lib/sync/comparison.ts";
+import { countSeverity, severityCounts } from "../../../lib/report/uploaded-counts.ts";
+import { fewerWarning } from "../../../lib/sync/comparison.ts";
 
 /** Findings of each severity, worst first. */
 function counts(high: number, medium: number, low: number, informational: number) {
