@@ -36,7 +36,7 @@ describe("completion", () => {
     expect(complete("")).toEqual(expect.arrayContaining(subcommands));
     expect(complete("d")).toEqual(expect.arrayContaining(["dlq", "doctor"]));
     expect(complete("dlq", "re")).toEqual(["redrive"]);
-    expect(complete("upload", "--p")).toEqual(["--prefix"]);
+    expect(complete("upload", "--pr")).toEqual(["--product", "--product-type", "--prefix"]);
   });
   it("another shell is refused with those there are", () => {
     const { status, stderr } = spawnSync(process.execPath, [CLI, "completion", "csh"], { encoding: "utf8" });

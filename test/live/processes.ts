@@ -78,15 +78,24 @@ export async function startProgram(
   };
 }
 
-/** @throws Error with what the program said last, if it ends before it is ready */
-export async function untilReady(name: string, program: Running, url: string): Promise<Running> {
+/**
+ * Waits until the program answers.
+ * @param answers whether a status says that it is ready
+ * @throws Error with what the program said last, if it ends before it is ready
+ */
+export async function untilReady(
+  name: string,
+  program: Running,
+  url: string,
+  answers: (status: number) => boolean = (status) => status >= 200 && status < 300,
+): Promise<Running> {
   for (;;) {
     const exit = program.exit();
     if (exit !== undefined)
       throw new Error(`${name} ended with ${exit.code ?? exit.signal} before it was ready:\n${program.output()}`);
     const response = await fetch(url).catch(() => undefined);
     await response?.body?.cancel();
-    if (response?.ok) return program;
+    if (response !== undefined && answers(response.status)) return program;
     await sleep(100);
   }
 }

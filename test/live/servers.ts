@@ -84,7 +84,9 @@ export async function startMinio({ region = "", targets = [] }: MinioOptions = {
   const url = `http://127.0.0.1:${port.number}`;
   const start = async () => {
     const program = await startProgram(whereIs("minio") ?? "minio", args, env);
-    return untilReady("MinIO", program, `${url}/minio/health/ready`);
+    await untilReady("MinIO", program, `${url}/minio/health/ready`);
+    // For a moment after that it still answers S3 requests with 503 XMinioServerNotInitialized; then with 403, as this one is not signed.
+    return untilReady("MinIO", program, url, (status) => status === 403);
   };
   return { url, credentials, eventsFolder: events, ...(await lifeOf(start, folder, port)) };
 }
