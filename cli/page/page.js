@@ -90,6 +90,14 @@ function tellOf(error) {
   if (error instanceof Refused && error.status !== 401 && error.status !== 0) say(error.message);
 }
 
+/** The timer that takes what is being entered into the filter; 0 where nothing is. */
+let entering = 0;
+
+function stopEntering() {
+  clearTimeout(entering);
+  entering = 0;
+}
+
 /** @param {typeof filter} wanted */
 function goTo(wanted) {
   const hash = filterHash(wanted);
@@ -107,7 +115,8 @@ async function show() {
   }
   hideDetails();
   filter = asked.filter;
-  writeFilter(filter);
+  // What is being entered takes the place of what the address asks for in a moment.
+  if (entering === 0) writeFilter(filter);
   document.title = filter.product === "" ? "dojo-relay" : `${filter.product} · dojo-relay`;
   await Promise.all([loadOlder(), showPlot(filter.product)]);
 }
@@ -206,11 +215,16 @@ byId("login").addEventListener("submit", (event) => {
   void follow(HANDLERS);
 });
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
-byId("filters").addEventListener("reset", () => setTimeout(() => goTo({ ...NO_FILTER })));
-let typing = 0;
+byId("filters").addEventListener("reset", () => {
+  stopEntering();
+  setTimeout(() => goTo({ ...NO_FILTER }));
+});
 byId("filters").addEventListener("input", () => {
-  clearTimeout(typing);
-  typing = window.setTimeout(() => goTo(readFilter()), TYPING_MS);
+  stopEntering();
+  entering = window.setTimeout(() => {
+    stopEntering();
+    goTo(readFilter());
+  }, TYPING_MS);
 });
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();

@@ -5,7 +5,8 @@ import { type Servers, startServers } from "../bench/servers.ts";
 /** Counts and memory of a big scan; its time is the bench's (docs/performance.md). */
 const FINDINGS = 10_000;
 const MOST_REQUESTS = 14 + 4 * Math.ceil(FINDINGS / 250);
-const MOST_RSS_MIB = 200;
+/** A guard against growth with the size of a scan: as fast as it goes, one run takes 165 to 205 MiB. The bench measures it at DefectDojo's pace. */
+const MOST_RSS_MIB = 230;
 /** As fast as it goes. */
 const SPEEDUP = 10_000;
 

@@ -12,7 +12,12 @@ export type Service = "S3" | "SQS" | "DefectDojo";
 export const CALL_NAMES: Readonly<Record<Service, (call: CallParts) => string>> = {
   S3: ({ method, url, headers }) => {
     const { pathname, searchParams } = new URL(url, "http://s3");
-    const name = decodeURIComponent(pathname).split("/").at(-1) ?? "";
+    // State objects are named by hashes of ids and URLs, which differ between runs: they go by their folder.
+    const name =
+      decodeURIComponent(pathname)
+        .replace(/([^/]+)\/(?:[^/]{2}\/)?[0-9a-f]{32,}\.json$/, "$1-entry.json")
+        .split("/")
+        .at(-1) ?? "";
     if (headers["x-amz-copy-source"] !== undefined) return `COPY to ${name}`;
     if (searchParams.has("uploads")) return `CreateMultipartUpload ${name}`;
     if (searchParams.has("partNumber")) return `UploadPart ${searchParams.get("partNumber")} of ${name}`;
