@@ -24,8 +24,10 @@ interface Doing {
   sent?: Sent | undefined;
   late: number;
   conflicts: number;
-  /** The next wait for a running import. Milliseconds. */
+  /** The next wait for a running import or a deletion. Milliseconds. */
   pollMs: number;
+  /** The test that it had deleted. */
+  deleted?: number;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function ensureImported(attempt: Prepared): Promise<Imported | JobO
     if (sent?.state === "outdated") return { outcome: "outdated", why: sent.why };
     const looked = await ledger.look(attempt, sent?.state === "answered" ? sent.answer.testId : undefined);
     const { decision, displaced } = looked;
-    if (decision.state !== "running") doing.pollMs = pollMs;
+    if (decision.state !== "running" && decision.state !== "replaced") doing.pollMs = pollMs;
     switch (decision.state) {
       case "found":
         for (const test of decision.surplus) await remove(attempt, test);
@@ -55,8 +57,7 @@ export async function ensureImported(attempt: Prepared): Promise<Imported | JobO
           return found(attempt, decision.test, sent, looked.living);
         break;
       case "replaced":
-        await discard(attempt, decision.test);
-        doing.sent = undefined;
+        await replace(attempt, decision.test, doing);
         break;
       case "running":
         await waitForRunning(attempt, decision.test, doing);
@@ -90,10 +91,29 @@ function found(attempt: Prepared, test: Test, sent: Sent | undefined, living: Lo
   };
 }
 
+/** Removes a test that another import takes the place of. DefectDojo may delete it in the background (ASYNC_OBJECT_DELETE): that is waited for. */
+async function replace(attempt: Prepared, test: Test, doing: Doing): Promise<void> {
+  if (doing.deleted !== test.id) {
+    await discard(attempt, test);
+    doing.deleted = test.id;
+    doing.sent = undefined;
+    return;
+  }
+  const { ports, delivery, settings } = attempt;
+  const wait = nextWait(doing, settings.ledger.pollMs);
+  await sleepOrDefer(ports.clock, delivery, wait, `DefectDojo deletes test ${test.id} in the background`);
+}
+
+/** Each wait is longer than the one before, up to five times the first. Milliseconds. */
+function nextWait(doing: Doing, firstMs: number): number {
+  const wait = doing.pollMs;
+  doing.pollMs = Math.min(wait * 1.5, firstMs * 5);
+  return wait;
+}
+
 /** Waits in growing steps while the import goes on, or hands it to the next delivery. */
 async function waitForRunning({ ports, delivery, settings, checkpoint }: Prepared, test: Test, doing: Doing) {
-  const wait = doing.pollMs;
-  doing.pollMs = Math.min(wait * 1.5, settings.ledger.pollMs * 5);
+  const wait = nextWait(doing, settings.ledger.pollMs);
   if (delivery.remainingMs() - MARGIN_MS < wait) {
     await checkpoint.save({});
     const findings = checkpoint.now.progress?.findings ?? 0;

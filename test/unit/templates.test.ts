@@ -440,7 +440,11 @@ describe.each(variants)("permissions, $name", ({ osls, name }) => {
       `arn:aws:s3:::${bucket}/.dojo-relay/living/*`,
     ]);
     expect(of("ImporterRole", "s3:DeleteObject")).toEqual([`${under}*defectdojo.pending.json`]);
-    expect(of("ImporterRole", "s3:GetObject")).toEqual([`${under}*`, `arn:aws:s3:::${bucket}/.dojo-relay/living/*`]);
+    expect(of("ImporterRole", "s3:GetObject")).toEqual([
+      `${under}*`,
+      `arn:aws:s3:::${bucket}/.dojo-relay/tests/*`,
+      `arn:aws:s3:::${bucket}/.dojo-relay/living/*`,
+    ]);
     expect(of("ImporterRole", "secretsmanager:GetSecretValue")).toEqual([
       `arn:aws:secretsmanager:eu-central-1:111122223333:secret:${VARIANTS[name]?.apiKeySecret ?? "dojo-relay/defectdojo"}-??????`,
     ]);

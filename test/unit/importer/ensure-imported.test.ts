@@ -57,6 +57,8 @@ interface WorldOptions {
   readonly onFewerFindings?: "keep" | "generic";
   /** findings.json is this job's own write-back. */
   readonly own?: boolean;
+  /** DefectDojo deletes in the background (its setting ASYNC_OBJECT_DELETE): a deleted test shows for so long. */
+  readonly deletionMs?: number;
   /** Findings that have to be closed, in all; each takes a second. */
   readonly open?: number;
   /** The findings are empty: the report tells all. By secureCodeBox's parser, or by nobody's. */
@@ -65,7 +67,16 @@ interface WorldOptions {
 
 /** DefectDojo over virtual time, as far as the ledger sees it, and one job with its note. */
 function world(options: WorldOptions = {}) {
-  const { fates = [], mayDelete = true, noteMs = [], lookMs = [], open = 0, own = false, empty } = options;
+  const {
+    fates = [],
+    mayDelete = true,
+    noteMs = [],
+    lookMs = [],
+    open = 0,
+    own = false,
+    empty,
+    deletionMs = 0,
+  } = options;
   let onFewerFindings = options.onFewerFindings ?? "keep";
   const clock = fakeClock();
   const { log, metrics, messages } = recorder();
@@ -98,7 +109,9 @@ function world(options: WorldOptions = {}) {
     tests.push(test);
     return test;
   };
+  const going = new Map<number, number>();
   const pass = () => {
+    for (const [id, at] of going) if (at <= clock.now() && going.delete(id)) change(id, undefined);
     for (const due of appear.filter(({ at }) => at <= clock.now())) {
       appear.splice(appear.indexOf(due), 1);
       add(due.test);
@@ -144,7 +157,8 @@ function world(options: WorldOptions = {}) {
     findingCount: async (id) => tests.find((test) => test.id === id)?.findingsAt(clock.now()) ?? 0,
     deleteTest: async (id) => {
       calls.push(`delete ${id}`);
-      if (mayDelete) change(id, undefined);
+      if (mayDelete && deletionMs === 0) change(id, undefined);
+      if (mayDelete && deletionMs > 0) going.set(id, going.get(id) ?? clock.now() + deletionMs);
       return mayDelete;
     },
     closeFindings: async (id, mayGoOn) => {
@@ -745,6 +759,14 @@ describe("an import that kept fewer than the scanner found", () => {
     expect(w.note()).toMatchObject({ replaces: 1, fellBack: WHY, expected: 3 });
     expect(w.note().kept).toBeUndefined();
     expect(w.messages("warn")).toContainEqual(expect.stringContaining(WHY));
+  });
+
+  it("is waited for, not deleted over and over, while DefectDojo deletes it in the background", async () => {
+    const w = world({ fates: [fewer, fewer], onFewerFindings: "generic", deletionMs: 30_000, lookMs: [10] });
+    expect(await w.deliver()).toMatchObject({ testId: 2, importedAs: GENERIC });
+    expect(w.calls).toEqual(["delete 1"]);
+    const short = world({ fates: [fewer], onFewerFindings: "generic", deletionMs: 30_000, lookMs: [10] });
+    await expect(short.deliver(15)).rejects.toThrow("DefectDojo deletes test 1 in the background");
   });
 
   it("is closed and retitled where it may not be deleted", async () => {
