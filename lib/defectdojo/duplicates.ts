@@ -2,8 +2,8 @@ import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import type { FindingRef } from "../ports/verdict-feed.ts";
 import { mapInOrder } from "../util/concurrency.ts";
-import { type DojoApi, idGroups, type Query } from "./api.ts";
-import { page } from "./schemas.ts";
+import type { DojoApi, Query } from "./api.ts";
+import { relatedFindings } from "./related-findings.ts";
 
 /** Up to so many originals are asked for one by one; more of them at once show where they are first. */
 const FEW = 20;
@@ -11,8 +11,6 @@ const FEW = 20;
 const SEVERAL = 5;
 /** Listing so many duplicates takes DefectDojo as long as one question for an original's (4.6 ms a finding and some 30 ms a request, measured on 3.2). */
 const LISTED_FOR_ONE = 6;
-/** Findings of one URL. */
-const MOST_IDS = 100;
 const PAGE_SIZE = 250;
 const CONCURRENCY = 4;
 
@@ -63,13 +61,8 @@ async function byProduct(
 /** @returns the product of each finding's test */
 async function productsOf(api: DojoApi, findingIds: readonly number[]): Promise<Map<number, number>> {
   const products = new Map<number, number>();
-  for (let done = 0; done < findingIds.length; done += MOST_IDS) {
-    for (const id of idGroups(findingIds.slice(done, done + MOST_IDS))) {
-      const query = { id, related_fields: true, limit: MOST_IDS, o: "id" };
-      for (const { test, related_fields: related } of (await api.get("findings/", query, page(inProduct))).results)
-        products.set(test, related.test.engagement.product.id);
-    }
-  }
+  for await (const { test, related_fields: related } of relatedFindings(api, findingIds, inProduct))
+    products.set(test, related.test.engagement.product.id);
   return products;
 }
 

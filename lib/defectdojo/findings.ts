@@ -197,7 +197,7 @@ function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, t
   throw new RelayError("read-unstable", message, { object: `test ${testId}` });
 }
 
-/** Modes of one server that a page is read in: it may be switched while it is read, but hardly again and again. */
+/** How many location modes a page is tried in: the server may be switched once during a read, hardly more often. */
 const MOST_MODES = 3;
 
 /**

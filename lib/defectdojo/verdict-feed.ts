@@ -1,17 +1,16 @@
 import * as z from "zod";
 import { RelayError } from "../errors.ts";
 import type { FeedPage, FindingRef, StatusChange, TestGlance, VerdictFeed } from "../ports/verdict-feed.ts";
-import { type DojoApi, idGroups } from "./api.ts";
+import type { DojoApi } from "./api.ts";
 import { duplicatesOf } from "./duplicates.ts";
 import { listGuard } from "./list-guard.ts";
+import { relatedFindings } from "./related-findings.ts";
 import { page } from "./schemas.ts";
 
-/** One page is enough for an idle round; a burst of changes is read in larger ones. */
+/** A small page is enough for an idle round; a burst of changes is read in larger ones. */
 const FIRST_PAGE = 10;
 const LATER_PAGES = 250;
-/** Findings of one URL; a row is some kilobytes. */
-const MOST_PLACES = 100;
-/** The feed is of all findings that the server has; whoever reads it stops where they are known. */
+/** The feed covers all findings of the server; readers stop at known ones. */
 const MOST_CHANGES = 100_000_000;
 
 const moved = z.object({
@@ -99,14 +98,8 @@ async function glance(api: DojoApi, testId: number): Promise<TestGlance> {
 }
 
 async function* places(api: DojoApi, findingIds: readonly number[]) {
-  for (let done = 0; done < findingIds.length; done += MOST_PLACES) {
-    for (const id of idGroups(findingIds.slice(done, done + MOST_PLACES))) {
-      const query = { id, related_fields: true, limit: MOST_PLACES, o: "id" };
-      const { results } = await api.get("findings/", query, page(placed));
-      for (const { id: findingId, related_fields: related } of results) {
-        const { product, ...engagement } = related.test.engagement;
-        yield { findingId, place: JSON.stringify([product.id, product.name, engagement.id, engagement.name]) };
-      }
-    }
+  for await (const { id: findingId, related_fields: related } of relatedFindings(api, findingIds, placed)) {
+    const { product, ...engagement } = related.test.engagement;
+    yield { findingId, place: JSON.stringify([product.id, product.name, engagement.id, engagement.name]) };
   }
 }

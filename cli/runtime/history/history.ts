@@ -40,7 +40,7 @@ const PAUSE_MS = 60_000;
 /** Scans that end one after another are told of together. Milliseconds. */
 const TOGETHER_MS = 1_000;
 
-/** The finished scans of the bucket, looked at again and again for as long as the service runs. */
+/** The finished scans of the bucket, listed at intervals while the service runs. */
 export function startHistory({ storage, bucket, index, log, pauseMs = PAUSE_MS }: HistoryOptions): History {
   const stopped = new AbortController();
   const listeners = new Set<(status: HistoryStatus) => void>();

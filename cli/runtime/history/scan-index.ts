@@ -50,9 +50,9 @@ export interface ScanIndex {
   mark(key: string, etag: string): boolean;
   /** When the scan of this job was imported, where that is known. */
   importedAt(key: string, jobKey: string): string | undefined;
-  /** A look at the whole bucket begins. */
+  /** Begins a listing of the whole bucket. */
   begin(): void;
-  /** It has ended: what was neither marked nor put is no longer there. */
+  /** Ends the listing: removes scans that were neither marked nor put. */
   end(): void;
   /** The newest first. */
   page(wanted: Wanted, most: number): { scans: SeenScan[]; next: { at: string; key: string } | undefined };
