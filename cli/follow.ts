@@ -10,13 +10,13 @@ import { findQueues, operator, withOwnServers } from "./operator.ts";
 import { parseSince, print } from "./options.ts";
 import { interruptible } from "./terminal/interruption.ts";
 
-/** `dojo-relay follow`: brings DefectDojo's verdicts into the bucket as they are made. */
+/** `dojo-relay follow`: writes DefectDojo's verdicts to the bucket soon after they are made. */
 export function followCommand(): Command {
   return new Command("follow")
-    .description("watch DefectDojo's feed of verdicts and enqueue a resync for each scan that one concerns")
-    .option("--once", "one round, then end")
-    .option("--since <date>", "where no follower ran before: go back to a date or an age (7d)", parseSince)
-    .option("--json", "print an object a round")
+    .description("watch DefectDojo's feed of verdicts and enqueue a resync for each affected scan")
+    .option("--once", "run one round, then exit")
+    .option("--since <date>", "if no follower ran before: go back to a date or an age (7d)", parseSince)
+    .option("--json", "print one object per round")
     .addHelpText("after", HELP)
     .action(async ({ once, since, json }: { once?: boolean; since?: Date; json?: boolean }) => {
       const env = withOwnServers(process.env);
@@ -39,7 +39,7 @@ function describe({ changes, resyncs, lagMs }: Round): string {
 }
 
 const HELP = `
-The service does this by itself (FOLLOW_SECONDS). One round costs DefectDojo one request while nothing changes, however many scans there are.
+The service does this by itself (FOLLOW_SECONDS). While nothing changes, a round costs DefectDojo one request, however many scans there are.
 The importer works on the resync jobs; scans that an older version imported are found after \`dojo-relay index\`.
 
 Examples:

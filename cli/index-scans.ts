@@ -16,10 +16,12 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `dojo-relay index`: from tests in DefectDojo to scans in the bucket, for what was imported before verdicts were followed. */
+/** `dojo-relay index`: adds scans that older versions imported to the index from tests in DefectDojo to scans in the bucket. */
 export function indexCommand(): Command {
   return new Command("index")
-    .description("make the index from tests to scans that `follow` needs, for scans that an older version imported")
+    .description(
+      "create index entries for scans that an older version imported; `follow` needs them to find the scans of a test",
+    )
     .argument("[prefix]", "only scans below this prefix", "")
     .option("--start-after <key>", "continue after this receipt, the last one of an earlier run")
     .option("--json", "print an object instead of lines")
@@ -70,7 +72,7 @@ function describe({ indexed, last, failed }: Answer): string {
 }
 
 const HELP = `
-Every import writes its own entry; this is for those of versions before verdicts were followed, and after DEFECTDOJO_URL changed.
+Every import writes its own entry. This command is for scans that older versions imported, and after DEFECTDOJO_URL changed.
 Idempotent. An interrupted run prints where to continue.
 
 Examples:

@@ -31,20 +31,20 @@ interface Told {
   readonly failed: number;
 }
 
-/** `dojo-relay notify [PREFIX]`: tells NOTIFY_URL what it was not told yet. */
+/** `dojo-relay notify [PREFIX]`: sends outstanding messages to NOTIFY_URL. */
 export function notifyCommand(): Command {
   return new Command("notify")
-    .description("tell the webhook NOTIFY_URL what of the receipts it was not told yet")
+    .description("send outstanding messages about receipts to the webhook NOTIFY_URL")
     .argument("[prefix]", "only scans below this prefix", "")
-    .option("--mark", "mark everything as told, and send nothing: before notifications are switched on")
-    .option("--test", "send one message made up for a test")
+    .option("--mark", "mark everything as sent without sending it, before notifications are switched on")
+    .option("--test", "send one example message")
     .option("--json", "print {sent, nothing, failed} instead of lines")
     .addHelpText("after", NOTIFY_HELP)
     .action(async (prefix: string, options: Options) => {
       if (options.test === true) return await sendTest();
       const told = await tell(prefix, options.mark ?? false);
       if (told.failed > 0) process.exitCode = 1;
-      print(told, options.json, () => `${told.sent} told, ${told.nothing} without news, ${told.failed} failed`);
+      print(told, options.json, () => `${told.sent} sent, ${told.nothing} without news, ${told.failed} failed`);
     });
 }
 
@@ -52,7 +52,7 @@ function setUp() {
   const env = withOwnServers(process.env);
   const config = readNotifierConfig(env);
   const webhook = configuredWebhook(config, process.env);
-  if (webhook === undefined) throw new CommandError("nobody is to be told", "Set NOTIFY_URL (docs/notifications.md).");
+  if (webhook === undefined) throw new CommandError("NOTIFY_URL is not set", "Set it (docs/notifications.md).");
   return { config, webhook, storage: s3Storage(s3Client(config, process.env)) };
 }
 
@@ -70,7 +70,7 @@ async function tell(prefix: string, markOnly: boolean): Promise<Told> {
         const { outcome, notice } = await notifyReceipt(findings, ports, settings);
         await storage.remove({ bucket: findings.bucket, key: openNoticeKey(findings) });
         told[outcome]++;
-        if (notice !== undefined) process.stderr.write(`told  ${printableLine(notice.title)}\n`);
+        if (notice !== undefined) process.stderr.write(`sent  ${printableLine(notice.title)}\n`);
       } catch (error) {
         told.failed++;
         process.stderr.write(`failed  ${printableLine(uri(findings))}: ${describeError(toRelayError(error), 300)}\n`);
@@ -86,7 +86,7 @@ async function sendTest(): Promise<void> {
   process.stdout.write("the test message was sent\n");
 }
 
-const NO_COUNTS = { new: 1, underReview: 0, riskAccepted: 0, outOfScope: 0, falsePositives: 0, duplicates: 0 };
+const EXAMPLE_COUNTS = { new: 1, underReview: 0, riskAccepted: 0, outOfScope: 0, falsePositives: 0, duplicates: 0 };
 
 const EXAMPLE: Notice = {
   id: "test",
@@ -96,7 +96,7 @@ const EXAMPLE: Notice = {
   engagement: "nmap-shop",
   test: { name: "nmap-shop", url: "https://defectdojo.example.com/test/1" },
   findings: "s3://securecodebox/nmap-shop/findings.json",
-  counts: { ...NO_COUNTS, mitigated: 0, inactive: 0, missing: 0 },
+  counts: { ...EXAMPLE_COUNTS, mitigated: 0, inactive: 0, missing: 0 },
   fresh: {
     count: 1,
     shown: [
@@ -113,7 +113,7 @@ const EXAMPLE: Notice = {
 };
 
 const NOTIFY_HELP = `
-What was told is noted in the bucket below .dojo-relay/notify/: the command can be repeated.
+The bucket records what was sent, below .dojo-relay/notify/: the command is idempotent.
 
 Examples:
   $ NOTIFY_URL=https://hooks.example.com/… NOTIFY_FORMAT=slack dojo-relay notify --test

@@ -17,7 +17,7 @@ export function startCommand(): Command {
         process.stderr.write(`The page at ${service.url}/ asks for this token: ${service.generatedToken}\n`);
       }
       await untilSignalled();
-      log.info("dojo-relay ends: it finishes or hands back its messages");
+      log.info("dojo-relay is shutting down: it finishes or releases its messages");
       await end(service, log);
     });
 }
@@ -30,17 +30,17 @@ Examples:
   $ AWS_ENDPOINT_URL_S3=http://minio:9000 WEBHOOK_TOKEN=… DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=… dojo-relay start
 
 Paths:
-  GET /           the page: scans as they pass, and a button to redrive what failed (GET /api/scans, POST /api/redrive)
+  GET /           the page: scans live, with their history and a button to redrive failed ones
   POST /events    bucket notifications
-  GET /healthz    the process lives
-  GET /readyz     the queue answers; tells what was wrong with DefectDojo at the start
+  GET /healthz    the process is alive
+  GET /readyz     the queue responds; shows problems with DefectDojo at the start
   GET /metrics    for Prometheus
-POST /events and what the page shows and does want the WEBHOOK_TOKEN; beside MinIO it has to be set where HOST is not loopback.`;
+POST /events and the page require the WEBHOOK_TOKEN; with MinIO it must be set if HOST is not loopback.`;
 
 /** Stops the service and ends the process, even if an aborted handler still waits for DefectDojo. */
 async function end(service: Service, log: Log): Promise<never> {
   await service.stop().catch((error: unknown) => {
-    log.error("dojo-relay did not end in order", { error });
+    log.error("dojo-relay did not shut down cleanly", { error });
     process.exitCode = 1;
   });
   process.exit();

@@ -45,7 +45,7 @@ export function statusCommand(): Command {
   return new Command("status")
     .description("state of the scans: receipts, running imports, queues, totals of findings")
     .argument("[prefix]", "only scans below this prefix", "")
-    .option("--watch [seconds]", `refresh every so many seconds (${WATCH_SECONDS} without a number)`, parseSeconds)
+    .option("--watch [seconds]", `refresh at this interval (default: ${WATCH_SECONDS})`, parseSeconds)
     .option("--json", "print one JSON object; with --watch one per line")
     .addHelpText("after", STATUS_HELP)
     .action(async (prefix: string, { watch, json = false }: Options) => {

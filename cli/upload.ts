@@ -37,7 +37,7 @@ export function uploadCommand(): Command {
     .description("upload scan folders (sidecar, raw result, findings), or the report of any scanner; the findings last")
     .argument("[dir...]", "folders of scans, or folders that hold such folders")
     .option("--prefix <prefix>", "target folder in the bucket", "")
-    .option("--wait", "wait for the receipts, and exit by them as `dojo-relay wait` does")
+    .option("--wait", "wait for the receipts, with the exit codes of `dojo-relay wait`")
     .addOption(timeoutOption())
     .addOption(failOnOption())
     .option("--json", "print an array of {scan, findingsKey} instead of lines; with --wait what `wait --json` prints")
@@ -50,11 +50,11 @@ function withReportOptions(command: Command): Command {
     .option("--report <file>", "the report of any scanner that DefectDojo reads, instead of folders")
     .option(
       "--as <type>",
-      'what the report is: trivy, nmap, "SARIF" or any scan type of DefectDojo; guessed without it',
+      'type of the report: trivy, nmap, "SARIF" or any scan type of DefectDojo (default: guessed from the file)',
     )
     .option("--product <name>", "with --report: the product in DefectDojo")
     .option("--product-type <name>", "with --report: its product type")
-    .option("--engagement <name>", "with --report: the engagement; the scan's name without it")
+    .option("--engagement <name>", "with --report: the engagement (default: the scan's name)")
     .option("--version <version>", "with --report: version of engagement and test")
     .option("--tag <tag>", "with --report: a tag of the test; may be repeated", (tag, all: string[] = []) => [
       ...all,
@@ -63,13 +63,13 @@ function withReportOptions(command: Command): Command {
     .option("--environment <name>", "with --report: DefectDojo's environment")
     .option("--branch <name>", "with --report: the branch that was scanned")
     .option("--commit <hash>", "with --report: the commit that was scanned")
-    .option("--minimum-severity <severity>", "with --report: what is less severe is not imported")
+    .option("--minimum-severity <severity>", "with --report: less severe findings are not imported")
     .option(
       "--set <annotation=value>",
       "with --report: any other annotation, without its prefix; may be repeated",
       parseSet,
     )
-    .option("--name <name>", "with --report: the scan's name; the file's without it");
+    .option("--name <name>", "with --report: the scan's name (default: the file's)");
 }
 
 async function upload(directories: string[], options: Options): Promise<void> {

@@ -27,11 +27,11 @@ const TIMEOUT_MS = 30 * 60_000;
 /** `dojo-relay wait s3://BUCKET/FOLDER/…`: until the receipts lie there; the exit code tells how it ended. */
 export function waitCommand(): Command {
   return new Command("wait")
-    .description("wait for the receipts of uploads, and exit by what they say: the gate of a pipeline")
+    .description("wait for the receipts of uploads and turn them into an exit code: the gate of a pipeline")
     .argument("<where...>", "s3://BUCKET/FOLDER/ of a scan, or the key of its findings")
     .addOption(timeoutOption())
     .addOption(failOnOption())
-    .option("--json", "print an array with an object an upload instead of text")
+    .option("--json", "print an array with one object per upload instead of text")
     .addHelpText("after", WAIT_HELP)
     .action(async (where: string[], options: WaitOptions & { json?: boolean }) => {
       const operating = operator(process.env);
@@ -147,7 +147,7 @@ Exit codes:
   2    --fail-on applies
   3    in the dead-letter queue: no retry can help
   4    no receipt within --timeout
-  5    superseded: uploaded anew, or deleted, meanwhile
+  5    superseded: uploaded again or deleted in the meantime
   6    the scan is annotated do-not-import
   130  interrupted
 

@@ -75,7 +75,7 @@ describe("the table of reasons", () => {
   });
 });
 
-describe("the run book", () => {
+describe("the runbook", () => {
   const text = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
   const section = text.split(/^## /m).find((part) => part.startsWith("Reasons in the dead-letter queue\n")) ?? "";
   const rows = section.split("\n").filter((line) => line.startsWith("| `"));
