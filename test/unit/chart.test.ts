@@ -9,6 +9,7 @@ import { RIGHTS } from "../../cli/kubernetes/rights.ts";
 import {
   readHookConfig,
   readImporterConfig,
+  readNotifierConfig,
   readOperatorConfig,
   readResyncConfig,
   readServiceConfig,
@@ -117,6 +118,8 @@ describe("the chart's files", () => {
     ["text where a number belongs", { relay: { replicas: "two" } }],
     ["a schedule that is none", { resync: { schedule: "daily" } }],
     ["an age that is none", { resync: { since: "a week" } }],
+    ["a webhook's address among the values", { notify: { url: "https://hooks.example.com/secret" } }],
+    ["a format of messages that is none", { notify: { format: "mail" } }],
   ])("the schema refuses %s", (_, wrong) => {
     expect(validate(wrong)).toBe(false);
   });
@@ -188,6 +191,7 @@ const SERVICE: Values = {
   s3: { endpoint: "https://s3.eu-central-1.amazonaws.com", region: "eu-central-1", bucket: "scans" },
   aws: { credentialsSecret: "keys" },
   webhook: { tokenSecret: "token" },
+  notify: { urlSecret: "chat", format: "slack", minimumSeverity: "High", title: "{new} new in {product}" },
   service: { type: "NodePort", annotations: { a: "b" } },
   serviceAccount: { annotations: { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/relay" } },
   podDisruptionBudget: { enabled: true },
@@ -382,6 +386,27 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     expect(Object.keys(full)).toEqual(
       expect.arrayContaining(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "DEFECTDOJO_USERNAME"]),
     );
+  });
+
+  test("a webhook is told where a secret has its address, as the values say", () => {
+    const named = (values: Values) => container(values).env.filter(({ name }) => name.startsWith("NOTIFY_"));
+    expect(named({ notify: { format: "teams" } })).toEqual([]);
+    expect(named(SERVICE)[0]).toEqual({
+      name: "NOTIFY_URL",
+      valueFrom: { secretKeyRef: { name: "chat", key: "url" } },
+    });
+    const env = { ...filled(container(SERVICE).env), NOTIFY_URL: "https://hooks.example.com/x" };
+    expect(readNotifierConfig(env)).toMatchObject({
+      BUCKET: "scans",
+      NOTIFY_FORMAT: "slack",
+      NOTIFY_MINIMUM_SEVERITY: "High",
+      NOTIFY_TITLE: "{new} new in {product}",
+    });
+    const defaults = filled(container({ notify: { urlSecret: "chat" } }).env);
+    expect(readNotifierConfig({ ...defaults, NOTIFY_URL: env.NOTIFY_URL })).toMatchObject({
+      NOTIFY_FORMAT: "json",
+      NOTIFY_MINIMUM_SEVERITY: "Medium",
+    });
   });
 
   test("hardened 10: a NetworkPolicy is there wherever it is known who may come in", () => {
@@ -602,6 +627,7 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     [{}, /watches the Scans of all namespaces[\s\S]*doctor --kubernetes[\s\S]*describe scan[\s\S]*port-forward/],
     [BOTH, /hook release-dojo-relay in team-c, team-d[\s\S]*watches the Scans of team-a\./],
     [{ kubernetes: { trigger: "webhook" } }, /http:\/\/release-dojo-relay\.default\.svc:8080\/events/],
+    [SERVICE, /Try the webhook[\s\S]*deploy\/release-dojo-relay -- dojo-relay notify --mark/],
     [{ persistence: { enabled: false } }, /waiting jobs are lost with the pod/],
   ])("the notes after installing with %j say what is left to do", (values, expected) => {
     expect(run("install", values)).toMatch(expected);

@@ -89,6 +89,7 @@ export function evaluate(template: Template, given: Properties): Template {
       return apply(left) === apply(right);
     },
     "Fn::Not": (args) => !apply((args as unknown[])[0]),
+    "Fn::And": (args) => (args as unknown[]).every((each) => apply(each) === true),
   };
   const apply = (node: unknown): unknown => {
     if (Array.isArray(node)) return node.map(apply).filter((value) => value !== NO_VALUE);
@@ -96,6 +97,8 @@ export function evaluate(template: Template, given: Properties): Template {
     const entries = Object.entries(node);
     const [first] = entries;
     const call = entries.length === 1 && first !== undefined ? functions[first[0]] : undefined;
+    // A function that is not evaluated would hide what depends on it from every test.
+    if (call === undefined && first?.[0].startsWith("Fn::") === true) throw new Error(`${first[0]} is not evaluated`);
     // In a policy, `Condition` holds no name of a condition.
     if (call !== undefined && first !== undefined && (first[0] !== "Condition" || typeof first[1] === "string")) {
       return call(first[1]);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { readImporterConfig, readServiceConfig } from "../../lib/config.ts";
+import { readImporterConfig, readNotifierConfig, readServiceConfig } from "../../lib/config.ts";
 
 interface Service {
   readonly image: string;
@@ -39,7 +39,7 @@ test("every variable that must be set stands in .env.example, and no secret has 
   expect([...named.keys()].filter((name) => !used.includes(name))).toEqual([]);
   const required = [...text.matchAll(/\$\{([A-Z_]+):\?\}/g)].map(([, name = ""]) => name);
   expect(required).toEqual(expect.arrayContaining(["WEBHOOK_TOKEN", "DEFECTDOJO_URL", "DEFECTDOJO_APIKEY"]));
-  for (const secret of ["WEBHOOK_TOKEN", "DEFECTDOJO_APIKEY", "MINIO_ROOT_PASSWORD", "RELAY_STORE_PASSWORD"])
+  for (const secret of [...required.filter((name) => /TOKEN|KEY|PASSWORD/.test(name)), "NOTIFY_URL"])
     expect(named.get(secret)).toBe("");
 });
 
@@ -113,6 +113,8 @@ test("the relay's environment is a configuration as it stands in .env.example", 
   });
   const queues = { QUEUE_URL: "http://elasticmq:9324/0/q", DLQ_URL: "http://elasticmq:9324/0/d" };
   expect(readImporterConfig({ ...env, ...queues })).toMatchObject({ SYNC_MODE: "replace", DEFECTDOJO_APIKEY: "x" });
+  expect(readNotifierConfig(env)).toMatchObject({ NOTIFY_FORMAT: "json", NOTIFY_MINIMUM_SEVERITY: "Medium" });
+  expect(Object.keys(readNotifierConfig(env))).not.toContain("NOTIFY_URL");
 });
 
 test("ElasticMQ gives queue addresses that the relay can reach, and keeps its messages", () => {

@@ -259,7 +259,7 @@ describe.each(variants)("what is deployed, $name", ({ name, packaged, osls }) =>
   });
 
   it("queues are encrypted, FIFO with a FIFO dead-letter queue", () => {
-    for (const id of ["JobQueue", "DeadLetterQueue", "IngestFailureQueue"]) {
+    for (const id of ["JobQueue", "DeadLetterQueue", "IngestFailureQueue", "NotifyFailureQueue"]) {
       expect(properties(id)).toMatchObject({ SqsManagedSseEnabled: true, MessageRetentionPeriod: 1_209_600 });
     }
     expect(properties("JobQueue")).toMatchObject({
@@ -267,10 +267,28 @@ describe.each(variants)("what is deployed, $name", ({ name, packaged, osls }) =>
       RedrivePolicy: { deadLetterTargetArn: "<DeadLetterQueue.Arn>", maxReceiveCount: 200 },
     });
     expect(properties("DeadLetterQueue")).toMatchObject({ FifoQueue: true });
-    expect(properties("IngestLambdaEvConf")).toMatchObject({
-      DestinationConfig: { OnFailure: { Destination: "<IngestFailureQueue.Arn>" } },
-    });
-    expect(properties("IngestFailureQueue").FifoQueue).toBeUndefined();
+  });
+
+  it("an event that a function failed on, or that EventBridge cannot deliver, lies in that function's own queue", () => {
+    for (const [fn, rule] of [
+      ["Ingest", "ObjectCreatedRule"],
+      ["Notify", "ReceiptCreatedRule"],
+    ] as const) {
+      const queue = `<${fn}FailureQueue.Arn>`;
+      expect(properties(`${fn}LambdaEvConf`)).toMatchObject({
+        MaximumRetryAttempts: 2,
+        DestinationConfig: { OnFailure: { Destination: queue } },
+      });
+      expect(properties(`${fn}FailureQueue`).FifoQueue).toBeUndefined();
+      if (name === "defaults") continue;
+      expect(properties(rule).Targets).toMatchObject([
+        { Arn: `<${fn}LambdaFunction.Arn>`, DeadLetterConfig: { Arn: queue } },
+      ]);
+      const { Statement } = properties(`${fn}FailureQueuePolicy`).PolicyDocument as { Statement: Statement[] };
+      expect(Statement.filter(({ Effect }) => Effect === "Allow")).toMatchObject([
+        { Principal: { Service: "events.amazonaws.com" }, Action: "sqs:SendMessage", Resource: queue },
+      ]);
+    }
   });
 
   it("logs are kept for a limited time", () => {

@@ -186,6 +186,25 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* Who is told what is new, and how. */}}
+{{- define "dojo-relay.notifyEnv" -}}
+{{- if .Values.notify.urlSecret }}
+- name: NOTIFY_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.notify.urlSecret }}
+      key: {{ .Values.notify.urlKey }}
+- name: NOTIFY_FORMAT
+  value: {{ .Values.notify.format }}
+- name: NOTIFY_MINIMUM_SEVERITY
+  value: {{ .Values.notify.minimumSeverity }}
+{{- with .Values.notify.title }}
+- name: NOTIFY_TITLE
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* DefectDojo, as both modes reach it; the first three are the reference chart's. */}}
 {{- define "dojo-relay.defectdojoEnv" -}}
 {{- $authentication := .Values.defectdojo.authentication -}}
