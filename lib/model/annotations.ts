@@ -67,6 +67,9 @@ const CRITICALITIES = ["very high", "high", "medium", "low", "very low", "none"]
 /** Days that an engagement may last. */
 const LONGEST_ENGAGEMENT = 3_650;
 
+/** DefectDojo's column; what does not fit into it is answered with 500, however often it is tried. */
+const LONGEST_TAG = 255;
+
 type Parse = (value: string, annotation: string) => Partial<Record<keyof ImportOptions, unknown>>;
 
 const text =
@@ -77,7 +80,12 @@ const text =
   };
 const tags =
   (field: keyof ImportOptions): Parse =>
-  (value) => ({ [field]: splitTags(value) });
+  (value, annotation) => {
+    const list = splitTags(value);
+    if (list.some((tag) => tag.length > LONGEST_TAG))
+      invalid(annotation, `a list with a tag longer than ${LONGEST_TAG} characters`);
+    return { [field]: list };
+  };
 const flag =
   (field: keyof ImportOptions): Parse =>
   (value, annotation) => {

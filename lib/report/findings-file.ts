@@ -18,7 +18,7 @@ const text = z.string().nullish();
  */
 export const findingSchema = z.looseObject({
   id: text,
-  name: z.string({ error: "is missing or no text" }).refine((name) => name.trim() !== "", "is empty"),
+  name: z.string({ error: "is missing or no text" }),
   description: text,
   category: text,
   severity: text,

@@ -28,6 +28,9 @@ const SEVERITIES: Readonly<Record<string, DojoSeverity>> = {
 
 const LONGEST_UNIQUE_ID = 500;
 
+/** Of a finding whose name is empty: DefectDojo asks for a title. */
+const UNNAMED = "(unnamed)";
+
 /**
  * Characters of a description, attributes included. These grow as they are laid out, by their depth: 16 MiB of them became 112 MiB, more than can be
  * read back (an answer of DefectDojo may have 64 MiB). No scanner tells as much of one finding, and no page of DefectDojo shows it.
@@ -73,7 +76,8 @@ export function toGenericFinding(
     return repaired(cleaned, cleaned !== text && `${field}: control characters removed`);
   };
 
-  const name = clean(finding.name, "name").trim() || "(unnamed)";
+  const given = clean(finding.name, "name").trim();
+  const name = repaired(given || UNNAMED, given === "" && `name: is empty, taken as ${UNNAMED}`);
   const title = repaired(
     cutText(name, LONGEST_TITLE),
     name.length > LONGEST_TITLE && `name: cut to ${LONGEST_TITLE} characters`,

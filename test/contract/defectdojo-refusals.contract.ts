@@ -90,6 +90,12 @@ const REFUSED: Refused[] = [
     answer: serverError,
   },
   {
+    it: "a tag that is too long, as a fault of its own",
+    fields: { tags: "t".repeat(256) },
+    status: 500,
+    answer: serverError,
+  },
+  {
     it: "no file",
     report: undefined,
     status: 400,

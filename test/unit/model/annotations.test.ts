@@ -194,6 +194,9 @@ describe("annotations that cannot be used", () => {
     ["engagement-name", "x".repeat(301), "longer than 300 characters"],
     ["engagement-version", "x".repeat(101), "longer than 100 characters"],
     ["branch-tag", "x".repeat(151), "longer than 150 characters"],
+    ["product-tags", `a,${"x".repeat(256)}`, "a list with a tag longer than 255 characters"],
+    ["engagement-tags", `a,${"x".repeat(256)}`, "a list with a tag longer than 255 characters"],
+    ["test-tags", `a,${"x".repeat(256)}`, "a list with a tag longer than 255 characters"],
   ])("%s: %s is refused by its name", async (name, value, why) => {
     const error = await relayErrorBy(() => read({ [name]: value }));
     expect(error).toMatchObject({ reason: "sidecar-invalid", object: OBJECT });

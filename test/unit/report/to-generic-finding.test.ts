@@ -112,8 +112,10 @@ describe("what DefectDojo would refuse is repaired and told", () => {
       "a name of nothing but control characters",
       map({ name: "\u0001" }),
       { title: "(unnamed)" },
-      ["name: control characters removed"],
+      ["name: control characters removed", "name: is empty, taken as (unnamed)"],
     ],
+    ["an empty name", map({ name: "" }), { title: "(unnamed)" }, ["name: is empty, taken as (unnamed)"]],
+    ["a blank name", map({ name: " \n" }), { title: "(unnamed)" }, ["name: is empty, taken as (unnamed)"]],
     [
       "control characters in the description",
       map({ description: "a\u0000b", attributes: null }),

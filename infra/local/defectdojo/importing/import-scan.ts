@@ -161,6 +161,7 @@ function requireColumnLengths(form: ImportForm): void {
     branch_tag: 150,
   };
   for (const [name, length] of Object.entries(most)) if (text(form, name).length > length) throw internalError();
+  if (form.tags.some((tag) => tag.length > 255)) throw internalError();
 }
 
 function testTypeNamed(state: State, name: string): number {
