@@ -114,10 +114,10 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
         signal: abort.signal,
       })
       .catch((error: unknown) => error);
-    for (let tries = 0; tries < 200 && (await get(`/tests/?build_id=${build}`)).count === 0; tries++) await sleep(20);
+    for (let tries = 0; tries < 1_500 && (await get(`/tests/?build_id=${build}`)).count === 0; tries++) await sleep(20);
     abort.abort();
     await sent;
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 600; tries++) {
       if ((await get(`/tests/?build_id=${build}`)).results[0]?.percent_complete === 100) break;
       await sleep(50);
     }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";
+import { reservePort } from "../live/processes.ts";
 import { sqsClient } from "./aws.ts";
 import { queueContract } from "./queue.contract.ts";
 
@@ -19,7 +20,9 @@ const CAPABILITIES = {
 
 queueContract("embedded", CAPABILITIES, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-sqs-"));
-  let server = await startEmbeddedSqs({ dataDir });
+  const { number: port, release } = await reservePort();
+  await release();
+  let server = await startEmbeddedSqs({ dataDir, port });
   const client = sqsClient(server.url);
   return {
     client,
@@ -27,7 +30,7 @@ queueContract("embedded", CAPABILITIES, async () => {
       // Drops the client's idle connections, which the server is about to close.
       client.destroy();
       await server.close();
-      server = await startEmbeddedSqs({ dataDir, port: server.port });
+      server = await startEmbeddedSqs({ dataDir, port });
     },
     async close() {
       client.destroy();

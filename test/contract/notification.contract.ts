@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   CompleteMultipartUploadCommand,
   CopyObjectCommand,
@@ -21,6 +22,8 @@ export interface NotificationSetup {
   readonly close: () => Promise<void>;
 }
 
+/** MinIO orders the events of its queue_dir by the times of their files, which Linux may tell by steps of 10 ms (internal/store/queuestore.go, list). */
+const APART_MS = 25;
 const ARN = "arn:minio:sqs::relay:webhook";
 export const WEBHOOK_TOKEN = "s3cr3t-token";
 const ODD_KEY = "scan-abc/fin dings+é ü&=%20(1)~😀!*'/findings.json";
@@ -45,10 +48,12 @@ export function notificationContract(
         new PutBucketNotificationConfigurationCommand({ Bucket: setUp.bucket, NotificationConfiguration }),
       );
     };
-    const put = (Key: string, more: Partial<PutObjectCommandInput> = {}) =>
-      setUp.client.send(
-        new PutObjectCommand({ Bucket: setUp.bucket, Key, Body: "{}", ContentType: "application/json", ...more }),
-      );
+    const put = async (Key: string, more: Partial<PutObjectCommandInput> = {}) => {
+      const input = { Bucket: setUp.bucket, Key, Body: "{}", ContentType: "application/json", ...more };
+      const stored = await setUp.client.send(new PutObjectCommand(input));
+      await sleep(APART_MS);
+      return stored;
+    };
     const keysOf = (deliveries: readonly Delivery[]) =>
       deliveries.map(({ body }) => (JSON.parse(body) as { Key: string }).Key.slice(setUp.bucket.length + 1));
 
@@ -121,6 +126,7 @@ export function notificationContract(
       const { client, bucket: Bucket } = setUp;
       const { ETag } = await put("source.json");
       await client.send(new CopyObjectCommand({ Bucket, Key: "copy.json", CopySource: `${Bucket}/source.json` }));
+      await sleep(APART_MS);
       const upload = { Bucket, Key: "mpu.json" };
       const { UploadId } = await client.send(new CreateMultipartUploadCommand({ ...upload, Metadata: { m: "1" } }));
       const part = await client.send(new UploadPartCommand({ ...upload, UploadId, PartNumber: 1, Body: "part" }));

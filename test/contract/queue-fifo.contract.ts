@@ -129,7 +129,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       const queue = await queues.createFifo({ VisibilityTimeout: "2" });
       await queue.send("body");
       const [first] = await queue.receive();
-      const [second] = await queue.receive({ WaitTimeSeconds: 5, VisibilityTimeout: 60 });
+      const [second] = await queue.receive({ WaitTimeSeconds: 20, VisibilityTimeout: 60 });
       expect(second?.Body).toBe("body");
       expect(await statusOf(queue.delete(first))).toBe(400);
       await queue.delete(second);

@@ -9,7 +9,7 @@ export const SIGNED = {
 };
 
 /** For what happens on disk in the background. */
-export const PATIENCE = { timeout: 10_000, interval: 20 };
+export const PATIENCE = { timeout: 30_000, interval: 20 };
 
 /** An embedded S3 with a bucket "bucket", spoken to by hand. */
 export async function startRawS3() {

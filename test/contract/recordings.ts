@@ -65,7 +65,7 @@ async function engagementNamed(server: Server, name: string): Promise<number> {
 
 /** Until the duplicates of a test are marked: older servers do not wait for it. */
 async function settled(server: Server, test: number): Promise<void> {
-  for (let tries = 0; tries < 50; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     const { body } = await createClient(server).request("GET", `/findings/?test=${test}&duplicate=true&limit=1`);
     if (body.count > 0) return;
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -84,7 +84,7 @@ describe("backfill over 300 scans", { timeout: 120_000 }, () => {
   it("goes on where it was stopped", async () => {
     await using queues = await startQueues();
     const env = { ...bucket.env, ...queues.env };
-    const running = startCli(["backfill", "nightly/", "--rate", "400", "--json"], env);
+    const running = startCli(["backfill", "nightly/", "--rate", "40", "--json"], env);
     while ((await queues.count("queue")).waiting < 40) await new Promise((resolve) => setTimeout(resolve, 5));
     running.kill("SIGINT");
     const { code, stdout, stderr } = await running.result;

@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { reservePort } from "../live/processes.ts";
 
 /** A Node older than 24 on this machine, which hands over to a child. */
 function olderNode(): string | undefined {
@@ -26,7 +27,7 @@ it.skipIf(node === undefined)(
   "the service ends with the command that started it, also when that is killed",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "dojo-relay-kill-"));
-    const port = await freePort();
+    const { number: port, release } = await reservePort();
     const env = {
       PATH: process.env.PATH,
       PORT: String(port),
@@ -34,6 +35,7 @@ it.skipIf(node === undefined)(
       DEFECTDOJO_URL: "http://127.0.0.1:9",
       DEFECTDOJO_APIKEY: "Token 0123",
     };
+    await release();
     const parent = spawn(node ?? "", ["cli/dojo-relay.mjs", "start"], { env, stdio: "ignore" });
     try {
       await until(() => answers(port));
@@ -44,13 +46,13 @@ it.skipIf(node === undefined)(
       const ended = once(parent, "exit");
       parent.kill("SIGKILL");
       await ended;
-      expect(await until(async () => !(await answers(port)), 5_000)).toBe(true);
+      expect(await until(async () => !(await answers(port)))).toBe(true);
     } finally {
       parent.kill("SIGKILL");
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     }
   },
-  60_000,
+  120_000,
 );
 
 const answers = (port: number) =>
@@ -59,17 +61,9 @@ const answers = (port: number) =>
     () => false,
   );
 
-async function until(holds: () => Promise<boolean>, ms = 40_000): Promise<boolean> {
-  for (const end = Date.now() + ms; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+async function until(holds: () => Promise<boolean>): Promise<boolean> {
+  for (const end = performance.now() + 40_000; performance.now() < end; await sleep(100)) {
     if (await holds()) return true;
   }
   return false;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
 }

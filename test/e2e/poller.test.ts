@@ -11,6 +11,8 @@ import { sqsQueue } from "../../lib/aws/sqs-queue.ts";
 import { sqsClient } from "../contract/aws.ts";
 import { recorder } from "../helpers/recorder.ts";
 
+const HIDDEN_SECONDS = 600;
+
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
@@ -20,16 +22,20 @@ afterEach(async () => {
 async function queueWith(...bodies: string[]) {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-poller-"));
   closers.push(() => rm(dataDir, { recursive: true, force: true }));
-  const server = await startEmbeddedSqs({ dataDir });
+  let ahead = 0;
+  const server = await startEmbeddedSqs({ dataDir, now: () => Date.now() + ahead });
   closers.push(server.close);
   const sqs = sqsClient(server.url);
-  const { queueUrl } = await ensureQueues(sqs, 8);
+  const { queueUrl } = await ensureQueues(sqs, HIDDEN_SECONDS);
   for (const body of bodies) await sqsQueue(sqs, queueUrl).send({ body, group: body, deduplicationId: body });
-  return { sqs, queueUrl };
+  const showHidden = () => {
+    ahead += HIDDEN_SECONDS * 1_000;
+  };
+  return { sqs, queueUrl, showHidden };
 }
 
 it("gives up a handler that never ends, takes the next message, and leaves the first one in the queue", async () => {
-  const { sqs, queueUrl } = await queueWith("hangs", "ends");
+  const { sqs, queueUrl, showHidden } = await queueWith("hangs", "ends");
   const { log, metrics, lines, counts } = recorder();
   const { promise: hung, resolve: wakeUp } = Promise.withResolvers<SQSBatchResponse>();
   const seen: { body: string; receives: string }[] = [];
@@ -44,7 +50,7 @@ it("gives up a handler that never ends, takes the next message, and leaves the f
   });
   closers.push(() => poller.stop(1_000));
 
-  await vi.waitFor(() => expect(seen).toHaveLength(2), { timeout: 10_000 });
+  await vi.waitFor(() => expect(seen).toHaveLength(2), { timeout: 30_000 });
   expect(lines.filter(({ level }) => level === "error")).toMatchObject([
     {
       message: expect.stringContaining("the handler failed"),
@@ -54,7 +60,8 @@ it("gives up a handler that never ends, takes the next message, and leaves the f
   expect(counts.get("JobsRetried")).toBe(1);
   // However it ends at last, the message is not its own any more.
   wakeUp({ batchItemFailures: [] });
-  await vi.waitFor(() => expect(seen).toHaveLength(3), { timeout: 10_000 });
+  showHidden();
+  await vi.waitFor(() => expect(seen).toHaveLength(3), { timeout: 30_000 });
   expect(seen).toEqual([
     { body: "hangs", receives: "1" },
     { body: "ends", receives: "1" },
@@ -75,7 +82,7 @@ it("does not delete what the handler says has failed", async () => {
     },
     ...{ concurrency: 1, timeoutMs: 60_000, breaksOffPolls: true, ...recorder() },
   });
-  await vi.waitFor(() => expect(calls).toBe(3), { timeout: 10_000 });
+  await vi.waitFor(() => expect(calls).toBe(3), { timeout: 30_000 });
   await poller.stop(2_000);
   expect(await fifo(sqs, queueUrl).counts()).toMatchObject({ waiting: 0, inFlight: 0 });
 });

@@ -45,6 +45,16 @@ async function cloneTo(folder: string): Promise<void> {
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
 }
 
+/** Whoever pastes ends the service by hand, once it runs. */
+const ONCE_IT_RUNS = `set -m
+said=$(mktemp)
+npx dojo-relay start 2>"$said" & service=$!
+until grep -q "is running" "$said" || ! kill -0 $service; do sleep 0.2; done
+kill -TERM -- -$service
+wait $service
+cat "$said" >&2
+rm "$said"`;
+
 const blocks = await markedBlocks();
 
 describe("commands as pasted", { timeout: 240_000 }, () => {
@@ -72,11 +82,7 @@ describe("commands as pasted", { timeout: 240_000 }, () => {
       ["AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…", "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any"],
       ["https://defectdojo.example.com", dojo.url],
       ["DEFECTDOJO_APIKEY=…", `DEFECTDOJO_APIKEY=${dojo.apiKey}`],
-      // Whoever pastes ends it by hand, once it runs.
-      [
-        "npx dojo-relay start",
-        `PORT=0 DATA_DIR=${dataDir}/service timeout --preserve-status --signal=TERM 20 npx dojo-relay start`,
-      ],
+      ["npx dojo-relay start", `export PORT=0 DATA_DIR=${dataDir}/service\n${ONCE_IT_RUNS}`],
     ];
   });
   afterAll(async () => {

@@ -15,14 +15,16 @@ import { QUICK } from "./runtime.ts";
 const SAMPLE = fileURLToPath(new URL("../../infra/local/scans/zap-shop", import.meta.url));
 /** What a stop waits for handlers, and what it takes to hand back and close, at most. Milliseconds. */
 const GRACE = 20_000;
-const CLOSING = 8_000;
+const CLOSING = 40_000;
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-it("ends within its grace though an import is never answered, and its message is visible at once", async () => {
+it("ends within its grace though an import is never answered, and its message is visible at once", {
+  timeout: 180_000,
+}, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-shutdown-"));
   closers.push(() => rm(dataDir, { recursive: true, force: true }));
   const standin = await startStandin();
@@ -61,7 +63,7 @@ it("ends within its grace though an import is never answered, and its message is
   expect(stderr).toContain("unfinished messages are released");
   const sqs = sqsClient(queue.url);
   const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: QUEUE_NAME }));
-  const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 2 }));
+  const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 10 }));
   expect(Messages.map(({ Body }) => JSON.parse(Body ?? "") as unknown)).toMatchObject([
     { bucket, key: "zap-shop/findings.json" },
   ]);

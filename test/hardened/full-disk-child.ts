@@ -41,18 +41,25 @@ await client.send(
 await client.send(new PutObjectCommand({ Bucket: "full", Key: "a", Body: "a" }));
 fill();
 takes = true;
-await sleep(2_000);
+await until(() => deliveries > 0 && server.problem() !== undefined);
+await sleep(1_000);
 const whileFull = { deliveries, problem: server.problem() };
 rmSync(filler);
-await sleep(3_000);
+await until(() => server.problem() === undefined);
+await sleep(1_000);
 const after = { deliveries, problem: server.problem() };
 await client.send(new PutObjectCommand({ Bucket: "full", Key: "b", Body: "b" }));
-await sleep(500);
+await until(() => deliveries > 1);
 process.stdout.write(JSON.stringify({ told, whileFull, after, deliveries }));
 client.destroy();
 await server.close();
 receiver.closeAllConnections();
 receiver.close();
+
+/** Whoever started this gives it up. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(20);
+}
 
 function fill(): void {
   for (const block of [1024 * 1024, 4096, 1]) {

@@ -11,6 +11,7 @@ import { diskHealth } from "../../infra/local/disk-health.ts";
 import { createEventQueue } from "../../infra/local/s3/event-queue.ts";
 import { S3_SCHEMA } from "../../infra/local/s3/store.ts";
 
+const PATIENCE = { timeout: 30_000 };
 const ARN = "arn:minio:sqs::relay:webhook";
 /** A file system of its own needs the right to mount one in a namespace. */
 const ownDisk = ["unshare", "-Urm", "mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", tmpdir()] as const;
@@ -51,14 +52,15 @@ describe("hardened 3: a full disk", () => {
     closers.push(() => queue.close());
     queue.add(ARN, "{}");
     queue.wake();
+    await expect.poll(() => told.length, PATIENCE).toBe(1);
     await sleep(500);
     expect(deliveries()).toBe(1);
     expect(told).toEqual([expect.stringContaining("cannot be struck off")]);
     database.exec("DROP TRIGGER refuse");
-    await expect.poll(() => database.prepare("SELECT count(*) AS n FROM events").get()?.n).toBe(0);
+    await expect.poll(() => database.prepare("SELECT count(*) AS n FROM events").get()?.n, PATIENCE).toBe(0);
     queue.add(ARN, "{}");
     queue.wake();
-    await expect.poll(deliveries).toBe(2);
+    await expect.poll(deliveries, PATIENCE).toBe(2);
   });
 
   it("the disk's own errors are told once, and once when it takes writes again", async () => {

@@ -51,7 +51,7 @@ async function start(dataDir: string) {
     DEFECTDOJO_URL: "http://127.0.0.1:9",
     DEFECTDOJO_APIKEY: "k",
   };
-  const child = spawn(process.execPath, [MAIN, "start"], { env, stdio: ["ignore", "ignore", "pipe"], timeout: 20_000 });
+  const child = spawn(process.execPath, [MAIN, "start"], { env, stdio: ["ignore", "ignore", "pipe"], timeout: 50_000 });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;

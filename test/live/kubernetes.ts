@@ -189,12 +189,9 @@ async function compact(etcdUrl: string): Promise<void> {
 function countRequests(log: string): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of log.split("\n")) {
-    if (line === "") continue;
-    const { userAgent, verb, objectRef } = JSON.parse(line) as {
-      userAgent?: string;
-      verb: string;
-      objectRef?: { resource?: string; subresource?: string };
-    };
+    const entry = parsed(line);
+    if (entry === undefined) continue;
+    const { userAgent, verb, objectRef } = entry;
     // The API server watches its own definitions.
     if (userAgent === OWN_AGENT || userAgent?.startsWith("apiserver/")) continue;
     const resource = [objectRef?.resource, objectRef?.subresource].filter((part) => part !== undefined).join("/");
@@ -202,4 +199,19 @@ function countRequests(log: string): Record<string, number> {
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
+}
+
+interface AuditEntry {
+  readonly userAgent?: string;
+  readonly verb: string;
+  readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
+}
+
+/** A line of the log, unless it is being written or was cut off by a kill. */
+function parsed(line: string): AuditEntry | undefined {
+  try {
+    return JSON.parse(line) as AuditEntry;
+  } catch {
+    return undefined;
+  }
 }

@@ -33,6 +33,19 @@ export function newActor(name: string, ref: ObjectRef, receiptHandle?: string): 
   return actor;
 }
 
+/** Where the dead wait: nothing comes of their calls any more. */
+export interface Limbo {
+  stay(): Promise<never>;
+  /** Ends the wait in an error, so that what the dead hold open (files) is closed as the end of a process closes it. */
+  end(): void;
+}
+
+export function limbo(): Limbo {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => undefined);
+  return { stay: () => promise, end: () => reject(new Error("the process is dead")) };
+}
+
 /** What of a fault is told to the caller where nothing, or nothing known, came back. */
 export function errorOf(service: Service, what: string, { kind, seconds }: Fault): RelayError {
   const object = `${service} ${what}`;

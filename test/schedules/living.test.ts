@@ -83,7 +83,7 @@ describe("runs of one scan in reimport mode, whatever their order and whatever f
 });
 
 async function play(schedule: Schedule): Promise<void> {
-  const world = createWorld(schedule);
+  await using world = createWorld(schedule);
   const wrong: string[] = [];
   try {
     await world.run();

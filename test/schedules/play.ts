@@ -11,7 +11,7 @@ const LONGEST_STORY = 400;
 
 /** Plays a schedule to its end. @throws with all that is wrong then, and the story of it */
 export async function play(schedule: Schedule): Promise<void> {
-  const world = createWorld(schedule);
+  await using world = createWorld(schedule);
   const wrong: string[] = [];
   try {
     await world.run();

@@ -42,7 +42,7 @@ describe("scheduled runs into one folder, whatever their findings and wherever t
   it("end as one test in DefectDojo each", async () => {
     await fc.assert(
       fc.asyncProperty(sequences, async (schedule) => {
-        const world = createWorld(schedule);
+        await using world = createWorld(schedule);
         await world.run();
         const complete = [...world.dojo.tables.tests.values()].filter((test) => test.percentComplete === 100);
         const ids = complete.map(({ buildId }) => buildId);

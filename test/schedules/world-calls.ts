@@ -2,7 +2,7 @@ import type { RecordPorts } from "../../lib/importer/settle-message.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
 import { testLeases } from "../../lib/ports/test-lease.ts";
-import { type Actor, errorOf, type Service } from "./actor.ts";
+import { type Actor, errorOf, type Limbo, type Service } from "./actor.ts";
 import type { MemoryDojo } from "./memory-dojo.ts";
 import type { Fate } from "./memory-dojo-import.ts";
 import { type MemoryS3, storageOver } from "./memory-s3.ts";
@@ -24,6 +24,7 @@ export interface Wires {
   /** Somebody else does something, or the message expires, right before the call. */
   readonly meanwhile: (fault: Fault, actor: Actor) => void;
   readonly log: Log;
+  readonly limbo: Limbo;
 }
 
 const LATENCY_MS = 40;
@@ -33,7 +34,7 @@ const LATEST_IMPORT_SECONDS = 59;
 /** The relay's ports as one process has them; it can die in any call, and is heard of no more then. */
 export function portsOf(actor: Actor, wires: Wires): RecordPorts {
   const { time, random, s3, queue, dlq, dojo, log } = wires;
-  const never = () => new Promise<never>(() => undefined);
+  const never = () => wires.limbo.stay();
   const hop = () => time.sleep(random.between(1, LATENCY_MS));
 
   const call = async <T>(
@@ -72,6 +73,7 @@ export function portsOf(actor: Actor, wires: Wires): RecordPorts {
   const clock = {
     now: time.now,
     sleep: async (ms: number) => {
+      if (!actor.alive) await never();
       await time.sleep(ms);
       if (!actor.alive) await never();
     },

@@ -8,7 +8,7 @@ import { parseSidecar } from "../../lib/model/scan.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { JobOutcome } from "../../lib/progress.ts";
 import { aFlow, recordSettings } from "../helpers/settings.ts";
-import { type Actor, newActor, type Service } from "./actor.ts";
+import { type Actor, limbo, newActor, type Service } from "./actor.ts";
 import { type MemoryDojo, memoryDojo } from "./memory-dojo.ts";
 import { type MemoryS3, memoryS3, type StoredObject } from "./memory-s3.ts";
 import { type MemorySqs, memorySqs, type QueuedMessage } from "./memory-sqs.ts";
@@ -41,7 +41,8 @@ interface Hit {
   readonly what: string;
 }
 
-export interface World {
+/** Disposed of, it closes what the dead hold open. */
+export interface World extends AsyncDisposable {
   readonly s3: MemoryS3;
   readonly queue: MemorySqs;
   readonly dlq: MemorySqs;
@@ -184,7 +185,7 @@ export function createWorld(schedule: Schedule): World {
     }
   };
 
-  const wires = { time, random, s3, queue, dlq, dojo, faultOf, meanwhile, log };
+  const wires = { time, random, s3, queue, dlq, dojo, faultOf, meanwhile, log, limbo: limbo() };
   const settings = settingsOf(schedule);
 
   function notify(ref: ObjectRef, { etag, metadata }: StoredObject, copies: number): void {
@@ -287,6 +288,10 @@ export function createWorld(schedule: Schedule): World {
       for (const { body, group } of dlq.messages.splice(0)) {
         queue.send({ body, group, deduplicationId: `redrive ${++actors}` });
       }
+      await time.drain();
+    },
+    [Symbol.asyncDispose]: async () => {
+      wires.limbo.end();
       await time.drain();
     },
   };

@@ -90,7 +90,7 @@ describe.each(FUNCTIONS)("the bundle of %s", (name) => {
     const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], {
       cwd: tmpdir(),
       env: { ...env, ...dojo },
-      timeout: 20_000,
+      timeout: 55_000,
     });
     const [type, ms] = stdout.trim().split(" ");
     process.stderr.write(`${name}.mjs: imported in ${ms} ms (aim: under 300)\n`);

@@ -349,7 +349,7 @@ describe("answers that are none", () => {
     });
     const error = await relayErrorBy(() => transportTo(server.url).request("GET", "findings/"));
     expect(error).toMatchObject({ reason: "dojo-answer-too-large", object: "GET /api/v2/findings/" });
-    await vi.waitFor(() => expect(closed).toBe(true));
+    await vi.waitFor(() => expect(closed).toBe(true), { timeout: 30_000 });
   });
 
   it("one that breaks off is unreachable", async () => {
@@ -544,7 +544,7 @@ describe("time-outs", () => {
   it("may be a request's own", async () => {
     const server = await startBare((_, response) => void setTimeout(() => json(response, 200, {}), 300));
     const transport = transportTo(server.url, { timeoutMs: 100 });
-    expect(await transport.request("POST", "tests/", { timeoutMs: 5_000 })).toMatchObject({ status: 200 });
+    expect(await transport.request("POST", "tests/", { timeoutMs: 30_000 })).toMatchObject({ status: 200 });
     expect(await relayErrorBy(() => transport.request("POST", "tests/"))).toMatchObject({ reason: "dojo-timeout" });
   });
 
@@ -572,7 +572,7 @@ describe("uploads that are refused before they are through", () => {
         request.pause();
         response.writeHead(413, { connection: "close" });
         response.end('{"detail":"Too large."}', () => {
-          if (close) setTimeout(() => request.socket.destroySoon(), 50);
+          if (close) setTimeout(() => request.socket.destroySoon(), 500);
           else request.resume();
         });
       });

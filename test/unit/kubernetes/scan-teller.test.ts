@@ -6,6 +6,7 @@ import { RELAY_PREFIX, TOLD_ANNOTATION } from "../../../lib/model/cluster-scan.t
 import { aScanResource, fakeCluster, type ResourceParts, UID } from "../../helpers/cluster.ts";
 import { aReceipt } from "../../helpers/factories.ts";
 import { recorder } from "../../helpers/recorder.ts";
+import { someTurns } from "../../helpers/turns.ts";
 
 function world({ patchesFindings = true, parts = {} as ResourceParts } = {}) {
   const cluster = fakeCluster();
@@ -15,7 +16,7 @@ function world({ patchesFindings = true, parts = {} as ResourceParts } = {}) {
   const teller = scanTeller({ cluster, index, patchesFindings, log: observer.log });
   const tell = async (outcome: Parameters<typeof teller.tell>[1], uid = UID) => {
     teller.tell(uid, outcome);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await someTurns();
   };
   const annotations = () =>
     cluster.calls.flatMap((call) =>

@@ -11,6 +11,7 @@ import { aScanResource, type ResourceParts, UID } from "../../helpers/cluster.ts
 import { aJob, aReceipt } from "../../helpers/factories.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
+import { someTurns } from "../../helpers/turns.ts";
 
 const FINDINGS = { bucket: "securecodebox", key: `scan-${UID}/findings.json` };
 
@@ -37,7 +38,7 @@ function world({
   const see = async (parts?: ResourceParts) => {
     const scan = index.put(aScanResource(parts));
     if (scan !== undefined) trigger.see(scan);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await someTurns();
   };
   return { index, storage, observer, ingested, told, trigger, see };
 }
@@ -157,9 +158,9 @@ describe("work by name", () => {
     expect(begun).toEqual(["a", "b"]);
     work.add("a");
     free.shift()?.();
-    await vi.waitFor(() => expect(begun).toEqual(["a", "b", "c"]));
+    await vi.waitFor(() => expect(begun).toEqual(["a", "b", "c"]), { timeout: 30_000 });
     free.shift()?.();
-    await vi.waitFor(() => expect(begun).toEqual(["a", "b", "c", "a"]));
+    await vi.waitFor(() => expect(begun).toEqual(["a", "b", "c", "a"]), { timeout: 30_000 });
     const stopped = work.stop();
     work.add("d");
     for (const end of free) end();

@@ -24,7 +24,7 @@ function start(cluster: FakeCluster, namespace?: string) {
   watch = watchScans({ cluster, namespace, index, onScan, log: observer.log, pauseMs: () => 1 });
   return { index, seen, observer, watch };
 }
-const until = (what: () => unknown) => vi.waitFor(() => expect(what()).toBeTruthy());
+const until = (what: () => unknown) => vi.waitFor(() => expect(what()).toBeTruthy(), { timeout: 30_000 });
 
 describe("the watch of Scans", () => {
   it("lists in pages once, then watches from there", async () => {

@@ -8,6 +8,7 @@ import {
   readAnnotations,
 } from "../../../lib/model/annotations.ts";
 import type { Scan } from "../../../lib/model/scan.ts";
+import { cpuTimeMs } from "../../helpers/cpu-time.ts";
 import { aScan } from "../../helpers/factories.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 
@@ -176,9 +177,8 @@ describe("annotations that are not known", () => {
   });
 
   it("is told quickly also where it is very long", () => {
-    const started = performance.now();
-    expect(read({ ["x".repeat(10_000_000)]: "x" }).warnings).toHaveLength(1);
-    expect(performance.now() - started).toBeLessThan(3_000);
+    const annotations = { ["x".repeat(10_000_000)]: "x" };
+    expect(cpuTimeMs(() => expect(read(annotations).warnings).toHaveLength(1))).toBeLessThan(3_000);
   });
 });
 

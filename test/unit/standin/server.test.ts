@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { StandinOptions } from "../../../infra/local/defectdojo/options.ts";
 import { type Standin, startStandin } from "../../../infra/local/defectdojo/server.ts";
+
+const PATIENCE = { timeout: 30_000 };
 
 let standin: Standin;
 afterEach(() => standin?.close());
@@ -152,7 +153,7 @@ describe("limits", () => {
 
 describe("deduplication", () => {
   it("comes late, and is not waited for, in an older server", async () => {
-    await start({ asyncWait: false, deduplicationDelayMs: 60 });
+    await start({ asyncWait: false, deduplicationDelayMs: 1_500 });
     const into = await engagement();
     await send("POST", "/import-scan/", report(into, 2));
     const { body } = await send(
@@ -166,8 +167,7 @@ describe("deduplication", () => {
     const duplicates = async () =>
       (await send("GET", `/findings/?test=${body.test_id}&duplicate=true&limit=1`)).body.count;
     expect(await duplicates()).toBe(0);
-    await sleep(90);
-    expect(await duplicates()).toBe(2);
+    await expect.poll(duplicates, PATIENCE).toBe(2);
   });
 
   it("can be off, as in a fresh installation", async () => {
@@ -182,22 +182,20 @@ describe("deduplication", () => {
 
 describe("timing", () => {
   it("lets findings appear one by one, without their places until all are there", async () => {
-    await start({ timing: { importMsPerFinding: 10 } });
+    await start({ timing: { importMsPerFinding: 100 } });
     const done = send("POST", "/import-scan/", report(await engagement(), 40));
-    await sleep(200);
-    const [test] = [...standin.state.tests.values()];
-    expect(test?.percent_complete).toBe(50);
-    const { body } = await send("GET", `/findings/?test=${test?.id}&limit=1`);
-    expect(body.count).toBeGreaterThan(5);
+    const test = await vi.waitUntil(() => [...standin.state.tests.values()][0], PATIENCE);
+    const findings = () => send("GET", `/findings/?test=${test.id}&limit=1`);
+    await expect.poll(async () => (await findings()).body.count, PATIENCE).toBeGreaterThan(5);
+    expect(test.percent_complete).toBe(50);
+    const { body } = await findings();
     expect(body.count).toBeLessThan(40);
     expect((body.results as { endpoints: number[] }[])[0]?.endpoints).toEqual([]);
     // The rows that come in stand in the way of a deletion.
-    expect((await send("DELETE", `/tests/${test?.id}/`)).status).toBe(500);
+    expect((await send("DELETE", `/tests/${test.id}/`)).status).toBe(500);
     await done;
-    expect(test?.percent_complete).toBe(100);
-    expect(standin.state.findingsByTest.get(test?.id ?? 0)?.every((finding) => finding.endpoints.length === 1)).toBe(
-      true,
-    );
+    expect(test.percent_complete).toBe(100);
+    expect(standin.state.findingsByTest.get(test.id)?.every((finding) => finding.endpoints.length === 1)).toBe(true);
   });
 
   it("works on two requests at a time", async () => {
