@@ -55,7 +55,7 @@ export async function diagnose(env: Env, productType?: string, scan?: AskedScan)
   const problems = [dojo, aws].flatMap((read) => ("problem" in read ? read.problem : []));
   const parts = await Promise.all([
     "value" in dojo ? checkDojo(dojo.value, env, productType) : [],
-    "value" in aws ? checkBucket(aws.value.s3, aws.value.config) : [],
+    "value" in aws ? checkBucket(aws.value.s3, aws.value.config, env) : [],
     "value" in aws ? checkQueues(aws.value) : [],
     "value" in aws && scan !== undefined ? checkKubernetes(env, aws.value, scan) : [],
   ]);

@@ -9,7 +9,7 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { s3Storage } from "../../lib/aws/s3-storage.ts";
-import type { StoreConfig } from "../../lib/config.ts";
+import { type Env, readServiceConfig, type StoreConfig } from "../../lib/config.ts";
 import { RelayError } from "../../lib/errors.ts";
 import { looksLikeFindings } from "../../lib/ingest/unrecognised.ts";
 import { findingsSuffix, folderOf, nameOf, type ObjectRef, uri } from "../../lib/model/object-keys.ts";
@@ -20,8 +20,8 @@ import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
 
 const SCRATCH = ".dojo-relay-doctor/";
 
-/** The bucket: exists, readable, writable, honours conditional writes, and notifies somebody of findings. */
-export async function checkBucket(s3: S3Client, config: StoreConfig): Promise<Diagnosis[]> {
+/** The bucket: exists, readable, writable, honours conditional writes, and notifies somebody of findings, where Scans do not. */
+export async function checkBucket(s3: S3Client, config: StoreConfig, env: Env): Promise<Diagnosis[]> {
   const { BUCKET: bucket } = config;
   let there = false;
   const reached = await examine("bucket", async () => {
@@ -40,7 +40,7 @@ export async function checkBucket(s3: S3Client, config: StoreConfig): Promise<Di
   const scratch = { bucket, key: `${SCRATCH}${randomUUID()}` };
   const written = await examine("bucket rights", () => readAndWrite(s3Storage(s3), scratch));
   const inParts = await examine("conditional uploads in parts", () => uploadInParts(s3, s3Storage(s3), scratch));
-  const told = await examine("notification", () => notification(s3, config));
+  const told = await examine("notification", () => notification(s3, config, env));
   const named = await examine("names of findings", () => unrecognised(s3Storage(s3), config));
   return [...reached, ...written, ...inParts, ...told, ...named];
 }
@@ -124,7 +124,11 @@ async function unrecognised(
   return warn(check, `not imported, as they are not named ${name}: ${examples}`, remedy);
 }
 
-async function notification(s3: S3Client, { BUCKET: bucket, FINDINGS_NAME: name }: StoreConfig): Promise<Diagnosis> {
+async function notification(
+  s3: S3Client,
+  { BUCKET: bucket, FINDINGS_NAME: name }: StoreConfig,
+  env: Env,
+): Promise<Diagnosis> {
   const told = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket: bucket }));
   if (told.EventBridgeConfiguration !== undefined) {
     return ok("notification", "the bucket sends its events to EventBridge");
@@ -139,6 +143,9 @@ async function notification(s3: S3Client, { BUCKET: bucket, FINDINGS_NAME: name 
     return findingsSuffix(name).endsWith(suffix) && Events?.some((event) => event.startsWith("s3:ObjectCreated:"));
   });
   if (fitting === undefined) {
+    const { TRIGGER } = readServiceConfig(env);
+    if (TRIGGER !== "webhook")
+      return ok("notification", `none for …${name}, and Scans of the cluster need none (TRIGGER=${TRIGGER})`);
     const remedy = "Run `dojo-relay setup`, or configure the bucket notification (docs/self-hosted.md, docs/aws.md).";
     return fail("notification", `nobody is told when …${name} lands in s3://${bucket}`, remedy);
   }

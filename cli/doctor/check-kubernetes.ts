@@ -12,7 +12,7 @@ import {
 import { parseSidecar } from "../../lib/model/scan.ts";
 import type { Storage } from "../../lib/ports/storage.ts";
 import { type Cluster, openCluster } from "../kubernetes/cluster.ts";
-import { RIGHTS, rightName } from "../kubernetes/rights.ts";
+import { RIGHTS, type Right, rightName } from "../kubernetes/rights.ts";
 import type { Operator } from "../operator.ts";
 import { type Diagnosis, examine, fail, ok, warn } from "./finding.ts";
 
@@ -36,21 +36,25 @@ export async function checkKubernetes(
   open: (env: Env) => Promise<Cluster> = openCluster,
 ): Promise<Diagnosis[]> {
   return await examine("kubernetes", async () => {
-    const { SCAN_NAMESPACES } = readServiceConfig(env);
+    const { SCAN_NAMESPACES, SCAN_STATUS } = readServiceConfig(env);
     const namespaces = SCAN_NAMESPACES.length === 0 ? [undefined] : SCAN_NAMESPACES;
     const look: Look = { cluster: await open(env), namespaces, asked, config, storage };
-    const rights = await checkRights(look);
-    const { diagnoses, scans } = await listScans(look);
-    return [...rights, ...diagnoses, ...(scans === undefined ? [] : await checkScans(look, scans))];
+    const used = RIGHTS.filter(({ subresource }) => SCAN_STATUS || subresource !== "status");
+    const rights = await checkRights(look, used);
+    // What is missing is said even where its want makes the list fail.
+    return [...rights, ...(await examine("scans", () => checkScans(look)))];
   });
 }
 
-async function checkRights({ cluster, namespaces }: Look): Promise<Diagnosis[]> {
+/** "rights" alone are those in DefectDojo. */
+const RIGHTS_CHECK = "Kubernetes rights";
+
+async function checkRights({ cluster, namespaces }: Look, used: readonly Right[]): Promise<Diagnosis[]> {
   try {
     const missing: string[] = [];
     let needed = false;
     for (const namespace of namespaces) {
-      for (const right of RIGHTS) {
+      for (const right of used) {
         if (await cluster.may(right, namespace)) continue;
         missing.push(
           `${rightName(right)} ${namespace === undefined ? "in all namespaces" : `in ${namespace}`} (${right.use})`,
@@ -58,30 +62,32 @@ async function checkRights({ cluster, namespaces }: Look): Promise<Diagnosis[]> 
         needed ||= !right.optional;
       }
     }
-    if (missing.length === 0) return [ok("rights", "the service account may do all that the service does")];
+    if (missing.length === 0) return [ok(RIGHTS_CHECK, "the service account may do all that the service does")];
     const remedy =
       "Grant them: kubernetes.rbac.create of the chart, or the table in docs/kubernetes.md. SCAN_NAMESPACES names the namespaces of a Role.";
-    return [(needed ? fail : warn)("rights", `missing: ${missing.join(", ")}`, remedy)];
+    return [(needed ? fail : warn)(RIGHTS_CHECK, `missing: ${missing.join(", ")}`, remedy)];
   } catch (error) {
     if (!(error instanceof RelayError && error.status === 404)) throw error;
-    return [warn("rights", "this API server has no authorization API to ask", "The checks below show what works.")];
+    return [warn(RIGHTS_CHECK, "this API server has no authorization API to ask", "The checks below show what works.")];
   }
 }
 
-async function listScans({ cluster, namespaces }: Look): Promise<{ diagnoses: Diagnosis[]; scans?: ClusterScan[] }> {
+async function checkScans(look: Look): Promise<Diagnosis[]> {
+  const { cluster, namespaces } = look;
   try {
     const pages = await Promise.all(namespaces.map((namespace) => cluster.listScans(namespace)));
     const scans = pages.flatMap(({ items }) => items.flatMap((item) => clusterScan(item) ?? []));
     const more = pages.some(({ next }) => next !== undefined) ? "at least " : "";
-    return { diagnoses: [ok("scans", `${cluster.server} has ${more}${scans.length} of them`)], scans };
+    const listed = ok("scans", `${cluster.server} has ${more}${scans.length} of them`);
+    return [listed, ...(await examine("operator", () => checkOperator(look, scans)))];
   } catch (error) {
     if (!(error instanceof RelayError && error.status === 404)) throw error;
     const says = "the API server knows no scans.execution.securecodebox.io";
-    return { diagnoses: [fail("scans", says, "Install secureCodeBox's operator, which brings the definition (CRD).")] };
+    return [fail("scans", says, "Install secureCodeBox's operator, which brings the definition (CRD).")];
   }
 }
 
-async function checkScans(look: Look, scans: readonly ClusterScan[]): Promise<Diagnosis[]> {
+async function checkOperator(look: Look, scans: readonly ClusterScan[]): Promise<Diagnosis[]> {
   const begun = scans.filter(({ findings }) => findings !== undefined);
   if (scans.length > 0 && begun.length === 0) {
     const remedy =

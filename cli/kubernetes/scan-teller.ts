@@ -77,8 +77,8 @@ export function scanTeller(options: ScanTellerOptions): ScanTeller {
   };
 }
 
-/** Does what is allowed. @returns whether it was done */
-type Allowed = (right: string, request: () => Promise<void>) => Promise<boolean>;
+/** Does what is allowed in a namespace. */
+type Allowed = (right: string, namespace: string, request: () => Promise<void>) => Promise<void>;
 
 async function tellScan(
   scan: ClusterScan,
@@ -87,13 +87,15 @@ async function tellScan(
   allowed: Allowed,
 ): Promise<void> {
   const receipt = "receipt" in outcome ? outcome.receipt : undefined;
+  const { namespace } = scan;
   if (patchesFindings && receipt?.outcome === "synced")
-    await allowed("patch scans/status", () => cluster.patchFindings(scan, receipt.findings));
+    await allowed("patch scans/status", namespace, () => cluster.patchFindings(scan, receipt.findings));
   const { annotations, announcement } = wordsOf(outcome);
   // The same event for the same outcome: told twice, it is there once.
   const name = `${cutText(scan.name, 200)}.${sha256(JSON.stringify([scan.uid, announcement, receipt?.startedAt])).slice(0, 16)}`;
-  await allowed("create events", () => cluster.createEvent(scan, name, announcement));
-  await allowed("patch scans", () => cluster.annotate(scan, { [TOLD_ANNOTATION]: toldValue(scan), ...annotations }));
+  await allowed("create events", namespace, () => cluster.createEvent(scan, name, announcement));
+  const told = { [TOLD_ANNOTATION]: toldValue(scan), ...annotations };
+  await allowed("patch scans", namespace, () => cluster.annotate(scan, told));
 }
 
 /** What is said, in annotations and in an Event. */
@@ -107,7 +109,11 @@ function wordsOf(outcome: Outcome): {
     const { reason, message, advice } = outcome.failure;
     return {
       annotations: annotate({ outcome: "dead-lettered", reason: cutText(`${reason}: ${message}`, 1_000), test: null }),
-      announcement: { type: "Warning", reason: "DeadLettered", message: `${reason}: ${message} ${advice}` },
+      announcement: {
+        type: "Warning",
+        reason: "DeadLettered",
+        message: `${reason}: ${message.replace(/\.?$/, ".")} ${advice}`,
+      },
     };
   }
   const { receipt } = outcome;
@@ -131,26 +137,31 @@ const NO_FAILURE = new Set([404, 409, 422]);
 const isNotServed = ({ status, message }: RelayError, right: string) =>
   right === "create events" && status === 404 && !message.includes("namespaces ");
 
-/** What was refused for want of rights, or is not served, is not asked for again by this process. */
+/** Kubernetes' authorization says what the user cannot do; a namespace that is being deleted and a quota are 403 too, and pass. */
+const isForbidden = ({ status, message }: RelayError) => status === 403 && /\bcannot \w+ resource\b/.test(message);
+
+/** The Scan's namespace is being deleted. */
+const isEnding = ({ status, message }: RelayError) => status === 403 && message.includes("is being terminated");
+
+/** A right that is missing in a namespace, or everywhere, is not tried again by this process. */
 function onceRefused(log: Log): Allowed {
   const refused = new Set<string>();
-  return async (right, request) => {
-    if (refused.has(right)) return false;
+  return async (right, namespace, request) => {
+    const here = `${right} in ${namespace}`;
+    if (refused.has(right) || refused.has(here)) return;
     try {
       await request();
-      return true;
     } catch (error) {
       if (!(error instanceof RelayError) || error.status === undefined) throw error;
-      if (error.status === 403 || isNotServed(error, right)) {
-        refused.add(right);
-        log.warn(`Scans are told their outcomes without this: the service may not ${right}`, { error });
-        return false;
-      }
-      if (NO_FAILURE.has(error.status)) {
+      const missing = isNotServed(error, right) ? right : isForbidden(error) ? here : undefined;
+      if (missing !== undefined) {
+        refused.add(missing);
+        log.warn(`Scans are told their outcomes without this: the service may not ${missing}`, { error });
+      } else if (NO_FAILURE.has(error.status) || isEnding(error)) {
         log.debug("a Scan changed or vanished before it was told", { error });
-        return false;
-      }
-      throw error;
+      } else if (error.status === 403) {
+        log.warn("a Scan is told its outcome without this", { error });
+      } else throw error;
     }
   };
 }

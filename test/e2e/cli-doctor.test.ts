@@ -96,7 +96,6 @@ describe("doctor", () => {
       { BUCKET: "nothing-here" },
       { check: "bucket", level: "fail", remedy: expect.stringMatching(/setup/) },
     ],
-    "findings of another name": [{ FINDINGS_NAME: "other.json" }, { check: "notification", level: "fail" }],
     "no such queue": [{ QUEUE_URL: "http://127.0.0.1:9/0/none.fifo" }, { check: "queues", level: "fail" }],
   };
 
@@ -110,6 +109,15 @@ describe("doctor", () => {
       );
     },
   );
+
+  it.each([
+    ["webhook", "fail"],
+    ["kubernetes", "ok"],
+    ["both", "ok"],
+  ])("a bucket that notifies nobody, where jobs are triggered by %s", async (TRIGGER, level) => {
+    const diagnoses = await diagnose({ ...env, FINDINGS_NAME: "other.json", TRIGGER });
+    expect(of(diagnoses, "notification")).toMatchObject([{ level }]);
+  });
 
   it("deduplication that is off, and a parser that is missing, are warned of", async () => {
     const other = await startRuntime({}, { deduplication: false, missingScanTypes: ["ZAP Scan"] });

@@ -33,13 +33,21 @@ describe("doctor --kubernetes", () => {
   it("is content where everything is there", async () => {
     const cluster = fakeCluster([page({})]);
     expect(await check(cluster)).toEqual({
-      rights: "ok: the service account may do all that the service does",
+      "Kubernetes rights": "ok: the service account may do all that the service does",
       scans: "ok: https://kubernetes.example.com has 1 of them",
       operator: "ok: Scan scans/nmap-1 is final, with links to its results",
       "URL template": `ok: ${KEY}/findings.json is found by its link`,
       results: `ok: s3://securecodebox/${KEY}/nmap-results.xml can be read`,
     });
     expect(cluster.calls.filter((call) => call.startsWith("may all"))).toHaveLength(RIGHTS.length);
+  });
+
+  it("asks for no right to write status.findings where they are not written", async () => {
+    const cluster = fakeCluster([page({})]);
+    await check(cluster, { env: { SCAN_STATUS: "false" } });
+    const asked = cluster.calls.filter((call) => call.startsWith("may"));
+    expect(asked).toContain("may all patch scans");
+    expect(asked).not.toContain("may all patch scans/status");
   });
 
   it("asks for each namespace that is named, and for one Scan where one is", async () => {
@@ -55,14 +63,34 @@ describe("doctor --kubernetes", () => {
     const cluster = fakeCluster([page({})]);
     cluster.may = async ({ verb, resource, subresource }) =>
       `${verb} ${resource}` !== right || subresource !== undefined;
-    expect((await check(cluster)).rights).toContain(`${level}: missing: ${right} in all namespaces`);
+    expect((await check(cluster))["Kubernetes rights"]).toContain(`${level}: missing: ${right} in all namespaces`);
+  });
+
+  it("names a missing right where its want makes a look fail, and says what else it found", async () => {
+    const forbidden = new RelayError("cluster-refused", "LIST scans: HTTP 403 forbidden", { status: 403 });
+    const unlisted = fakeCluster([forbidden]);
+    unlisted.may = async ({ verb }) => verb !== "list";
+    expect(await check(unlisted)).toEqual({
+      "Kubernetes rights": expect.stringContaining("fail: missing: list scans"),
+      scans: expect.stringContaining("fail: LIST scans: HTTP 403"),
+    });
+    const unread = fakeCluster([page({})]);
+    unread.may = async ({ verb }) => verb !== "get";
+    unread.before = (call) => {
+      if (call.startsWith("get")) throw forbidden;
+    };
+    expect(await check(unread, { asked: "scans/nmap-1" })).toEqual({
+      "Kubernetes rights": expect.stringContaining("warn: missing: get scans"),
+      scans: "ok: https://kubernetes.example.com has 1 of them",
+      operator: expect.stringContaining("fail: LIST scans: HTTP 403"),
+    });
   });
 
   it("says where rights cannot be asked, where the definition is missing, and where nobody begins Scans", async () => {
     const bare = fakeCluster([page({ status: { findingDownloadLink: "" } })]);
     bare.may = () => Promise.reject(new RelayError("cluster-refused", "HTTP 404", { status: 404 }));
     expect(await check(bare)).toMatchObject({
-      rights: expect.stringContaining("warn: this API server has no authorization API"),
+      "Kubernetes rights": expect.stringContaining("warn: this API server has no authorization API"),
       operator: expect.stringContaining("warn: no Scan has links"),
     });
     const without = fakeCluster([new RelayError("cluster-refused", "HTTP 404", { status: 404 })]);

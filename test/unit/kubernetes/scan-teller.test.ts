@@ -22,8 +22,15 @@ function world({ patchesFindings = true, parts = {} as ResourceParts } = {}) {
     cluster.calls.flatMap((call) =>
       call.startsWith("annotate") ? [JSON.parse(call.split(" ").slice(2).join(" "))] : [],
     );
-  return { cluster, observer, tell, annotations };
+  return { cluster, index, observer, tell, annotations };
 }
+/** The API server's own words for HTTP 403. */
+const FORBIDDEN =
+  'events is forbidden: User "system:serviceaccount:relay:relay" cannot create resource "events" in API group "" in the namespace "scans"';
+const ENDING =
+  'events "nmap-1.0" is forbidden: unable to create new content in namespace scans because it is being terminated';
+const FULL =
+  'events "nmap-1.0" is forbidden: exceeded quota: q, requested: count/events=1, used: count/events=0, limited: count/events=0';
 const refused = (status: number, message = `HTTP ${status}`) => new RelayError("cluster-refused", message, { status });
 
 describe("a Scan is told", () => {
@@ -103,18 +110,49 @@ describe("a Scan is told", () => {
   });
 
   it.each([
-    ["may not be created", 403],
-    ["are not served", 404],
-  ])("without events where they %s, which is said once", async (_, status) => {
+    ["may not be created", 403, FORBIDDEN],
+    ["are not served", 404, "404 page not found"],
+  ])("without events where they %s, which is said once", async (_, status, message) => {
     const { cluster, observer, tell, annotations } = world();
     cluster.before = (call) => {
-      if (call.startsWith("event")) throw refused(status);
+      if (call.startsWith("event")) throw refused(status, message);
     };
     await tell({ receipt: aReceipt() });
     await tell({ receipt: aReceipt(undefined, { startedAt: "2026-12-01T00:00:00.000Z" }) });
     expect(annotations()).toHaveLength(2);
     expect(cluster.calls.filter((call) => call.startsWith("event"))).toHaveLength(1);
     expect(observer.messages("warn")).toHaveLength(1);
+  });
+
+  it("with events elsewhere, where one namespace lets none be created", async () => {
+    const { cluster, index, observer, tell } = world();
+    const other = "5b0f3f6e-6a0e-4d0c-8a4c-2f6f5a1de002";
+    index.put(aScanResource({ metadata: { namespace: "other", uid: other } }));
+    cluster.before = (call) => {
+      if (call.startsWith("event scans")) throw refused(403, FORBIDDEN);
+    };
+    for (const startedAt of ["2026-12-01T00:00:00.000Z", "2026-12-02T00:00:00.000Z"]) {
+      await tell({ receipt: aReceipt(undefined, { startedAt }) });
+      await tell({ receipt: aReceipt(undefined, { startedAt }) }, other);
+    }
+    const events = cluster.calls.filter((call) => call.startsWith("event"));
+    expect(events).toEqual(["event scans/nmap-1 Synced", "event other/nmap-1 Synced", "event other/nmap-1 Synced"]);
+    expect(observer.messages("warn")).toEqual([expect.stringContaining("may not create events in scans")]);
+  });
+
+  it.each([
+    ["a namespace that is being deleted", ENDING, 0],
+    ["a quota", FULL, 2],
+  ])("by the next event again, though %s has no room for one", async (_, message, warnings) => {
+    const { cluster, observer, tell, annotations } = world();
+    cluster.before = (call) => {
+      if (call.startsWith("event")) throw refused(403, message);
+    };
+    await tell({ receipt: aReceipt() });
+    await tell({ receipt: aReceipt(undefined, { startedAt: "2026-12-01T00:00:00.000Z" }) });
+    expect(cluster.calls.filter((call) => call.startsWith("event"))).toHaveLength(2);
+    expect(annotations()).toHaveLength(2);
+    expect(observer.messages("warn")).toHaveLength(warnings);
   });
 
   it("in the end where the API was away", async () => {
