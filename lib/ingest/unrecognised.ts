@@ -4,6 +4,8 @@ import type { Storage } from "../ports/storage.ts";
 
 /** Prefixes that were warned of, by the store that they are in: a process warns once of each. */
 const warned = new WeakMap<object, Set<string>>();
+/** Raw results of secureCodeBox's scanners that end like findings (`extractResults.location` of its scan types). */
+const RAW_RESULTS: readonly string[] = ["git-repo-scanner-findings.json"];
 /** Prefixes that are remembered; beyond, nothing more is warned of, only counted. */
 const MOST_PREFIXES = 1_000;
 
@@ -35,6 +37,6 @@ export function tellUnrecognised(
 
 /** A name that passes the notification's suffix: what `doctor` looks for in the bucket, too. */
 export function looksLikeFindings(findingsName: string, name: string): boolean {
-  const own = isFindingsName(findingsName, name) || /\.original(\.[^.]*)?$/.test(name);
+  const own = isFindingsName(findingsName, name) || RAW_RESULTS.includes(name) || /\.original(\.[^.]*)?$/.test(name);
   return !own && name.includes("findings") && name.endsWith(findingsSuffix(findingsName));
 }

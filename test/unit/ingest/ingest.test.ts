@@ -188,6 +188,12 @@ describe("flat keys", () => {
     expect(w.counts.get("FindingsUnrecognised")).toBe(3);
     expect(w.storage.calls).toEqual([]);
   });
+
+  it("are not the raw result of secureCodeBox's git-repo-scanner, which only ends so", async () => {
+    const w = world();
+    await w.ingest(s3Event({ key: "scan-abc/git-repo-scanner-findings.json" }));
+    expect([w.messages("warn"), w.counts.get("FindingsUnrecognised")]).toEqual([[], undefined]);
+  });
 });
 
 describe("what is ignored", () => {
