@@ -511,6 +511,19 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     expect(find("ScaledObject", ELASTICMQ).spec.triggers).toMatchObject([
       { metadata: { queueURL: `${address}/000000000000/dojo-relay.fifo`, awsEndpoint: address } },
     ]);
+    const keys = { awsAccessKeyIDFromEnv: "AWS_ACCESS_KEY_ID", awsSecretAccessKeyFromEnv: "AWS_SECRET_ACCESS_KEY" };
+    for (const [credentialsSecret, authentication, expected] of [
+      ["", "", { identityOwner: "operator" }],
+      ["relay-s3", "", keys],
+      ["relay-s3", "own", {}],
+    ] as const) {
+      const autoscaling = { enabled: true, authentication };
+      const [trigger] = find("ScaledObject", { ...ELASTICMQ, autoscaling, aws: { credentialsSecret } }).spec
+        .triggers as [{ metadata: Record<string, string>; authenticationRef?: object }];
+      const names = [...Object.keys(keys), "identityOwner"].filter((name) => Object.hasOwn(trigger.metadata, name));
+      expect(Object.fromEntries(names.map((name) => [name, trigger.metadata[name]]))).toEqual(expected);
+      expect(trigger.authenticationRef).toEqual(authentication === "" ? undefined : { name: authentication });
+    }
     const services = render(ELASTICMQ).filter(({ kind }) => kind === "Service");
     expect(services.map(({ metadata }) => metadata.name)).toEqual([
       "release-dojo-relay-elasticmq",
@@ -628,6 +641,10 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     [{}, /watches the Scans of all namespaces[\s\S]*doctor --kubernetes[\s\S]*describe scan[\s\S]*port-forward/],
     [BOTH, /hook release-dojo-relay in team-c, team-d[\s\S]*watches the Scans of team-a\./],
     [{ kubernetes: { trigger: "webhook" } }, /http:\/\/release-dojo-relay\.default\.svc:8080\/events/],
+    [
+      { kubernetes: { enabled: false }, webhook: { tokenSecret: "own", tokenKey: "my.token" } },
+      /get secret own -o jsonpath='\{\.data\.my\\\.token\}'/,
+    ],
     [SERVICE, /Try the webhook[\s\S]*deploy\/release-dojo-relay -- dojo-relay notify --mark/],
     [{ persistence: { enabled: false } }, /waiting jobs are lost with the pod/],
   ])("the notes after installing with %j say what is left to do", (values, expected) => {
