@@ -49,7 +49,8 @@ export async function* backfillScans(
   const { bucket, prefix, startAfter, since, signal } = options;
   const wait = pace(options.rate, signal);
   const findings = wanted(ports.storage.list(bucket, prefix, startAfter), settings.findingsName, since, signal);
-  const results = mapInOrder(findings, CONCURRENCY, (found) => examine(found, ports, settings));
+  const force = options.force === true;
+  const results = mapInOrder(findings, CONCURRENCY, (found) => examine(found, ports, settings, force));
   for await (const result of results) {
     if (!("job" in result)) {
       yield result;
@@ -58,7 +59,7 @@ export async function* backfillScans(
     await wait();
     if (signal.aborted) return;
     const { key, deduplicationId, why } = result;
-    const job: ScanJob = options.force ? { ...result.job, force: true } : result.job;
+    const job: ScanJob = force ? { ...result.job, force: true } : result.job;
     if (!options.dryRun) {
       await ports.queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId });
     }
@@ -69,11 +70,13 @@ export async function* backfillScans(
 /**
  * Why these findings have to be imported, and the ETag of their upload; undefined where they are done.
  * Synced findings that are not a write-back are the same bytes uploaded again: they need another sync.
+ * @param force whether outdated runs have to be imported too
  */
 export function importNeeded(
   ref: ObjectRef,
   head: ObjectHead,
   stored: Receipt | undefined,
+  force = false,
 ): { etag: string; why: string } | undefined {
   const receipt = stored !== undefined && isReceiptOf(ref, stored) ? stored : undefined;
   const uploaded = uploadedEtag(ref, head.metadata);
@@ -83,8 +86,16 @@ export function importNeeded(
   }
   if (receipt === undefined) return { etag: head.etag, why: "never imported" };
   if (receipt.etag !== head.etag) return { etag: head.etag, why: "a newer upload than what was imported" };
-  return receipt.outcome === "imported" ? undefined : { etag: head.etag, why: "the same findings were uploaded again" };
+  const why = NEEDED_AGAIN[receipt.outcome](force);
+  return why === undefined ? undefined : { etag: head.etag, why };
 }
+
+/** One row an outcome of a receipt: why its findings have to be imported while they are the upload still. */
+const NEEDED_AGAIN: Readonly<Record<Receipt["outcome"], (force: boolean) => string | undefined>> = {
+  synced: () => "the same findings were uploaded again",
+  imported: () => undefined,
+  outdated: (force) => (force ? "outdated, and forced" : undefined),
+};
 
 interface ToEnqueue {
   readonly key: string;
@@ -98,14 +109,16 @@ async function examine(
   found: ListedObject,
   ports: IngestPorts,
   settings: IngestSettings,
+  force: boolean,
 ): Promise<Backfilled | ToEnqueue> {
   const { bucket, key } = found;
   const ref = { bucket, key };
   try {
     const [head, stored] = await Promise.all([ports.storage.head(ref), readReceipt(ports.storage, ref, ports.log)]);
-    const need = head === undefined ? undefined : importNeeded(ref, head, stored?.receipt);
+    const need = head === undefined ? undefined : importNeeded(ref, head, stored?.receipt, force);
     if (head === undefined || need === undefined) return { key, outcome: "done" };
-    const deduplicationId = sha256(JSON.stringify(["backfill", bucket, key, head.etag, head.lastModified?.getTime()]));
+    const version = [head.etag, head.lastModified?.getTime(), ...(force ? ["force"] : [])];
+    const deduplicationId = sha256(JSON.stringify(["backfill", bucket, key, ...version]));
     if (uploadedEtag(ref, head.metadata) !== undefined) {
       const scan = await readSidecar(ports.storage, ref, settings);
       const job: ScanJob = { version: 1, kind: "import", ...ref, etag: need.etag, scan };

@@ -42,7 +42,10 @@ async function run(urls: readonly string[], scan: string | undefined): Promise<H
 /** One line for the log of the hook's pod. */
 function summary({ scan, outcome, receipt, patched }: HookResult): string {
   const name = `${scan.namespace}/${scan.name}`;
-  if (outcome === "outdated") return `${name}: outdated; its living test has a later run, nothing was imported`;
+  if (outcome === "outdated") {
+    const why = receipt?.outdated?.why ?? "its living test has a later run";
+    return `${name}: outdated; ${why}; nothing was imported`;
+  }
   if (outcome === "superseded") return `${name}: superseded; findings.json left as somebody else changed it meanwhile`;
   if (receipt === undefined) return `${name}: nothing imported (${outcome})`;
   const { findings, test, importedAs } = receipt;

@@ -53,7 +53,8 @@ async function makeIndex(prefix: string, startAfter: string | undefined, signal:
     const settings = { bucket, prefix, startAfter, signal };
     for await (const result of indexScans({ storage, index, log }, settings)) {
       if (result.outcome === "indexed") answer.indexed++;
-      else answer.failed.push({ key: result.key, why: describeError(result.error, 300) });
+      else if (result.outcome === "failed")
+        answer.failed.push({ key: result.key, why: describeError(result.error, 300) });
       answer.last = result.key;
       bar.advance(result.key);
     }

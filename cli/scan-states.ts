@@ -1,7 +1,7 @@
 import { type Checkpoint, checkpointStore } from "../lib/importer/checkpoint.ts";
 import { isOfUnknownAnnotation } from "../lib/model/annotations.ts";
 import type { ObjectRef } from "../lib/model/object-keys.ts";
-import { lossOf } from "../lib/model/receipt.ts";
+import { lossOf, outdatedNote } from "../lib/model/receipt.ts";
 import { countsIn, type FindingCounts } from "../lib/model/verdicts.ts";
 import type { Log } from "../lib/observe.ts";
 import { readReceipt } from "../lib/ports/receipt-store.ts";
@@ -19,6 +19,8 @@ type Done = FindingCounts & {
   readonly onlyInScan: number;
   /** Says that DefectDojo keeps less than was uploaded, or has less by now. */
   readonly loss: string | undefined;
+  /** Says that a later run of its living test was imported before, and nothing of it. */
+  readonly outdated: string | undefined;
   /** Unknown annotations of the Scan. */
   readonly unknownAnnotations: number;
 };
@@ -74,6 +76,7 @@ async function finished(
     ...{ importedAs, findings: found.count, ...countsIn(stored.receipt), testUrl: test.url },
     onlyInScan: stored.receipt.onlyInScan ?? 0,
     loss: lossOf(stored.receipt),
+    outdated: outdatedNote(stored.receipt),
     unknownAnnotations: stored.receipt.warnings.filter(isOfUnknownAnnotation).length,
   };
   known.set(findings.key, { etag: version, done });

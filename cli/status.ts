@@ -8,7 +8,7 @@ import { type FollowLag, followLags } from "./follow-lag.ts";
 import { findQueues, type Operator, operator } from "./operator.ts";
 import { type KnownReceipts, type ScanState, scanStates } from "./scan-states.ts";
 import { interruptible } from "./terminal/interruption.ts";
-import { printable, printableJson, printableLine } from "./terminal/printable.ts";
+import { printable, printableJson, printableLine, shellWord } from "./terminal/printable.ts";
 import { progressLine } from "./terminal/progress.ts";
 import { table } from "./terminal/table.ts";
 
@@ -29,6 +29,8 @@ export interface Status {
   readonly onlyInScan: number;
   /** Scans where DefectDojo keeps less than was uploaded, or has less by now, at most {@link MOST_OPEN}. */
   readonly losses: readonly { readonly key: string; readonly loss: string }[];
+  /** How many of those that are done were not imported, as a later run of their living test was before. */
+  readonly outdated: number;
   /** Scans that are not done, at most {@link MOST_OPEN}. */
   readonly open: readonly ScanState[];
   /** Over all finished scans, each finding counted once per scan. */
@@ -82,6 +84,7 @@ async function lookUp(
   const open: ScanState[] = [];
   const losses: { key: string; loss: string }[] = [];
   let onlyInScan = 0;
+  let outdated = 0;
   let unknownAnnotations = 0;
   const line = progressLine();
   const where = { bucket: config.BUCKET, prefix, findingsName: config.FINDINGS_NAME, log: commandLog() };
@@ -91,6 +94,7 @@ async function lookUp(
     if (scan.state === "done") {
       findings = { findings: findings.findings + scan.findings, ...addCounts(findings, scan) };
       onlyInScan += scan.onlyInScan;
+      if (scan.outdated !== undefined) outdated++;
       if (scan.loss !== undefined && losses.length < MOST_OPEN) losses.push({ key: scan.key, loss: scan.loss });
       unknownAnnotations += scan.unknownAnnotations;
     } else if (open.length < MOST_OPEN) open.push(scan);
@@ -99,6 +103,7 @@ async function lookUp(
   line.clear();
   if (unknownAnnotations > 0)
     notes.push(`${unknownAnnotations} annotations are not known and were ignored: each receipt's warnings name them`);
+  if (outdated > 0) notes.push(outdatedScans(outdated, prefix));
   return {
     scans,
     ...(queue === undefined ? {} : { queue }),
@@ -106,10 +111,17 @@ async function lookUp(
     follow,
     onlyInScan,
     losses,
+    outdated,
     open,
     unknownAnnotations,
     notes,
   };
+}
+
+function outdatedScans(count: number, prefix: string): string {
+  const scans = count === 1 ? "1 scan that is done is" : `${count} scans that are done are`;
+  const remedy = `dojo-relay backfill ${shellWord(prefix)} --force`;
+  return `${scans} outdated: a later run of the same living test was imported before. To import such runs all the same: ${remedy}`;
 }
 
 async function queueCounts({ config, sqs }: Pick<Operator, "config" | "sqs">) {

@@ -149,6 +149,7 @@ Exit codes:
   4    no receipt within --timeout
   5    superseded: uploaded again or deleted in the meantime
   6    the scan is annotated do-not-import
+  7    outdated: a later run of the same living test was imported before, and nothing of this one
   130  interrupted
 
 Examples:

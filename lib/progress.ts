@@ -6,7 +6,7 @@ import type { Receipt } from "./model/receipt.ts";
  * How a job ended:
  * - `synced`, `imported`: done, with a receipt (`imported`: read-only mode). A resync that finds nothing changed writes nothing; the receipt is the last one.
  * - `done-before`: an earlier delivery had finished it.
- * - `outdated`: its living test has a later run; nothing was imported or written.
+ * - `outdated`: its living test has a later run; nothing was imported, and the receipt says so.
  * - `superseded`: a newer upload or another writer owns the findings, or the test was deleted in DefectDojo; no findings were written.
  */
 export interface JobOutcome {

@@ -6,7 +6,7 @@ import {
   TOLD_ANNOTATION,
   toldValue,
 } from "../../lib/model/cluster-scan.ts";
-import type { Receipt } from "../../lib/model/receipt.ts";
+import { outdatedNote, type Receipt } from "../../lib/model/receipt.ts";
 import type { Log } from "../../lib/observe.ts";
 import { backoff } from "../../lib/util/backoff.ts";
 import { sha256 } from "../../lib/util/digest.ts";
@@ -117,6 +117,12 @@ function wordsOf(outcome: Outcome): {
     };
   }
   const { receipt } = outcome;
+  const outdated = outdatedNote(receipt);
+  if (outdated !== undefined)
+    return {
+      annotations: annotate({ outcome: receipt.outcome, reason: cutText(outdated, 1_000), test: receipt.test.url }),
+      announcement: { type: "Normal", reason: EVENTS[receipt.outcome], message: outdated },
+    };
   const { findings, test, importedAs, new: fresh, duplicates, falsePositives, fellBack } = receipt;
   const done = `${findings.count} findings imported as ${importedAs} into ${test.url}: ${fresh} new, ${duplicates} duplicates, ${falsePositives} false positives`;
   if (fellBack !== undefined)
@@ -126,9 +132,14 @@ function wordsOf(outcome: Outcome): {
     };
   return {
     annotations: annotate({ outcome: receipt.outcome, reason: null, test: test.url }),
-    announcement: { type: "Normal", reason: receipt.outcome === "synced" ? "Synced" : "Imported", message: done },
+    announcement: { type: "Normal", reason: EVENTS[receipt.outcome], message: done },
   };
 }
+
+/** One row an outcome of a receipt: its Event. */
+const EVENTS = { synced: "Synced", imported: "Imported", outdated: "Outdated" } as const satisfies Readonly<
+  Record<Receipt["outcome"], string>
+>;
 
 /** Not found, a conflict, a failed test: the Scan is gone, or another, or an event is there already. */
 const NO_FAILURE = new Set([404, 409, 422]);

@@ -74,7 +74,12 @@ function heading({ scan, receipt, imported }) {
   );
   return [
     element("h2", { tabIndex: -1 }, scan.scan),
-    element("div", { className: "buttons" }, ...(open === undefined ? [] : [open]), actionButton("resync", scan)),
+    element(
+      "div",
+      { className: "buttons" },
+      ...(open === undefined ? [] : [open]),
+      ...(receipt.outcome === "outdated" ? [] : [actionButton("resync", scan)]),
+    ),
     element("dl", { className: "facts" }, ...items),
   ];
 }
@@ -99,6 +104,7 @@ function body({ scan, receipt }, choose) {
     return [element("li", {}, button)];
   });
   const notes = [
+    receipt.outcome === "outdated" ? scan.why : undefined,
     receipt.fellBack === undefined ? undefined : `Imported as ${receipt.importedAs}: ${receipt.fellBack}`,
     ...receipt.warnings,
   ];
@@ -130,6 +136,7 @@ function list(title, items, className = "") {
 
 /** @param {Receipt} receipt */
 function kept(receipt) {
+  if (receipt.outcome === "outdated") return [];
   const { rows, sentence } = comparison(receipt);
   const columns = ["Severity", "Uploaded", "In DefectDojo", "Missing"];
   return [

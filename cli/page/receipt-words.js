@@ -8,6 +8,7 @@ import { SEVERITIES } from "./words.js";
 const OUTCOMES = {
   synced: "verdicts are in findings.json",
   imported: "imported only: findings.json was not touched",
+  outdated: "nothing was imported: a later run of the living test was before",
 };
 const DEDUPLICATION = {
   confirmed: "its end was confirmed",
@@ -22,14 +23,15 @@ const DEDUPLICATION = {
  */
 export function facts(receipt, imported) {
   const { product, engagement, test, scan, deduplication, timings } = receipt;
+  const isImported = receipt.outcome !== "outdated";
   /** @type {[string, string | undefined, string?][]} */
   const rows = [
     ["Product", product.name, product.url],
     ["Engagement", engagement.name, engagement.url],
     ["Test", test.name, test.url],
     ["Scan type", scan.scanType],
-    ["Imported as", receipt.importedAs],
-    ["Imported", imported === undefined ? undefined : when(imported)],
+    ["Imported as", isImported ? receipt.importedAs : undefined],
+    ["Imported", isImported && imported !== undefined ? when(imported) : undefined],
     ["Last written", when(receipt.finishedAt)],
     ["Outcome", OUTCOMES[receipt.outcome]],
     ["Sync mode", receipt.syncMode],

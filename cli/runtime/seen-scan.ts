@@ -1,7 +1,7 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
 import { isOfUnknownAnnotation, productName } from "../../lib/model/annotations.ts";
 import type { ObjectRef } from "../../lib/model/object-keys.ts";
-import { lossOf, type Receipt } from "../../lib/model/receipt.ts";
+import { lossOf, outdatedNote, type Receipt } from "../../lib/model/receipt.ts";
 import { countsIn, type FindingCounts } from "../../lib/model/verdicts.ts";
 import { isOvertaken, type Progress } from "../../lib/progress.ts";
 import { cutText } from "../../lib/util/text.ts";
@@ -68,13 +68,13 @@ export function seenReceipt({ bucket, key }: ObjectRef, receipt: Receipt): SeenS
     product: short(receipt.product.name),
     state: "done",
     at: isoOr(receipt.finishedAt, new Date(0)),
-    importedAs: short(receipt.importedAs),
+    ...(receipt.outcome === "outdated" ? {} : { importedAs: short(receipt.importedAs) }),
     severities: receipt.findings.severities,
     findings: receipt.findings.count,
     counts: countsIn(receipt),
     testUrl: receipt.test.url.slice(0, LONGEST),
     ...unknownIn(receipt.warnings),
-    ...told([receipt.fellBack, lossOf(receipt)]),
+    ...told([outdatedNote(receipt), receipt.fellBack, lossOf(receipt)]),
   };
 }
 

@@ -8,6 +8,7 @@ const EXIT_CODES = {
   "timed-out": 4,
   superseded: 5,
   "left-out": 6,
+  outdated: 7,
   interrupted: 130,
 } as const satisfies Record<Exclude<WaitEnd["state"], "done"> | "passed" | "gate failed", number>;
 
@@ -21,6 +22,7 @@ export function exitCodeOf(ends: readonly Ended[]): number {
     "timed-out",
     "superseded",
     "left-out",
+    "outdated",
     "gate failed",
   ];
   return EXIT_CODES[worstFirst.find((end) => ends.includes(end)) ?? "passed"];

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RelayError } from "../../lib/errors.ts";
 import type { SidecarSettings } from "../../lib/ingest/sidecar.ts";
 import { type ObjectRef, uri } from "../../lib/model/object-keys.ts";
-import type { Receipt } from "../../lib/model/receipt.ts";
+import { outdatedNote, type Receipt } from "../../lib/model/receipt.ts";
 import { runOf } from "../../lib/model/run.ts";
 import type { Log } from "../../lib/observe.ts";
 import type { Storage } from "../../lib/ports/storage.ts";
@@ -12,6 +12,7 @@ import { type Awaited, type Look, look } from "./look.ts";
 /** How the wait for an upload ended. */
 export type WaitEnd =
   | { readonly state: "done"; readonly receipt: Receipt }
+  | { readonly state: "outdated"; readonly receipt: Receipt; readonly why: string }
   | { readonly state: "dead-lettered"; readonly letter: Pick<DeadLetter, "id" | "reason" | "error" | "advice"> }
   | { readonly state: "timed-out" | "superseded" | "left-out"; readonly why: string }
   | { readonly state: "interrupted" };
@@ -96,7 +97,12 @@ function ended(now: Look, first: Awaited | undefined, findings: ObjectRef): Wait
     return { state: "superseded", why: `${uri(findings)} was uploaded anew while it was waited for` };
   }
   if (now.state === "left-out") return { state: "left-out", why: now.why };
-  return now.state === "done" ? { state: "done", receipt: now.receipt } : undefined;
+  return now.state === "done" ? withReceipt(now.receipt) : undefined;
+}
+
+function withReceipt(receipt: Receipt): WaitEnd {
+  const why = outdatedNote(receipt);
+  return why === undefined ? { state: "done", receipt } : { state: "outdated", receipt, why };
 }
 
 const isAnother = (now: Awaited, first: Awaited) =>

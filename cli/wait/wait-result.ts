@@ -11,7 +11,7 @@ export interface WaitResult extends Partial<Gated> {
   readonly findings: string;
   readonly ended: Ended;
   readonly receipt?: Receipt;
-  /** Why there is none. */
+  /** Why there is none, or none to go by. */
   readonly why?: string;
   readonly advice?: string;
 }
@@ -35,13 +35,15 @@ export function waitResult(findings: string, end: WaitEnd, gated: Gated | undefi
       };
     case "interrupted":
       return { findings, ended: end.state };
+    case "outdated":
+      return { findings, ended: end.state, receipt: end.receipt, why: end.why };
     default:
       return { findings, ended: end.state, why: end.why };
   }
 }
 
 export function describeResult({ findings, ended, receipt, why, advice, bySeverity, gate }: WaitResult): string {
-  if (receipt === undefined) {
+  if (receipt === undefined || why !== undefined) {
     const reason = why === undefined ? [] : [`          ${printableLine(why)}`];
     return [`${ended}  ${printableLine(findings)}`, ...reason, ...(advice ? [`          ${advice}`] : [])].join("\n");
   }

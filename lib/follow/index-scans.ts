@@ -18,6 +18,8 @@ export interface IndexSettings {
 
 export type Indexed = { readonly key: string } & (
   | { readonly outcome: "indexed"; readonly testId: number }
+  /** Its test is a later run's. */
+  | { readonly outcome: "outdated" }
   | { readonly outcome: "failed"; readonly error: RelayError }
 );
 
@@ -42,6 +44,7 @@ export async function* indexScans(
       const stored = await readReceipt(storage, findingsOfReceipt(receiptRef) ?? receiptRef, log);
       if (stored === undefined) throw new Error(`${uri(receiptRef)} cannot be read`);
       const { receipt } = stored;
+      if (receipt.outcome === "outdated") return { key, outcome: "outdated" };
       await put(receipt);
       return { key, outcome: "indexed", testId: receipt.test.id };
     } catch (error) {

@@ -112,7 +112,15 @@ export type Target =
       /** Whether findings of earlier runs that are gone are closed. */
       readonly closes: boolean;
     }
-  | { readonly outdated: string };
+  | { readonly overtaken: Overtaken };
+
+/** A run that began before the newest one of its living test. */
+export interface Overtaken {
+  readonly testId: number;
+  /** When the later run began. ISO 8601. */
+  readonly laterRunAt: string;
+  readonly why: string;
+}
 
 /** DefectDojo has exactly one complete test of this job. */
 export interface Imported extends Prepared {

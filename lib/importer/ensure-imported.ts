@@ -8,6 +8,7 @@ import type { Imported, Looked, Prepared } from "./attempt.ts";
 import { UNSENT } from "./checkpoint.ts";
 import type { Decision } from "./decide.ts";
 import { keepsFewer } from "./fewer-kept.ts";
+import { endOutdated } from "./outdated.ts";
 import { afterStandstill } from "./refusal.ts";
 import { type Sent, sendImport } from "./send-import.ts";
 import { discard, dropOwn } from "./stale-tests.ts";
@@ -45,7 +46,7 @@ export async function ensureImported(attempt: Prepared): Promise<Imported | JobO
   const doing: Doing = { late: 0, conflicts: 0, pollMs };
   for (;;) {
     const { sent } = doing;
-    if (sent?.state === "outdated") return { outcome: "outdated", why: sent.why };
+    if (sent?.state === "outdated") return await endOutdated(attempt, sent);
     const looked = await ledger.look(attempt, sent?.state === "answered" ? sent.answer.testId : undefined);
     const { decision, displaced } = looked;
     if (decision.state !== "running" && decision.state !== "replaced") doing.pollMs = pollMs;

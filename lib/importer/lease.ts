@@ -1,9 +1,10 @@
 import { Deferral } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
 import { uri } from "../model/object-keys.ts";
-import type { LivingTestWanted } from "../ports/defectdojo.ts";
+import type { LivingTest, LivingTestWanted } from "../ports/defectdojo.ts";
 import type { TestLeases } from "../ports/test-lease.ts";
 import type { Prepared } from "./attempt.ts";
+import { timesOf } from "./describe-test.ts";
 
 /** Between two looks at a place that another job has; it may be given back long before its end. Seconds. */
 const LONGEST_WAIT = 30;
@@ -14,9 +15,12 @@ const LONGEST_WAIT = 30;
  * @throws Deferral while another job has it
  */
 export async function takePlace(attempt: Prepared, wanted: LivingTestWanted): Promise<void> {
-  const { ports, delivery, settings, key } = attempt;
+  const { ports, delivery, settings, key, job } = attempt;
+  const begunAt = timesOf(job.scan, new Date(ports.clock.now())).start.toISOString();
   const until = ports.clock.now() + delivery.remainingMs() + settings.ledger.stalledMs;
-  const end = await withLeases(attempt, (leases) => leases.take(placeOf(attempt, wanted), key, until));
+  const end = await withLeases(attempt, (leases) =>
+    leases.take(placeOf(attempt, wanted), { jobKey: key, begunAt }, until),
+  );
   if (end === undefined) return;
   const seconds = Math.min(LONGEST_WAIT, Math.max(1, Math.ceil((end - ports.clock.now()) / 1000)));
   throw new Deferral("another run is being imported into the living test", seconds);
@@ -25,6 +29,15 @@ export async function takePlace(attempt: Prepared, wanted: LivingTestWanted): Pr
 /** Lets the next run in. */
 export async function givePlaceBack(attempt: Prepared, wanted: LivingTestWanted): Promise<void> {
   await withLeases(attempt, (leases) => leases.giveBack(placeOf(attempt, wanted), attempt.key));
+}
+
+/**
+ * When the newest run of a living test began: the test's start, or, where its first run died before it described the test, what its lease says.
+ * @returns undefined where nobody knows
+ */
+export async function newestBegun(attempt: Prepared, living: LivingTest, wanted: LivingTestWanted) {
+  if (living.isDescribed) return living.start;
+  return await withLeases(attempt, (leases) => leases.begunAt(placeOf(attempt, wanted), living.buildId));
 }
 
 /** Before there is a test, its names tell it. */

@@ -1,10 +1,10 @@
 import type { LivingRun, LivingTestWanted, Test } from "../ports/defectdojo.ts";
 import type { ImportContext, Ledger, Looked, Prepared, Target } from "./attempt.ts";
 import { decideUnrecorded, progressOf } from "./decide.ts";
-import { timesOf } from "./describe-test.ts";
-import { givePlaceBack, takePlace } from "./lease.ts";
+import { describeTest } from "./describe-test.ts";
+import { givePlaceBack, newestBegun, takePlace } from "./lease.ts";
 import { importLedger } from "./ledger.ts";
-import { whyOutdated } from "./outdated.ts";
+import { overtaken } from "./outdated.ts";
 
 /**
  * One living test for all runs of a scan: its first run makes it, by an import as in {@link importLedger}, as a reimport into an empty test would merge
@@ -28,15 +28,16 @@ export const livingLedger: Ledger = {
     const living = await dojo.livingTest(wanted);
     // What other living tests of the engagement have is not this one's to close.
     if (living === undefined) return { into: undefined, closes: false };
-    const outdated = job.force === true ? undefined : whyOutdated(living, job.scan, attempt.ports.clock.now());
-    if (outdated !== undefined) {
+    const begunAt = await newestBegun(attempt, living, wanted);
+    const by = job.force === true ? undefined : overtaken(living, begunAt, job.scan, attempt.ports.clock.now());
+    if (by !== undefined) {
       await givePlaceBack(attempt, wanted);
-      return { outdated };
+      return { overtaken: by };
     }
     const target: Target = { into: living.id, closes: options.closeOldFindings };
     // Before anything is sent: an older run must not come after this one, should this delivery die before it describes the test.
-    const { start, end } = timesOf(job.scan, new Date(attempt.ports.clock.now()));
-    await dojo.updateTest(living.id, { start: start.toISOString(), end: end.toISOString() });
+    const now = new Date(attempt.ports.clock.now());
+    await dojo.updateTest(living.id, describeTest(job.scan, options.testTitle, scanType, now));
     return target;
   },
   hasBegun: async (attempt) => {

@@ -8,7 +8,7 @@ import { uri } from "../model/object-keys.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import type { ImportAnswer, ImportRequest } from "../ports/defectdojo.ts";
-import type { ImportContext, Prepared, Target } from "./attempt.ts";
+import type { ImportContext, Overtaken, Prepared, Target } from "./attempt.ts";
 import { UNSENT } from "./checkpoint.ts";
 import { day, locate } from "./import-context.ts";
 import { type MadeReport, makeReport } from "./make-report.ts";
@@ -30,14 +30,20 @@ export type Sent = { readonly context?: ImportContext } & (
   /** It met another import in DefectDojo's database. */
   | { readonly state: "conflict"; readonly error: RelayError }
   /** It was not sent: its living test has a later run. */
-  | { readonly state: "outdated"; readonly why: string }
+  | {
+      readonly state: "outdated";
+      readonly by: Overtaken;
+      readonly scanType: string;
+      readonly uploaded: MadeReport["uploaded"];
+      readonly context: ImportContext;
+    }
   /** It was not sent: another delivery of the job was first. */
   | { readonly state: "overtaken" }
   /** It was not sent: the claim was too old by then. */
   | { readonly state: "late"; readonly error: RelayError }
 );
 
-type SendTarget = Exclude<Target, { readonly outdated: string }>;
+type SendTarget = Exclude<Target, { readonly overtaken: Overtaken }>;
 
 /** Makes the report, notes that it is sent, and sends it. */
 export async function sendImport(attempt: Prepared): Promise<Sent> {
@@ -47,7 +53,10 @@ export async function sendImport(attempt: Prepared): Promise<Sent> {
     const made = await makeReport(attempt, fellBack === undefined ? attempt.scanType : GENERIC, folder);
     const context = await locate(attempt);
     const target = await attempt.ledger.target(attempt, context, made.scanType);
-    if ("outdated" in target) return { state: "outdated", why: target.outdated };
+    if ("overtaken" in target) {
+      const { scanType, uploaded } = made;
+      return { state: "outdated", by: target.overtaken, scanType, uploaded, context };
+    }
     const unsent = await claimImport(attempt, made, target.into);
     return { ...(unsent ?? (await send(attempt, made, context, target))), context };
   } finally {

@@ -60,7 +60,7 @@ export async function whoOwns(
   const job = await withOwnKey(begun, { ...traces, dojo, now: clock.now() });
   const key = jobKey(job);
   const own = writtenBackBy(job, head.metadata) === key;
-  if (receipt?.jobKey === key && (own || !syncBack)) return { outcome: "done-before", receipt };
+  if (receipt?.jobKey === key && isDone(receipt, job, own || !syncBack)) return { outcome: "done-before", receipt };
   if (ofAnotherRun(job, receipt, { own, overwritten }) && !(await isCurrentRun(job, ports))) {
     return { outcome: "superseded", why: `${uri(job)} is of a later run with the same findings now` };
   }
@@ -73,6 +73,10 @@ export async function whoOwns(
   }
   return { job, etag: head.etag, own, overwritten, upload: upload ?? job };
 }
+
+/** An outdated run is imported only if an operator asks for it. @param written whether the findings are as such a job leaves them */
+const isDone = ({ outcome }: Receipt, { force }: ScanJob, written: boolean): boolean =>
+  outcome === "outdated" ? force !== true : written;
 
 /** Whether another run's job was at work on the same findings. */
 function ofAnotherRun(

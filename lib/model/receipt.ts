@@ -10,6 +10,8 @@ const count = z.number().int();
 export const SYNC_MODES = ["replace", "merge", "complete"] as const;
 export type SyncMode = (typeof SYNC_MODES)[number];
 
+const RECEIPT_OUTCOMES = ["synced", "imported", "outdated"] as const;
+
 const severities = z.object({ informational: count, low: count, medium: count, high: count });
 
 /**
@@ -23,8 +25,13 @@ export const receiptSchema = z.object({
   run: z.string().optional(),
   /** Digest of the Scan and its raw result, by which a hook's rewrite of the findings is known; missing where nobody could tell. */
   origin: z.string().optional(),
-  /** `synced`: findings.json holds DefectDojo's verdicts. `imported`: read-only mode, findings.json was not touched. */
-  outcome: z.enum(["synced", "imported"]),
+  /**
+   * `synced`: findings.json holds DefectDojo's verdicts. `imported`: read-only mode, findings.json was not touched. `outdated`: a later run is in the
+   * living test, nothing of this one was imported, and findings.json was not touched; earlier versions take its receipt for none.
+   */
+  outcome: z.enum(RECEIPT_OUTCOMES),
+  /** Of an outdated run: when the later one began (ISO 8601), the reason, and how to import it all the same. `test` is the later run's. */
+  outdated: z.object({ laterRunAt: z.string(), why: z.string(), advice: z.string() }).optional(),
   findingsKey: z.string(),
   /** ETag of the findings as uploaded. */
   etag: z.string(),
@@ -112,6 +119,12 @@ export const receiptSchema = z.object({
 });
 
 export type Receipt = z.infer<typeof receiptSchema>;
+
+/** Of an outdated run: why nothing of it was imported, and what to do. Undefined for any other. */
+export function outdatedNote({ outcome, outdated }: Pick<Receipt, "outcome" | "outdated">): string | undefined {
+  if (outcome !== "outdated") return undefined;
+  return outdated === undefined ? outcome : `${outcome}: ${outdated.why}. ${outdated.advice}`;
+}
 
 /** How the warning begins that DefectDojo has fewer or less severe findings than were uploaded. */
 export const KEEPS_LESS = "DefectDojo keeps less than the scanner found: ";

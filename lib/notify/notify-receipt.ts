@@ -55,7 +55,8 @@ export async function notifyReceipt(
 ): Promise<Notified> {
   const { storage, log, webhook, clock, metrics } = ports;
   const receipt = (await readReceipt(storage, findings, log))?.receipt;
-  if (receipt === undefined || !isReceiptOf(findings, receipt)) return { outcome: "nothing" };
+  if (receipt === undefined || receipt.outcome === "outdated" || !isReceiptOf(findings, receipt))
+    return { outcome: "nothing" };
   const store = notifyStore(storage, findings, log);
   const stored = await store.read();
   const known = stored?.jobKey === receipt.jobKey ? stored : undefined;

@@ -164,8 +164,9 @@ export interface LivingTestWanted {
 }
 
 export interface LivingTest extends Test {
-  /** ISO 8601 */
+  /** ISO 8601; DefectDojo's own, the time of the import, until the test is described. */
   readonly start: string;
+  readonly isDescribed: boolean;
 }
 
 /** What an import or reimport did to findings: their ids. */

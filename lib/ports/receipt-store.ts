@@ -37,7 +37,7 @@ export async function writeReceipt(
   { storage, log }: { readonly storage: Storage; readonly log: Log },
   findings: ObjectRef,
   receipt: Receipt,
-  stillOurs?: () => Promise<boolean>,
+  stillOurs?: (present: Receipt | undefined) => Promise<boolean>,
 ): Promise<boolean> {
   const ref = receiptOf(findings);
   const body = `${JSON.stringify(receipt, undefined, 1)}\n`;
@@ -46,7 +46,7 @@ export async function writeReceipt(
     const present = head === undefined ? undefined : await readReceipt(storage, findings, log);
     const other = present !== undefined && present.receipt.jobKey !== receipt.jobKey ? present.receipt : undefined;
     if (stillOurs !== undefined) {
-      if (!(await stillOurs())) return false;
+      if (!(await stillOurs(present?.receipt))) return false;
     } else if (compareSequencers(other?.sequencer, receipt.sequencer) > 0) return false;
     try {
       const condition = head === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: present?.etag ?? head.etag };

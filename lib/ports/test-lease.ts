@@ -11,7 +11,19 @@ const leaseSchema = z.object({
   jobKey: z.string(),
   /** ISO 8601; whoever died with it has it no longer than that. */
   until: z.string(),
+  /** Who had it last, this one first. Missing in earlier versions. */
+  runs: z.array(z.object({ jobKey: z.string(), begunAt: z.string() })).optional(),
 });
+
+/** A run that imports into a living test. */
+export interface LeasedRun {
+  readonly jobKey: string;
+  /** ISO 8601 */
+  readonly begunAt: string;
+}
+
+/** So many died one after another where the one that is asked for is not among them. */
+const MOST_RUNS = 8;
 
 const MAX_BYTES = 4 * 1024;
 /** Writes of others that may come in between. */
@@ -23,7 +35,9 @@ const TRIES = 3;
  */
 export interface TestLeases {
   /** @returns until when another job has the place, in milliseconds since the epoch; undefined where it is this job's now */
-  take(place: string, jobKey: string, until: number): Promise<number | undefined>;
+  take(place: string, run: LeasedRun, until: number): Promise<number | undefined>;
+  /** When one of the last runs that had the place began; undefined where it is not known. */
+  begunAt(place: string, jobKey: string): Promise<string | undefined>;
   /** Gives the place back where it is this job's. */
   giveBack(place: string, jobKey: string): Promise<void>;
 }
@@ -46,22 +60,26 @@ export function testLeases(storage: Storage, bucket: string, clock: Clock): Test
     }
   };
   return {
-    take: async (place, jobKey, until) => {
+    take: async (place, run, until) => {
+      const { jobKey } = run;
       for (let attempt = 1; ; attempt++) {
         const present = await read(place);
         const { lease } = present ?? {};
         const end = lease === undefined ? 0 : Date.parse(lease.until) || 0;
         if (lease !== undefined && lease.jobKey !== jobKey && end > clock.now()) return end;
         const condition = present === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: present.etag };
-        if (await write(place, { jobKey, until: new Date(until).toISOString() }, condition)) return undefined;
+        const runs = [run, ...(lease?.runs ?? []).filter((one) => one.jobKey !== jobKey)].slice(0, MOST_RUNS);
+        if (await write(place, { jobKey, until: new Date(until).toISOString(), runs }, condition)) return undefined;
         // The SDK sends again what got no answer, and is refused where the first try was done: it is seen the next time.
         if (attempt === TRIES) return clock.now();
       }
     },
+    begunAt: async (place, jobKey) => (await read(place))?.lease?.runs?.find((run) => run.jobKey === jobKey)?.begunAt,
     giveBack: async (place, jobKey) => {
       const present = await read(place);
       if (present?.lease?.jobKey !== jobKey || Date.parse(present.lease.until) <= clock.now()) return;
-      await write(place, { jobKey, until: new Date(clock.now()).toISOString() }, { ifMatch: present.etag });
+      const ended = { ...present.lease, until: new Date(clock.now()).toISOString() };
+      await write(place, ended, { ifMatch: present.etag });
     },
   };
 }

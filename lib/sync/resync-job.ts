@@ -27,6 +27,7 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
     });
   }
   const { receipt } = stored;
+  if (receipt.outcome === "outdated") return { outcome: "outdated", receipt, why: NOT_SYNCED.outdated };
   const imported = asImported(job, receipt);
   const syncBack = receipt.outcome === "synced";
   const ours = syncBack ? writtenBackBy(job, head.metadata) === receipt.jobKey : head.etag === receipt.etag;
@@ -58,6 +59,12 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
   });
   return await sync.catch((error: unknown) => afterConflict(error, imported, head.etag, storage));
 }
+
+/** Why a scan with a receipt of this outcome has nothing to sync. */
+export const NOT_SYNCED = {
+  imported: "imported in read-only mode: its findings are not the relay's",
+  outdated: "a later run of its living test was imported before, and nothing of this one",
+} as const;
 
 /** The test of a receipt, with what its run did to it if it is a living one; `taken` where only the newest run's findings can be told. */
 async function findTest(

@@ -6,7 +6,7 @@ import { readReceipt } from "../ports/receipt-store.ts";
 import type { ListedObject } from "../ports/storage.ts";
 import type { FlowPorts } from "../types.ts";
 import { mapInOrder } from "../util/concurrency.ts";
-import { resyncJob } from "./resync-job.ts";
+import { NOT_SYNCED, resyncJob } from "./resync-job.ts";
 import { listedScans } from "./scan-folders.ts";
 import type { ResyncSettings } from "./settings.ts";
 
@@ -50,9 +50,8 @@ type Ended =
 async function resyncOne(ref: ObjectRef, ports: FlowPorts, { sidecar, flow }: ResyncSettings): Promise<Ended> {
   const stored = await readReceipt(ports.storage, ref, ports.log);
   if (stored === undefined) return { outcome: "skipped", why: "its receipt cannot be read" };
-  if (stored.receipt.outcome === "imported") {
-    return { outcome: "skipped", why: "imported in read-only mode: its findings are not the relay's" };
-  }
+  const { outcome } = stored.receipt;
+  if (outcome !== "synced") return { outcome: "skipped", why: NOT_SYNCED[outcome] };
   const scan = await readSidecar(ports.storage, ref, sidecar);
   const job = { version: 1, kind: "resync", ...ref, etag: stored.receipt.etag, scan } as const;
   const { receipt, why } = await resyncJob(job, ports, flow);

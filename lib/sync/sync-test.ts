@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ImportOptions } from "../model/annotations.ts";
-import { jobKey, jobRun, type ScanJob } from "../model/job.ts";
+import type { ScanJob } from "../model/job.ts";
 import { originalOf, uri } from "../model/object-keys.ts";
 import { type Receipt, writtenBackBy } from "../model/receipt.ts";
 import { dropUndefined } from "../model/scan.ts";
@@ -29,6 +29,7 @@ import { livingFindings } from "./living-findings.ts";
 import { type Match, matchRow, relate } from "./match/match.ts";
 import { MODES } from "./merge.ts";
 import type { MergeContext } from "./merged-finding.ts";
+import { receiptHead } from "./new-receipt.ts";
 import { type Rewritten, rewriteFindings, saysTheSame } from "./rewrite.ts";
 import { type Counts, countsOf, tally } from "./tally.ts";
 import { keepOriginal, replaced, writeFindings } from "./write-back.ts";
@@ -118,45 +119,26 @@ function receiptOf(
   { dojo, clock }: FlowPorts,
   settings: FlowSettings,
 ): Receipt {
-  const { job } = test;
-  const finished = clock.now();
-  const { productType, product, engagement } = test.place;
+  const { job, place, scanType, importedAs, startedAt } = test;
+  const { syncMode, syncBack } = settings;
+  const finishedAt = clock.now();
+  const told = { job, place, scanType, importedAs, syncMode, startedAt, finishedAt };
+  const named = { id: test.testId, name: test.options.testTitle };
   return {
-    version: 1,
-    jobKey: jobKey(job),
-    outcome: settings.syncBack ? "synced" : "imported",
-    findingsKey: job.key,
-    etag: job.etag,
-    scan: dropUndefined({
-      name: job.scan.name,
-      namespace: job.scan.namespace,
-      scanType: job.scan.scanType,
-      uid: job.scan.uid,
-    }),
-    scanType: test.scanType,
-    importedAs: test.importedAs,
+    ...receiptHead({ ...told, outcome: syncBack ? "synced" : "imported", test: named }, dojo),
     ...dropUndefined({
-      run: jobRun(job),
-      sequencer: job.sequencer,
       fellBack: test.fellBack,
       kept: test.kept,
       deduplication: test.deduplication,
       origin: test.origin,
     }),
-    syncMode: settings.syncMode,
     ...livingOf(test),
-    productType: { id: productType.id, name: productType.name, url: dojo.url("product/type", productType.id) },
-    product: { id: product.id, name: product.name, url: dojo.url("product", product.id) },
-    engagement: { id: engagement.id, name: engagement.name, url: dojo.url("engagement", engagement.id) },
-    test: { id: test.testId, name: test.options.testTitle, url: dojo.url("test", test.testId) },
     ...read.counts,
     ...read.changes,
     repairs: [...test.repairs],
     repairCount: test.repairCount,
     warnings: read.warnings,
-    startedAt: new Date(test.startedAt).toISOString(),
-    finishedAt: new Date(finished).toISOString(),
-    timings: { ...test.timings, syncMs: finished - read.started, totalMs: finished - test.startedAt },
+    timings: { ...test.timings, syncMs: finishedAt - read.started, totalMs: finishedAt - startedAt },
   };
 }
 

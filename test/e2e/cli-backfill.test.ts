@@ -37,8 +37,12 @@ describe("an import is needed", () => {
     ["written back with another upload's receipt", writtenBack, receipt("e0"), "e1"],
     ["synced", writtenBack, receipt("e1"), undefined],
     ["imported in read-only mode", upload("e1"), receipt("e1", { outcome: "imported" }), undefined],
-  ])("%s", (_, head, stored, etag) => {
-    expect(importNeeded(ref, head, stored)?.etag).toBe(etag);
+    ["outdated", upload("e1"), receipt("e1", { outcome: "outdated" }), undefined],
+    ["outdated, and uploaded anew", upload("e2"), receipt("e1", { outcome: "outdated" }), "e2"],
+    ["outdated, and forced", upload("e1"), receipt("e1", { outcome: "outdated" }), "e1", true],
+    ["imported in read-only mode, and forced", upload("e1"), receipt("e1", { outcome: "imported" }), undefined, true],
+  ])("%s", (_, head, stored, etag, force = false) => {
+    expect(importNeeded(ref, head, stored, force)?.etag).toBe(etag);
   });
 });
 

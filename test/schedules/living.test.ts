@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { describe, it } from "vitest";
+import { importNeeded } from "../../cli/backfill-scans.ts";
+import { encodeJob, messageGroup } from "../../lib/model/job.ts";
 import { checkpointOf, receiptOf } from "../../lib/model/object-keys.ts";
-import { receiptSchema } from "../../lib/model/receipt.ts";
+import { type Receipt, receiptSchema } from "../../lib/model/receipt.ts";
 import type { TestRow } from "./memory-dojo-tables.ts";
 import { useTemporaryFolder } from "./play.ts";
 import type { Fault, Schedule, UploadPlan } from "./schedule.ts";
 import { findingsOf } from "./uploads.ts";
-import { createWorld, type World } from "./world.ts";
+import { createWorld, type LastWord, type World } from "./world.ts";
 
 /** What may come to any call of the relay or end an import. */
 const FAULTS = [
@@ -89,6 +91,7 @@ async function play(schedule: Schedule): Promise<void> {
     await world.run();
     await world.redrive();
     wrong.push(...wrongAtTheEnd(world, schedule));
+    wrong.push(...(await wrongOnceForced(world)));
   } catch (error) {
     wrong.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
@@ -115,15 +118,20 @@ function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
     const found = findingsOf(folder);
     const stored = s3.get(receiptOf(found));
     if (stored === undefined) {
-      if (!how.includes("outdated")) wrong.push(`run ${folder} has neither receipt nor later run: ${how.join()}`);
-      if (how.includes("outdated") && schedule.faults.length === 0 && records.length > 0)
-        wrong.push(`run ${folder} is outdated, and was imported`);
+      wrong.push(`run ${folder} has no receipt: ${how.join()}`);
       continue;
     }
     const receipt = receiptSchema.parse(JSON.parse(stored.bytes.toString("utf8")));
     const record = records.find(({ id }) => id === receipt.testImport);
     if (receipt.jobKey !== key) wrong.push(`run ${folder} has the receipt of another`);
-    if (record === undefined) wrong.push(`run ${folder} has no record ${receipt.testImport}`);
+    const present = s3.get(found);
+    if (
+      present === undefined ||
+      importNeeded(found, { ...present, size: 0, lastModified: undefined }, receipt) !== undefined
+    )
+      wrong.push(`run ${folder} counts as waiting, with a receipt that says ${receipt.outcome}`);
+    if (receipt.outcome === "outdated") wrong.push(...wrongOutdated(world, schedule, { folder, receipt, last }));
+    else if (record === undefined) wrong.push(`run ${folder} has no record ${receipt.testImport}`);
     else if (schedule.syncBack)
       wrong.push(...wrongFile(world, folder, [...record.new, ...record.known, ...record.reactivated]));
     if (schedule.faults.length === 0 && records.length > 1) wrong.push(`run ${folder} has ${records.length} records`);
@@ -131,6 +139,46 @@ function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
       wrong.push(`run ${folder} left its checkpoint`);
   }
   return wrong;
+}
+
+/** An outdated run has a later one in the test that its receipt names; nothing of it was imported, and its findings are its upload. */
+function wrongOutdated(
+  { dojo, s3 }: World,
+  { faults }: Schedule,
+  { folder, receipt, last }: { folder: number; receipt: Receipt; last: LastWord & { by: "upload" } },
+): string[] {
+  const wrong: string[] = [];
+  const begun = Date.parse(last.plan.scheduled?.at ?? "");
+  const test = dojo.tables.tests.get(receipt.test.id);
+  if (!(Date.parse(test?.start ?? "") > begun) || !(Date.parse(receipt.outdated?.laterRunAt ?? "") > begun))
+    wrong.push(`run ${folder} is outdated, and test ${receipt.test.id} has no later run`);
+  if (!s3.get(findingsOf(folder))?.bytes.equals(last.bytes)) wrong.push(`run ${folder} is outdated, and was written`);
+  const isImported = dojo.tables.records.some(({ buildId }) => buildId === last.jobKey);
+  if (faults.length === 0 && isImported) wrong.push(`run ${folder} is outdated, and was imported`);
+  return wrong;
+}
+
+/** What an operator forces is imported, and has an ordinary receipt then. */
+async function wrongOnceForced(world: World): Promise<string[]> {
+  const receiptIn = (folder: number) => {
+    const stored = world.s3.get(receiptOf(findingsOf(folder)));
+    return stored && receiptSchema.parse(JSON.parse(stored.bytes.toString("utf8")));
+  };
+  const outdated = [...world.lastWords.keys()].filter((folder) => receiptIn(folder)?.outcome === "outdated");
+  for (const folder of outdated) {
+    const found = findingsOf(folder);
+    const etag = world.s3.get(found)?.etag ?? "";
+    const job = { version: 1, kind: "import", ...found, etag, force: true } as const;
+    world.queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: `force ${folder}` });
+  }
+  await world.redrive();
+  return outdated.flatMap((folder) => {
+    const receipt = receiptIn(folder);
+    const isImported = world.dojo.tables.records.some(({ id }) => id === receipt?.testImport);
+    return isImported && receipt?.outdated === undefined
+      ? []
+      : [`run ${folder} was forced, and is ${receipt?.outcome}`];
+  });
 }
 
 /** What is open in a living test is what the newest run that came to it found; no older one has closed it. */

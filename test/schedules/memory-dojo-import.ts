@@ -155,7 +155,8 @@ function addTest(tables: DojoTables, request: ImportRequest, clock: Clock): Test
   const id = tables.nextId();
   const { title, scanType, engagementId, buildId } = request;
   const test: TestRow = {
-    ...{ id, title, scanType, engagementId, buildId, percentComplete: 50, createdAt, start: createdAt, findings: [] },
+    ...{ id, title, scanType, engagementId, buildId, percentComplete: 50, createdAt },
+    ...{ start: createdAt, isDescribed: false, findings: [] },
   };
   tables.tests.set(id, test);
   return test;

@@ -12,7 +12,7 @@ import type {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export type FindingRow = Mutable<DojoFinding> & { hash: string };
-export type TestRow = Mutable<Test> & { start: string; readonly findings: FindingRow[] };
+export type TestRow = Mutable<Test> & { start: string; isDescribed: boolean; readonly findings: FindingRow[] };
 type EngagementRow = Engagement & Pick<EngagementWanted, "version" | "deduplicateOnEngagement">;
 
 /** What DefectDojo has stored. */

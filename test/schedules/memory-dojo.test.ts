@@ -182,10 +182,13 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
       const dojo = await begin();
       const { testId, engagementId } = await living(dojo, ["One"]);
       const wanted = { engagementId, title: "a test", scanType: "Generic Findings Import" };
-      await dojo.updateTest(testId, { start: "2026-11-20T10:00:00Z", end: "2026-11-20T11:00:00Z" });
+      expect(await dojo.livingTest(wanted)).toMatchObject({ id: testId, isDescribed: false });
+      const description = "# Generic Findings Import";
+      await dojo.updateTest(testId, { description, start: "2026-11-20T10:00:00Z", end: "2026-11-20T11:00:00Z" });
       expect(await dojo.livingTest(wanted)).toMatchObject({
         id: testId,
         start: "2026-11-20T10:00:00Z",
+        isDescribed: true,
         buildId: "first",
       });
       expect(await dojo.livingTest({ ...wanted, title: "another" })).toBeUndefined();

@@ -55,7 +55,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     }
     return test;
   };
-  const shown = ({ findings: _, start: __, ...test }: TestRow): Test => test;
+  const shown = ({ findings: _, start: __, isDescribed: ___, ...test }: TestRow): Test => test;
 
   const importScan = async (request: ImportRequest, fate?: Fate) => {
     const answer = runImport(tables, clock, timing, request, fate);
@@ -112,7 +112,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
           test.scanType === scanType &&
           test.percentComplete === 100,
       );
-      return living && { ...shown(living), start: living.start };
+      return living && { ...shown(living), start: living.start, isDescribed: living.isDescribed };
     },
     importRecords: async (buildId) => tables.records.filter((record) => record.buildId === buildId),
     isRecorded: async (id) => tables.records.some(({ testId }) => testId === id),
@@ -148,10 +148,11 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
       const judged = (one: DojoFinding) => one.falsePositive || one.outOfScope || one.riskAccepted;
       yield filterBy(testId).findings.filter(are === "open" ? open : judged);
     },
-    updateTest: async (testId, { title, buildId, start }) => {
+    updateTest: async (testId, { title, buildId, start, description }) => {
       const test = testOf(testId, `PATCH /api/v2/tests/${testId}/`);
       if (title !== undefined) test.title = title;
       if (start !== undefined) test.start = start;
+      if (description !== undefined) test.isDescribed = description !== "";
       if (buildId !== undefined) test.buildId = buildId;
       return shown(test);
     },

@@ -42,7 +42,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "importer -> ingest": ["ingest/make-job.ts", "ingest/settings.ts", "ingest/sidecar.ts"],
   "importer -> report": ["report/report.ts", "report/report-of-nothing.ts", "report/uploaded-counts.ts"],
   // The next step of the flow, the other kind of job, and what a failed condition on the findings means.
-  "importer -> sync": ["sync/sync-test.ts", "sync/resync-job.ts", "sync/conflict.ts"],
+  "importer -> sync": ["sync/sync-test.ts", "sync/new-receipt.ts", "sync/resync-job.ts", "sync/conflict.ts"],
   // The scheduled resync starts from the folder, as ingest does.
   "sync -> ingest": ["ingest/sidecar.ts"],
   // The upload is read as for the report, and its findings are known by the ids that they were sent with.

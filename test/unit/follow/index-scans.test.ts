@@ -25,10 +25,14 @@ describe("the index made anew", () => {
     }
     const own = aJob({ bucket: BUCKET, key: "e/findings.json" });
     storage.put(receiptOf(own), JSON.stringify(aReceipt(own, { test: { ...test, id: 8 } })));
+    // Older than all of them, and nothing of it is in the test.
+    const outdated = aJob({ bucket: BUCKET, key: "f/findings.json" });
+    const unsent = aReceipt(outdated, { outcome: "outdated", importMode: "reimport", test });
+    storage.put(receiptOf(outdated), JSON.stringify(unsent));
     const settings = { bucket: BUCKET, prefix: "", startAfter: undefined, signal: new AbortController().signal };
     const { log } = recorder();
     const indexed = await collect(indexScans({ storage, index, log }, settings));
-    expect(indexed.map(({ outcome }) => outcome)).toEqual(Array(5).fill("indexed"));
+    expect(indexed.map(({ outcome }) => outcome)).toEqual([...Array(5).fill("indexed"), "outdated"]);
     expect((await index.find(7))?.key).toBe("b/findings.json");
     expect((await index.find(8))?.key).toBe("e/findings.json");
   });

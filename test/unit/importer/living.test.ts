@@ -1,15 +1,18 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkpointStore } from "../../../lib/importer/checkpoint.ts";
 import { importJob } from "../../../lib/importer/import-job.ts";
+import { jobKey } from "../../../lib/model/job.ts";
+import { receiptOf as companion } from "../../../lib/model/object-keys.ts";
 import type { Receipt } from "../../../lib/model/receipt.ts";
 import type { DefectDojo } from "../../../lib/ports/defectdojo.ts";
 import { testLeases } from "../../../lib/ports/test-lease.ts";
 import { resyncJob } from "../../../lib/sync/resync-job.ts";
+import type { FlowSettings } from "../../../lib/types.ts";
 import { systemClock } from "../../../lib/util/clock.ts";
 import { aFinding, aGenericScan, aJob } from "../../helpers/factories.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
-import { aQuickFlow } from "../../helpers/settings.ts";
+import { aFlow, aQuickFlow } from "../../helpers/settings.ts";
 import { memoryDojo } from "../../schedules/memory-dojo.ts";
 
 const BUCKET = "securecodebox";
@@ -18,7 +21,8 @@ function begin() {
   const { port, tables } = memoryDojo(systemClock, { msPerFinding: 0 });
   const storage = memoryStorage();
   const { log, metrics } = recorder();
-  const settings = aQuickFlow({ defaults: { importMode: "reimport" } });
+  // A busy machine takes longer than nothing to note an import.
+  const settings = aQuickFlow({ ledger: aFlow().ledger, defaults: { importMode: "reimport" } });
   const leases = (bucket: string) => testLeases(storage, bucket, systemClock);
   const jobOf = (day: number, names: readonly string[]) => {
     const ref = { bucket: BUCKET, key: `scan-${day}/findings.json` };
@@ -34,19 +38,25 @@ function begin() {
     });
     return aJob({ ...ref, etag, scan });
   };
-  const work = async (job: ReturnType<typeof jobOf>, dojo: DefectDojo = port) => {
+  const work = async (job: ReturnType<typeof jobOf>, changes: Partial<FlowSettings> = {}, dojo: DefectDojo = port) => {
     const ports = { storage, dojo, clock: systemClock, log, metrics, leases, pending: checkpointStore(storage, log) };
-    return await importJob(job, ports, settings, { remainingMs: () => 600_000 });
+    return await importJob(job, ports, { ...settings, ...changes }, { remainingMs: () => 600_000 });
   };
   const run = async (day: number, names: readonly string[], dojo?: DefectDojo) => {
-    const { receipt } = await work(jobOf(day, names), dojo);
+    const { receipt } = await work(jobOf(day, names), {}, dojo);
     if (receipt === undefined) throw new Error("no receipt");
     return receipt;
   };
   const resync = (job: ReturnType<typeof jobOf>) =>
     resyncJob({ ...job, kind: "resync" }, { storage, dojo: port, clock: systemClock, log, metrics }, settings);
-  return { port, tables, storage, jobOf, work, run, resync };
+  const receiptOf = (job: ReturnType<typeof jobOf>) => JSON.parse(storage.text(companion(job)) ?? "null") as Receipt;
+  return { port, tables, storage, jobOf, work, run, resync, receiptOf };
 }
+
+const parseUri = (uri: string) => {
+  const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)\/(.*)$/.exec(uri) ?? [];
+  return { bucket, key };
+};
 
 const countsOf = ({ new: fresh, known, closed, reactivated }: Receipt) => [fresh, known, closed, reactivated];
 
@@ -68,13 +78,88 @@ describe("runs of one scan in a living test", () => {
     expect([...tables.tests.values()]).toMatchObject([{ title: "security/nightly", percentComplete: 100 }]);
   });
 
-  it("are outdated where a later one was imported, unless forced, and give their place back", async () => {
-    const { run, work, jobOf } = world;
+  it("are outdated where a later one was imported, which the receipt says, and give their place back", async () => {
+    const { run, work, jobOf, storage, receiptOf, resync } = world;
     await run(1, ["A"]);
+    const { test, product, engagement } = await run(3, ["A", "B"]);
+    const late = jobOf(2, ["A"]);
+    const upload = storage.text(late);
+    const why = expect.stringContaining(`test ${test.id} has a later run of this scan, begun at 2026-11-23`);
+    const { outcome, receipt } = await work(late);
+    expect([outcome, receipt]).toEqual(["outdated", receiptOf(late)]);
+    expect(receipt).toMatchObject({
+      ...{ outcome: "outdated", importMode: "reimport", test, product, engagement, etag: late.etag },
+      outdated: {
+        laterRunAt: "2026-11-23T02:00:00.000Z",
+        why,
+        advice: "To import it all the same: dojo-relay backfill --force 'scan-2/findings.json'",
+      },
+      ...{ uploaded: { count: 1 }, findings: { count: 0 }, new: 0, known: 0, reactivated: 0, closed: 0 },
+    });
+    expect(storage.text(late)).toBe(upload);
+    // Another delivery, and a resync, have nothing to do.
+    expect(await work(late)).toMatchObject({ outcome: "done-before", receipt: { outcome: "outdated" } });
+    expect(await resync(late)).toMatchObject({ outcome: "outdated", receipt: { outcome: "outdated" } });
+    expect(storage.text(late)).toBe(upload);
+  });
+
+  it.each([true, false])(
+    "are imported all the same if forced, which replaces that receipt (sync back: %s)",
+    async (syncBack) => {
+      const { run, work, jobOf, receiptOf } = world;
+      await run(1, ["A"]);
+      await run(3, ["A", "B"]);
+      const late = jobOf(2, ["A"]);
+      await work(late, { syncBack });
+      const forced = { ...late, force: true } as const;
+      expect(await work(forced, { syncBack })).toMatchObject({ receipt: { known: 1, closed: 1 } });
+      expect(receiptOf(late)).toMatchObject({ outcome: syncBack ? "synced" : "imported", closed: 1 });
+      expect(receiptOf(late)).not.toHaveProperty("outdated");
+      for (const again of [late, forced])
+        expect(await work(again, { syncBack })).toMatchObject({ outcome: "done-before" });
+    },
+  );
+
+  it("are not outdated by a first run that died before it described its test, whose start is DefectDojo's own", async () => {
+    const { run, work, jobOf, port, storage } = world;
+    const dies = async () => {
+      throw new Error("it died");
+    };
+    await expect(work(jobOf(2, ["A"]), {}, { ...port, updateTest: dies })).rejects.toThrow("it died");
+    // Its place is free once its delivery is over; when it began is known still.
+    for (const [key, { bytes }] of storage.objects)
+      if (key.includes("/living/"))
+        storage.put(
+          parseUri(key),
+          JSON.stringify({ ...JSON.parse(bytes.toString("utf8")), until: "2026-01-01T00:00:00Z" }),
+        );
+    expect(await work(jobOf(1, ["A"]))).toMatchObject({ outcome: "outdated" });
+    expect(await run(3, ["A"])).toMatchObject({ outcome: "synced", known: 1 });
+  });
+
+  it("that are outdated leave alone what another delivery or run wrote meanwhile", async () => {
+    const { run, work, jobOf, receiptOf, storage, port } = world;
     await run(3, ["A", "B"]);
     const late = jobOf(2, ["A"]);
-    expect(await work(late)).toMatchObject({ outcome: "outdated", why: expect.stringContaining("has a later run") });
-    expect(await work({ ...late, force: true })).toMatchObject({ outcome: "synced", receipt: { closed: 1 } });
+    const done = { ...(await run(4, ["A"])), jobKey: jobKey(late), outcome: "imported" as const };
+    const meanwhile = (what: () => void): DefectDojo => ({
+      ...port,
+      livingTest: async (wanted) => {
+        what();
+        return await port.livingTest(wanted);
+      },
+    });
+    const place = companion(late);
+    await work(
+      late,
+      {},
+      meanwhile(() => storage.put(place, JSON.stringify(done))),
+    );
+    expect(receiptOf(late)).toMatchObject({ outcome: "imported" });
+    storage.put(place, "{}");
+    const anew = meanwhile(() => storage.put(late, "[]"));
+    expect(await work(late, {}, anew)).toMatchObject({ outcome: "superseded" });
+    expect(storage.text(place)).toBe("{}");
   });
 
   it("know again what people judged, though its record does not name it", async () => {

@@ -83,6 +83,25 @@ describe("a Scan is told", () => {
     ]);
   });
 
+  it("that it is outdated, and by what", async () => {
+    const { cluster, tell, annotations } = world();
+    const outdated = { laterRunAt: "2026-11-23T02:00:00.000Z", why: "test 7 has a later run", advice: "Force it." };
+    const receipt = aReceipt(undefined, { outcome: "outdated", outdated });
+    await tell({ receipt });
+    expect(cluster.calls.map((call) => call.split(" ").slice(0, 3).join(" "))).toEqual([
+      "event scans/nmap-1 Outdated",
+      expect.stringMatching(/^annotate /),
+    ]);
+    expect(annotations()).toMatchObject([
+      {
+        [TOLD_ANNOTATION]: UID,
+        [`${RELAY_PREFIX}outcome`]: "outdated",
+        [`${RELAY_PREFIX}reason`]: "outdated: test 7 has a later run. Force it.",
+        [`${RELAY_PREFIX}test`]: receipt.test.url,
+      },
+    ]);
+  });
+
   it("once for each receipt", async () => {
     const { cluster, tell } = world({ parts: { metadata: { annotations: { [TOLD_ANNOTATION]: UID } } } });
     const receipt = aReceipt();

@@ -110,7 +110,13 @@ describe("what is told of a receipt", () => {
     expect(await w.tell()).toEqual({ outcome: "nothing" });
     w.land([written(1)], { jobKey: "another" });
     expect(await w.tell()).toEqual({ outcome: "nothing" });
+    w.land([written(1)], { outcome: "outdated" });
+    expect(await w.tell({ markOnly: true })).toEqual({ outcome: "nothing" });
     expect(w.sent).toEqual([]);
+    // Imported all the same, it is told as if nothing had been.
+    w.land([written(1)]);
+    await w.tell();
+    expect(w.sent.map(ids)).toEqual([[1]]);
   });
 
   it("is verdicts that somebody changed, once for each list of them", async () => {

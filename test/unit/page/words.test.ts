@@ -76,6 +76,12 @@ describe("a receipt in words", () => {
     expect(all.map(([name]) => name)).toEqual(expect.arrayContaining(["Deduplication", "Took", "Imported"]));
   });
 
+  it("of an outdated run nothing was imported", () => {
+    const rows = facts(aReceipt(aJob(), { outcome: "outdated" }), "2026-11-28T01:00:00Z");
+    expect(rows).toContainEqual(["Outcome", expect.stringContaining("a later run of the living test")]);
+    for (const missing of ["Imported", "Imported as"]) expect(rows.map(([name]) => name)).not.toContain(missing);
+  });
+
   it("what is missing of each severity is what was uploaded and is not kept", () => {
     const changes = {
       ...{ uploaded: { count: 4, severities: severities(3) }, inDojo: { count: 2, severities: severities(1) } },

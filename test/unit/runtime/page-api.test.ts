@@ -68,6 +68,14 @@ describe("the page's questions", () => {
     expect(json).toMatchObject({ total: 1, findings: [{ name: aFinding().name }] });
   });
 
+  it("an outdated scan is done, and says that nothing of it was imported", async () => {
+    const outdated = { laterRunAt: "2026-11-23T02:00:00.000Z", why: "test 7 has a later run", advice: "Force it." };
+    putScan({ outcome: "outdated", outdated });
+    const { scan } = (await ask("GET /api/scan", { id: ID })).json;
+    expect(scan).toMatchObject({ state: "done", why: "outdated: test 7 has a later run. Force it." });
+    expect(scan).not.toHaveProperty("importedAs");
+  });
+
   it("the history is filtered, and goes on where a page ended", async () => {
     const job = aJob();
     const receipt = putScan({ finishedAt: "2026-11-02T00:00:00.000Z" });
