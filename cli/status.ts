@@ -155,7 +155,9 @@ export function describe({ scans, queue, findings, follow, onlyInScan, losses, o
     ...(queue === undefined ? [] : [`jobs      ${counts(queue)}`]),
     ...follow.map(({ upTo, lagSeconds }) => `verdicts  up to ${upTo}, ${lagSeconds} s ago`),
     `findings  ${all}: ${describeCounts(verdicts)}`,
-    ...(onlyInScan === 0 ? [] : [`          ${onlyInScan} of the scanners' that nothing in DefectDojo stands for`]),
+    ...(onlyInScan === 0
+      ? []
+      : [`          ${onlyInScan} more that only the scanners found: DefectDojo has no counterpart`]),
     ...losses.slice(0, MOST_SHOWN).map(({ key, loss }) => `${printableLine(key)}: ${loss}`),
     ...(losses.length > MOST_SHOWN ? [`and ${losses.length - MOST_SHOWN} more scans with losses`] : []),
     ...(shown.length === 0 ? [] : ["", table(shown)]),

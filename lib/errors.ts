@@ -64,7 +64,10 @@ export const REASONS = {
     "A gate before DefectDojo wants a login: give it what it asks for in DEFECTDOJO_HEADERS, or a DEFECTDOJO_URL behind it; the key never follows a redirect.",
   ],
   "dojo-busy": ["transient", "DefectDojo is throttling requests; lower MAX_CONCURRENCY if this persists."],
-  "dojo-unavailable": ["transient", "Check DefectDojo's logs; the job is retried automatically."],
+  "dojo-unavailable": [
+    "transient",
+    "Check DefectDojo's logs; the job is retried automatically. If only this report fails, DefectDojo's parser cannot read it.",
+  ],
   "dojo-unreachable": [
     "transient",
     "Check DEFECTDOJO_URL, DNS, network policy and proxy; the job is retried automatically.",
@@ -85,7 +88,7 @@ export const REASONS = {
   ],
   "report-refused": [
     "permanent",
-    "Correct the report or its scan type (annotation import-as) and upload it again: findings.json holds nothing that could be imported instead.",
+    "Correct the report or its scan type (--as, annotation import-as) and upload it again: findings.json holds nothing that could be imported instead.",
   ],
   "import-incomplete": [
     "permanent",
@@ -193,7 +196,9 @@ export function describeError(error: unknown, limit = 1_000): string {
   const parts: string[] = [];
   for (let e: unknown = error, depth = 0; e !== undefined && depth < 5; depth++) {
     const code = e instanceof Error && "code" in e && typeof e.code === "string" ? ` (${e.code})` : "";
-    parts.push(`${messageOf(e)}${code}`);
+    const message = messageOf(e);
+    // A message that quotes its cause is not followed by it.
+    if (code !== "" || !parts.some((part) => part.includes(message))) parts.push(`${message}${code}`);
     e = e instanceof Error ? e.cause : undefined;
   }
   const line = redact(redact(parts.join(": ")).replace(/\s+/g, " "));

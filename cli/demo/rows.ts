@@ -15,6 +15,7 @@ export interface Row {
   readonly new: number;
   readonly duplicates: number;
   readonly falsePositives: number;
+  readonly riskAccepted: number;
   readonly testUrl: string;
   readonly syncedKey: string;
   readonly outcome: string;
@@ -28,6 +29,7 @@ const NOTHING = {
   new: 0,
   duplicates: 0,
   falsePositives: 0,
+  riskAccepted: 0,
   testUrl: "",
   syncedKey: "",
 };
@@ -54,11 +56,14 @@ export function toRow(progress: Progress): Row | undefined {
     new: receipt.new,
     duplicates: receipt.duplicates,
     falsePositives: receipt.falsePositives,
+    riskAccepted: receipt.riskAccepted,
     testUrl: receipt.test.url,
     syncedKey: job.key,
     outcome,
   };
 }
+
+const counted = (count: number, what: string) => (count === 0 ? [] : [`${count} ${what}`]);
 
 /** A row under headers for people. */
 export const forPeople = (row: Row) => ({
@@ -69,6 +74,6 @@ export const forPeople = (row: Row) => ({
   findings: row.findings,
   new: row.new,
   known: row.duplicates,
-  "false positive": row.falsePositives,
+  verdict: [...counted(row.falsePositives, "false positive"), ...counted(row.riskAccepted, "risk accepted")].join(", "),
   outcome: row.outcome,
 });

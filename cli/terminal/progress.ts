@@ -36,17 +36,23 @@ export interface ProgressLine {
 
 /** Seconds between two lines when not on a terminal. */
 const QUIET_MS = 5_000;
+/** And for the same line again: a sign of life in a pipeline's log. */
+const UNCHANGED_MS = 60_000;
 const REDRAW_MS = 100;
 
 /** Progress of work of unknown length, on stderr: one changing line on a terminal, a plain line every few seconds elsewhere. */
 export function progressLine(output: NodeJS.WriteStream = process.stderr): ProgressLine {
   let last = performance.now();
+  let shown = "";
   const pause = output.isTTY ? REDRAW_MS : QUIET_MS;
   return {
     update: (text) => {
-      if (performance.now() - last < pause) return;
-      last = performance.now();
+      const since = performance.now() - last;
+      if (since < pause) return;
       const line = printableLine(text());
+      if (line === shown && since < UNCHANGED_MS) return;
+      last = performance.now();
+      shown = line;
       output.write(output.isTTY ? `\r\u001b[2K${line.slice(0, (output.columns || 80) - 1)}` : `${line}\n`);
     },
     clear: () => {

@@ -9,7 +9,7 @@ import type { Answer } from "./lambda-runtime.ts";
 import { isBare, startLocalStores } from "./local-stores.ts";
 import { invokeInRie } from "./rie.ts";
 
-const HELP = `usage: npm run invoke -- ingest|importer|resync|follow EVENT.json [--rie]
+const HELP = `usage: npm run invoke -- ingest|importer|resync|follow|notify EVENT.json [--rie]
 
 Runs a function as it is deployed (its bundle, freshly built) on one event. The answer, or the error as Lambda gives it, is JSON on stdout;
 everything else goes to stderr. EVENT.json may be - for stdin.
@@ -17,9 +17,11 @@ everything else goes to stderr. EVENT.json may be - for stdin.
   --rie   under the Lambda Runtime Interface Emulator (aws-lambda-rie on the PATH, or RIE_BIN) instead of in a process of its own
 
 Where the environment names no store, queue or account, an embedded store and queue and a stand-in DefectDojo are started, the scans beside
-the event are uploaded, and what lies in queue and bucket afterwards is printed. For resync, the scans are imported first.
+the event are uploaded, and what lies in queue and bucket afterwards is printed. For resync and notify, the scans are imported first; a webhook
+on this machine prints what notify sends.
 
-Otherwise: QUEUE_URL and DLQ_URL for ingest and importer, BUCKET for resync, DEFECTDOJO_URL and DEFECTDOJO_APIKEY for importer and resync;
+Otherwise: QUEUE_URL and DLQ_URL for ingest and importer, QUEUE_URL for follow, BUCKET for resync, follow and notify, NOTIFY_URL for notify,
+DEFECTDOJO_URL and DEFECTDOJO_APIKEY for importer, resync and follow;
 AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_SQS where they are not AWS. Credentials as a function has them: AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (no profiles: eval "$(aws configure export-credentials --format env)" takes them from one).
 
@@ -27,6 +29,7 @@ Examples:
   $ npm run invoke -- ingest infra/events/s3-put.json
   $ npm run invoke -- importer infra/events/sqs-job.json
   $ npm run invoke -- resync infra/events/schedule.json
+  $ npm run invoke -- notify infra/events/receipt-put.json
   $ export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9324
   $ export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any QUEUE_URL=… DLQ_URL=… DEFECTDOJO_URL=… DEFECTDOJO_APIKEY=…
   $ npm run invoke -- importer infra/events/sqs-job.json
@@ -64,7 +67,7 @@ async function main(): Promise<void> {
   const event = await readEvent(eventFile);
   const local = isBare(process.env) ? await startLocalStores(process.env, eventFile) : undefined;
   try {
-    if (local !== undefined && name === "resync") await invoke("importer", await readEvent(JOB), local.env, false);
+    if (local !== undefined && NEEDS_IMPORT.has(name)) await invoke("importer", await readEvent(JOB), local.env, false);
     showAnswer(await invoke(name, event, local?.env ?? {}, values.rie));
     if (local !== undefined) process.stderr.write(`\n${await local.report()}\n`);
   } finally {
@@ -72,7 +75,9 @@ async function main(): Promise<void> {
   }
 }
 
-/** The event to import first, so that a resync on a bare machine has something to do. */
+/** What has something to do on a bare machine only once a scan is imported. */
+const NEEDS_IMPORT: ReadonlySet<FunctionName> = new Set(["resync", "notify"]);
+/** The event that imports it. */
 const JOB = join(import.meta.dirname, "../events/sqs-job.json");
 
 async function invoke(name: FunctionName, event: unknown, stores: Env, rie: boolean): Promise<Answer> {

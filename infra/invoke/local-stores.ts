@@ -1,6 +1,10 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { fifo } from "../../cli/dlq/fifo.ts";
@@ -67,9 +71,11 @@ export async function startLocalStores(env: Env, eventFile: string): Promise<Loc
     const { queueUrl, dlqUrl } = await ensureQueues(sqs, 120);
     await uploadBeside(s3, eventFile);
     const dojo = env["DEFECTDOJO_URL"]?.trim() ? {} : await startDojo(closers);
+    const told: string[] = [];
+    const webhook = env["NOTIFY_URL"]?.trim() ? {} : await startWebhook(told, closers);
     return {
-      env: { ...aws, ...credentials, BUCKET, QUEUE_URL: queueUrl, DLQ_URL: dlqUrl, ...dojo },
-      report: async () => [await describeQueues(sqs, queueUrl, dlqUrl), await describeBucket(s3)].join("\n"),
+      env: { ...aws, ...credentials, BUCKET, QUEUE_URL: queueUrl, DLQ_URL: dlqUrl, ...dojo, ...webhook },
+      report: async () => [...told, await describeQueues(sqs, queueUrl, dlqUrl), await describeBucket(s3)].join("\n"),
       stop,
     };
   } catch (error) {
@@ -82,6 +88,21 @@ async function startDojo(closers: (() => Promise<void>)[]) {
   const standin = await startStandin();
   closers.push(standin.close);
   return { DEFECTDOJO_URL: standin.url, DEFECTDOJO_APIKEY: standin.apiKey };
+}
+
+/** A receiver of notifications. The sample scan has findings of severity Info only, so these are told too. */
+async function startWebhook(told: string[], closers: (() => Promise<void>)[]) {
+  const server = createServer(async (request, response) => {
+    told.push(`the webhook was sent: ${await text(request)}`);
+    response.end();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  closers.push(async () => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { NOTIFY_URL: `http://127.0.0.1:${port}/`, NOTIFY_MINIMUM_SEVERITY: "Info" };
 }
 
 async function uploadBeside(s3: S3Client, eventFile: string): Promise<void> {

@@ -141,6 +141,6 @@ it("a long list of open scans is cut, and says so", () => {
   });
   expect(less).toMatch(/^verdicts {2}up to 2026-11-24T12:00:00\.000Z, 7 s ago$/m);
   expect(less).toMatch(
-    /^ +7 of the scanners' that nothing in DefectDojo stands for\na\/findings.json: .* 1 of 8 findings$/m,
+    /^ +7 more that only the scanners found: DefectDojo has no counterpart\na\/findings.json: .* 1 of 8 findings$/m,
   );
 });

@@ -45,19 +45,9 @@ async function cloneTo(folder: string): Promise<void> {
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
 }
 
-/** Whoever pastes ends the service by hand, once it runs. */
-const ONCE_IT_RUNS = `set -m
-said=$(mktemp)
-npx dojo-relay start 2>"$said" & service=$!
-until grep -q "is running" "$said" || ! kill -0 $service; do sleep 0.2; done
-kill -TERM -- -$service
-wait $service
-cat "$said" >&2
-rm "$said"`;
-
 const blocks = await markedBlocks();
 
-describe("commands as pasted", { timeout: 240_000 }, () => {
+describe("commands as pasted", { timeout: 600_000 }, () => {
   let folder: string;
   let dataDir: string;
   let servers: { close(): Promise<unknown> }[] = [];
@@ -75,14 +65,17 @@ describe("commands as pasted", { timeout: 240_000 }, () => {
     ]);
     servers = [store, queue, dojo];
     here = [
-      // What is installed is linked.
+      // What is installed is linked; what runs this test is not run by it.
       ["npm ci\n", ""],
+      ["npm cit", "true"],
+      // The same without an account: what would be deployed.
+      ["npx osls deploy", "npx osls package"],
       ["http://127.0.0.1:9000", store.url],
       ["http://127.0.0.1:9324", queue.url],
       ["AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…", "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any"],
       ["https://defectdojo.example.com", dojo.url],
       ["DEFECTDOJO_APIKEY=…", `DEFECTDOJO_APIKEY=${dojo.apiKey}`],
-      ["npx dojo-relay start", `export PORT=0 DATA_DIR=${dataDir}/service\n${ONCE_IT_RUNS}`],
+      ["npx dojo-relay start", `PORT=0 DATA_DIR=${dataDir}/service npx dojo-relay start`],
     ];
   });
   afterAll(async () => {
@@ -90,7 +83,8 @@ describe("commands as pasted", { timeout: 240_000 }, () => {
     for (const one of [folder, dataDir]) await rm(one, { recursive: true, force: true });
   });
 
-  const paste = async (script: string) => {
+  /** Runs commands as pasted. A service that waits says so (`waits`), is looked at, and ended by Ctrl-C. */
+  const paste = async (script: string, waits?: RegExp, whileItWaits?: (said: string) => Promise<void>) => {
     const commands = here.reduce((all, [from, to]) => all.replaceAll(from, to), script);
     const { PATH } = process.env;
     const env = {
@@ -98,47 +92,99 @@ describe("commands as pasted", { timeout: 240_000 }, () => {
       HOME: dataDir,
       NO_COLOR: "1",
       AWS_EC2_METADATA_DISABLED: "true",
+      SLS_TELEMETRY_DISABLED: "1",
+      SLS_NOTIFICATIONS_MODE: "off",
     };
-    const shell = spawn("bash", ["-c", commands], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
-    const [stdout, stderr, [code]] = await Promise.all([text(shell.stdout), text(shell.stderr), once(shell, "exit")]);
-    return { code, stdout, stderr };
+    // A group of its own, which Ctrl-C reaches as a whole.
+    const shell = spawn("bash", ["-c", commands], { cwd: folder, env, detached: true });
+    const said = { stdout: "", stderr: "" };
+    let interrupted: Promise<void> | undefined;
+    for (const name of ["stdout", "stderr"] as const) {
+      shell[name].setEncoding("utf8").on("data", (more: string) => {
+        said[name] += more;
+        if (interrupted !== undefined || waits?.test(said[name]) !== true) return;
+        interrupted = (whileItWaits?.(said[name]) ?? Promise.resolve()).finally(() => {
+          if (shell.pid !== undefined) process.kill(-shell.pid, "SIGINT");
+        });
+      });
+    }
+    const [code] = await once(shell, "close");
+    await interrupted;
+    return { code: code as number | null, ...said };
   };
 
-  /** One row a marked block, by its first command: what it promises. */
-  const PROMISES: Readonly<Record<string, (ran: Awaited<ReturnType<typeof paste>>) => void>> = {
-    "npm start -- --once --json": ({ code, stdout }) => {
-      expect(code).toBe(0);
-      // One object a scan, then what the function left.
-      const array = stdout.slice(stdout.indexOf("["), stdout.indexOf("\n]") + 2);
-      const rows = JSON.parse(array) as { scan: string; outcome: string }[];
-      expect(rows.length).toBeGreaterThan(4);
-      expect(new Set(rows.map(({ outcome }) => outcome))).toEqual(new Set(["synced"]));
-      expect(stdout.slice(stdout.indexOf(array) + array.length)).toMatch(/enqueued/);
+  interface Promised {
+    readonly waits?: RegExp;
+    readonly whileItWaits?: (said: string) => Promise<void>;
+    readonly holds: (ran: Awaited<ReturnType<typeof paste>>) => Promise<void> | void;
+  }
+
+  /** One row a marked block, by a command that it alone has: what it promises. */
+  const PROMISES: Readonly<Record<string, Promised>> = {
+    "npm cit": {
+      waits: /From another terminal:\n.*dlq list\n/s,
+      // The hints for another terminal work as they are printed.
+      whileItWaits: async (said) => {
+        const hints = said.slice(said.indexOf("From another terminal:")).split("\n").slice(1);
+        const { code, stdout, stderr } = await paste(hints.filter((line) => !line.includes("upload DIR…")).join("\n"));
+        expect([code, stderr]).toEqual([0, ""]);
+        expect(stdout).toMatch(/^scans +9 done/m);
+        expect(stdout).toMatch(/^\(nothing\)$/m);
+      },
+      holds: ({ stdout, stderr }) => {
+        expect(stdout).toMatch(/Monday's scans arrive.*Tuesday's scans arrive.*nmap-blog .* synced/s);
+        expect(stderr).toContain("The service runs until Ctrl-C.");
+        expect(stderr).not.toMatch(/^ +at /m);
+      },
     },
-    "npm ci": ({ code, stdout, stderr }) => {
-      expect([code, stderr]).toEqual([expect.any(Number), expect.stringContaining("dojo-relay is running")]);
-      expect(stdout).toMatch(/^ok {4}DefectDojo token/m);
-      expect(stdout).toMatch(/^changed {2}queue dojo-relay\.fifo created|^changed {2}bucket securecodebox created/m);
+    "npm start -- --once --json": {
+      holds: ({ code, stdout }) => {
+        expect(code).toBe(0);
+        // One object a scan, then what the function left.
+        const array = stdout.slice(stdout.indexOf("["), stdout.indexOf("\n]") + 2);
+        const rows = JSON.parse(array) as { scan: string; outcome: string }[];
+        expect(rows.length).toBeGreaterThan(4);
+        expect(new Set(rows.map(({ outcome }) => outcome))).toEqual(new Set(["synced"]));
+        expect(stdout.slice(stdout.indexOf(array) + array.length)).toMatch(/enqueued/);
+      },
+    },
+    "npx dojo-relay start": {
+      waits: /dojo-relay is running.*\n/,
+      holds: ({ stdout }) => {
+        expect(stdout).toMatch(/^ok {4}DefectDojo token/m);
+        expect(stdout).toMatch(/^changed {2}queue dojo-relay\.fifo created|^changed {2}bucket securecodebox created/m);
+      },
+    },
+    "npx osls deploy": {
+      holds: async ({ code }) => {
+        expect(code).toBe(0);
+        const template = await readFile(join(folder, ".serverless/cloudformation-template-update-stack.json"), "utf8");
+        expect(template).toContain(":s3:::my-results/");
+        expect(template).toContain("secret:defectdojo-apikey-");
+      },
     },
   };
-  const firstOf = ({ script }: Block) => script.split("\n")[0]?.replace(/ +#.*/, "") ?? "";
 
   it("have a row here for each block that is marked, and no other", () => {
-    expect(blocks.map(firstOf).sort()).toEqual(Object.keys(PROMISES).sort());
+    const commands = Object.keys(PROMISES);
+    const rows = blocks.map(({ script }) => commands.filter((command) => script.includes(command)));
+    expect(rows.flat().sort()).toEqual(commands.sort());
+    expect(rows.map(({ length }) => length)).toEqual(blocks.map(() => 1));
   });
 
-  it.each(blocks.map((block) => [block.file, firstOf(block), block] as const))(
-    "%s: %s",
-    async (_, first, { script }) => {
-      const promise = PROMISES[first];
-      const ran = await paste(script);
-      try {
-        promise?.(ran);
-      } catch (error) {
-        throw new Error(`${ran.stdout}\n${ran.stderr}`, { cause: error });
-      }
-    },
-  );
+  it.each(Object.entries(PROMISES))("… %s …", async (command, { waits, whileItWaits, holds }) => {
+    const script = blocks.find((block) => block.script.includes(command))?.script ?? "";
+    const ran = await paste(script, waits, whileItWaits);
+    try {
+      await holds(ran);
+    } catch (error) {
+      throw new Error(`${ran.stdout}\n${ran.stderr}`, { cause: error });
+    }
+  });
+
+  it("npm cit is what runs all tests", async () => {
+    expect(await readFile(join(ROOT, ".ci/run"), "utf8")).toMatch(/^npm cit\b/m);
+  });
 
   it("docs/demo.svg is the demo as it is now (npm run record)", async () => {
     expect(await recordDemo()).toBe(await readFile(RECORDING, "utf8"));

@@ -234,6 +234,8 @@ describe("npm run invoke", () => {
     ["ingest", "s3-put", { enqueued: [expect.any(String)] }, /queue: 1 message/],
     ["importer", "sqs-job", { batchItemFailures: [] }, /scan-7d1f52c4\/findings\.original\.json/],
     ["resync", "schedule", { synced: 1, failed: 0 }, /scan-7d1f52c4\/defectdojo\.json/],
+    ["follow", "schedule", { changes: 0, resyncs: 0 }, /\.dojo-relay\/follow\//],
+    ["notify", "receipt-put", { sent: 1 }, /the webhook was sent: .*"title":"2 new findings in Shop/],
   ])("%s works on a bare machine, with nothing set", async (name, event, expected, after) => {
     const { PATH } = process.env;
     const { code, answer, log } = await invoke([name, `infra/events/${event}.json`], { PATH });

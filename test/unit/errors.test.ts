@@ -142,10 +142,17 @@ describe("describeError", () => {
     expect(describeError(Object.create(null))).toBe("[object Object]");
   });
 
+  it("says once what a message quotes of its cause", () => {
+    const cause = new Error("HTTP 400: no JSON");
+    expect(describeError(new Error("the parser refused it: HTTP 400: no JSON; nothing else is there", { cause }))).toBe(
+      "the parser refused it: HTTP 400: no JSON; nothing else is there",
+    );
+  });
+
   it("ends with a cause that is its own cause", () => {
     const error = new Error("round");
     error.cause = error;
-    expect(describeError(error)).toBe("round: round: round: round: round");
+    expect(describeError(error)).toBe("round");
   });
 
   it("is never longer than the limit", () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
-import type { Reply } from "./http.ts";
+import { Refusal, type Reply } from "./http.ts";
 import type { Finding } from "./model.ts";
 import { closeFinding, createRiskAcceptance, updateFinding } from "./resources/findings.ts";
 import { serializeFinding } from "./resources/serialize-finding.ts";
@@ -18,7 +18,9 @@ const VERDICTS = {
   "under review": (state: State, finding: Finding, call: ApiCall) =>
     updateFinding(state, call(finding, { under_review: true })),
   close: (state: State, finding: Finding, call: ApiCall) => closeFinding(state, call(finding, {})),
-  reopen: (state: State, finding: Finding, call: ApiCall) => updateFinding(state, call(finding, { active: true })),
+  // As the page of DefectDojo does, which takes the acceptance back too (`reopen_finding` of dojo/finding/views.py).
+  reopen: (state: State, finding: Finding, call: ApiCall) =>
+    updateFinding(state, call(finding, { active: true, risk_accepted: false, under_review: false })),
 } as const;
 
 type ApiCall = (finding: Finding, body: object) => Parameters<typeof updateFinding>[1];
@@ -37,10 +39,10 @@ const HTML = {
 const html = (value: unknown) =>
   String(value ?? "").replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-const document = (title: string, body: string): Reply => ({
-  status: 200,
+const document = (title: string, body: string, status = 200): Reply => ({
+  status,
   headers: HTML,
-  body: `<!doctype html><html lang="en"><meta charset="utf-8"><title>${html(title)}</title><style>${STYLE}</style>
+  body: `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${html(title)}</title><style>${STYLE}</style>
 <p>Stand-in for DefectDojo · <a href="/">products</a></p><h1>${html(title)}</h1>${body}</html>`,
 });
 
@@ -121,6 +123,13 @@ async function judge(state: State, request: IncomingMessage, id: number): Promis
     ...{ method: "PATCH", path: `/findings/${of}/`, ids: [of], query: new URLSearchParams(), origin: "" },
     ...{ user: user as NonNullable<typeof user>, body, form: undefined },
   });
-  VERDICTS[verdict]?.(state, finding, call);
+  try {
+    VERDICTS[verdict]?.(state, finding, call);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const { non_field_errors: reasons = [] } = error.reply.body as { non_field_errors?: string[] };
+    const back = `<p>${link("finding", id, "Back to the finding")}</p>`;
+    return document(finding.title ?? "", `<p>Refused: ${html(reasons.join(" "))}</p>${back}`, error.reply.status);
+  }
   return { status: 303, headers: { location: `/finding/${id}` }, body: "" };
 }

@@ -42,12 +42,25 @@ describe("the stand-in's pages", () => {
     ["false positive", { false_p: true, active: false }],
     ["reopen", { false_p: false, active: true }],
     ["risk accepted", { risk_accepted: true }],
+    ["reopen", { risk_accepted: false, active: true }],
     ["close", { is_mitigated: true, active: false }],
     ["out of scope", { out_of_scope: true }],
     ["under review", { under_review: true }],
+    ["reopen", { under_review: false, active: true }],
   ])("%s does what the API does", async (verdict, expected) => {
     expect((await press(verdict)).status).toBe(303);
     expect(standin.state.findings.get(finding)).toMatchObject(expected);
+  });
+
+  it("a verdict that DefectDojo refuses says why, on a page that leads back", async () => {
+    const duplicate = standin.state.findings.get(finding);
+    Object.assign(duplicate ?? {}, { duplicate: true, active: false });
+    const refused = await press("reopen");
+    Object.assign(duplicate ?? {}, { duplicate: false });
+    expect([refused.status, refused.headers.get("content-type")]).toEqual([400, "text/html; charset=utf-8"]);
+    expect(await refused.text()).toMatch(
+      new RegExp(`Refused: Duplicate findings cannot be verified or active.*/finding/${finding}`, "s"),
+    );
   });
 
   it("a form of another page is refused, and so is what is not there", async () => {
