@@ -15,19 +15,19 @@ import { pace } from "./terminal/pace.ts";
 export interface BackfillOptions {
   readonly bucket: string;
   readonly prefix: string;
-  /** Skips findings up to this key: an earlier run has covered them. */
+  /** Skips findings up to this key, which an earlier run covered. */
   readonly startAfter?: string | undefined;
   /** Skips findings uploaded before. */
   readonly since?: Date | undefined;
   readonly dryRun: boolean;
-  /** Jobs a second. */
+  /** Jobs per second. */
   readonly rate?: number | undefined;
-  /** Jobs are done even if a later run of their scan is in DefectDojo (reimport mode). */
+  /** Imports even if a later run of the scan is in DefectDojo (reimport mode). */
   readonly force?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
-/** What became of one scan. */
+/** The result for one scan. */
 export type Backfilled = { readonly key: string } & (
   | { readonly outcome: "enqueued" | "not-selected"; readonly why: string }
   | { readonly outcome: "done" }
@@ -39,7 +39,7 @@ const CONCURRENCY = 16;
 
 /**
  * Enqueues every scan whose findings, as they are now, have no final receipt. A bad scan is one of the results; what affects all of them (the
- * listing, the queue) is thrown. Results come in key order, so that a later run can continue after the last.
+ * listing, the queue) is thrown. Results come in key order, so a later run can continue after the last.
  */
 export async function* backfillScans(
   ports: IngestPorts,
@@ -68,7 +68,7 @@ export async function* backfillScans(
 }
 
 /**
- * Why these findings have to be imported, and the ETag of their upload; undefined where they are done.
+ * Why these findings have to be imported, and the ETag of their upload; undefined if they are done.
  * Synced findings that are not a write-back are the same bytes uploaded again: they need another sync.
  * @param force whether outdated runs have to be imported too
  */

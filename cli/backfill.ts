@@ -30,7 +30,7 @@ export function backfillCommand(): Command {
     .option("--after <key>", "continue after this key, where an earlier run stopped")
     .option("--dry-run", "show what would be enqueued; enqueue nothing")
     .option("--rate <n>", "at most this many jobs per second", parseRate)
-    .option("--force", "import even what a later run of its scan overtook (IMPORT_MODE=reimport)")
+    .option("--force", "also import runs that a later one overtook (IMPORT_MODE=reimport)")
     .option("--json", "print {scans, enqueued, done, notSelected, failed, lastKey} instead of lines")
     .addHelpText("after", BACKFILL_HELP)
     .action(async (prefix: string, options: Options) => {
@@ -109,7 +109,7 @@ function textOutput(bucket: string, dryRun: boolean, clear: () => void): Output 
   };
 }
 
-/** One JSON document, written as it comes: a bucket may have any number of scans. */
+/** One JSON document, written incrementally: a bucket may have any number of scans. */
 function jsonOutput(): Output {
   let first = true;
   process.stdout.write('{ "scans": [');
@@ -132,7 +132,7 @@ function jsonOutput(): Output {
 
 function goOn(prefix: string, lastKey: string | undefined): string {
   if (lastKey === undefined) return "stopped before the first scan\n";
-  return `stopped; go on with: dojo-relay backfill ${shellWord(prefix)} --after ${shellWord(lastKey)}\n`;
+  return `stopped; continue with: dojo-relay backfill ${shellWord(prefix)} --after ${shellWord(lastKey)}\n`;
 }
 
 const BACKFILL_HELP = `

@@ -53,7 +53,7 @@ From another terminal:
 
 await new Command("npm start --")
   .description("The main job on the embedded default: scans into DefectDojo, verdicts back. Logs go to stderr.")
-  .option("--once", "end when the story is told; exit 1 if a scan failed")
-  .option("--json", "print an array with an object a scan instead of the story")
+  .option("--once", "exit after the samples; exit code 1 if a scan failed")
+  .option("--json", "print an array with one object per scan instead of the story")
   .action(demo)
   .parseAsync(process.argv);

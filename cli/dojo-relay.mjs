@@ -20,7 +20,7 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
   const node = join(here, "..", "node_modules", "node", "bin", "node");
   if (!existsSync(node)) {
     process.stderr.write(
-      `dojo-relay needs Node 24 or newer; this is ${process.version}. Run "npm ci" in its folder, which brings one.\n`,
+      `dojo-relay needs Node 24 or newer; this is ${process.version}. Run "npm ci" in its folder, which installs one.\n`,
     );
     process.exit(1);
   }

@@ -11,7 +11,7 @@ export interface FollowLag {
   readonly lagSeconds: number;
 }
 
-/** The followers that left their state in the bucket. */
+/** The followers whose state is in the bucket. */
 export async function followLags(storage: Storage, bucket: string, log: Log, now = Date.now()): Promise<FollowLag[]> {
   const lags: FollowLag[] = [];
   for await (const { key } of storage.list(bucket, FOLLOW_FOLDER)) {

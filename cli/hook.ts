@@ -5,7 +5,7 @@ import { print } from "./options.ts";
 
 const USAGE = "[options] RAW_URL FINDINGS_URL [RAW_UPLOAD_URL FINDINGS_UPLOAD_URL]";
 
-/** `dojo-relay hook`: one scan, as secureCodeBox's operator starts a hook for it. Loads its work lazily, to stay light. */
+/** `dojo-relay hook`: one scan, as secureCodeBox's operator starts a hook for it. Loads its code lazily, to start fast. */
 export function hookCommand(): Command {
   const command = new Command("hook");
   return command
@@ -18,7 +18,7 @@ export function hookCommand(): Command {
     .showHelpAfterError()
     .action(async (urls: string[], options: { scan?: string; json?: boolean }) => {
       if (urls.length !== 2 && urls.length !== 4) {
-        command.error(`error: two or four addresses are needed, not ${urls.length}`, { exitCode: 1 });
+        command.error(`error: two or four URLs are needed, not ${urls.length}`, { exitCode: 1 });
       }
       const result = await run(urls, options.scan);
       print(result, options.json, () => summary(result));
@@ -52,7 +52,7 @@ function summary({ scan, outcome, receipt, patched }: HookResult): string {
   const done = [
     `${findings.count} findings imported as ${importedAs} into ${test.url}`,
     describeCounts(countsIn(receipt)),
-    receipt.outcome === "synced" ? "findings.json replaced" : "findings.json left as it is",
+    receipt.outcome === "synced" ? "findings.json replaced" : "findings.json unchanged",
     ...(patched ? ["the Scan's status patched"] : []),
   ];
   return `${name}: ${done.join("; ")}`;

@@ -20,7 +20,7 @@ export async function withServerDate<T>(
   return { answer: await send(), date: parseDate(header) };
 }
 
-/** A `Date` header, or undefined for none and for what is no date. */
+/** A `Date` header, or undefined if it is missing or invalid. */
 export function parseDate(header: string | undefined): Date | undefined {
   const time = Date.parse(header ?? "");
   return Number.isNaN(time) ? undefined : new Date(time);

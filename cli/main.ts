@@ -20,7 +20,7 @@ import { printable } from "./terminal/printable.ts";
 import { uploadCommand } from "./upload.ts";
 import { waitCommand } from "./wait.ts";
 
-/** One row a subcommand; each is a file of its own. */
+/** One row per subcommand; each has its own file. */
 const COMMANDS = [
   startCommand,
   setupCommand,
@@ -46,9 +46,9 @@ export function program(): Command {
   const root = new Command("dojo-relay")
     .description("Relays secureCodeBox scan results to DefectDojo and brings DefectDojo's verdicts back.")
     .version(version)
-    // A command's own options are its own: upload has a --version, too.
+    // Subcommands may reuse options of the program: upload has a --version, too.
     .enablePositionalOptions()
-    .showHelpAfterError("(--help shows what there is, with examples)");
+    .showHelpAfterError("(--help lists the commands, with examples)");
   for (const command of COMMANDS) root.addCommand(command());
   return root;
 }
@@ -68,7 +68,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** secureCodeBox's operator starts the container of a hook with nothing but the addresses of a scan's results. */
+/** secureCodeBox's operator starts a hook's container with nothing but the URLs of a scan's results. */
 function withCommand(argv: readonly string[]): readonly string[] {
   return /^https?:\/\//i.test(argv[2] ?? "") ? [...argv.slice(0, 2), "hook", ...argv.slice(2)] : argv;
 }

@@ -21,7 +21,7 @@ export interface QueueUrls {
 }
 
 /**
- * The environment with the addresses of the store and queue that `dojo-relay start` brings along, where S3_PORT and SQS_PORT say on which ports: so a
+ * The environment plus the endpoints of the store and queue embedded in `dojo-relay start`, if S3_PORT and SQS_PORT name their ports: so a
  * command works with the service's own environment.
  */
 export function withOwnServers(env: Env): Env {
@@ -40,21 +40,21 @@ export function operator(env: Env): Operator {
   return { config, s3, sqs: sqsClient(config, env), storage: s3Storage(s3) };
 }
 
-/** The queues' names: what their addresses end in, or the usual ones. */
+/** The queues' names: the last part of their URLs, or the defaults. */
 export function queueNames({ QUEUE_URL, DLQ_URL }: Pick<OperatorConfig, "QUEUE_URL" | "DLQ_URL">) {
   const nameOf = (url: string | undefined, usual: string) => url?.slice(url.lastIndexOf("/") + 1) ?? usual;
   return { queue: nameOf(QUEUE_URL, QUEUE_NAME), dlq: nameOf(DLQ_URL, DLQ_NAME) };
 }
 
-/** Beside a store of one's own, and without a queue server: the service brings its own, on a port that only its log tells. */
+/** With an external store and no queue server: the service embeds a queue, on a port that only its log shows. */
 export const ownQueue = (config: OperatorConfig) =>
   config.AWS_ENDPOINT_URL_S3 !== undefined &&
   config.AWS_ENDPOINT_URL_SQS === undefined &&
   (config.QUEUE_URL === undefined || config.DLQ_URL === undefined);
 
-/** The queues by QUEUE_URL and DLQ_URL, else by their usual names. @throws CommandError where there are none */
+/** The queues by QUEUE_URL and DLQ_URL, else by their usual names. @throws CommandError if there are none */
 export async function findQueues({ config, sqs }: Pick<Operator, "config" | "sqs">): Promise<QueueUrls> {
-  if (ownQueue(config)) throw new CommandError("no queue server is named", OWN_QUEUE_ADVICE);
+  if (ownQueue(config)) throw new CommandError("no queue server is configured", OWN_QUEUE_ADVICE);
   const find = async (given: string | undefined, name: string) => {
     if (given !== undefined) return given;
     const { QueueUrl } = await ask(`queue ${name}`, sqs.send(new GetQueueUrlCommand({ QueueName: name })));
@@ -69,9 +69,9 @@ const SQS_ADVICE =
   "Check AWS_ENDPOINT_URL_SQS (`dojo-relay start` logs the one of its own queue), AWS_REGION and the credentials.";
 const OWN_QUEUE_ADVICE =
   "Set AWS_ENDPOINT_URL_SQS; for the queue of `dojo-relay start` itself, set SQS_PORT for the service and for this command.";
-const NO_QUEUE_ADVICE = "Make the queues with `dojo-relay setup`, or set QUEUE_URL and DLQ_URL.";
+const NO_QUEUE_ADVICE = "Create the queues with `dojo-relay setup`, or set QUEUE_URL and DLQ_URL.";
 
-/** The answer to a request to SQS. @throws CommandError that names the object and what to check */
+/** The response to a request to SQS. @throws CommandError that names the object and what to check */
 export async function ask<T>(what: string, request: Promise<T>): Promise<T> {
   try {
     return await request;
@@ -80,7 +80,7 @@ export async function ask<T>(what: string, request: Promise<T>): Promise<T> {
   }
 }
 
-/** SQS and what speaks its protocol have two names for it. */
+/** SQS and compatible servers have two names for it. */
 function noSuchQueue(error: unknown): boolean {
   return error instanceof Error && /NonExistentQueue|QueueDoesNotExist/.test(error.name);
 }

@@ -6,7 +6,7 @@ import { printable, printableJson } from "./terminal/printable.ts";
 /** For `--rate`. */
 export function parseRate(text: string): number {
   const rate = Number(text);
-  if (!(rate > 0) || !Number.isFinite(rate)) throw new InvalidArgumentError("It must be a number above 0, a second.");
+  if (!(rate > 0) || !Number.isFinite(rate)) throw new InvalidArgumentError("It must be a number above 0, per second.");
   return rate;
 }
 
@@ -20,7 +20,7 @@ export function parseSince(text: string): Date {
   return date;
 }
 
-/** The answer of a command on stdout. */
+/** Prints a command's result on stdout. */
 export function print(answer: unknown, json: boolean | undefined, text: () => string): void {
   process.stdout.write(`${json ? printableJson(redactAll(answer), 1) : printable(redact(text()))}\n`);
 }

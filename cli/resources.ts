@@ -13,12 +13,12 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 
-/** The queues' names where none are given. */
+/** The queues' default names. */
 export const QUEUE_NAME = "dojo-relay.fifo";
 export const DLQ_NAME = "dojo-relay-dlq.fifo";
 
 /**
- * Only a backstop for a function that dies repeatedly: the importer counts failures itself, and waiting for a long import is none.
+ * Only a backstop for a function that dies repeatedly: the importer counts failures itself, and waiting for a long import is not one.
  */
 export const MAX_RECEIVE_COUNT = 200;
 
@@ -33,7 +33,7 @@ export interface Queues {
   readonly changes: readonly Change[];
 }
 
-/** Makes the job queue and its dead-letter queue as the relay needs them; one that is there gets the attributes that differ. */
+/** Creates the job queue and its dead-letter queue as the relay needs them; on existing queues it sets the attributes that differ. */
 export async function ensureQueues(
   sqs: SQSClient,
   visibilitySeconds: number,
@@ -55,7 +55,7 @@ async function ensureQueue(sqs: SQSClient, name: string, attributes: Record<stri
     known ?? (await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes: created }))).QueueUrl ?? "";
   const answer = await sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ["All"] }));
   const present = (answer.Attributes ?? {}) as Readonly<Record<string, string | undefined>>;
-  // Some servers do not tell the retention period; what is not told is left as it was set at creation.
+  // Some servers do not report the retention period; it stays as set at creation.
   const differs = (key: string, value: string) => {
     const now = present[key];
     return now === undefined ? key === "RedrivePolicy" : !sameAttribute(now, value);
@@ -95,11 +95,11 @@ function sameAttribute(present: string, wanted: string): boolean {
   return normal(present) === normal(wanted);
 }
 
-/** Makes the bucket where there is none. */
+/** Creates the bucket if there is none. */
 export async function ensureBucket(s3: S3Client, bucket: string): Promise<Change> {
   try {
     await s3.send(new HeadBucketCommand({ Bucket: bucket }));
-    return { what: `bucket ${bucket} is there`, changed: false };
+    return { what: `bucket ${bucket} exists`, changed: false };
   } catch (error) {
     if (!(error instanceof Error && /NotFound|NoSuchBucket/.test(error.name))) throw error;
     await s3.send(new CreateBucketCommand({ Bucket: bucket }));

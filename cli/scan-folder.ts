@@ -25,12 +25,12 @@ const TYPES: Readonly<Record<string, string>> = {
   yml: "application/yaml",
 };
 
-/** By the name's extension. */
+/** By file extension. */
 export const contentTypeOf = (name: string) =>
   TYPES[name.slice(name.lastIndexOf(".") + 1).toLowerCase()] ?? "application/octet-stream";
 
 /**
- * Puts a scan's folder into the bucket, the findings last: their landing is the event, and everything else must be there by then.
+ * Uploads a scan's folder, the findings last: their upload is the event, and everything else must exist by then.
  * @throws RelayError `findings-missing` for a folder without findings
  */
 export async function uploadScan(

@@ -17,7 +17,7 @@ type Done = FindingCounts & {
   readonly testUrl: string;
   /** The scanner's findings without a match in DefectDojo; 0 if unknown. */
   readonly onlyInScan: number;
-  /** Says that DefectDojo keeps less than was uploaded, or has less by now. */
+  /** Set if DefectDojo keeps less than was uploaded, or has less by now. */
   readonly loss: string | undefined;
   /** Says that a later run of its living test was imported before, and nothing of it. */
   readonly outdated: string | undefined;
@@ -31,7 +31,7 @@ export type ScanState = { readonly key: string } & (
   | { readonly state: "running" | "waiting"; readonly what: string }
 );
 
-/** Finished scans by their receipt's ETag, so that another look at a bucket costs little more than its listing. */
+/** Finished scans by their receipt's ETag: another look at a bucket costs little more than its listing. */
 export type KnownReceipts = Map<string, { readonly etag: string; readonly done: Done }>;
 
 const CONCURRENCY = 16;

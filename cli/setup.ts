@@ -21,7 +21,7 @@ export interface SetupResult {
 export function setupCommand(): Command {
   return new Command("setup")
     .description("create queue, dead-letter queue, redrive policy, bucket and its notification; idempotent")
-    .option("--target <arn>", "what MinIO is to notify", TARGET)
+    .option("--target <arn>", "ARN that MinIO notifies", TARGET)
     .option("--json", "print {changes: [{what, changed}], notes, queueUrl, dlqUrl} instead of lines")
     .addHelpText("after", SETUP_HELP)
     .action(async ({ target, json }: { target: string; json?: boolean }) => {
@@ -44,7 +44,7 @@ async function setup(env: Env, target: string, tell: (change: Change) => void = 
   const notes: string[] = [];
   let urls = {};
   if (ownQueue(config))
-    notes.push("queues: without AWS_ENDPOINT_URL_SQS `dojo-relay start` makes its own, in DATA_DIR");
+    notes.push("queues: without AWS_ENDPOINT_URL_SQS `dojo-relay start` creates its own, in DATA_DIR");
   else {
     const queues = await ask("the queues", ensureQueues(sqs, config.VISIBILITY_SECONDS, queueNames(config)));
     for (const change of queues.changes) made(change);
@@ -94,7 +94,7 @@ function variables(target: string): string {
 }
 
 function queueDirNote(target: string): string {
-  return `MinIO needs MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_${targetId(target)}: without it, events are lost silently while the service is away (\`dojo-relay backfill\` finds them)`;
+  return `MinIO needs MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_${targetId(target)}: without it, events are lost silently while the service is unavailable (\`dojo-relay backfill\` finds them)`;
 }
 
 async function asking<T>(bucket: string, request: Promise<T>): Promise<T> {
@@ -108,7 +108,7 @@ async function asking<T>(bucket: string, request: Promise<T>): Promise<T> {
 function storeError(bucket: string, error: unknown): CommandError {
   return new CommandError(
     `bucket ${bucket}: ${error instanceof Error ? `${error.name}: ` : ""}${describeError(error)}`,
-    "Check AWS_ENDPOINT_URL_S3, AWS_REGION, BUCKET and the credentials: they must be allowed to make buckets and set notifications.",
+    "Check AWS_ENDPOINT_URL_S3, AWS_REGION, BUCKET and the credentials: they must be allowed to create buckets and set notifications.",
   );
 }
 

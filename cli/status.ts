@@ -21,9 +21,9 @@ export interface Status {
   readonly scans: Readonly<Record<ScanState["state"], number>>;
   /** Jobs waiting, in flight and dead-lettered; missing if the queues are unavailable. */
   readonly queue?: { readonly waiting: number; readonly running: number; readonly failed: number };
-  /** All, and what they are counted as. */
+  /** Findings in all and by count. */
   readonly findings: FindingCounts & { readonly findings: number };
-  /** How far verdicts are followed, for each DefectDojo; empty where nobody follows them. */
+  /** How far verdicts are followed, per DefectDojo; empty if nobody follows them. */
   readonly follow: readonly FollowLag[];
   /** Scanners' findings without a match in DefectDojo. */
   readonly onlyInScan: number;

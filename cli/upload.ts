@@ -31,7 +31,7 @@ interface Uploaded {
   readonly findingsKey: string;
 }
 
-/** `dojo-relay upload DIR…` or `--report FILE`: scans into the bucket, in a safe order. */
+/** `dojo-relay upload DIR…` or `--report FILE`: uploads scans in a safe order. */
 export function uploadCommand(): Command {
   return withReportOptions(new Command("upload"))
     .description("upload scan folders (sidecar, raw result, findings), or the report of any scanner; the findings last")

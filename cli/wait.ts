@@ -24,7 +24,7 @@ export interface WaitOptions {
 
 const TIMEOUT_MS = 30 * 60_000;
 
-/** `dojo-relay wait s3://BUCKET/FOLDER/…`: until the receipts lie there; the exit code tells how it ended. */
+/** `dojo-relay wait s3://BUCKET/FOLDER/…`: waits for the receipts; the exit code tells the result. */
 export function waitCommand(): Command {
   return new Command("wait")
     .description("wait for the receipts of uploads and turn them into an exit code: the gate of a pipeline")
@@ -95,21 +95,19 @@ async function gated(
   if (end.state !== "done") return undefined;
   if (end.receipt.outcome === "imported" && rules.length > 0) {
     throw new CommandError(
-      "--fail-on has nothing to go by: in read-only mode findings.json holds no verdicts",
-      "Set DEFECTDOJO_SYNC_FINDINGS_BACK=true for the relay, or go by the counts of the receipt.",
+      "--fail-on cannot work: in read-only mode findings.json holds no verdicts",
+      "Set DEFECTDOJO_SYNC_FINDINGS_BACK=true for the relay, or use the counts of the receipt.",
     );
   }
   const found = streamFindings(await storage.read(findings), findings, { maxFindingsBytes: Number.POSITIVE_INFINITY });
   return await passGate(found, rules);
 }
 
-/** @returns undefined where the queues cannot be reached: a dead letter is a time-out then */
+/** @returns undefined if the queues cannot be reached: a dead letter is then a time-out */
 async function findDeadLetter(operating: Operator): Promise<FindDeadLetter | undefined> {
   const urls = await findQueues(operating).catch((error: unknown) => {
     if (!(error instanceof CommandError)) throw error;
-    process.stderr.write(
-      "The queues cannot be reached: a scan in the dead-letter queue is waited for until the time-out.\n",
-    );
+    process.stderr.write("The queues cannot be reached: a dead-lettered scan ends as a time-out.\n");
     return undefined;
   });
   if (urls === undefined) return undefined;
@@ -127,11 +125,14 @@ async function findDeadLetter(operating: Operator): Promise<FindDeadLetter | und
   };
 }
 
-/** `s3://bucket/folder/`, or the findings themselves. @throws CommandError for what is no place of findings */
+/** `s3://bucket/folder/`, or the findings themselves. @throws CommandError if it is not a location of findings */
 function findingsAt(where: string, { FINDINGS_NAME: name }: Operator["config"]): ObjectRef {
   const [, bucket, path] = /^s3:\/\/([^/]+)\/(.*)$/.exec(where) ?? [];
   if (bucket === undefined || path === undefined) {
-    throw new CommandError(`${where} is no address`, "Give s3://BUCKET/FOLDER/ as `dojo-relay upload` prints it.");
+    throw new CommandError(
+      `${where} is not an s3:// URL`,
+      "Give s3://BUCKET/FOLDER/ as `dojo-relay upload` prints it.",
+    );
   }
   if (isFindingsName(name, nameOf(path))) return { bucket, key: path };
   if (name.includes("*")) {

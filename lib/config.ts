@@ -39,7 +39,7 @@ const labels = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
-/** Names as the Host header carries them, separated by commas; `*.example.com` is each name under it. */
+/** Names in the Host header, separated by commas; `*.example.com` matches every name below it. */
 const hostNames = z
   .string()
   .transform((text) => text.split(",").flatMap((name) => name.trim().toLowerCase() || []))
@@ -68,7 +68,7 @@ function isUsablePattern(name: string): boolean {
 
 /** What both functions read. */
 const common = z.object({
-  /** For S3 and SQS, when they have none of their own; see {@link read}. */
+  /** For S3 and SQS if they have no endpoint of their own; see {@link read}. */
   AWS_ENDPOINT_URL: httpUrl.optional(),
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
   AWS_ENDPOINT_URL_SQS: httpUrl.optional(),
@@ -93,7 +93,7 @@ const dojo = z.object({
   DEFECTDOJO_APIKEY: z.string().transform(apiKeyIn).pipe(z.string().min(1)).optional(),
   DEFECTDOJO_APIKEY_SECRET: z.string().min(1).optional(),
   DEFECTDOJO_APIKEY_PARAMETER: z.string().min(1).optional(),
-  /** Sent with every request to DefectDojo, for a gate before it: `{"NAME": "VALUE"}`. */
+  /** Sent with every request to DefectDojo, for a gateway in front of it: `{"NAME": "VALUE"}`. */
   DEFECTDOJO_HEADERS: jsonText(gateHeaders).optional(),
   DEFECTDOJO_USERNAME: z.string().min(1).optional(),
   DEFECTDOJO_USER_ID: z.coerce.number().int().positive().optional(),
@@ -146,9 +146,9 @@ const service = z.object({
   FOLLOW_SECONDS: int(30, 0, 86_400),
   /** Where Scans come from: the sidecar beside the findings, the Kubernetes API, or the first that has it. */
   SCAN_SOURCE: z.enum(["sidecar", "kubernetes", "auto"]).default("sidecar"),
-  /** What makes a job: the bucket's notification, the Scan in the Kubernetes API, or either. */
+  /** What triggers a job: the bucket's notification, the Scan in the Kubernetes API, or either. */
   TRIGGER: z.enum(["webhook", "kubernetes", "both"]).default("webhook"),
-  /** Whose Scans are watched; all where none is named. */
+  /** Namespaces whose Scans are watched; all if none is named. */
   SCAN_NAMESPACES: namespaces.default([]),
   /** Whether `status.findings` of a Scan is patched when it is synced. */
   SCAN_STATUS: bool(true),
@@ -167,7 +167,7 @@ const hook = dojo.extend({
   HOOK_TIMEOUT_SECONDS: int(3_600, 30, 86_400),
 });
 
-/** A webhook's address is a secret: it may not go over the network in the clear. */
+/** A webhook's URL is a secret: it must not cross the network unencrypted. */
 const webhookUrl = z
   .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
   .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password")
@@ -182,7 +182,7 @@ const severity = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** What telling of receipts reads. Without an address nobody is told. */
+/** What notifications read. Without a URL nobody is notified. */
 const notify = z.object({
   NOTIFY_URL: webhookUrl.optional(),
   NOTIFY_URL_SECRET: z.string().min(1).optional(),
@@ -192,7 +192,7 @@ const notify = z.object({
   NOTIFY_TITLE: z
     .string()
     .max(200)
-    .refine((text) => unknownParts(text).length === 0, `knows only {${Object.keys(TITLE_PARTS).join("}, {")}}`)
+    .refine((text) => unknownParts(text).length === 0, `may only contain {${Object.keys(TITLE_PARTS).join("}, {")}}`)
     .optional(),
 });
 
@@ -217,7 +217,7 @@ const operator = store.extend({
   VISIBILITY_SECONDS: service.shape.VISIBILITY_SECONDS,
 });
 
-/** What the notify function and command read: the bucket, and whom to tell. */
+/** What the notify function and command read: the bucket and the webhook. */
 const notifier = notify.extend({ ...store.shape, LOG_LEVEL: common.shape.LOG_LEVEL });
 
 /** What a resync reads: the bucket and DefectDojo, no queue. */

@@ -6,7 +6,7 @@ import type { Clock } from "./util/clock.ts";
  */
 export class Deferral extends Error {
   override readonly name = "Deferral";
-  /** Seconds until the message is to be seen again. */
+  /** Seconds until the message becomes visible again. */
   readonly seconds: number;
 
   constructor(why: string, seconds: number) {
@@ -19,7 +19,7 @@ export class Deferral extends Error {
 export interface Delivery {
   /** Milliseconds until the function is ended. */
   remainingMs(): number;
-  /** The queue's message, where the job came in one: the deliveries of it that failed are counted. */
+  /** The queue's message, if the job came in one: its failed deliveries are counted. */
   readonly message?: {
     readonly messageId: string;
     /** Deliveries of the message, this one included. */

@@ -3,7 +3,7 @@ import { redact } from "./util/secrets.ts";
 /**
  * The one family of errors of the relay, in three classes:
  * - `permanent`: no retry can fix it; the message goes to the dead-letter queue after this attempt.
- * - `transient`: a retry may fix it; the message comes back with a growing visibility timeout.
+ * - `transient`: a retry may fix it; the message is redelivered with a growing visibility timeout.
  * - `unknown`: a request may or may not have taken effect (an import without an answer). The next delivery looks the
  *   outcome up in DefectDojo before it does anything again.
  */
@@ -11,7 +11,7 @@ export type ErrorClass = "permanent" | "transient" | "unknown";
 
 /**
  * Everything that can go wrong, by cause: its class and the advice to a person.
- * Everything that sorts, retries, dead-letters or explains a failure reads this table.
+ * Everything that classifies, retries, dead-letters or explains a failure reads this table.
  */
 export const REASONS = {
   "event-invalid": ["permanent", "Check the sender of the notification; `dojo-relay backfill` finds its scan."],
@@ -36,7 +36,7 @@ export const REASONS = {
   ],
   "dojo-forbidden": [
     "permanent",
-    "Check DEFECTDOJO_APIKEY and the rights of its user (`dojo-relay doctor`), then redrive.",
+    "Check DEFECTDOJO_APIKEY and the permissions of its user (`dojo-relay doctor`), then redrive.",
   ],
   "dojo-not-found": ["permanent", "Check DEFECTDOJO_URL and whether the object was deleted, then redrive."],
   "dojo-too-large": [
@@ -61,7 +61,7 @@ export const REASONS = {
   ],
   "dojo-gate": [
     "transient",
-    "A gate before DefectDojo wants a login: give it what it asks for in DEFECTDOJO_HEADERS, or a DEFECTDOJO_URL behind it; the key never follows a redirect.",
+    "A gateway in front of DefectDojo requires a login: set its headers in DEFECTDOJO_HEADERS, or a DEFECTDOJO_URL behind it; the key never follows a redirect.",
   ],
   "dojo-busy": ["transient", "DefectDojo is throttling requests; lower MAX_CONCURRENCY if this persists."],
   "dojo-unavailable": [
@@ -121,11 +121,11 @@ export const REASONS = {
   ],
   "webhook-refused": [
     "permanent",
-    "Correct NOTIFY_URL or what it points to, then run `dojo-relay notify`: it sends what was not told yet.",
+    "Correct NOTIFY_URL or what it points to, then run `dojo-relay notify`: it sends what is outstanding.",
   ],
   "webhook-unavailable": [
     "transient",
-    "Check the receiver of NOTIFY_URL, DNS and proxy; the message is sent again, at last by `dojo-relay notify`.",
+    "Check the receiver of NOTIFY_URL, DNS and proxy; the message is sent again, finally by `dojo-relay notify`.",
   ],
   "queue-unavailable": ["transient", "The queue failed; the message is retried automatically."],
   "cluster-refused": [
@@ -135,13 +135,13 @@ export const REASONS = {
   "cluster-unavailable": ["transient", "The Kubernetes API failed; the request is retried automatically."],
   "waits-exhausted": [
     "transient",
-    "DefectDojo has not finished in all that time: see its Celery worker, then redrive; the job continues from what DefectDojo has.",
+    "DefectDojo has not finished in all that time: check its Celery worker, then redrive; the job continues from what DefectDojo has.",
   ],
   "failures-exhausted": ["permanent", "Fix the last error in the logs, then run `dojo-relay dlq redrive`."],
   "config-invalid": ["permanent", "Correct the named environment variables (`dojo-relay doctor` checks them all)."],
   "data-directory-unusable": [
     "permanent",
-    "Name in DATA_DIR a directory that the service's user may write to, on a healthy disk with room; nothing in it was changed.",
+    "Set DATA_DIR to a directory that the service's user can write to, on a healthy disk with free space; nothing in it was changed.",
   ],
   internal: ["transient", "This is a bug in dojo-relay: please report it with the log line."],
 } as const satisfies Record<string, readonly [ErrorClass, string]>;
@@ -151,9 +151,9 @@ export type Reason = keyof typeof REASONS;
 export interface RelayErrorOptions {
   /** What the error is about: `s3://bucket/key`, a path of DefectDojo's API, a scan. */
   readonly object?: string;
-  /** Seconds that the other side asked us to wait (`Retry-After`). */
+  /** Seconds that the server asked us to wait (`Retry-After`). */
   readonly retryAfterSeconds?: number;
-  /** HTTP status, where there was an answer. */
+  /** HTTP status, if there was a response. */
   readonly status?: number;
   readonly cause?: unknown;
 }

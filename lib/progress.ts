@@ -15,7 +15,7 @@ export interface JobOutcome {
   readonly why?: string;
 }
 
-/** Whether something later made the job needless. */
+/** Whether something later made the job unnecessary. */
 export const isOvertaken = (outcome: JobOutcome["outcome"]): boolean =>
   outcome === "superseded" || outcome === "outdated";
 

@@ -6,33 +6,33 @@ import type { DefectDojo } from "./ports/defectdojo.ts";
 import type { Storage } from "./ports/storage.ts";
 import type { Clock } from "./util/clock.ts";
 
-/** What the flows reach the world through. */
+/** The ports of the flows. */
 export interface FlowPorts extends Observer {
   readonly storage: Storage;
   readonly dojo: DefectDojo;
   readonly clock: Clock;
 }
 
-/** How an import is waited for. Milliseconds. */
+/** Timing of the wait for an import. Milliseconds. */
 export interface ImportTiming {
-  /** How long an import without an answer may take to show up in DefectDojo. */
+  /** How long an import without a response may take to appear in DefectDojo. */
   readonly settleMs: number;
-  /** How long a running import may stand still before it is taken for dead. */
+  /** How long a running import may make no progress before it counts as dead. */
   readonly stalledMs: number;
-  /** How long DefectDojo has to fail on a report with an empty test left behind, before its parser is taken to have refused it. */
+  /** How long DefectDojo must fail on a report, leaving an empty test, before that counts as a refusal by its parser. */
   readonly refusalMs: number;
   readonly pollMs: number;
 }
 
-/** How deduplication is waited for. Milliseconds. */
+/** Timing of the wait for deduplication. Milliseconds. */
 export interface DeduplicationTiming {
   readonly timeoutMs: number;
-  /** How long the number of duplicates must stay the same to be taken for final. */
+  /** How long the number of duplicates must stay the same to count as final. */
   readonly quietMs: number;
   readonly pollMs: number;
 }
 
-/** The largest files that are read of a scan's folder. */
+/** The largest files that are read from a scan's folder. */
 export interface ReportLimits {
   readonly maxFindingsBytes: number;
   readonly maxRawResultBytes: number;
@@ -40,18 +40,18 @@ export interface ReportLimits {
 
 export interface FlowSettings {
   readonly lowPrivileged: boolean;
-  /** The engagement's lead by id or by name; the token's own user where both are missing. */
+  /** The engagement's lead by id or by name; default: the token's own user. */
   readonly userId: number | undefined;
   readonly username: string | undefined;
   /** False: import only, findings.json is not touched. */
   readonly syncBack: boolean;
   readonly syncMode: SyncMode;
   readonly scanTypeMap: ScanTypeMap;
-  /** How much of a finding goes into columns of its own in a generic import; `full` makes known findings new once. */
+  /** Which details of a finding go into DefectDojo's own columns in a generic import; `full` makes known findings new once. */
   readonly genericDetails: "basic" | "full";
-  /** What happens where DefectDojo's parser keeps fewer findings than the scanner found: nothing, or a generic import in its place. */
+  /** What to do if DefectDojo's parser keeps fewer findings than the scanner found: nothing, or import as generic instead. */
   readonly onFewerFindings: "keep" | "generic";
-  /** What annotations that are missing mean (`DEFAULT_…`). */
+  /** Defaults for missing annotations (`DEFAULT_…`). */
   readonly defaults?: OptionDefaults;
   readonly limits: ReportLimits;
   readonly ledger: ImportTiming;

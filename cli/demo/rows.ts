@@ -34,7 +34,7 @@ const NOTHING = {
   syncedKey: "",
 };
 
-/** @returns undefined while the job goes on */
+/** @returns undefined while the job continues */
 export function toRow(progress: Progress): Row | undefined {
   const { job } = progress;
   const scan = job.scan?.name ?? job.key;

@@ -9,7 +9,7 @@ const matches = (pattern: string, value: string | undefined) =>
   new RegExp(`^${pattern.replace(/[\\^$.|?+()[\]{}]/g, "\\$&").replaceAll("*", ".*")}$`, "is").test(value);
 const age = (value: string, now: number) => {
   const duration = parseDuration(value);
-  if (duration === undefined) throw new InvalidArgumentError(`${value} is no age (30m, 12h, 7d).`);
+  if (duration === undefined) throw new InvalidArgumentError(`${value} is not an age (30m, 12h, 7d).`);
   return now - duration;
 };
 
@@ -36,7 +36,7 @@ export const FILTER_FIELDS = Object.keys(FIELDS).join(", ");
 
 /**
  * `FIELD=VALUE[,VALUE…]`: any of the values. Given more than once: all of them.
- * @throws InvalidArgumentError for a field that is not known
+ * @throws InvalidArgumentError for an unknown field
  */
 export function parseFilter(text: string, earlier: readonly Selects[] = [], now = Date.now()): Selects[] {
   const at = text.indexOf("=");

@@ -10,9 +10,9 @@ export interface VisitOptions {
   readonly signal?: AbortSignal;
   /** How long a received message is hidden; it is released at the end. */
   readonly visibilitySeconds?: number;
-  /** Messages taken at once. */
+  /** Messages received at once. */
   readonly most?: number;
-  /** False: shows only what SQS hands out of each group by itself, and changes nothing in the queue. */
+  /** False: shows only what SQS delivers of each group by itself, and changes nothing in the queue. */
   readonly turnOver?: boolean;
   /** True once everything wanted is found. */
   readonly enough?: () => boolean;
@@ -35,7 +35,7 @@ interface Held {
  * SQS hands out no more of a FIFO group while one of its messages is hidden, and hands out a visible one repeatedly. So where messages are
  * behind kept ones, those are turned over: sent again to the end of their group, then removed. Killed between the two, the message is there
  * twice; the next visit recognises it by its id and removes one.
- * @returns how many are behind kept ones and were not shown, when nothing is turned over
+ * @returns how many are behind kept ones and were not shown, if nothing is turned over
  */
 export async function visitDeadLetters(dlq: Fifo, visit: Visit, options: VisitOptions = {}): Promise<number> {
   const visiting = await begin(dlq, visit, options);
@@ -102,7 +102,7 @@ function arrivedLater({ serverNow, gone }: Visiting, { message, body }: DeadLett
   return sent >= serverNow + 1_000 || (sent >= serverNow && gone.bodies.has(sha256(body)));
 }
 
-/** @returns false for what arrived later: that could go on forever */
+/** @returns false for later arrivals: with them the visit might never end */
 async function meet(visiting: Visiting, letter: DeadLetter): Promise<boolean> {
   const { dlq, visit, held, gone, ended } = visiting;
   const known = held.get(letter.id);
@@ -124,7 +124,7 @@ async function meet(visiting: Visiting, letter: DeadLetter): Promise<boolean> {
   return true;
 }
 
-/** @returns whether it is worth asking for more */
+/** @returns whether asking for more is worthwhile */
 async function takeSome(visiting: Visiting, waitSeconds: number): Promise<boolean> {
   const { dlq, most, visibilitySeconds, inHand, stopped } = visiting;
   const messages = await dlq.receive({ most, visibilitySeconds, waitSeconds });

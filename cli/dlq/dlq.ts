@@ -43,8 +43,8 @@ function listCommand(): Command {
   return new Command("list")
     .description("every message with its reason, age and scan")
     .addOption(filterOption())
-    .option("--peek", "leave the queue untouched: of each product only the first messages are shown")
-    .option("--json", "print an array with an object a message instead of a table")
+    .option("--peek", "leave the queue untouched; shows only the first messages of each product")
+    .option("--json", "print an array with one object per message instead of a table")
     .addHelpText("after", LIST_HELP)
     .action(async ({ filter = [], peek = false, json }: Filters & { peek?: boolean }) => {
       const letters: DeadLetter[] = [];
@@ -94,11 +94,11 @@ function showCommand(): Command {
 function redriveCommand(): Command {
   return new Command("redrive")
     .description("move messages back to the job queue")
-    .argument("[ids...]", "ids of messages; all without any")
+    .argument("[ids...]", "ids of messages (default: all)")
     .addOption(filterOption())
-    .option("--rate <n>", "at most so many messages a second", parseRate)
-    .option("--force", "also what a later run of its scan overtook (IMPORT_MODE=reimport)")
-    .option("--native", "by SQS's own move task: all of them, AWS only")
+    .option("--rate <n>", "at most this many messages per second", parseRate)
+    .option("--force", "also import runs that a later one overtook (IMPORT_MODE=reimport)")
+    .option("--native", "use SQS's own move task: moves all messages, AWS only")
     .option("--json", "print {moved} instead of a line")
     .addHelpText("after", REDRIVE_HELP)
     .action(async (ids: string[], options: RedriveFlags, command: Command) => {
@@ -205,7 +205,7 @@ async function queues() {
 function filterOption(): Option {
   return new Option(
     "--filter <field=value,...>",
-    `only these: ${FILTER_FIELDS}; * stands for anything, several filters for all of them`,
+    `only these: ${FILTER_FIELDS}; * matches anything, and several filters must all match`,
   ).argParser<readonly Selects[]>((text, earlier) => parseFilter(text, earlier));
 }
 
@@ -220,7 +220,7 @@ function checkedId(id: string): string {
 const notThere = (id: string) =>
   new CommandError(
     `the dead-letter queue holds no message ${id}`,
-    "`dojo-relay dlq list` shows what there is; somebody else may have it in hand just now.",
+    "`dojo-relay dlq list` shows all messages; somebody else may be holding this one right now.",
   );
 
 function assertAllFound(ids: readonly string[], found: readonly DeadLetter[], signal: AbortSignal): void {

@@ -12,7 +12,7 @@ import { ask, type QueueUrls } from "../operator.ts";
 import { fifo } from "./fifo.ts";
 
 export interface NativeRedriveOptions {
-  /** Messages a second; SQS takes 1 to 500. */
+  /** Messages per second; SQS accepts 1 to 500. */
   readonly rate?: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (moved: number, total: number | undefined) => void;
@@ -21,7 +21,7 @@ export interface NativeRedriveOptions {
   readonly settleMs?: number;
 }
 
-const WITHOUT = "Go without --native: message by message works on every backend.";
+const WITHOUT = "Omit --native: moving one message at a time works on every backend.";
 
 /**
  * SQS's own move task, with an explicit destination. Its answer counts only once the queue has shrunk: ElasticMQ answers

@@ -9,9 +9,9 @@ import type { Fifo } from "./fifo.ts";
 
 export interface RedriveOptions {
   readonly selects: Selects;
-  /** Messages a second. */
+  /** Messages per second. */
   readonly rate?: number | undefined;
-  /** Jobs are done even if a later run of their scan is in DefectDojo (reimport mode). */
+  /** Imports even if a later run of the scan is in DefectDojo (reimport mode). */
   readonly force?: boolean | undefined;
   readonly signal?: AbortSignal;
   readonly enough?: () => boolean;
@@ -49,7 +49,7 @@ export async function redriveDeadLetters(dlq: Fifo, queue: Queue, options: Redri
   return moved;
 }
 
-/** Received messages wait for their turn, so they must stay hidden that long. */
+/** Received messages wait for their turn and must stay hidden until then. */
 function batchFor(rate: number | undefined): Pick<VisitOptions, "most" | "visibilitySeconds"> {
   if (rate === undefined) return {};
   const most = Math.max(1, Math.min(10, Math.floor(rate * 5)));

@@ -29,7 +29,7 @@ export async function checkBucket(s3: S3Client, config: StoreConfig, env: Env): 
     try {
       const { date } = await withServerDate(command, () => s3.send(command));
       there = true;
-      return [ok("bucket", `s3://${bucket} is there`), ...skew("clock of the store", date, new Date())];
+      return [ok("bucket", `s3://${bucket} exists`), ...skew("clock of the store", date, new Date())];
     } catch (error) {
       const remedy =
         "Check BUCKET, AWS_ENDPOINT_URL_S3, AWS_REGION and the credentials; `dojo-relay setup` makes the bucket.";
@@ -147,11 +147,11 @@ async function notification(
     if (TRIGGER !== "webhook")
       return ok("notification", `none for …${name}, and Scans of the cluster need none (TRIGGER=${TRIGGER})`);
     const remedy = "Run `dojo-relay setup`, or configure the bucket notification (docs/self-hosted.md, docs/aws.md).";
-    return fail("notification", `nobody is told when …${name} lands in s3://${bucket}`, remedy);
+    return fail("notification", `s3://${bucket} notifies nobody when …${name} lands`, remedy);
   }
   const says = `…${name} notifies ${fitting.arn}`;
   if (!fitting.arn?.startsWith("arn:minio:")) return ok("notification", says);
   const remedy =
-    "See that MinIO's webhook has a QUEUE_DIR: without one, events are lost while the receiver is away (this cannot be seen from here).";
+    "Make sure that MinIO's webhook has a QUEUE_DIR: without one, events are lost while the receiver is unavailable (doctor cannot check this).";
   return warn("notification", says, remedy);
 }

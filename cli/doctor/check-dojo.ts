@@ -1,9 +1,8 @@
 import * as z from "zod";
 import type { DojoConfig, Env } from "../../lib/config.ts";
 import { type DojoApi, dojoApi } from "../../lib/defectdojo/api.ts";
-import { apiKeySource, headerSource } from "../../lib/defectdojo/api-key.ts";
 import { dojoCatalog } from "../../lib/defectdojo/catalog.ts";
-import { httpTransport } from "../../lib/defectdojo/http.ts";
+import { dojoTransport } from "../../lib/defectdojo/dojo-port.ts";
 import { detectLocationMode, type LocationMode } from "../../lib/defectdojo/locations.ts";
 import { RelayError } from "../../lib/errors.ts";
 import { wantedTestTypes } from "../../lib/model/scan-types.ts";
@@ -13,24 +12,17 @@ import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
 
 const MODES: Readonly<Record<LocationMode, string>> = {
   locations: "locations (3.x)",
-  "linked-locations": "locations (3.x), read through their links as the token is no superuser's",
+  "linked-locations": "locations (3.x), read through their links because the token's user is not a superuser",
   endpoints: "endpoints (2.x, or 3.x with the locations feature off)",
 };
 
-/** DefectDojo: its URL, the token and its rights, and the settings there. */
+/** Checks DefectDojo: its URL, the token and its permissions, and the settings there. */
 export async function checkDojo(
   config: DojoConfig,
   env: Env,
   productTypeName: string | undefined,
 ): Promise<Diagnosis[]> {
-  const transport = httpTransport({
-    baseUrl: config.DEFECTDOJO_URL,
-    apiKey: apiKeySource(config),
-    headers: headerSource(config),
-    timeoutMs: config.DEFECTDOJO_TIMEOUT_SECONDS * 1000,
-    proxyEnv: env,
-  });
-  const api = dojoApi(transport);
+  const api = dojoApi(dojoTransport(config, env));
   const catalog = dojoCatalog(api);
   let user: User | undefined;
   const token = await examine("DefectDojo token", async () => {
@@ -66,7 +58,8 @@ async function importHistory(api: DojoApi, { IMPORT_MODE: mode }: DojoConfig): P
     query: [["limit", "1"]],
     expect: [403, 404],
   });
-  if (status === 200) return [ok("import history", "readable: runs in a living test know their findings")];
+  if (status === 200)
+    return [ok("import history", "readable: reimport mode can tell a run's findings from those of others")];
   return [
     fail(
       "import history",
@@ -84,7 +77,7 @@ function encryption({ protocol, hostname }: URL): Diagnosis[] {
     warn(
       "TLS",
       "the API key travels unencrypted",
-      "Set DEFECTDOJO_URL to an https address; a private CA is added by NODE_EXTRA_CA_CERTS.",
+      "Set DEFECTDOJO_URL to an https URL; NODE_EXTRA_CA_CERTS adds a private CA.",
     ),
   ];
 }
@@ -102,7 +95,8 @@ async function toldVersion(api: DojoApi): Promise<string | undefined> {
 
 async function version(api: DojoApi): Promise<Diagnosis> {
   const told = await toldVersion(api);
-  if (told === undefined) return ok("DefectDojo version", `not told; by its answers ${await byFeatures(api)}`);
+  if (told === undefined)
+    return ok("DefectDojo version", `not reported; judging by its responses ${await byFeatures(api)}`);
   const major = Number(told.split(".")[0]);
   if (major === 2 || major === 3) return ok("DefectDojo version", told);
   return warn(
@@ -129,7 +123,7 @@ async function serverDate(url: string): Promise<Date | undefined> {
   return parseDate(response.headers.get("date") ?? undefined);
 }
 
-/** A right that a token may lack, besides the imports themselves. */
+/** A permission that a token may lack, besides the imports themselves. */
 interface Right {
   readonly may: (api: DojoApi) => Promise<boolean>;
   readonly without: string;
@@ -137,7 +131,7 @@ interface Right {
   readonly needed: (config: DojoConfig) => boolean | undefined;
 }
 
-/** One row per right that only the mode with full privileges needs. */
+/** One row per permission that only the mode with full privileges needs. */
 const RIGHTS: readonly Right[] = [
   {
     may: async (api) =>
@@ -147,31 +141,31 @@ const RIGHTS: readonly Right[] = [
   },
   {
     may: (api) => mayCreate(api, "product_types/"),
-    without: "create product types: those that scans name have to be there before",
+    without: "create product types: those that scans name must exist beforehand",
     needed: () => false,
   },
   {
     may: async (api) =>
       (await mayCreate(api, "cicd_infrastructure/")) || (await mayCreate(api, "tool_configurations/")),
-    without: "create the orchestration engine: engagements are not linked to secureCodeBox unless it is there before",
+    without: "create the orchestration engine: engagements are linked to secureCodeBox only if it exists already",
     needed: () => false,
   },
 ];
 
 async function rights(api: DojoApi, config: DojoConfig): Promise<Diagnosis[]> {
   if (config.DEFECTDOJO_LOW_PRIVILEGED_MODE)
-    return [ok("rights", "low-privileged mode: nothing is asked for that such a token may not")];
+    return [ok("rights", "low-privileged mode: makes no request that such a token may not")];
   const missing = await Promise.all(
     RIGHTS.map(async ({ may, without, needed }) => {
       const need = needed(config);
       if (need === undefined || (await may(api))) return [];
-      const remedy = "Set DEFECTDOJO_LOW_PRIVILEGED_MODE=true, or give the token's user staff rights.";
+      const remedy = "Set DEFECTDOJO_LOW_PRIVILEGED_MODE=true, or make the token's user staff.";
       return [(need ? fail : warn)("rights", `the token may not ${without}`, remedy)];
     }),
   );
   const found = missing.flat();
   return found.length === 0
-    ? [ok("rights", "all that is asked for of users, product types and orchestration engines")]
+    ? [ok("rights", "may do everything that is needed with users, product types and orchestration engines")]
     : found;
 }
 
@@ -196,15 +190,14 @@ async function productType(
     throw error;
   });
   if (there === undefined)
-    return ok("product type", `${JSON.stringify(name)} is not there; it is made when a scan names it`);
+    return ok("product type", `${JSON.stringify(name)} does not exist; it is created when a scan names it`);
   const { id, name: found } = there;
   const which = `${JSON.stringify(found)} (id ${id}${name === undefined ? ", the default" : ""})`;
   if (await mayCreate(api, "products/", { prod_type: id })) {
-    return ok("product type", `${which} is there, and products may be made in it`);
+    return ok("product type", `${which} exists, and the token may create products in it`);
   }
-  const remedy =
-    "Put the token's user on the product type (Product Types > Authorized Users), or file scans under another one.";
-  return fail("product type", `${which} is there, but the token may not make products in it`, remedy);
+  const remedy = "Add the token's user to the product type (Product Types > Authorized Users), or use another one.";
+  return fail("product type", `${which} exists, but the token may not create products in it`, remedy);
 }
 
 async function deduplication(api: DojoApi): Promise<Diagnosis> {
@@ -221,7 +214,7 @@ async function deduplication(api: DojoApi): Promise<Diagnosis> {
   if (parsed.data.results[0]?.enable_deduplication === true) return ok("deduplication", "switched on");
   return warn(
     "deduplication",
-    "switched off: every finding will be new",
+    "off: every finding will be new",
     'Switch on "Deduplicate findings" in DefectDojo\'s system settings.',
   );
 }
@@ -234,12 +227,12 @@ async function endOfDeduplication(api: DojoApi, catalog: ReturnType<typeof dojoC
   const told = await toldVersion(api);
   const [major = 0, minor = 0] = (told ?? (await byFeatures(api))).split(".").map((part) => Number.parseInt(part, 10));
   const tells = major > TELLS_SINCE[0] || (major === TELLS_SINCE[0] && !(minor < TELLS_SINCE[1]));
-  if (tells) return ok("end of deduplication", "told by the import's answer");
+  if (tells) return ok("end of deduplication", "reported by the import's response");
   if (await catalog.blocksExecution())
     return ok("end of deduplication", "within the import: the token's user blocks execution");
   return warn(
     "end of deduplication",
-    "not told before 3.1: the relay waits until the number of duplicates stands still, and looks again later",
+    "not reported before 3.1: the relay waits until the number of duplicates is stable, and looks again later",
     'Tick "Block execution" in the profile of the token\'s user (Users > the user > Edit); duplicates are marked within the import then.',
   );
 }
@@ -248,8 +241,7 @@ async function testTypes(catalog: ReturnType<typeof dojoCatalog>, config: DojoCo
   const wanted = wantedTestTypes(config.SCAN_TYPE_MAP);
   const there = await Promise.all(wanted.map((name) => catalog.hasTestType(name)));
   const missing = wanted.filter((_, index) => !there[index]);
-  if (missing.length === 0)
-    return ok("test types", `all ${wanted.length} parsers that scans are imported with are there`);
+  if (missing.length === 0) return ok("test types", `all ${wanted.length} required parsers exist`);
   return warn(
     "test types",
     `no parser ${missing.join(", ")}`,

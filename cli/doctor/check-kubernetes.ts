@@ -16,7 +16,7 @@ import { RIGHTS, type Right, rightName } from "../kubernetes/rights.ts";
 import type { Operator } from "../operator.ts";
 import { type Diagnosis, examine, fail, ok, warn } from "./finding.ts";
 
-/** A Scan as `NAMESPACE/NAME`, or true for any that is finished. */
+/** A Scan as `NAMESPACE/NAME`, or true for any finished one. */
 export type AskedScan = string | true;
 
 interface Look {
@@ -28,7 +28,7 @@ interface Look {
   readonly storage: Storage;
 }
 
-/** The Kubernetes API as the service uses it: reached, rights, CRD, operator, and one finished Scan's objects in the bucket. */
+/** Checks the Kubernetes API as the service uses it: connection, permissions, CRD, operator, and one finished Scan's objects in the bucket. */
 export async function checkKubernetes(
   env: Env,
   { config, storage }: Pick<Operator, "config" | "storage">,
@@ -62,13 +62,14 @@ async function checkRights({ cluster, namespaces }: Look, used: readonly Right[]
         needed ||= !right.optional;
       }
     }
-    if (missing.length === 0) return [ok(RIGHTS_CHECK, "the service account may do all that the service does")];
+    if (missing.length === 0)
+      return [ok(RIGHTS_CHECK, "the service account has all permissions that the service needs")];
     const remedy =
       "Grant them: kubernetes.rbac.create of the chart, or the table in docs/kubernetes.md. SCAN_NAMESPACES names the namespaces of a Role.";
     return [(needed ? fail : warn)(RIGHTS_CHECK, `missing: ${missing.join(", ")}`, remedy)];
   } catch (error) {
     if (!(error instanceof RelayError && error.status === 404)) throw error;
-    return [warn(RIGHTS_CHECK, "this API server has no authorization API to ask", "The checks below show what works.")];
+    return [warn(RIGHTS_CHECK, "this API server has no authorization API", "The checks below show what works.")];
   }
 }
 
@@ -83,7 +84,7 @@ async function checkScans(look: Look): Promise<Diagnosis[]> {
   } catch (error) {
     if (!(error instanceof RelayError && error.status === 404)) throw error;
     const says = "the API server knows no scans.execution.securecodebox.io";
-    return [fail("scans", says, "Install secureCodeBox's operator, which brings the definition (CRD).")];
+    return [fail("scans", says, "Install secureCodeBox's operator, which includes the CRD.")];
   }
 }
 
@@ -91,14 +92,14 @@ async function checkOperator(look: Look, scans: readonly ClusterScan[]): Promise
   const begun = scans.filter(({ findings }) => findings !== undefined);
   if (scans.length > 0 && begun.length === 0) {
     const remedy =
-      "See whether secureCodeBox's operator runs: kubectl --namespace securecodebox-system get deployments.";
-    return [warn("operator", "no Scan has links to its results: the operator has begun none", remedy)];
+      "Check that secureCodeBox's operator runs: kubectl --namespace securecodebox-system get deployments.";
+    return [warn("operator", "no Scan has links to its results: the operator has not started any", remedy)];
   }
   const [namespace = "", name = ""] = look.asked === true ? [] : look.asked.split("/");
   const asked = look.asked === true ? undefined : clusterScan(await look.cluster.getScan({ namespace, name }));
   const scan = asked ?? begun.filter(({ phase }) => phase === "final").at(-1);
   if (scan === undefined)
-    return [ok("operator", "no Scan is finished yet: run one, then doctor again checks where its results lie")];
+    return [ok("operator", "no Scan is finished yet: run one, then run doctor again to check where its results are")];
   return [
     ok("operator", `Scan ${scan.namespace}/${scan.name} is ${scan.phase}, with links to its results`),
     ...(await checkObjects(look, scan)),
@@ -141,7 +142,7 @@ async function checkObjects({ config, storage }: Look, scan: ClusterScan): Promi
         ? ok("results", `${uri(place)} can be read`)
         : warn(
             "results",
-            `${uri(place)} is not there`,
+            `${uri(place)} does not exist`,
             "Check the credentials for the bucket, and whether the scan has failed.",
           ),
     );

@@ -12,7 +12,7 @@ export async function checkQueues({ config, sqs }: Pick<Operator, "config" | "sq
     return [
       ok(
         "queues",
-        "no queue server is named: `dojo-relay start` brings its own, in DATA_DIR; with SQS_PORT it is checked too",
+        "no queue server is configured: `dojo-relay start` uses its own, in DATA_DIR; with SQS_PORT it is checked too",
       ),
     ];
   }
@@ -31,14 +31,14 @@ export async function checkQueues({ config, sqs }: Pick<Operator, "config" | "sq
         ? ok("job queue", `${queueUrl} is a FIFO queue`)
         : fail(
             "job queue",
-            `${queueUrl} is no FIFO queue`,
-            "Jobs of a product must stay in order: make a FIFO queue (`dojo-relay setup`).",
+            `${queueUrl} is not a FIFO queue`,
+            "Jobs of a product must stay in order: create a FIFO queue (`dojo-relay setup`).",
           ),
       dlq.FifoQueue === "true"
         ? ok("dead-letter queue", `${dlqUrl} is a FIFO queue`)
         : fail(
             "dead-letter queue",
-            `${dlqUrl} is no FIFO queue`,
+            `${dlqUrl} is not a FIFO queue`,
             "A FIFO queue needs a FIFO dead-letter queue (`dojo-relay setup`).",
           ),
       policy.deadLetterTargetArn === undefined || policy.deadLetterTargetArn !== dlq.QueueArn

@@ -6,7 +6,7 @@ export interface Diagnosis {
   readonly level: "ok" | "warn" | "fail";
   readonly check: string;
   readonly says: string;
-  /** The remedy; absent when all is fine. */
+  /** The remedy; absent if all is fine. */
   readonly remedy?: string;
 }
 

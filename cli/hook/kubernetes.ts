@@ -45,10 +45,10 @@ export async function scanResource(
   rootFolder = "",
 ): Promise<ScanSource> {
   const { SCAN_NAME: scanName, NAMESPACE: namespace } = config;
-  if (scanName === undefined) throw invalid("SCAN_NAME is not set: give it, or the Scan as a file with --scan");
+  if (scanName === undefined) throw invalid("SCAN_NAME is not set: set it, or pass the Scan as a file with --scan");
   if (!isDev && (env.KUBERNETES_SERVICE_HOST ?? "") === "") {
     throw invalid(
-      "this is no cluster (KUBERNETES_SERVICE_HOST is not set): set DEFECTDOJO_IS_DEV=true for a kubeconfig, or give the Scan as a file with --scan",
+      "not in a cluster (KUBERNETES_SERVICE_HOST is not set): set DEFECTDOJO_IS_DEV=true to use a kubeconfig, or pass the Scan as a file with --scan",
     );
   }
   const { CustomObjectsApi, KubeConfig, PatchStrategy, setHeaderOptions } = await import("@kubernetes/client-node");

@@ -11,9 +11,9 @@ import type { PresignedUrl } from "./presigned-url.ts";
 
 /** The two requests that presigned URLs allow. A signature for GET does not cover HEAD. */
 export interface PresignedHttp {
-  /** The object as a stream, or undefined where there is none. Tried again where that may help. */
+  /** The object as a stream, or undefined if there is none. Retried if that may help. */
   get(at: PresignedUrl): Promise<{ head: ObjectHead; body: Readable } | undefined>;
-  /** One PUT, never tried again here. @returns the ETag as the answer says, or "" */
+  /** One PUT, never retried here. @returns the ETag in the response, or "" */
   put(at: PresignedUrl, file: { readonly path: string; readonly size: number }): Promise<string>;
 }
 
@@ -25,9 +25,9 @@ export interface PresignedHttpOptions {
 
 const TRIES = 3;
 const FIRST_WAIT_MS = 900;
-/** Without a byte for so long a connection is given up. */
+/** A connection without a byte for this long is abandoned. */
 const IDLE_MS = 60_000;
-/** Of a refusal, as much is read. */
+/** At most this much of a refusal is read. */
 const LARGEST_REFUSAL = 4_096;
 
 /** Node's own HTTP client: proxies by the usual variables, TLS verified, no redirect followed (a signature holds for one host). */
@@ -150,9 +150,9 @@ function refused(
   const reason = BY_CODE[code] ?? BY_STATUS[status] ?? (status >= 500 ? "storage-unavailable" : "storage-forbidden");
   const expired =
     status >= 400 && status < 500 && at.expiresAt !== undefined && at.expiresAt.getTime() <= clock.now()
-      ? `the address was signed until ${at.expiresAt.toISOString()}`
+      ? `the URL was signed until ${at.expiresAt.toISOString()}`
       : "";
-  const moved = status >= 300 && status < 400 ? "a signed address is not followed elsewhere" : "";
+  const moved = status >= 300 && status < 400 ? "redirects of a signed URL are not followed" : "";
   const why = [code, message, expired, moved].filter((part) => part !== "").join(": ");
   const seconds = Number(headers["retry-after"] ?? Number.NaN);
   return new RelayError(reason, `${method} ${at.where}: HTTP ${status}${why === "" ? "" : `: ${why}`}`, {
@@ -162,7 +162,7 @@ function refused(
   });
 }
 
-/** The error for no answer; one of ours stays as it is. */
+/** The error for a missing response; one of ours stays as it is. */
 function unreached(method: string, at: PresignedUrl, error: unknown): RelayError {
   if (error instanceof RelayError) return error;
   return new RelayError("storage-unavailable", `${method} ${at.where}: ${describeError(error)}`, {

@@ -28,10 +28,10 @@ export interface PresignedOptions {
   readonly http: PresignedHttp;
   readonly clock: Clock;
   readonly log: Log;
-  /** The Scan's uid, or whatever tells it from others. */
+  /** The Scan's uid, or another unique id. */
   readonly scanId: string;
   readonly rawResultFile: string | undefined;
-  /** Where what has to be held is put; removed by whoever made it. */
+  /** A folder for temporary files; its creator removes it. */
   readonly folder: string;
   /** Whether the findings as uploaded are read again after the import (merge mode). */
   readonly keepOriginal: boolean;
@@ -39,7 +39,7 @@ export interface PresignedOptions {
 
 export interface PresignedScan {
   readonly storage: Storage;
-  /** What names the job; see {@link openPresigned}. */
+  /** Identifies the job; see {@link openPresigned}. */
   readonly job: ObjectRef & { readonly etag: string };
 }
 
@@ -116,12 +116,12 @@ function presignedStorage(
     },
     remove: async (ref) => kept.remove(ref),
     list: () => {
-      throw new RelayError("storage-forbidden", "presigned URLs list nothing", { object: uri(job) });
+      throw new RelayError("storage-forbidden", "presigned URLs cannot list objects", { object: uri(job) });
     },
   };
 }
 
-/** findings.json behind its addresses: it has the job's ETag as long as it is what was found at the start or what was written here. */
+/** findings.json behind its URLs: it has the job's ETag as long as it is what was found at the start or what was written here. */
 function presignedFindings(
   urls: PresignedUrls,
   options: PresignedOptions,
@@ -129,7 +129,7 @@ function presignedFindings(
   foundEtag: string,
 ) {
   let currentEtag = foundEtag;
-  // An upload by a presigned address carries no metadata: what the findings were written with is remembered here.
+  // An upload to a presigned URL carries no metadata: it is remembered here.
   let metadata: Readonly<Record<string, string>> = {};
   const seen = (head: ObjectHead) => (head.etag === currentEtag ? { ...head, etag: job.etag, metadata } : head);
   return {
@@ -140,7 +140,7 @@ function presignedFindings(
     write: async (body: Readable, { condition, metadata: written = {} }: WriteOptions) => {
       const writeAt = urls.findingsUpload;
       if (writeAt === undefined) {
-        throw new RelayError("storage-forbidden", `${uri(job)}: no address for an upload was given`, {
+        throw new RelayError("storage-forbidden", `${uri(job)}: no URL for an upload was given`, {
           object: uri(job),
         });
       }
@@ -176,14 +176,14 @@ async function putIfUnchanged(
       return etag !== "" ? etag : ((await headOf(http, readAt))?.etag ?? "");
     } catch (error) {
       if (!(error instanceof RelayError && error.errorClass === "transient") || attempt === PUT_TRIES) throw error;
-      log.warn("the upload of the findings failed and is tried again", { object: writeAt.where, error });
+      log.warn("the upload of the findings failed and is retried", { object: writeAt.where, error });
       const asked = (error.retryAfterSeconds ?? 0) * 1000;
       await clock.sleep(Math.max(asked, backoff(FIRST_WAIT_MS, attempt)));
     }
   }
 }
 
-/** What lies there, by a GET whose body is let go. */
+/** The current object, by a GET whose body is discarded. */
 async function headOf(http: PresignedHttp, at: PresignedUrl): Promise<ObjectHead | undefined> {
   const found = await http.get(at);
   found?.body.destroy();
@@ -225,7 +225,7 @@ const toReadable = (body: Readable | Uint8Array | string) =>
   body instanceof Readable ? body : Readable.from([Buffer.from(body)]);
 
 function changed(ref: ObjectRef): RelayError {
-  return new RelayError("storage-precondition", `${uri(ref)} was changed by somebody else meanwhile`, {
+  return new RelayError("storage-precondition", `${uri(ref)} was changed by somebody else in the meantime`, {
     object: uri(ref),
   });
 }

@@ -3,10 +3,10 @@ import { RelayError } from "../../lib/errors.ts";
 import { nameOf, type ObjectRef } from "../../lib/model/object-keys.ts";
 import { rememberSecrets } from "../../lib/util/secrets.ts";
 
-/** An address of one object, with its permission in the query. The query is a secret: only {@link PresignedUrl.where} is ever shown. */
+/** A URL of one object, with its permission in the query. The query is a secret: only {@link PresignedUrl.where} is ever shown. */
 export interface PresignedUrl {
   readonly url: URL;
-  /** The address without its query, for people. */
+  /** The URL without its query, for people. */
   readonly where: string;
   /** What it points to: the host as bucket, the decoded path as key. The same for every signature. */
   readonly ref: ObjectRef;
@@ -15,17 +15,17 @@ export interface PresignedUrl {
   readonly expiresAt: Date | undefined;
 }
 
-/** What gives the right: of signature version 4, of Google, of version 2. */
+/** The parameters of a signature: version 4, Google's, version 2. */
 const SECRET_PARAMETERS = ["X-Amz-Signature", "X-Amz-Security-Token", "X-Goog-Signature", "Signature"];
 
 /**
- * @param what which of the addresses it is, for the error
+ * @param what which of the URLs it is, for the error
  * @throws RelayError `config-invalid`
  */
 export function parsePresignedUrl(text: string, what: string): PresignedUrl {
   const url = URL.parse(text);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new RelayError("config-invalid", `${what} is not an http(s) address`, { object: what });
+    throw new RelayError("config-invalid", `${what} is not an http(s) URL`, { object: what });
   }
   rememberSecrets(SECRET_PARAMETERS.map((name) => url.searchParams.get(name) ?? undefined));
   const key = decode(url.pathname.slice(1));

@@ -70,8 +70,11 @@ export async function runHook(run: HookRun): Promise<HookResult> {
   }
   const { outcome, receipt, why } = await importScan({ urls, scan }, { config, env }, dojo, limits);
   if (outcome === "superseded") {
-    // No failure: the operator would start the hook again, which would take what is there now for its own and write over it.
-    log.error("findings.json is not written: somebody else changed it meanwhile", { object: urls.findings.where, why });
+    // Not a failure: the operator would restart the hook, which would mistake the current findings for its own and overwrite them.
+    log.error("findings.json is not written: somebody else changed it in the meantime", {
+      object: urls.findings.where,
+      why,
+    });
     return { scan, outcome, patched: false };
   }
   const patched = receipt?.outcome === "synced" && (await patchStatus(source, receipt, limits));
@@ -146,7 +149,7 @@ function parseUrls([raw, findings, rawUpload, findingsUpload]: readonly string[]
   return { ...urls, findingsUpload: at(findingsUpload, "FINDINGS_UPLOAD_URL") };
 }
 
-/** The operator has held the hookSelector against the hook's labels already; labels that are set here too are held against it once more. */
+/** The operator has already matched the hookSelector against the hook's labels; labels that are set here too are matched once more. */
 function whyUnwanted(
   scan: Scan,
   { DEFECTDOJO_HOOK_LABELS: labels }: HookConfig,
@@ -159,6 +162,6 @@ function whyUnwanted(
 function warnOfOldNames(config: HookConfig, log: Log): void {
   if (config.IS_DEV !== undefined) log.warn("IS_DEV is deprecated: use DEFECTDOJO_IS_DEV instead");
   if (config.DEFECTDOJO_REFETCH_WAIT_SECONDS !== undefined) {
-    log.warn("DEFECTDOJO_REFETCH_WAIT_SECONDS is deprecated and ignored: the end of deduplication is waited for");
+    log.warn("DEFECTDOJO_REFETCH_WAIT_SECONDS is deprecated and ignored: the hook waits for the end of deduplication");
   }
 }

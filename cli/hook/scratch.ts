@@ -17,7 +17,7 @@ export async function makeScratch(log: Log, standIn = SHARED_MEMORY): Promise<st
   try {
     return await mkdtemp(join(usual, "dojo-relay-hook-"));
   } catch (error) {
-    log.info("the usual temporary folder cannot be written; reports are held in memory", { folder: usual, error });
+    log.info("the usual temporary folder is not writable; reports are held in memory", { folder: usual, error });
   }
   try {
     const folder = await mkdtemp(join(standIn, "dojo-relay-hook-"));
@@ -26,7 +26,7 @@ export async function makeScratch(log: Log, standIn = SHARED_MEMORY): Promise<st
   } catch (cause) {
     throw new RelayError(
       "config-invalid",
-      `neither ${usual} nor ${standIn} can be written: mount an emptyDir at /tmp, or set TMPDIR`,
+      `neither ${usual} nor ${standIn} is writable: mount an emptyDir at /tmp, or set TMPDIR`,
       { object: "TMPDIR", cause },
     );
   }

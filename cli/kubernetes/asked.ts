@@ -1,9 +1,9 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
 
-/** A request that is not answered in this time never is. */
+/** A request without a response in this time is lost. */
 const TIMEOUT_MS = 30_000;
 
-/** The answer, or an error of ours; 409, 429 and 5xx may be mended by a retry, and so may no answer at all. */
+/** The response, or an error of ours; a retry may help after 409, 429 and 5xx, and without any response. */
 export async function asked<T>(what: string, request: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

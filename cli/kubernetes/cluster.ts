@@ -70,7 +70,7 @@ export interface Cluster {
 
 const TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/** Whether there is a cluster to ask: a kubeconfig that is named, or the pod's service account. */
+/** Whether there is a cluster: a configured kubeconfig, or the pod's service account. */
 export function haveCluster(env: Env): boolean {
   return (env.KUBECONFIG ?? "").trim() !== "" || ((env.KUBERNETES_SERVICE_HOST ?? "") !== "" && existsSync(TOKEN));
 }
@@ -145,7 +145,7 @@ function writer(config: KubeConfig, client: Client): Pick<Cluster, "patchFinding
   const as = (strategy: string) => setHeaderOptions("Content-Type", strategy);
   return {
     patchFindings: async (scan, findings) => {
-      // A JSON patch, as the reference hook sends one: a merge patch would leave the categories that were counted before.
+      // A JSON patch, like the reference hook's: a merge patch would keep categories of an earlier count.
       const body = [
         { op: "test", path: "/metadata/uid", value: scan.uid },
         { op: "add", path: "/status/findings", value: findings },
@@ -157,7 +157,7 @@ function writer(config: KubeConfig, client: Client): Pick<Cluster, "patchFinding
     },
     annotate: async (scan, annotations) => {
       const { namespace, name, uid } = scan;
-      // With the uid in it the patch is for this Scan alone: another of its name is a conflict.
+      // The uid restricts the patch to this Scan: for another one of the same name it is a conflict.
       const body = { metadata: { uid, annotations } };
       await asked(`PATCH ${nameOf(scan)}`, () =>
         custom.patchNamespacedCustomObject({ ...SCANS, namespace, name, body }, as(PatchStrategy.MergePatch)),

@@ -1,21 +1,21 @@
-/** Work by name, a few pieces at once, tried again where it fails. */
+/** Work by name, a few pieces in parallel, retried if it fails. */
 export interface KeyedWork {
-  /** Does the work of this name, unless it is waiting already; once more where it is under way. */
+  /** Does the work of this name, unless it is already waiting; again if it is running. */
   add(name: string, delayMs?: number): void;
-  /** Begins nothing more, and waits for what is under way. */
+  /** Starts nothing more, and waits for running work. */
   stop(): Promise<void>;
 }
 
 export interface KeyedWorkOptions {
   readonly limit: number;
-  /** Throws where the work has to be done again. */
+  /** Throws if the work has to be repeated. */
   readonly work: (name: string) => Promise<void>;
-  /** Milliseconds before the next try, or undefined where it is given up. */
+  /** Milliseconds before the next attempt, or undefined to give up. */
   readonly again: (name: string, failures: number, error: unknown) => number | undefined;
 }
 
 export function keyedWork({ limit, work, again }: KeyedWorkOptions): KeyedWork {
-  /** In the order that they came. */
+  /** In order of arrival. */
   const ready = new Set<string>();
   const timers = new Map<string, NodeJS.Timeout>();
   const failures = new Map<string, number>();

@@ -1,7 +1,7 @@
 import { type ClusterScan, clusterScan, leadsTo } from "../../lib/model/cluster-scan.ts";
 import type { ObjectRef } from "../../lib/model/object-keys.ts";
 
-/** The Scans of a cluster by what their objects are called. */
+/** The Scans of a cluster by the names of their objects. */
 export interface ScanIndex {
   /** Takes what was listed or seen; undefined for what is no Scan. */
   put(resource: unknown): ClusterScan | undefined;
@@ -9,7 +9,7 @@ export interface ScanIndex {
   /** Forgets what a complete list of a namespace (undefined: of all) did not have. */
   retain(namespace: string | undefined, uids: ReadonlySet<string>): void;
   get(uid: string): ClusterScan | undefined;
-  /** The Scan whose links lead to this object, else the one whose uid is in the key; of several the latest. */
+  /** The Scan whose links lead to this object, else the one whose uid is in the key; the latest of several. */
   find(object: ObjectRef): ClusterScan | undefined;
   all(): Iterable<ClusterScan>;
 }

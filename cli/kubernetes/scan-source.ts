@@ -4,10 +4,10 @@ import type { ScanSource } from "../../lib/ports/scan-source.ts";
 import type { ScanIndex } from "./scan-index.ts";
 import type { ScanWatch } from "./watch-scans.ts";
 
-/** How long a question waits for the first list, after a start. */
+/** How long a look-up waits for the first list after a start. */
 const FIRST_LIST_MS = 10_000;
 
-/** Scans out of the index. What is not there can be said only while the watches are up to date. */
+/** Scans from the index. That a Scan does not exist is known only while the watches are up to date. */
 export function indexedScans(index: ScanIndex, watches: readonly ScanWatch[], first: boolean): ScanSource {
   return {
     first,
@@ -23,7 +23,7 @@ export function indexedScans(index: ScanIndex, watches: readonly ScanWatch[], fi
           state.error ??
           new RelayError(
             "cluster-unavailable",
-            `the Scan of ${uri(object)} is not known: the cluster has not answered yet`,
+            `the Scan of ${uri(object)} is unknown: the cluster has not responded yet`,
           )
         );
       }

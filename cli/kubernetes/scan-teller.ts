@@ -59,7 +59,7 @@ export function scanTeller(options: ScanTellerOptions): ScanTeller {
     again: (uid, failures, error) => {
       const failure = toRelayError(error, uid);
       if (failures < MOST_TRIES) return backoff(FIRST_PAUSE_MS, failures, LONGEST_PAUSE_MS);
-      log.warn("a Scan cannot be told its outcome", { object: failure.object, error: failure });
+      log.warn("a Scan's outcome cannot be written", { object: failure.object, error: failure });
       outcomes.delete(uid);
       return undefined;
     },
@@ -91,7 +91,7 @@ async function tellScan(
   if (patchesFindings && receipt?.outcome === "synced")
     await allowed("patch scans/status", namespace, () => cluster.patchFindings(scan, receipt.findings));
   const { annotations, announcement } = wordsOf(outcome);
-  // The same event for the same outcome: told twice, it is there once.
+  // The same event for the same outcome: written twice, it exists once.
   const name = `${cutText(scan.name, 200)}.${sha256(JSON.stringify([scan.uid, announcement, receipt?.startedAt])).slice(0, 16)}`;
   await allowed("create events", namespace, () => cluster.createEvent(scan, name, announcement));
   const told = { [TOLD_ANNOTATION]: toldValue(scan), ...annotations };
@@ -169,7 +169,7 @@ function onceRefused(log: Log): Allowed {
         refused.add(missing);
         log.warn(`Scans are told their outcomes without this: the service may not ${missing}`, { error });
       } else if (NO_FAILURE.has(error.status) || isEnding(error)) {
-        log.debug("a Scan changed or vanished before it was told", { error });
+        log.debug("a Scan changed or vanished before its outcome was written", { error });
       } else if (error.status === 403) {
         log.warn("a Scan is told its outcome without this", { error });
       } else throw error;

@@ -57,7 +57,7 @@ export function scanTrigger(options: ScanTriggerOptions): ScanTrigger {
       const scan = index.get(uid);
       if (scan === undefined) return undefined;
       const failure = toRelayError(error, `Scan ${scan.namespace}/${scan.name}`);
-      log.warn("a finished Scan cannot be enqueued; it is tried again", {
+      log.warn("a finished Scan cannot be enqueued; retrying", {
         object: failure.object,
         failures,
         error: failure,
@@ -114,7 +114,7 @@ function findingsOf(
   return found;
 }
 
-/** What the bucket would have said. */
+/** The notification that the bucket would have sent. */
 const createdEvent = ({ bucket, key }: ObjectRef, etag: string) => ({
   Records: [
     {

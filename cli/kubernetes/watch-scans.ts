@@ -7,7 +7,7 @@ import type { Cluster, ScanEvent } from "./cluster.ts";
 import type { ScanIndex } from "./scan-index.ts";
 
 export interface ScanWatch {
-  /** Whether every Scan up to now is known; where not, why. */
+  /** Whether every Scan up to now is known; if not, why. */
   state(): { readonly current: true } | { readonly current: false; readonly error: RelayError | undefined };
   /** Resolves when the first list is there, or has failed. */
   readonly first: Promise<void>;
@@ -27,7 +27,7 @@ export interface ScanWatchOptions {
 }
 
 const FIRST_PAUSE_MS = 500;
-/** A server that ends each watch at once is not asked in a loop. */
+/** Prevents a busy loop if a server ends each watch at once. */
 const BETWEEN_WATCHES_MS = 200;
 /** Doublings: up to some 30 s. */
 const MOST_DOUBLINGS = 7;
@@ -67,9 +67,9 @@ export function watchScans(options: ScanWatchOptions): ScanWatch {
         tell();
         if (isExpired(failure)) version = undefined;
         const fields = { namespace: namespace ?? "all", error: failure, advice: failure.advice };
-        // The first one alone is loud: an API server that restarts is no incident.
+        // Only the first failure is logged as a warning: a restarting API server is not an incident.
         if (failures === 1 || failures % 20 === 0)
-          log.warn("the Scans of the cluster cannot be watched; trying again", fields);
+          log.warn("the Scans of the cluster cannot be watched; retrying", fields);
         await sleep(pauseMs(failures), undefined, { signal }).catch(() => undefined);
       }
     }

@@ -14,23 +14,23 @@ import { counted } from "./format.js";
 const ACTIONS = {
   redrive: {
     label: "Redrive",
-    title: "Moves its message from the dead-letter queue back to the job queue, so that it is tried again",
-    done: ({ moved }) => `${counted(moved, "message")} moved back to the job queue; the scan is tried again.`,
+    title: "Moves its message from the dead-letter queue back to the job queue, for another attempt",
+    done: ({ moved }) => `${counted(moved, "message")} moved back to the job queue; the scan is retried.`,
   },
   drop: {
     label: "Drop…",
     title: "Deletes its message from the dead-letter queue; the scan stays in the bucket",
     question: [
       "Drop the message?",
-      "Its message is deleted from the dead-letter queue and is not tried again. The scan itself stays in the bucket, and `dojo-relay backfill` finds it there.",
+      "Its message is deleted from the dead-letter queue and not retried. The scan itself stays in the bucket, and `dojo-relay backfill` finds it there.",
       "Drop it",
     ],
     done: ({ dropped }) => `${counted(dropped, "message")} deleted; the scan stays in the bucket.`,
   },
   resync: {
     label: "Resync",
-    title: "Reads its test in DefectDojo again and brings today's verdicts into findings.json; imports nothing",
-    done: () => "The resync is enqueued; what it finds changed shows up here.",
+    title: "Reads its test in DefectDojo again and writes current verdicts to findings.json; imports nothing",
+    done: () => "The resync is enqueued; changes appear here.",
   },
 };
 

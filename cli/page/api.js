@@ -34,7 +34,7 @@ export const keepToken = (token) => sessionStorage.setItem("token", token);
 async function send(path, init = {}) {
   const response = await fetch(path, { ...init, headers: headers() }).catch((error) => {
     if (init.signal?.aborted) throw error;
-    throw new Refused(0, "The service does not answer.");
+    throw new Refused(0, "The service does not respond.");
   });
   if (!response.ok) throw new Refused(response.status, (await response.text()).trim());
   return await response.json();

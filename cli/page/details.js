@@ -118,7 +118,7 @@ function body({ scan, receipt }, choose) {
     ...kept(receipt),
     ...changes(receipt),
     ...list(
-      `Repaired so that DefectDojo takes it (${shownOf(receipt.repairs.length, receipt.repairCount)})`,
+      `Repaired for DefectDojo's import (${shownOf(receipt.repairs.length, receipt.repairCount)})`,
       receipt.repairs,
     ),
   ];

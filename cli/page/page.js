@@ -39,7 +39,7 @@ function draw() {
   empty.hidden = scans.length > 0;
   empty.textContent = Object.values(filter).some((value) => value !== "")
     ? "No scan matches the filter."
-    : "No scan yet. Upload one to the bucket, and it shows up here.";
+    : "No scans yet. Upload one to the bucket, and it appears here.";
   byId("older").hidden = older.next === undefined;
 }
 
@@ -130,8 +130,7 @@ function showHistory() {
       : `${known}; the bucket was last looked at on ${when(lookedAt)}.`;
   const box = byId("trouble");
   box.hidden = trouble === undefined;
-  box.textContent =
-    trouble === undefined ? "" : `The bucket cannot be read; what is shown was known before. ${trouble}`;
+  box.textContent = trouble === undefined ? "" : `The bucket cannot be read; this is the last known state. ${trouble}`;
 }
 
 /** One row an event of the service. @type {Readonly<Record<string, (data: any) => void>>} */
@@ -190,7 +189,7 @@ const HANDLERS = {
     byId("login").hidden = false;
     byId("token").focus();
   },
-  away: () => tellConnection("The service does not answer; trying again…", "away"),
+  away: () => tellConnection("The service does not respond; retrying…", "away"),
   /** @type {(name: string, data: any) => void} */
   event: (name, data) => EVENTS[name]?.(data),
 };

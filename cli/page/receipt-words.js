@@ -12,7 +12,7 @@ const OUTCOMES = {
 };
 const DEDUPLICATION = {
   confirmed: "its end was confirmed",
-  assumed: "its end was assumed; a second look corrects what was missed",
+  assumed: "its end was assumed; a second look corrects the counts",
 };
 
 /**
@@ -59,7 +59,7 @@ export function comparison({ uploaded, inDojo, kept, matched, onlyInScan, onlyIn
   if (uploaded === undefined || inDojo === undefined)
     return {
       rows: [],
-      sentence: [...parts, "What was uploaded is not told: the receipt is an earlier version's."].join(" "),
+      sentence: [...parts, "The uploaded findings are unknown: an earlier version wrote the receipt."].join(" "),
     };
   /** @type {(name: string, before: number, now: number) => (string | number)[]} */
   const row = (name, before, now) => [name, before, now, Math.max(0, before - now)];

@@ -3,41 +3,41 @@ import { CommandError } from "../command-error.ts";
 import { guessKinds, REPORT_KINDS, type ReportKind } from "./report-kinds.ts";
 import { reportShape } from "./report-shape.ts";
 
-/** What a report is imported as. */
+/** The type of a report. */
 export interface ChosenKind {
   /** DefectDojo's scan type. */
   readonly importAs: string;
-  /** The sidecar's, for whoever reads the bucket. */
+  /** The sidecar's scan type, for readers of the bucket. */
   readonly scanType: string;
-  /** It was guessed from the report, and nobody has said so. */
+  /** Guessed from the report instead of stated. */
   readonly guessed: boolean;
-  /** What speaks against it. */
+  /** What contradicts it. */
   readonly warning?: string;
 }
 
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
 /**
- * @param as what `--as` says: a scan type of secureCodeBox or DefectDojo, or the name of a tool; undefined: the report tells
+ * @param as what `--as` says: a scan type of secureCodeBox or DefectDojo, or the name of a tool; undefined: guessed from the report
  * @param start the report's first bytes
- * @throws CommandError where the report does not tell, or DefectDojo cannot read this form of it
+ * @throws CommandError if the report's type is unclear, or DefectDojo cannot read this form of it
  */
 export function chooseKind(as: string | undefined, start: string, name: string): ChosenKind {
   if (start.trim() === "") {
-    const advice = "Scanners that fail leave such files. One that found nothing says so in its report.";
+    const advice = "Failed scanners leave such files. One that found nothing writes a report that says so.";
     throw new CommandError(`${name} is empty`, advice);
   }
   const guesses = guessKinds(reportShape(start));
   if (as !== undefined) return named(as.trim(), guesses, name);
   const [only, ...others] = guesses;
   if (only === undefined) {
-    throw new CommandError(`${name} does not tell what it is: no tool known here writes such reports`, HOW_TO_SAY);
+    throw new CommandError(`${name} is not a report of any known tool`, HOW_TO_SAY);
   }
   if (others.length > 0) {
-    const advice = `Say which: ${guesses.map((kind) => `--as "${kind.as}"`).join(" or ")}.`;
-    throw new CommandError(`${name} may be of ${guesses.map(({ tool }) => tool).join(" or ")}`, advice);
+    const advice = `Choose one: ${guesses.map((kind) => `--as "${kind.as}"`).join(" or ")}.`;
+    throw new CommandError(`${name} may be a report of ${guesses.map(({ tool }) => tool).join(" or ")}`, advice);
   }
-  if (only.instead !== undefined) throw new CommandError(`${name} is of ${only.tool}`, `${only.instead}.`);
+  if (only.instead !== undefined) throw new CommandError(`${name} is a report of ${only.tool}`, `${only.instead}.`);
   return { ...chosen(only), guessed: true };
 }
 
@@ -60,7 +60,7 @@ function ofScanType(as: string): ChosenKind | undefined {
   return importAs === undefined ? undefined : { importAs, scanType: as.toLowerCase(), guessed: false };
 }
 
-/** A tool, or DefectDojo's scan type: one that is not known here is DefectDojo's to judge. */
+/** A tool, or DefectDojo's scan type; DefectDojo judges unknown ones. */
 function ofName(as: string): ChosenKind {
   const kind = REPORT_KINDS.find(({ tool }) => same(tool, as)) ?? REPORT_KINDS.find((row) => same(row.as, as));
   return kind === undefined
@@ -70,7 +70,7 @@ function ofName(as: string): ChosenKind {
 
 const chosen = ({ as, tool, scanType }: ReportKind) => ({ importAs: as, scanType: scanType ?? slug(tool) });
 
-/** A name as Kubernetes and keys take it. */
+/** A name that is valid in Kubernetes and in object keys. */
 export function slug(text: string): string {
   const plain = text
     .toLowerCase()
@@ -80,4 +80,4 @@ export function slug(text: string): string {
 }
 
 const HOW_TO_SAY =
-  'Say what it is with --as: a scan type of secureCodeBox (--as trivy) or any of DefectDojo\'s (--as "SARIF"; DefectDojo lists them at Import Scan Results).';
+  'Set its type with --as: a scan type of secureCodeBox (--as trivy) or any of DefectDojo\'s (--as "SARIF"; DefectDojo lists them at Import Scan Results).';

@@ -6,19 +6,19 @@ export interface ReportKind {
   readonly tool: string;
   /** DefectDojo's scan type (`get_scan_types` of its parser). */
   readonly as: string;
-  /** secureCodeBox's scan type, where the tool is one of its scanners. */
+  /** secureCodeBox's scan type, if the tool is one of its scanners. */
   readonly scanType?: string;
-  /** Members of a JSON report: all of one line. A member with a value: `scan.type=sast`. */
+  /** Members of a JSON report; all of one line must exist. A member with a value: `scan.type=sast`. */
   readonly json?: readonly (readonly string[])[];
   /** Name and attributes of an XML report's root. */
   readonly xml?: RegExp;
-  /** What DefectDojo's parser wants instead of this form of the tool's report. */
+  /** Which other form of the tool's report DefectDojo's parser needs. */
   readonly instead?: string;
 }
 
 /**
- * One row a kind of report, read in `dojo/tools/<name>/parser.py` of 3.2.0 and in the tools' own documentation. Only what a tool writes in every
- * report tells it: an empty list is nobody's.
+ * One row per kind of report, taken from `dojo/tools/<name>/parser.py` of 3.2.0 and in the tools' own documentation. Only what a tool writes in every
+ * report identifies it: an empty list identifies none.
  */
 export const REPORT_KINDS: readonly ReportKind[] = [
   { tool: "sarif", as: "SARIF", json: [["runs", "version"], ["runs", "$schema"], ["runs[].tool"]] },
@@ -131,7 +131,7 @@ export const REPORT_KINDS: readonly ReportKind[] = [
   { tool: "gitlab-dast", as: "GitLab DAST Report", json: [["vulnerabilities", "scan.type=dast"]] },
 ];
 
-/** The kinds that a report may be of; more than one where it is not certain. */
+/** The kinds that a report may be; several if it is ambiguous. */
 export function guessKinds(shape: ReportShape): ReportKind[] {
   return REPORT_KINDS.filter(({ json = [], xml }) => {
     if (shape.xml !== undefined) return xml?.test(shape.xml) === true;

@@ -4,7 +4,7 @@ import { type ReportSettings, reportAnnotations } from "../../lib/model/short-si
 import { CommandError } from "../command-error.ts";
 import type { ChosenKind } from "./choose-kind.ts";
 
-/** This upload, and no other. */
+/** Identifies this upload. */
 export interface UploadRun {
   readonly uid: string;
   /** ISO 8601 */
@@ -12,8 +12,8 @@ export interface UploadRun {
 }
 
 /**
- * The Scan that lies beside a report, small as it is: the run of this upload, what the report is, and what the command line says of it.
- * @param name of scan and test, and of the engagement where none is named
+ * The small Scan beside a report: the run of this upload, the type of the report, and the options of the command line.
+ * @param name of scan and test, and of the engagement if none is named
  * @param fileName of the report in the folder
  * @throws CommandError, RelayError `sidecar-invalid` for values that cannot be used
  */

@@ -1,18 +1,18 @@
-/** What the first bytes of a report show of its format: enough to tell tools apart, and never a whole report. */
+/** The format of a report as far as its first bytes show it: enough to distinguish tools. */
 export interface ReportShape {
   /**
    * Members of a JSON report down to {@link DEEPEST} levels, elements of a list as `[]` (`runs[].tool`), with the first text that each has. A report of
-   * one JSON object a line is like a list of them.
+   * one JSON object per line counts as a list of them.
    */
   readonly json: ReadonlyMap<string, string | undefined>;
-  /** Name and attributes of an XML report's root: `nmaprun scanner="nmap"`; undefined where it is none. */
+  /** Name and attributes of an XML report's root: `nmaprun scanner="nmap"`; undefined if it is not XML. */
   readonly xml: string | undefined;
 }
 
 const DEEPEST = 6;
 
 /**
- * @param start of the report, cut anywhere
+ * @param start of the report, cut at any point
  */
 export function reportShape(start: string): ReportShape {
   const text = start.replace(/^\ufeff/, "").trimStart();
@@ -30,11 +30,11 @@ const TOKEN = /\s*(?:(?<text>"(?:[^"\\]|\\.)*")|(?<sign>[{}[\],:])|(?<other>[^\s
 interface Container {
   readonly path: string;
   readonly list: boolean;
-  /** Of an object: the member that is being read. */
+  /** In an object: the member that is being read. */
   key: string | undefined;
 }
 
-/** Reads as far as the text is JSON; what is cut off says nothing. */
+/** Reads as far as the text is JSON, and ignores a member that is cut off. */
 function jsonMembers(text: string): Map<string, string | undefined> {
   const members = new Map<string, string | undefined>();
   const open: Container[] = [];

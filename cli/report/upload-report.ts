@@ -11,7 +11,7 @@ import { type ChosenKind, chooseKind, slug } from "./choose-kind.ts";
 import { openReport, type ReportFile } from "./report-file.ts";
 import { reportScan, type UploadRun } from "./report-scan.ts";
 
-/** A report, and what the command line says of it. */
+/** A report and its options of the command line. */
 export interface ReportToUpload {
   readonly report: string;
   readonly as?: string;
@@ -19,7 +19,7 @@ export interface ReportToUpload {
   readonly settings: ReportSettings & { readonly product: string };
 }
 
-/** Where uploads go, and under which names. */
+/** The target and the object names of uploads. */
 export interface ReportTarget {
   readonly bucket: string;
   /** With its trailing slash, or "". */
@@ -35,13 +35,13 @@ export interface UploadedReport {
   readonly findingsKey: string;
 }
 
-/** Asks a person, where there is one. */
+/** Asks the user; missing without a terminal. */
 export type Confirm = (question: string) => Promise<boolean>;
 
 /**
- * Puts a report into a folder of its own, as scans have them: a small Scan, the report, and findings without content, which come last. DefectDojo's parser fills
+ * Uploads a report into its own folder, like a scan: a small Scan, the report, and finally empty findings. DefectDojo's parser fills
  * them.
- * @throws CommandError where it is not known what the report is, or somebody says no
+ * @throws CommandError if the type of the report is unknown, or the user declines
  */
 export async function uploadReport(
   storage: Storage,
@@ -64,18 +64,18 @@ export async function uploadReport(
   return { scan: scanName, importAs: kind.importAs, findingsKey: findings.key };
 }
 
-/** Tells what was guessed and what speaks against what was said; a guess is asked about. */
+/** Prints a guess or a contradiction; asks the user to confirm a guess. */
 async function agree(kind: ChosenKind, report: string, confirm: Confirm): Promise<ChosenKind> {
   if (kind.warning !== undefined) process.stderr.write(`warning: ${printableLine(kind.warning)}\n`);
   if (!kind.guessed) return kind;
   if (await confirm(`${report} is imported as "${kind.importAs}"`)) return kind;
-  throw new CommandError(`${report} is not uploaded`, "Say what it is with --as.");
+  throw new CommandError(`${report} is not uploaded`, "Set its type with --as.");
 }
 
-/** Says what is done, and asks a person at a terminal; nobody else is there to ask. */
+/** Prints what is done; asks for confirmation on a terminal. */
 export const confirmOnTerminal: Confirm = async (statement) => {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    process.stderr.write(`${printableLine(statement)}, as it tells itself (--as says otherwise)\n`);
+    process.stderr.write(`${printableLine(statement)}, judging by its content (override with --as)\n`);
     return true;
   }
   const asking = createInterface({ input: process.stdin, output: process.stderr });
@@ -86,10 +86,10 @@ export const confirmOnTerminal: Confirm = async (statement) => {
   }
 };
 
-/** Of one upload: when, and a piece of its id. */
+/** The folder's suffix: when it was uploaded, and a part of its id. */
 const stamp = ({ at, uid }: UploadRun) => `${at.slice(0, 19).replace(/[-:]/g, "").toLowerCase()}z-${uid.slice(0, 8)}`;
 
-/** The report's own name, as far as no object of the relay's has it. */
+/** The report's own name, unless an object of the relay has it. */
 function plainName({ path }: ReportFile, { findingsName, sidecarName }: ReportTarget): string {
   const name = basename(path);
   const taken =

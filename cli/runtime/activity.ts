@@ -1,14 +1,14 @@
 import type { SeenScan } from "./seen-scan.ts";
 
-/** What those who watch are told. */
+/** What watchers are told. */
 export type Told =
   | { readonly event: "scan"; readonly scan: SeenScan }
-  /** There is nothing more to say of it: its dead letter was dropped. */
+  /** Removes it from the page: its dead letter was dropped. */
   | { readonly event: "gone"; readonly id: string };
 
 export interface Activity {
   see(scan: SeenScan): void;
-  /** Adds a scan of which nothing is known. */
+  /** Adds a scan unless it is known. */
   remember(scan: SeenScan): void;
   forget(id: string): void;
   /** The latest scans, newest first. */
@@ -17,10 +17,10 @@ export interface Activity {
   watch(listener: (told: Told) => void): () => void;
 }
 
-/** More than a page shows at a glance; older ones are in the history. */
+/** More than one page shows; older ones are in the history. */
 const MOST = 500;
 
-/** The scans that passed since the service was started, in memory. */
+/** The scans since the start of the service, in memory. */
 export function activity(): Activity {
   const seen = new Map<string, SeenScan>();
   const listeners = new Set<(told: Told) => void>();

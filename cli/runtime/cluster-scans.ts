@@ -11,21 +11,21 @@ import { scanTeller } from "../kubernetes/scan-teller.ts";
 import { type ScanTriggerOptions, scanTrigger } from "../kubernetes/scan-trigger.ts";
 import { watchScans } from "../kubernetes/watch-scans.ts";
 
-/** The service's side to the Kubernetes API. */
+/** The service's use of the Kubernetes API. */
 export interface ClusterScans {
-  /** Undefined where sidecars alone are read. */
+  /** Undefined if only sidecars are read. */
   readonly source: ScanSource | undefined;
   /** Tells the Scan of a job how it ended. */
   see(progress: Progress): void;
-  /** From here on, Scans whose findings land make jobs, if they are to. Those that finished before are found by the first list. */
+  /** From now on, Scans whose findings land start jobs, if configured. The first list finds those that finished before. */
   trigger(options: Pick<ScanTriggerOptions, "storage" | "findingsName" | "bucket" | "ingest">): void;
   stop(): Promise<void>;
 }
 
 /**
- * Watches the Scans of the cluster, where the configuration asks for it.
- * @returns undefined where it does not, or where it leaves it to chance (`auto`) and there is no cluster
- * @throws RelayError `config-invalid` where it does, and there is none
+ * Watches the Scans of the cluster, if configured.
+ * @returns undefined if it is not configured, or if it is optional (`auto`) and there is no cluster
+ * @throws RelayError `config-invalid` if it is required and there is no cluster
  */
 export async function clusterScans(service: ServiceConfig, env: Env, log: Log): Promise<ClusterScans | undefined> {
   const { SCAN_SOURCE: from, TRIGGER: by } = service;

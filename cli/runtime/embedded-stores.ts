@@ -19,7 +19,7 @@ export interface EmbeddedOptions {
   readonly started: (store: EmbeddedStore) => void;
 }
 
-/** Starts the stores that the environment names no endpoint for. @returns region and endpoints of both */
+/** Starts the stores for which the environment has no endpoint. @returns region and endpoints of both */
 export async function startEmbeddedStores(service: ServiceConfig, { events, log, started }: EmbeddedOptions) {
   const report = (message: string) => log.warn(message);
   const run = async (starting: Promise<EmbeddedStore>) => {

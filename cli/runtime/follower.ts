@@ -7,7 +7,7 @@ import type { Observer } from "../../lib/observe.ts";
 import { type FollowLag, lagOf } from "../follow-lag.ts";
 
 export interface Follower {
-  /** How far verdicts are followed; undefined where they are not, or no round has come to its end yet. */
+  /** How far verdicts are followed; undefined if they are not, or before the first round has ended. */
   lag(): FollowLag | undefined;
   stop(): Promise<void>;
 }

@@ -16,7 +16,7 @@ import type { DeadLetters } from "./page-letters.ts";
 import type { Reply, Route } from "./receiver.ts";
 import { seenReceipt } from "./seen-scan.ts";
 
-/** What the page shows and does beyond what passes by; there once the service has its bucket and queues. */
+/** What the page shows and does besides live scans; exists once the service has its bucket and queues. */
 export interface PageBackend {
   readonly bucket: string;
   readonly findingsName: string;
@@ -34,13 +34,13 @@ type Action = (backend: PageBackend, id: string) => Promise<unknown>;
 const MOST_SCANS = 50;
 const MOST_FINDINGS = 50;
 
-/** A request that cannot be answered as it is: shown to whoever sent it. */
+/** An invalid request; the message is shown to the sender. */
 class BadRequest extends Error {}
 
-/** What is acted on is not there any more. */
+/** The target of an action no longer exists. */
 class NotThere extends Error {}
 
-/** One row a question of the page. */
+/** One row per query of the page. */
 const QUESTIONS: Readonly<Record<string, Answer>> = {
   "GET /api/history": ({ history }, asked) => history.page({ ...filterOf(asked), before: cursorOf(asked) }, MOST_SCANS),
   "GET /api/choices": ({ history }) => history.choices(),
@@ -53,14 +53,14 @@ const QUESTIONS: Readonly<Record<string, Answer>> = {
   },
 };
 
-/** One row a button of the page. */
+/** One row per button of the page. */
 const ACTIONS: Readonly<Record<string, Action>> = {
   "POST /api/redrive": async ({ letters }, id) => ({ moved: some(await letters.redrive(id)) }),
   "POST /api/drop": async ({ letters }, id) => ({ dropped: some(await letters.drop(id)) }),
   "POST /api/resync": resync,
 };
 
-/** All of them need the token. */
+/** All of them require the token. */
 export const API_PATHS = [...Object.keys(QUESTIONS), ...Object.keys(ACTIONS)];
 
 const actionRequest = jsonText(z.object({ id: z.string() }));
@@ -75,7 +75,7 @@ export function apiRoutes(backend: () => PageBackend | undefined): Record<string
     path,
     async ({ body }) => {
       const asked = actionRequest.safeParse((await body()).toString("utf8"));
-      if (!asked.success) return { status: 400, body: 'the body has to be {"id": "BUCKET/KEY"}\n' };
+      if (!asked.success) return { status: 400, body: 'the body must be {"id": "BUCKET/KEY"}\n' };
       return await answered(backend, (there) => act(there, asked.data.id));
     },
   ]);
@@ -92,30 +92,30 @@ async function answered(backend: () => PageBackend | undefined, work: (there: Pa
     if (error instanceof NotThere) return { status: 404, body: `${error.message}\n` };
     const { reason, advice } = toRelayError(error);
     const status = reason.endsWith("-missing") ? 404 : 503;
-    there.log.debug("the page could not be answered", { why: describeError(error) });
+    there.log.debug("a request of the page failed", { why: describeError(error) });
     return { status, body: `${describeError(error, 500)}\n${reason === "internal" ? "" : `${advice}\n`}` };
   }
 }
 
-/** @throws NotThere for none */
+/** @throws NotThere if there is none */
 function some(letters: number): number {
   if (letters > 0) return letters;
-  throw new NotThere("the dead-letter queue holds no message of this scan; somebody else may have it in hand just now");
+  throw new NotThere("the dead-letter queue holds no message of this scan; somebody else may be holding it right now");
 }
 
-/** @throws BadRequest for what is no scan's findings: the token opens scans, and no other object */
+/** @throws BadRequest if it is not a scan's findings: the token gives access to no other object */
 function refOf({ bucket, findingsName }: Pick<PageBackend, "bucket" | "findingsName">, id: string): ObjectRef {
   const key = id.slice(bucket.length + 1);
   if (!id.startsWith(`${bucket}/`) || !isFindingsName(findingsName, nameOf(key)))
-    throw new BadRequest(`${JSON.stringify(id.slice(0, 255))} names no findings in the bucket ${bucket}`);
+    throw new BadRequest(`${JSON.stringify(id.slice(0, 255))} does not name findings in the bucket ${bucket}`);
   return { bucket, key };
 }
 
-/** @throws RelayError `findings-missing` where the scan has no receipt */
+/** @throws RelayError `findings-missing` if the scan has no receipt */
 async function receiptOf({ storage, log }: PageBackend, ref: ObjectRef): Promise<Receipt> {
   const stored = await readReceipt(storage, ref, log);
   if (stored !== undefined) return stored.receipt;
-  throw new RelayError("findings-missing", `${ref.key} has no receipt: it was not imported yet, or was removed`);
+  throw new RelayError("findings-missing", `${ref.key} has no receipt: it is not imported yet, or was removed`);
 }
 
 /** A scan with its receipt. */

@@ -11,14 +11,14 @@ import { openScanIndex } from "./history/scan-index.ts";
 import type { PageBackend } from "./page-api.ts";
 import { deadLetters } from "./page-letters.ts";
 
-/** What the page shows of bucket and queues. It begins to look at both. */
+/** The page's view of bucket and queues. Starts to look at both. */
 export async function openPageBackend(
   { config, clients }: { readonly config: ImporterConfig; readonly clients: Clients },
   { service, activity, log }: { readonly service: ServiceConfig; readonly activity: Activity; readonly log: Log },
 ): Promise<PageBackend & { close(): Promise<void> }> {
   const storage = s3Storage(clients.s3);
   const queue = sqsQueue(clients.sqs, config.QUEUE_URL);
-  // The embedded store has another port at each start.
+  // The embedded store has a different port at each start.
   const { BUCKET: bucket, AWS_ENDPOINT_URL_S3: endpoint = "" } = service;
   const index = await openScanIndex(service.DATA_DIR, JSON.stringify([endpoint, bucket]), log);
   const history = startHistory({ storage, bucket, index, log });

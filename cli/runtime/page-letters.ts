@@ -8,9 +8,9 @@ import { redriveDeadLetters } from "../dlq/redrive.ts";
 import type { Activity } from "./activity.ts";
 import type { SeenScan } from "./seen-scan.ts";
 
-/** The dead letters as the page sees and moves them. */
+/** The dead letters for the page. */
 export interface DeadLetters {
-  /** Shows what lies in the queue as failed scans, as far as SQS hands it out without a change. Called again within minutes it does nothing. */
+  /** Shows the queue's messages as failed scans, as far as SQS delivers them without changing the queue. Does nothing if called again within minutes. */
   look(): Promise<void>;
   /** Moves a scan's dead letters back to the queue. @returns how many */
   redrive(id: string): Promise<number>;
@@ -18,7 +18,7 @@ export interface DeadLetters {
   drop(id: string): Promise<number>;
 }
 
-/** Looking hides messages from others for a second: it is done at the start, and then where a page is opened this much later. Milliseconds. */
+/** Looking hides messages from others for a second, so it happens at the start, and when a page is opened this much later. Milliseconds. */
 const LEAST_PAUSE_MS = 600_000;
 const MOST = 500;
 
@@ -27,7 +27,7 @@ export function deadLetters(
   log: Log,
 ): DeadLetters {
   let lookedAt = Number.NEGATIVE_INFINITY;
-  /** One after another: what one visit has in hand is hidden from the next. */
+  /** One after another: messages that one visit holds are hidden from the next. */
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = last.then(work, work);
@@ -74,7 +74,7 @@ export function deadLetters(
 /** No bucket has a colon in its name. */
 const LETTER = "letter:";
 
-/** That of its scan on the page; of what is no job, its own. */
+/** The id of its scan on the page; for a message that is not a job, its own. */
 const idOf = ({ id, job }: DeadLetter) => (job === undefined ? LETTER + id : `${job.bucket}/${job.key}`);
 
 function seenLetter(letter: DeadLetter): SeenScan {

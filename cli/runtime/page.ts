@@ -16,13 +16,13 @@ const TYPES: Readonly<Record<string, string>> = {
   ".js": "text/javascript; charset=utf-8",
 };
 
-/** One row a file of a library: where the page finds it. */
+/** One row per file of a library: where the page finds it. */
 const LIBRARIES: Readonly<Record<string, string>> = {
   "uplot.js": "uplot/dist/uPlot.esm.js",
   "uplot.css": "uplot/dist/uPlot.min.css",
 };
 
-/** Nothing from elsewhere, nothing inline. */
+/** Nothing from other sites, nothing inline. */
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /** Names of verdicts: one table for receipts, commands and page. */
@@ -34,7 +34,7 @@ export const VERDICT_NAMES = [...VERDICTS, MISSING].map(({ count, attribute, lab
 const HEARTBEAT_MS = 15_000;
 const MOST_UNREAD_BYTES = 1024 * 1024;
 
-/** What the page shows and does needs the token; the page itself, which asks for it, does not. */
+/** The page's data and buttons require the token; the page itself, which asks for it, does not. */
 export const GUARDED_PATHS = ["GET /api/scans", ...API_PATHS];
 
 export interface PageOptions {
@@ -44,7 +44,7 @@ export interface PageOptions {
   readonly dojoUrl: () => string;
 }
 
-/** The page for people: scans as they pass, live by server-sent events, and the finished ones behind them. */
+/** The page: scans live by server-sent events, followed by the finished ones. */
 export function pageRoutes(options: PageOptions): Record<string, Route> {
   return { ...fileRoutes(), "GET /api/scans": live(options), ...apiRoutes(options.backend) };
 }
@@ -55,7 +55,7 @@ function fileRoutes(): Record<string, Route> {
   const libraries = Object.entries(LIBRARIES).map(([file, from]) => [file, resolve(from)] as const);
   const files = [...own, ...libraries].map(([file, path]): [string, Route] => {
     const type = TYPES[extname(file)] ?? "application/octet-stream";
-    // A browser resolves no names of packages.
+    // A browser cannot resolve package names.
     const body = readFileSync(path, "utf8").replace('import("uplot")', 'import("./uplot.js")');
     const reply: Reply = { status: 200, type, body, headers: { "content-security-policy": POLICY } };
     return [`GET /${file === "page.html" ? "" : file}`, () => reply];
@@ -63,7 +63,7 @@ function fileRoutes(): Record<string, Route> {
   return Object.fromEntries(files);
 }
 
-/** Each change as it comes, after how things stand. */
+/** The current state, then each change. */
 function live({ activity, backend, dojoUrl }: PageOptions): Route {
   return ({ request, response }) => {
     if (request.method === "HEAD") return { status: 200, type: "text/event-stream" };
@@ -92,7 +92,7 @@ function live({ activity, backend, dojoUrl }: PageOptions): Route {
   };
 }
 
-/** A browser that does not read is let go: it connects again by itself and is told how things stand then. */
+/** A browser that does not read is disconnected: it reconnects by itself and gets the current state. */
 function unlessUnread(response: ServerResponse): (text: string) => void {
   return (text) => {
     if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();

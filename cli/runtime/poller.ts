@@ -15,7 +15,7 @@ export interface PollerOptions {
   readonly sqs: SQSClient;
   readonly queueUrl: string;
   readonly handler: (event: SQSEvent, context: RunContext) => Promise<SQSBatchResponse>;
-  /** Messages under way at once, as Lambda's `MaximumConcurrency`; each is an event of its own. */
+  /** Concurrent messages, like Lambda's `MaximumConcurrency`; each is its own event. */
   readonly concurrency: number;
   /** How long one call of the handler may take; one that runs longer is abandoned soon after. */
   readonly timeoutMs: number;
@@ -29,9 +29,9 @@ export interface PollerOptions {
 }
 
 export interface Poller {
-  /** Whether the queue answered lately. */
+  /** Whether the queue responded recently. */
   ready(): boolean;
-  /** Messages under way. */
+  /** Messages in flight. */
   busy(): number;
   /**
    * Takes no more messages, gives handlers `graceMs` to finish, aborts the rest and releases their messages.
@@ -42,14 +42,14 @@ export interface Poller {
 /** Stopping waits for polls in progress. */
 const WAIT_SECONDS = 5;
 const PAUSE_AFTER_ERROR_MS = 2_000;
-/** A handler tidies up before its time is over; this much later it counts as stuck. */
+/** A handler cleans up before its time is up; this much later it counts as stuck. */
 const GIVE_UP_MS = 5_000;
 /** Handlers are aborted this long before their messages are released: a heartbeat in transit would hide them again. */
 const LAST_SIGN_MS = 1_000;
 /** An unreachable queue does not delay the shutdown. */
 const HAND_BACK_MS = 3_000;
 
-/** What Lambda's event source mapping does: takes messages, calls the handler, deletes what did not fail. */
+/** Does what Lambda's event source mapping does: receives messages, calls the handler, deletes what did not fail. */
 export function startPoller(options: PollerOptions): Poller {
   const { queueUrl, concurrency, breaksOffPolls = false, log } = options;
   const stopping = new AbortController();
@@ -69,7 +69,7 @@ export function startPoller(options: PollerOptions): Poller {
         await work(message);
       } catch (error) {
         if (stopping.signal.aborted) return;
-        log.error("the queue does not answer", { object: queueUrl, error });
+        log.error("the queue does not respond", { object: queueUrl, error });
         await sleep(PAUSE_AFTER_ERROR_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }
@@ -86,23 +86,23 @@ export function startPoller(options: PollerOptions): Poller {
       const finished = Promise.all(loops).then(() => true);
       if (await Promise.race([finished, sleep(graceMs, false, { ref: false })])) return;
       polling.abort();
-      log.warn("unfinished messages are released", { messages: inFlight.size });
+      log.warn("releasing unfinished messages", { messages: inFlight.size });
       const unfinished = [...inFlight.keys()];
-      for (const over of inFlight.values()) over.abort(new Error("the service ends"));
+      for (const over of inFlight.values()) over.abort(new Error("the service is shutting down"));
       await queue.release(unfinished);
     },
   };
 }
 
 interface PolledQueue {
-  /** One message, or none within so many seconds. */
+  /** One message, or none within this many seconds. */
   take(waitSeconds: number): Promise<Message | undefined>;
   remove(message: Message): Promise<void>;
   /** Makes messages visible at once. */
   release(messages: readonly Message[]): Promise<void>;
 }
 
-/** @param polling aborts a poll that is under way */
+/** @param polling aborts a poll in progress */
 function polledQueue({ sqs, queueUrl, log }: PollerOptions, polling: AbortSignal): PolledQueue {
   return {
     take: async (waitSeconds) => {
@@ -121,7 +121,9 @@ function polledQueue({ sqs, queueUrl, log }: PollerOptions, polling: AbortSignal
     remove: async ({ ReceiptHandle }) => {
       await sqs
         .send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle }))
-        .catch((error: unknown) => log.warn("a finished message could not be deleted and will come again", { error }));
+        .catch((error: unknown) =>
+          log.warn("a finished message could not be deleted and will be redelivered", { error }),
+        );
     },
     release: async (messages) => {
       const abortSignal = AbortSignal.timeout(HAND_BACK_MS);
@@ -156,13 +158,13 @@ function deliveries({ queueUrl, handler, timeoutMs, log, metrics }: PollerOption
       if (batchItemFailures.length === 0) await queue.remove(message);
     } catch (error) {
       // The next delivery counts this one as a failure, as it settled nothing.
-      log.error("the handler failed; its message comes again after its visibility timeout", {
+      log.error("the handler failed; its message is redelivered after its visibility timeout", {
         messageId: message.MessageId,
         error,
       });
       metrics.add("JobsRetried");
     } finally {
-      // Aborts whatever the handler started and nobody awaits any more.
+      // Aborts work of the handler that nobody awaits any more.
       over.abort(new Error("the delivery is over"));
       inFlight.delete(message);
     }
@@ -174,11 +176,11 @@ function deliveries({ queueUrl, handler, timeoutMs, log, metrics }: PollerOption
   return { inFlight, work, endBy };
 }
 
-/** @throws Error when the work takes longer; its own outcome is ignored then */
+/** @throws Error if the work takes longer; its own outcome is then ignored */
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const ended = new AbortController();
   const late = sleep(ms, undefined, { signal: ended.signal }).then(() => {
-    throw new Error(`it has not ended within ${Math.round(ms / 1000)} s, and is given up`);
+    throw new Error(`it did not end within ${Math.round(ms / 1000)} s and was abandoned`);
   });
   try {
     return await Promise.race([work, late]);

@@ -22,7 +22,7 @@ interface RouteRequest {
   readonly body: () => Promise<Buffer>;
 }
 
-/** A route's answer; undefined when the route answered by itself (a stream). */
+/** A route's response; undefined if the route responded itself (a stream). */
 export type Route = (request: RouteRequest) => Promise<Reply | undefined> | Reply | undefined;
 
 export interface ReceiverOptions {
@@ -45,7 +45,7 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
-/** Notifications are of some KiB each; SQS would take no larger one anyway. */
+/** Notifications are a few KiB each; SQS would not accept larger ones anyway. */
 const MAX_BODY = 1024 * 1024;
 
 class TooLarge extends Error {}
@@ -70,14 +70,14 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL) => {
     const foreign = refusal(request, own);
     if (foreign !== undefined) {
-      log.warn("a request is refused", { path: url.pathname, why: foreign, from: request.socket.remoteAddress });
+      log.warn("refused a request", { path: url.pathname, why: foreign, from: request.socket.remoteAddress });
       return reply(response, { status: 403, body: `${foreign}\n` });
     }
     const name = `${request.method === "HEAD" ? "GET" : request.method} ${url.pathname}`;
     const route = routes[name];
     if (route === undefined) return reply(response, { status: 404, body: "not found\n" });
     if (guarded.has(name) && !authorized(request.headers.authorization, token)) {
-      log.warn("a request without the right token is refused", {
+      log.warn("refused a request without the right token", {
         path: url.pathname,
         from: request.socket.remoteAddress,
       });
@@ -108,7 +108,7 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
   };
 }
 
-/** Gives answers in progress a moment to finish. */
+/** Gives responses in progress a moment to finish. */
 async function closeGently(server: http.Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();

@@ -10,13 +10,13 @@ type Severity = "high" | "medium" | "low" | "informational";
 
 /** A scan as people see it on the page. */
 export interface SeenScan {
-  /** `bucket/key` of its findings; of a dead letter that is no job, `letter:` and its id. */
+  /** `bucket/key` of its findings; for a dead letter that is not a job, `letter:` and its id. */
   readonly id: string;
   readonly scan: string;
   readonly scanType: string;
   readonly product: string;
   readonly state: "waiting" | "running" | "again" | "done" | "superseded" | "failed";
-  /** ISO 8601: when it came to this state; of a finished scan, when it was last written. */
+  /** ISO 8601: when it reached this state; for a finished scan, when it was last written. */
   readonly at: string;
   readonly importedAs?: string;
   readonly severities?: Readonly<Record<Severity, number>>;
@@ -24,19 +24,19 @@ export interface SeenScan {
   /** Each finding counted once. */
   readonly counts?: FindingCounts;
   readonly testUrl?: string;
-  /** Annotations of the Scan that are not known; missing where there are none. */
+  /** Unknown annotations of the Scan; missing if there are none. */
   readonly unknownAnnotations?: number;
-  /** Why it waits, failed or was superseded, and what to do. */
+  /** Why it is waiting, failed or was superseded, and what to do. */
   readonly why?: string;
   readonly advice?: string;
 }
 
-/** Characters of a name or a reason; uploaders choose names. */
+/** Longest name or reason, in characters; uploaders choose names. */
 const LONGEST = 500;
 
 const short = (text: string) => cutText(text, LONGEST);
 
-/** How a job stands. */
+/** The state of a job. */
 export function seenProgress(progress: Progress, now: Date): SeenScan {
   const { job, state } = progress;
   const scan = {
@@ -78,7 +78,7 @@ export function seenReceipt({ bucket, key }: ObjectRef, receipt: Receipt): SeenS
   };
 }
 
-/** A time as the page sorts by it; a receipt may say anything. */
+/** A time for sorting; a receipt may contain anything. */
 export function isoOr(text: string, otherwise: Date): string {
   const time = Date.parse(text);
   const date = new Date(Number.isNaN(time) ? otherwise : time);

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
 import { METRICS, type MetricName, type Metrics } from "../../lib/observe.ts";
 
-/** From a fast read to an import of a hundred thousand findings. Seconds. */
+/** From a fast read to an import of 100,000 findings. Seconds. */
 const BUCKETS = [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000];
 
 export interface ServiceMetrics extends Metrics {

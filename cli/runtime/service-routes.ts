@@ -10,17 +10,17 @@ import type { ServiceMetrics } from "./service-metrics.ts";
 
 /** What the routes show and call; filled while the service starts, as the receiver listens first. */
 export interface ServiceState {
-  /** The ingest handler, once it is there. */
+  /** The ingest handler, once it exists. */
   ingest?: (event: unknown) => Promise<unknown>;
-  /** What the page shows and does, once it is there. */
+  /** The page's data and actions, once they exist. */
   page?: PageBackend | undefined;
-  /** Whether the queue answered lately. */
+  /** Whether the queue responded recently. */
   ready: () => boolean;
-  /** What was wrong with the connection to DefectDojo at the start. */
+  /** The problem with the connection to DefectDojo at the start. */
   dojoTrouble: string | undefined;
-  /** The embedded stores that run. */
+  /** The running embedded stores. */
   readonly stores: EmbeddedStore[];
-  /** How far verdicts are followed; undefined where they are not. */
+  /** How far verdicts are followed; undefined if they are not. */
   followLag: () => FollowLag | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface ServiceRoutesOptions {
   readonly dojoUrl: () => string;
 }
 
-/** What the service answers, by `METHOD /path`. */
+/** The service's routes, by `METHOD /path`. */
 export function serviceRoutes(
   state: ServiceState,
   { activity, metrics, notifications, dojoUrl }: ServiceRoutesOptions,
@@ -54,7 +54,7 @@ export function serviceRoutes(
   };
 }
 
-/** Takes a bucket's notification. */
+/** Handles a bucket's notification. */
 function notify(state: ServiceState, notifications: Precedence): Route {
   return async ({ body }) => {
     const take = state.ingest;
@@ -73,7 +73,7 @@ function notify(state: ServiceState, notifications: Precedence): Route {
 function readiness({ stores, ready, dojoTrouble }: ServiceState) {
   const problem = stores.map((store) => store.problem()).find((one) => one !== undefined);
   if (problem !== undefined) return { status: 503, body: `not ready: ${problem}\n` };
-  if (!ready()) return { status: 503, body: "not ready: the queue does not answer\n" };
+  if (!ready()) return { status: 503, body: "not ready: the queue does not respond\n" };
   return { status: 200, body: dojoTrouble === undefined ? "ready\n" : `ready, but DefectDojo: ${dojoTrouble}\n` };
 }
 

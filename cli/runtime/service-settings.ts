@@ -9,7 +9,7 @@ export function checkToken(service: ServiceConfig): void {
   if (service.WEBHOOK_TOKEN === undefined && service.AWS_ENDPOINT_URL_S3 !== undefined && !isLoopback(service.HOST)) {
     throw new RelayError(
       "config-invalid",
-      `WEBHOOK_TOKEN must be set where HOST is no loopback address (${service.HOST}): anybody who reaches the receiver could enqueue scans`,
+      `WEBHOOK_TOKEN must be set if HOST is not a loopback address (${service.HOST}): anybody who reaches the receiver could enqueue scans`,
       { object: "environment" },
     );
   }
@@ -21,13 +21,16 @@ export function warnOfVariables(service: ServiceConfig, env: Env, log: Log): voi
   const variables = awsVariables(env);
   const embeds = service.AWS_ENDPOINT_URL_S3 === undefined && service.AWS_ENDPOINT_URL_SQS === undefined;
   if (!embeds || variables.length === 0) return;
-  log.warn("a store and queue of its own are used although AWS variables are set: AWS_ENDPOINT_URL_S3 names another", {
-    variables,
-  });
+  log.warn(
+    "the embedded store and queue are used although AWS variables are set: set AWS_ENDPOINT_URL_S3 to use another store",
+    {
+      variables,
+    },
+  );
 }
 
 /**
- * The queues that the environment names, if it does.
+ * The queues that the environment names, if any.
  * @throws RelayError `config-invalid` when it names only one of them
  */
 export function givenQueues({ QUEUE_URL: queueUrl, DLQ_URL: dlqUrl }: ServiceConfig) {

@@ -42,7 +42,7 @@ import { keptToken } from "./webhook-token.ts";
 const SHUTDOWN_GRACE_MS = 20_000;
 
 export interface Service {
-  /** Address of the receiver, the page, health and metrics. */
+  /** URL of the receiver, the page, health and metrics. */
   readonly url: string;
   readonly bucket: string;
   readonly s3Endpoint: string;
@@ -50,7 +50,7 @@ export interface Service {
   readonly queueUrl: string;
   readonly dlqUrl: string;
   readonly dojoUrl: string;
-  /** The token that the page asks for, when none was set. */
+  /** The token that the page asks for, if none was set. */
   readonly generatedToken: string | undefined;
   readonly clients: { readonly s3: S3Client; readonly sqs: SQSClient };
   stop(): Promise<void>;
@@ -94,7 +94,7 @@ interface Starting extends Start {
   readonly closers: (() => Promise<void>)[];
 }
 
-/** Both sides of the queue, and how to reach them. */
+/** Both queues and their endpoint. */
 interface Wired {
   readonly config: ImporterConfig;
   readonly clients: Clients;
@@ -168,7 +168,7 @@ async function startAll(starting: Starting): Promise<Omit<Service, "stop">> {
   };
 }
 
-/** First of all: the embedded store sends its notifications there. */
+/** First of all, because the embedded store sends its notifications there. */
 async function listen(starting: Starting): Promise<Receiver> {
   const { service, env, log, token, state, closers } = starting;
   const receiver = await startReceiver({
@@ -212,7 +212,7 @@ async function makeBucket({ service }: Starting, { config, clients }: Wired): Pr
   await ensureNotification(clients.s3, service.BUCKET, TARGET_ARN, findingsSuffix(config.FINDINGS_NAME));
 }
 
-/** From here on the page shows what is in the bucket, and redrives. */
+/** From here on the page shows the bucket's history and can redrive. */
 async function fillPage({ service, log, state, activity: seen, closers }: Starting, wired: Wired): Promise<void> {
   const { close, ...page } = await openPageBackend(wired, { service, activity: seen, log });
   state.page = page;
@@ -222,7 +222,7 @@ async function fillPage({ service, log, state, activity: seen, closers }: Starti
   });
 }
 
-/** From here on the receiver takes notifications and the cluster's Scans make jobs. */
+/** From here on the receiver accepts notifications, and the cluster's Scans start jobs. */
 function takeNotifications(
   starting: Starting,
   { config, clients }: Wired,

@@ -8,7 +8,7 @@ const NAME = "webhook-token";
 const OWN = /^[\da-f]{48}$/;
 
 /**
- * The token used when WEBHOOK_TOKEN is not set: generated once and kept in the data directory, readable by its user only.
+ * The token used if WEBHOOK_TOKEN is not set: generated once and kept in the data directory, readable by its user only.
  * @throws DataDirectoryError
  */
 export async function keptToken(dataDir: string): Promise<string> {
@@ -29,5 +29,5 @@ export async function keptToken(dataDir: string): Promise<string> {
       cause,
     });
   }
-  throw new DataDirectoryError(`${file} holds no token of the relay's making: remove it, or set WEBHOOK_TOKEN`);
+  throw new DataDirectoryError(`${file} holds no token that the relay generated: remove it, or set WEBHOOK_TOKEN`);
 }

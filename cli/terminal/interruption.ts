@@ -1,7 +1,7 @@
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /**
- * Runs a command's work with a signal that the first SIGINT or SIGTERM aborts, so that it stops at a safe point; the exit code is 130 then.
+ * Runs a command's work with a signal that the first SIGINT or SIGTERM aborts, so it stops at a safe point; the exit code is then 130.
  * A second one ends the process at once.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * A function that limits what follows its calls to `perSecond` times a second; without a rate it does not wait, and it never waits longer
+ * A function to call before each step, which limits the steps to `perSecond`; without a rate it does not wait, and it never waits longer
  * than the signal allows.
  */
 export function pace(perSecond: number | undefined, signal: AbortSignal): () => Promise<void> {

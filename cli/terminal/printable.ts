@@ -19,7 +19,7 @@ export function printableLine(text: string): string {
   return printable(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
 }
 
-/** The text as one word of bash and zsh: quoted, with escapes for what a terminal must not get. */
+/** The text as one word of bash and zsh: quoted, with escapes for characters that must not reach a terminal. */
 export function shellWord(text: string): string {
   if (printableLine(text) === text) return `'${text.replaceAll("'", "'\\''")}'`;
   return `$'${printableLine(text.replace(/[\\']/g, "\\$&"))}'`;

@@ -1,6 +1,6 @@
 import type { WaitEnd } from "./wait-for.ts";
 
-/** One row an end that a pipeline can tell from others; 1 is an error, as of every command. */
+/** One row per result that a pipeline can distinguish; 1 is an error, as for every command. */
 const EXIT_CODES = {
   passed: 0,
   "gate failed": 2,
@@ -14,7 +14,7 @@ const EXIT_CODES = {
 
 export type Ended = keyof typeof EXIT_CODES;
 
-/** The exit code of several waits: of the end that is worst for a pipeline. */
+/** The exit code of several waits: that of the worst result for a pipeline. */
 export function exitCodeOf(ends: readonly Ended[]): number {
   const worstFirst: readonly Ended[] = [
     "interrupted",

@@ -6,14 +6,14 @@ import { printableLine } from "../terminal/printable.ts";
 
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** A finding as it lies in findings.json after the sync. */
+/** A finding in findings.json after the sync. */
 export interface GatedFinding {
   readonly name: string;
   readonly severity?: string | null | undefined;
   readonly attributes?: Attributes | null | undefined;
 }
 
-/** One row a word after the colon: which findings of that severity count. */
+/** One row per word after the colon: which findings of that severity count. */
 const WHICH = {
   /** Neither known before nor judged, as the receipt counts them. */
   new: (attributes: Attributes) => isInDojo(attributes) && countedAs(verdictsIn(attributes)) === "new",
@@ -34,7 +34,7 @@ export interface GateRule {
 const isInDojo = (attributes: Attributes) =>
   attributes["defectdojo.org/finding-id"] !== undefined && attributes[MISSING.attribute] !== true;
 
-/** A duplicate is as open as its original. */
+/** A duplicate counts as its original. */
 function isOpen(attributes: Attributes): boolean {
   const { riskAccepted, outOfScope, falsePositives, duplicates, mitigated, inactive } = verdictsIn(attributes);
   const closed = duplicates ? originalIn(attributes)?.["active"] === false : inactive;
@@ -76,7 +76,7 @@ export interface Gated {
 
 const MOST_EXAMPLES = 10;
 
-/** Counts findings as they pass, and holds them against the rules; none of them is kept but a few examples. */
+/** Counts findings as they stream by and checks them against the rules; only a few examples are kept. */
 export async function passGate(findings: AsyncIterable<GatedFinding>, rules: readonly GateRule[]): Promise<Gated> {
   const bySeverity = { critical: 0, high: 0, medium: 0, low: 0, info: 0 };
   const counts = rules.map(() => 0);

@@ -12,11 +12,11 @@ import type { ObjectHead, Storage } from "../../lib/ports/storage.ts";
 import { importNeeded } from "../backfill-scans.ts";
 import { howFar } from "../scan-states.ts";
 
-/** An upload that is waited for. */
+/** An upload to wait for. */
 export interface Awaited {
   /** ETag of the findings as uploaded. */
   readonly etag: string;
-  /** The scan's run; undefined where the Scan tells none, or cannot be read. */
+  /** The scan's run; undefined if the Scan has none or cannot be read. */
   readonly run: string | undefined;
 }
 
@@ -24,10 +24,10 @@ export type Look =
   | { readonly state: "missing" }
   | { readonly state: "waiting"; readonly what: string; readonly upload: Awaited }
   | { readonly state: "done"; readonly receipt: Receipt; readonly upload: Awaited }
-  /** Nothing will come. */
+  /** No receipt will come. */
   | { readonly state: "left-out"; readonly why: string; readonly upload: Awaited };
 
-/** How far the upload at this place is now, by what lies beside it. */
+/** The current state of this upload, judged by the objects beside it. */
 export async function look(storage: Storage, findings: ObjectRef, settings: SidecarSettings, log: Log): Promise<Look> {
   const head = await storage.head(findings);
   if (head === undefined) return { state: "missing" };
@@ -43,13 +43,13 @@ export async function look(storage: Storage, findings: ObjectRef, settings: Side
   return { state: "waiting", what, upload };
 }
 
-/** A sidecar that nobody can read is ingest's to tell of. */
+/** Reporting an unreadable sidecar is up to ingest. */
 function unreadable(error: unknown): undefined {
   if (error instanceof RelayError && error.reason.startsWith("sidecar-")) return undefined;
   throw error;
 }
 
-/** Of read-only mode, where findings.json stays the upload, the run tells one receipt from that of an earlier run with the same findings. */
+/** In read-only mode, where findings.json stays the upload, the run distinguishes a receipt from that of an earlier run with the same findings. */
 function isFinal(findings: ObjectRef, head: ObjectHead, receipt: Receipt, { run }: Awaited): boolean {
   if (importNeeded(findings, head, receipt) !== undefined) return false;
   return writtenBackBy(findings, head.metadata) !== undefined || receipt.run === undefined || receipt.run === run;

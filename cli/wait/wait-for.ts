@@ -17,34 +17,34 @@ export type WaitEnd =
   | { readonly state: "timed-out" | "superseded" | "left-out"; readonly why: string }
   | { readonly state: "interrupted" };
 
-/** @param thorough also behind other messages of the same product, which have to be moved for that */
+/** @param thorough also looks behind other messages of the same product, which have to be moved for that */
 export type FindDeadLetter = (
   isOurs: (letter: DeadLetter) => boolean,
   thorough: boolean,
 ) => Promise<DeadLetter | undefined>;
 
-/** What is waited for, and through what. */
+/** The upload to wait for, and the ports. */
 export interface Waiting {
   readonly storage: Storage;
   readonly findings: ObjectRef;
   readonly settings: SidecarSettings;
   readonly log: Log;
-  /** A dead letter that is of this upload, by what is asked; undefined where the queues cannot be reached. */
+  /** Looks for a dead letter of this upload; undefined if the queues cannot be reached. */
   readonly deadLetter: FindDeadLetter | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** Told how far it is. */
+  /** Called with the progress. */
   readonly progress: (what: string) => void;
 }
 
-/** From the first look to the longest pause between two. Milliseconds. */
+/** The first and the longest pause between two looks. Milliseconds. */
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 5_000;
-/** Looks between two at the dead-letter queue, which takes its messages in hand. */
+/** How many looks pass between two visits of the dead-letter queue, which hide its messages for a moment. */
 const LOOKS_PER_QUEUE = 4;
 const LOOKS_PER_THOROUGH = 12;
 
-/** Looks until the receipt of the upload lies there, or none will come; the pauses grow. */
+/** Looks until the receipt of the upload exists, or none will come; the pauses grow. */
 export async function waitFor(waiting: Waiting): Promise<WaitEnd> {
   const { findings, timeoutMs, signal, progress } = waiting;
   const end = performance.now() + timeoutMs;
@@ -74,7 +74,7 @@ export async function waitFor(waiting: Waiting): Promise<WaitEnd> {
   }
 }
 
-/** @returns in words what a later look may not meet any more */
+/** @returns the state of the upload, or the message of a transient error */
 async function tryLook({ storage, findings, settings, log }: Waiting): Promise<Look | string> {
   try {
     return await look(storage, findings, settings, log);
@@ -86,15 +86,15 @@ async function tryLook({ storage, findings, settings, log }: Waiting): Promise<L
 
 function whatIs(now: Look | string): string {
   if (typeof now === "string") return now;
-  return now.state === "waiting" ? now.what : "the findings are not there yet";
+  return now.state === "waiting" ? now.what : "the findings do not exist yet";
 }
 
 function ended(now: Look, first: Awaited | undefined, findings: ObjectRef): WaitEnd | undefined {
   if (now.state === "missing") {
-    return first && { state: "superseded", why: `${uri(findings)} was deleted while it was waited for` };
+    return first && { state: "superseded", why: `${uri(findings)} was deleted during the wait` };
   }
   if (first !== undefined && isAnother(now.upload, first)) {
-    return { state: "superseded", why: `${uri(findings)} was uploaded anew while it was waited for` };
+    return { state: "superseded", why: `${uri(findings)} was uploaded again during the wait` };
   }
   if (now.state === "left-out") return { state: "left-out", why: now.why };
   return now.state === "done" ? withReceipt(now.receipt) : undefined;

@@ -5,7 +5,7 @@ import type { Ended } from "./exit-codes.ts";
 import type { Gated } from "./gate.ts";
 import type { WaitEnd } from "./wait-for.ts";
 
-/** How a wait ended, as people and `--json` see it. */
+/** The result of a wait, for people and `--json`. */
 export interface WaitResult extends Partial<Gated> {
   /** `s3://bucket/key` of the findings. */
   readonly findings: string;
@@ -16,7 +16,7 @@ export interface WaitResult extends Partial<Gated> {
   readonly advice?: string;
 }
 
-/** @param gated missing where there is no receipt */
+/** @param gated missing if there is no receipt */
 export function waitResult(findings: string, end: WaitEnd, gated: Gated | undefined): WaitResult {
   switch (end.state) {
     case "done":

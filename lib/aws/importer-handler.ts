@@ -8,7 +8,7 @@ import { until } from "../util/until.ts";
 
 /** The part of Lambda's context that is used; the embedded runtime passes its own. */
 export type RunContext = Pick<Context, "getRemainingTimeInMillis" | "awsRequestId"> & {
-  /** Aborts when the call is given up; all its work ends then. */
+  /** Aborts when the call is abandoned; all its work then ends. */
   readonly end?: AbortSignal;
 };
 
@@ -17,7 +17,7 @@ export type RunContext = Pick<Context, "getRemainingTimeInMillis" | "awsRequestI
  */
 export function importerHandler(ports: RecordPorts, settings: RecordSettings) {
   return async (event: SQSEvent, context: RunContext): Promise<SQSBatchResponse> => {
-    // Per batch: the embedded runtime works on several at once.
+    // Per batch: the embedded runtime processes several at once.
     const processor = new SqsFifoPartialProcessorAsync();
     const tried = new Set<string>();
     const work = async (record: SQSRecord) => {
@@ -37,7 +37,7 @@ export function importerHandler(ports: RecordPorts, settings: RecordSettings) {
 }
 
 /**
- * Messages behind a failed one of their group were not tried. They are released at once: while they are hidden, SQS hands out nothing of the
+ * Messages behind a failed one of their group were not tried. They are released at once: while they are hidden, SQS delivers nothing of the
  * group, the failed one included.
  */
 async function releaseUnfinished(
@@ -51,7 +51,7 @@ async function releaseUnfinished(
   for (const { messageId, receiptHandle } of untried) {
     await queue
       .changeVisibility(receiptHandle, 0)
-      .catch((error: unknown) => log.warn("a message could not be given back", { messageId, error }));
+      .catch((error: unknown) => log.warn("a message could not be released", { messageId, error }));
   }
 }
 

@@ -7,7 +7,7 @@ export type IngestAnswer = IngestResult & SQSBatchResponse;
 /**
  * The ingest function. Notifications from SQS fail one by one; any other event fails as a whole if a piece of it may still succeed, so that its
  * sender repeats it: the FIFO queue drops pieces that were enqueued before.
- * @throws RelayError the first failure that a retry may mend
+ * @throws RelayError the first failure that a retry may fix
  */
 export function ingestHandler(ports: IngestPorts, settings: IngestSettings) {
   return async (event: unknown): Promise<IngestAnswer> => {

@@ -48,7 +48,7 @@ export function s3Storage(client: S3Client): Storage {
   };
 }
 
-/** What changes objects. */
+/** The operations that change objects. */
 function s3Writes(client: S3Client): Pick<Storage, "write" | "copy" | "remove"> {
   return {
     write: async (ref, body, { contentType, metadata, condition }) => {

@@ -14,7 +14,7 @@ const MAX_AGE = 300;
 /**
  * Where DefectDojo's API key comes from: the environment, Secrets Manager (`DEFECTDOJO_APIKEY_SECRET`) or SSM (`DEFECTDOJO_APIKEY_PARAMETER`), the latter two
  * cached by Powertools and fetched again when DefectDojo refuses the key. Their clients are loaded only when used.
- * @throws RelayError `config-invalid` where none is set
+ * @throws RelayError `config-invalid` if none is set
  */
 export function apiKeySource(config: KeyConfig): ApiKeySource {
   const { DEFECTDOJO_APIKEY: key } = config;
@@ -31,7 +31,7 @@ export function apiKeySource(config: KeyConfig): ApiKeySource {
 }
 
 /**
- * Headers for a gate before DefectDojo: those of `DEFECTDOJO_HEADERS`, overridden by those in the key's secret or parameter
+ * Headers for a gateway in front of DefectDojo: those of `DEFECTDOJO_HEADERS`, overridden by those in the key's secret or parameter
  * (`{"apikey": "…", "headers": {"NAME": "VALUE"}}`).
  */
 export function headerSource(config: HeaderConfig): HeaderSource {

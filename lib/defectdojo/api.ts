@@ -6,7 +6,7 @@ import { counted, page, parseAnswer } from "./schemas.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean>>;
 
-/** Web servers before DefectDojo refuse longer request lines (nginx: 4 or 8 KiB). */
+/** Web servers in front of DefectDojo refuse longer request lines (nginx: 4 or 8 KiB). */
 export const LONGEST_URL = 3_900;
 
 /** Typed calls over a transport, on which the rest of the client builds. */
@@ -46,9 +46,9 @@ export function dojoApi(transport: Transport) {
   };
 }
 
-/** A list with fewer items than announced: something was removed meanwhile. */
+/** A list with fewer items than announced: something was removed in the meantime. */
 export function endedEarly(path: string, announced: number, given: number): RelayError {
-  const message = `GET /api/v2/${path}: ${announced} objects announced, ${given} given`;
+  const message = `GET /api/v2/${path}: ${announced} objects announced, ${given} received`;
   return new RelayError("read-unstable", message, { object: path });
 }
 

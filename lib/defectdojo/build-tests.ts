@@ -30,7 +30,7 @@ export function toTest(raw: RawTest): Test {
 
 /**
  * Whether this server shows a test at 100 % from the start, as 2.34 does (50 from 2.35.0 on): leftovers of failed imports look complete there.
- * Told by a field of tests that 2.34.5 has and 2.58.4 lacks (both recorded); a version in between that has it costs one more request.
+ * A field of tests that 2.34.5 has and 2.58.4 lacks (both recorded) shows it; a version in between that has it costs one more request.
  */
 export const isDoneFromTheStart = (raw: RawTest): boolean => raw.estimated_time !== undefined;
 

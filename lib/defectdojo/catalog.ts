@@ -23,8 +23,8 @@ import { hasTestType, testTypeNamed } from "./test-types.ts";
 const LARGEST_PAGE = 250;
 
 /**
- * The objects above a test: users, product types, products, engagements. Ids that were found are remembered for a while, as asking for a
- * product costs with its history; the engagement is looked up each time, and shows that its product is still there.
+ * The objects above a test: users, product types, products, engagements. Found ids are cached for a while, because the cost of requesting a
+ * product grows with its history; the engagement is looked up each time, which shows that its product still exists.
  */
 export function dojoCatalog(api: DojoApi) {
   const known = remembered();
@@ -80,20 +80,20 @@ async function findProductType(api: DojoApi, name: string | number, mayCreate: b
     return await createOrFind(() => api.post("product_types/", { name }, named), find);
   } catch (error) {
     if (error instanceof RelayError && error.reason === "dojo-forbidden") {
-      throw missingProductType(JSON.stringify(name), "the token may not create it: that takes a staff user", error);
+      throw missingProductType(JSON.stringify(name), "the token may not create it: that requires a staff user", error);
     }
     throw error;
   }
 }
 
 function missingProductType(which: string, why: string, cause?: unknown): RelayError {
-  const message = `product type ${which} is not there for this token; ${why}`;
+  const message = `product type ${which} does not exist for this token; ${why}`;
   return new RelayError("product-type-missing", message, { object: `product type ${which}`, cause });
 }
 
 /**
- * Product names are unique in DefectDojo, so the product is used whatever its product type is.
- * A finding of the product tells its id at a constant cost; a product without findings has a short answer of its own.
+ * Product names are unique in DefectDojo, so the product is used whatever its product type.
+ * A finding of the product gives its id at a constant cost; a product without findings is cheap to request itself.
  */
 async function findProduct(
   api: DojoApi,
@@ -153,7 +153,7 @@ async function findEngagement(
   }
   const row = { ...engagementRow(wanted), ...(wanted.orchestrated ? await orchestration() : {}) };
   const created = await createOrFind(() => api.post("engagements/", row, engagement), find);
-  // Engagements are not unique: of two created at once, everybody uses the older one.
+  // Engagements are not unique: of two created concurrently, everybody uses the older one.
   const first = (await find()) ?? created;
   if (first.id < created.id) {
     await api.transport.request("DELETE", `engagements/${created.id}/`, { expect: [403, 404] });
@@ -161,7 +161,7 @@ async function findEngagement(
   return { ...toEngagement(first), isNew: first.id === created.id };
 }
 
-/** As secureCodeBox's Java hook makes them: it finds only those that none of the four checklists is for. */
+/** As secureCodeBox's Java hook creates them: it finds only engagements without any of the four checklists. */
 const engagementRow = (wanted: EngagementWanted) => ({
   product: wanted.productId,
   name: wanted.name,

@@ -59,7 +59,7 @@ export function dojoClient(transport: Transport, { baseUrl, readConcurrency }: C
 
 /**
  * One import. `import-scan` keeps every finding of a report; `reimport-scan` merges those that hash alike
- * (https://github.com/DefectDojo/django-DefectDojo/issues/5312), so that it is used for a test that lives on alone.
+ * (https://github.com/DefectDojo/django-DefectDojo/issues/5312), so it is only used for living tests.
  */
 async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportAnswer> {
   const flags = { active: request.active, verified: request.verified, ...request.flags };
@@ -89,8 +89,8 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
     const options = { multipart: { fields, file: request.file }, timeoutMs: request.timeoutMs };
     const answer = await api.call("POST", path, importAnswer, options);
     const testId = answer.test_id ?? answer.test;
-    if (testId == null) throw new RelayError("import-unknown", `POST /api/v2/${path}: the answer names no test`);
-    // A reimport counts the whole test, with what earlier ones left in it.
+    if (testId == null) throw new RelayError("import-unknown", `POST /api/v2/${path}: the response names no test`);
+    // A reimport counts the whole test, including findings of earlier ones.
     const after = request.testId === undefined ? answer.statistics?.after : undefined;
     const statistics = toStatistics(after);
     return {
@@ -104,10 +104,10 @@ async function importScan(api: DojoApi, request: ImportRequest): Promise<ImportA
   }
 }
 
-/** 500 and 409 are DefectDojo's final answer to this import; 429 says that it did not start. */
+/** 500 and 409 are DefectDojo's final response to this import; 429 means that it did not start. */
 const LAST_WORDS = new Set([409, 429, 500]);
 
-/** A proxy answered: DefectDojo never saw the import. */
+/** A proxy responded: DefectDojo never saw the import. */
 const NOT_FROM_DOJO: ReadonlySet<string> = new Set<Reason>(["dojo-not-json", "dojo-gate"]);
 
 /** A failed import may still have happened, unless DefectDojo refused it or never saw it. */

@@ -30,7 +30,7 @@ export async function closeFindings(api: DojoApi, testId: number, mayGoOn: () =>
     if (open.length === 0) return true;
     const left = open.filter((id) => !closed.has(id));
     if (left.length === 0) {
-      const message = `test ${testId}: finding ${open[0]} is no duplicate though it was made one`;
+      const message = `test ${testId}: finding ${open[0]} is not a duplicate although it was marked as one`;
       throw new RelayError("read-unstable", message, { object: `test ${testId}` });
     }
     for (const id of left) {

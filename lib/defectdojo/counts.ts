@@ -4,13 +4,13 @@ import type { ImportStatistics, TestCounts } from "../ports/defectdojo.ts";
 import type { DojoApi, Query } from "./api.ts";
 import { importStatistics } from "./schemas.ts";
 
-/** One row a verdict: what finds the findings that it holds for, and those that it does not. */
+/** One row per verdict: the filters for the findings that have it and for those that do not. */
 const FILTERS = eachVerdict(({ field, ...row }) => {
   const holds = !("unless" in row);
   return { holds: { [field]: holds }, not: { [field]: !holds } };
 });
 
-/** Finds what is counted as this verdict: it holds, and none before it does. */
+/** Filters findings that count as this verdict: it holds, and none before it does. */
 function countedAs(verdict: Verdict): Query {
   const before = VERDICTS.slice(
     0,
@@ -23,8 +23,8 @@ function countedAs(verdict: Verdict): Query {
 const ASKED_SEVERITIES: readonly Exclude<DojoSeverity, "Info">[] = ["Critical", "High", "Medium", "Low"];
 
 /**
- * Counts a test's findings by `limit=1` queries side by side: twelve where nothing is known, none where the import's own statistics leave no doubt.
- * @param known trusted as it is: its duplicates must be counted after deduplication
+ * Counts a test's findings by parallel `limit=1` queries: twelve if nothing is known, none if the import's own statistics leave no doubt.
+ * @param known trusted unchecked: its duplicates must be counted after deduplication
  */
 export async function countFindings(api: DojoApi, testId: number, known?: ImportStatistics): Promise<TestCounts> {
   const count = (query: Query) => api.count("findings/", { test: testId, ...query });
@@ -39,7 +39,7 @@ export async function countFindings(api: DojoApi, testId: number, known?: Import
   return { total, severities, verdicts: { new: Math.max(0, total - judged), ...verdicts }, markedDuplicate };
 }
 
-/** Other verdicts may stand on one finding together, and what was only inactive may have become a duplicate since. */
+/** Other verdicts may hold for one finding together, and an inactive one may have become a duplicate since. */
 function hasDuplicatesAlone({
   total: _total,
   severities: _severities,
@@ -66,7 +66,7 @@ async function countVerdicts(count: Count): Promise<Record<Verdict, number>> {
   return eachVerdict((row) => counts[VERDICTS.indexOf(row)] ?? 0);
 }
 
-/** @returns undefined when the answer differs from that of 2.34 to 3.2: everything is counted then */
+/** @returns undefined if the response differs from that of 2.34 to 3.2: everything is then counted */
 export function toStatistics(after: unknown): ImportStatistics | undefined {
   const parsed = importStatistics.safeParse(after);
   if (!parsed.success) return undefined;

@@ -6,7 +6,7 @@ const TRIES = 3;
 const PAUSE = 100;
 
 /**
- * Creates an object, or finds the one that somebody else created first: DefectDojo refuses it (400) or two requests collide (409). Neither is told by
+ * Creates an object, or finds the one that somebody else created first: DefectDojo refuses it (400) or two requests collide (409). Neither is recognised by
  * its text. A conflict over something else (a tag, a URL) is retried.
  */
 export async function createOrFind<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {

@@ -5,11 +5,11 @@ import { mapInOrder } from "../util/concurrency.ts";
 import type { DojoApi, Query } from "./api.ts";
 import { relatedFindings } from "./related-findings.ts";
 
-/** Up to so many originals are asked for one by one; more of them at once show where they are first. */
+/** Up to this many originals are queried one by one; for more, their products are looked up first. */
 const FEW = 20;
-/** Of so many originals in a product it is asked how many duplicates the product has. */
+/** With this many originals in a product, the number of its duplicates is queried. */
 const SEVERAL = 5;
-/** Listing so many duplicates takes DefectDojo as long as one question for an original's (4.6 ms a finding and some 30 ms a request, measured on 3.2). */
+/** Listing this many duplicates takes DefectDojo as long as one query for an original's (4.6 ms per finding and some 30 ms per request, measured on 3.2). */
 const LISTED_FOR_ONE = 6;
 const PAGE_SIZE = 250;
 const CONCURRENCY = 4;
@@ -26,7 +26,7 @@ const inProduct = z.object({
   }),
 });
 
-/** An original, and a test that one of its duplicates is in. */
+/** An original, and the test of one of its duplicates. */
 interface Found {
   readonly original: number;
   readonly testId: number;
@@ -47,7 +47,7 @@ export async function* duplicatesOf(api: DojoApi, originals: readonly FindingRef
   for await (const found of mapInOrder(single, CONCURRENCY, (id) => ofOne(api, id))) yield* found;
 }
 
-/** Originals by their product; by none where they are few, or gone. */
+/** Originals by their product; without one if they are few, or gone. */
 async function byProduct(
   api: DojoApi,
   originals: readonly FindingRef[],
@@ -66,7 +66,7 @@ async function productsOf(api: DojoApi, findingIds: readonly number[]): Promise<
   return products;
 }
 
-/** @throws RelayError; an original that was deleted meanwhile has no duplicates */
+/** @throws RelayError; an original that was deleted in the meantime has no duplicates */
 async function ofOne(api: DojoApi, original: number): Promise<Found[]> {
   const found: Found[] = [];
   try {

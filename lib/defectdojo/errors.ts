@@ -9,7 +9,7 @@ interface Refusal {
   readonly headers: IncomingHttpHeaders;
   /** Parsed, or undefined when the answer is not JSON. */
   readonly body: unknown;
-  /** The request's URL, against which redirects are judged. */
+  /** The request's URL, to which redirects are compared. */
   readonly url?: URL;
 }
 
@@ -70,7 +70,7 @@ function answerText(refusal: Refusal): string {
 const redirectText = (location: string | undefined, url: URL | undefined) =>
   location === undefined
     ? ""
-    : ` to ${redirectTarget(location)}${leadsToGate(location, url) ? "; a gate wants a login" : ""}`;
+    : ` to ${redirectTarget(location)}${leadsToGate(location, url) ? "; a gateway requires a login" : ""}`;
 
 /** Whether a redirect leads to another host or a login, which DefectDojo's API never does. */
 function leadsToGate(location: string | undefined, url: URL | undefined): boolean {
@@ -86,7 +86,7 @@ function leadsToGate(location: string | undefined, url: URL | undefined): boolea
   return url !== undefined && target.hostname !== url.hostname;
 }
 
-/** The error for a missing answer. A RelayError passes unchanged. */
+/** The error for a missing response. A RelayError passes unchanged. */
 export function connectionError(what: string, error: unknown): RelayError {
   if (error instanceof RelayError) return error;
   const code = codeOf(error);
@@ -119,7 +119,7 @@ function retryAfter(value: string | undefined): number | undefined {
 function redirectTarget(location: string): string {
   const url = URL.parse(location, "http://same-host.invalid/");
   return url === null
-    ? "an unreadable address"
+    ? "an unreadable URL"
     : url.hostname === "same-host.invalid"
       ? url.pathname
       : `${url.origin}${url.pathname}`;

@@ -1,16 +1,15 @@
 import { RelayError } from "../errors.ts";
-import type { DojoFinding, FindingPage } from "../ports/defectdojo.ts";
+import type { DojoFinding, FindingPage } from "../ports/dojo-finding.ts";
 import { mapInOrder } from "../util/concurrency.ts";
 import { type DojoApi, endedEarly, idGroups, type Query } from "./api.ts";
+import { readPage } from "./finding-page.ts";
 import { listGuard } from "./list-guard.ts";
-import { deniesMode, type LocationModes } from "./location-modes.ts";
-import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
-import { findingsPage, type RawFinding } from "./schemas.ts";
+import type { LocationModes } from "./location-modes.ts";
 
 /** Findings per page: DefectDojo 3.2 takes 0.6 s for 250, and larger pages gain nothing. */
 export const PAGE_SIZE = 250;
 
-/** More than any report has in one test, and than a findings.json could hold. */
+/** More than any report has in one test, and more than a findings.json could hold. */
 const MOST_FINDINGS = 5_000_000;
 
 /** Findings of a test by their places in the order of ids. */
@@ -20,9 +19,9 @@ interface Part {
 }
 
 /**
- * A test's findings in the order of their ids, which is that of the report; up to `concurrency` pages are under way at once.
- * A page too large for one answer is split.
- * @param expected how many the test is known to have, so that all pages can be requested at once; else the first page tells
+ * A test's findings in the order of their ids, which is that of the report; up to `concurrency` pages are requested in parallel.
+ * A page too large for one response is split.
+ * @param expected the known number of findings, to request all pages at once; else the first page gives it
  * @throws RelayError `read-unstable` when the test changes while it is read, `dojo-answer-too-large` when a single finding is
  */
 export async function* findingPages(
@@ -81,7 +80,7 @@ export async function* findingPages(
 }
 
 /**
- * Findings by their ids, in the order of these, as {@link findingPages} gives those of a test. Whoever deleted one meanwhile has nothing left to read.
+ * Findings by their ids, in the order of these, as {@link findingPages} gives those of a test. Deleted ones are left out.
  * @throws RelayError `dojo-answer-too-large` where one finding is
  */
 export async function* findingsById(
@@ -101,7 +100,7 @@ export async function* findingsById(
   }
 }
 
-/** @returns undefined where no answer can hold so many */
+/** @returns undefined if no response can hold so many */
 async function readGroup(api: DojoApi, modes: LocationModes, ids: readonly number[]): Promise<FindingPage | undefined> {
   try {
     const page = await readPage(api, modes, { id: ids.join(","), o: "id", limit: ids.length });
@@ -111,7 +110,7 @@ async function readGroup(api: DojoApi, modes: LocationModes, ids: readonly numbe
     if (!isTooLarge(error)) throw error;
     const [only] = ids;
     if (ids.length > 1 || only === undefined) return undefined;
-    const message = `finding ${only}, or its original, is larger than an answer may be`;
+    const message = `finding ${only}, or its original, is larger than a response may be`;
     throw new RelayError("dojo-answer-too-large", message, { object: `finding ${only}`, cause: error });
   }
 }
@@ -140,7 +139,7 @@ const FILTERS: Readonly<Record<"judged" | "open", readonly Query[]>> = {
   ],
 };
 
-/** Findings of a test that one of the filters finds, page by page; what several find is given once. */
+/** Findings of a test that match one of the filters, page by page, each only once. */
 export async function* findingsThat(
   api: DojoApi,
   modes: LocationModes,
@@ -162,12 +161,12 @@ export async function* findingsThat(
   }
 }
 
-/** Whether an answer was too large; one with fewer findings may fit. */
+/** Whether a response was too large; one with fewer findings may fit. */
 export const isTooLarge = (error: unknown) => error instanceof RelayError && error.reason === "dojo-answer-too-large";
 
-/** The error that names the one finding too large for an answer, by itself or with its original. */
+/** The error that names the one finding too large for a response, by itself or with its original. */
 function tooLarge(testId: number, place: number, cause: unknown): RelayError {
-  const message = `test ${testId}: finding [${place}] in the order of ids, or its original, is larger than an answer may be`;
+  const message = `test ${testId}: finding [${place}] in the order of ids, or its original, is larger than a response may be`;
   return new RelayError("dojo-answer-too-large", message, { object: `test ${testId}`, cause });
 }
 
@@ -185,7 +184,7 @@ function idsInOrder(testId: number): (page: FindingPage) => void {
   };
 }
 
-/** @throws RelayError `read-unstable` when a page has another number of findings than it should */
+/** @throws RelayError `read-unstable` when a page has an unexpected number of findings */
 function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, total: number): void {
   const read = page.findings.length;
   if (total > MOST_FINDINGS) {
@@ -195,112 +194,4 @@ function checkPage(testId: number, { offset, limit }: Part, page: FindingPage, t
   if (page.total === total && read === Math.min(limit, total - offset)) return;
   const message = `test ${testId}: ${total} findings expected, ${page.total} announced, ${offset + read} read`;
   throw new RelayError("read-unstable", message, { object: `test ${testId}` });
-}
-
-/** How many location modes a page is tried in: the server may be switched once during a read, hardly more often. */
-const MOST_MODES = 3;
-
-/**
- * A page in the server's location mode, which is looked up again when the answer does not fit the known one.
- * @throws RelayError `read-unstable` when it is another one each time
- */
-async function readPage(api: DojoApi, modes: LocationModes, query: Query): Promise<FindingPage> {
-  let mode = await modes.current();
-  for (let tried = 1; tried <= MOST_MODES; tried++) {
-    const read = await readPageIn(api, mode, query).catch((error: unknown) => {
-      if (!deniesMode(error)) throw error;
-      return { refusal: error };
-    });
-    if ("page" in read && !read.unlocated) return read.page;
-    const now = await modes.again(mode);
-    if (now === mode && "refusal" in read) throw read.refusal;
-    if (now === mode && "page" in read) return read.page;
-    mode = now;
-  }
-  throw new RelayError("read-unstable", `findings/: the server's location mode changes while it is read`, {
-    object: "findings/",
-  });
-}
-
-async function readPageIn(api: DojoApi, mode: LocationMode, query: Query) {
-  const answer = await api.get("findings/", { ...query, ...alongside(mode) }, findingsPage);
-  const own = answer.results;
-  const ownById = new Map(own.map((finding) => [finding.id, finding]));
-  const originalIds = new Set(
-    own.flatMap(({ duplicate, duplicate_finding: id }) => (duplicate && id != null ? id : [])),
-  );
-  const elsewhere = await readByIds(
-    api,
-    mode,
-    [...originalIds].filter((id) => !ownById.has(id)),
-  );
-  // The first location of an original in another test is enough.
-  const originalsElsewhere = elsewhere.findings.map((each) => ({ ...each, endpoints: each.endpoints?.slice(0, 1) }));
-  const all = [...own, ...originalsElsewhere];
-  const locations =
-    mode === "endpoints"
-      ? locateEndpoints(all, { ...answer.prefetch?.endpoints, ...elsewhere.endpoints })
-      : await locate(api, all, mode);
-  const originals = all.filter(({ id }) => originalIds.has(id));
-  const convert = (finding: RawFinding) => toFinding(finding, locations.get(finding.id) ?? []);
-  const page: FindingPage = {
-    total: answer.count,
-    findings: own.map(convert),
-    originals: new Map(originals.map((finding) => [finding.id, convert(finding)])),
-  };
-  return { page, unlocated: all.some(({ id, endpoints }) => endpoints?.[0] !== undefined && !locations.has(id)) };
-}
-
-/** Findings of any test by their ids; deleted and invisible ones are missing. */
-async function readByIds(api: DojoApi, mode: LocationMode, ids: Iterable<number>) {
-  const findings: RawFinding[] = [];
-  const endpoints: Record<string, unknown> = {};
-  for (const group of idGroups(ids)) {
-    const answer = await api.get(
-      "findings/",
-      { id: group, limit: group.split(",").length, ...alongside(mode) },
-      findingsPage,
-    );
-    listGuard("findings/", group.split(",").length)(answer);
-    findings.push(...answer.results);
-    Object.assign(endpoints, answer.prefetch?.endpoints);
-  }
-  return { findings, endpoints };
-}
-
-const alongside = (mode: LocationMode): Record<string, string> =>
-  mode === "endpoints" ? { prefetch: "endpoints" } : {};
-
-function toFinding(raw: RawFinding, locations: readonly string[]): DojoFinding {
-  return {
-    id: raw.id,
-    testId: raw.test,
-    title: raw.title,
-    severity: raw.severity,
-    description: raw.description,
-    mitigation: raw.mitigation,
-    references: raw.references,
-    createdAt: raw.created,
-    uniqueIdFromTool: raw.unique_id_from_tool || undefined,
-    vulnIdFromTool: raw.vuln_id_from_tool || undefined,
-    filePath: raw.file_path || undefined,
-    line: raw.line ?? undefined,
-    componentName: raw.component_name || undefined,
-    componentVersion: raw.component_version || undefined,
-    vulnerabilityIds: (raw.vulnerability_ids ?? []).map(({ vulnerability_id }) => vulnerability_id),
-    service: raw.service || undefined,
-    duplicate: raw.duplicate,
-    duplicateOf: raw.duplicate ? (raw.duplicate_finding ?? undefined) : undefined,
-    falsePositive: raw.false_p,
-    riskAccepted: raw.risk_accepted,
-    outOfScope: raw.out_of_scope,
-    mitigated: raw.is_mitigated ?? false,
-    active: raw.active ?? false,
-    verified: raw.verified ?? false,
-    underReview: raw.under_review ?? false,
-    mitigatedBy: raw.mitigated_by ?? undefined,
-    lastReviewedAt: raw.last_reviewed || undefined,
-    lastReviewedBy: raw.last_reviewed_by ?? undefined,
-    locations,
-  };
 }

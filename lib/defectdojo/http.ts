@@ -25,9 +25,9 @@ export interface RequestOptions {
   readonly query?: readonly (readonly [name: string, value: string])[];
   readonly json?: unknown;
   readonly multipart?: Multipart;
-  /** Milliseconds until an answer must be there in full. */
+  /** Milliseconds until the response must be complete. */
   readonly timeoutMs?: number;
-  /** Statuses besides 2xx that are answers, not errors. */
+  /** Statuses besides 2xx that are not errors. */
   readonly expect?: readonly number[];
 }
 
@@ -46,7 +46,7 @@ export interface TransportOptions {
   readonly baseUrl: string;
   readonly apiKey: ApiKeySource;
   readonly timeoutMs: number;
-  /** Sent with every request beside the client's own, for a gate before DefectDojo. Never logged, never sent elsewhere. */
+  /** Sent with every request besides the client's own, for a gateway in front of DefectDojo. Never logged, never sent elsewhere. */
   readonly headers?: HeaderSource;
   /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are read. */
   readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
@@ -63,12 +63,12 @@ const REPEATABLE = new Set<Method>(["GET", "PATCH"]);
 const TRIES = 3;
 const FIRST_WAIT_MS = 600;
 const LONGEST_WAIT_MS = 10_000;
-/** Whole answers are in memory, several at once; pages of findings are far smaller, unless texts are huge. */
+/** Whole responses are in memory, several at once; pages of findings are far smaller, unless texts are huge. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 
 /**
  * DefectDojo's API over Node's own HTTP client: connections kept alive, proxies by the usual variables, no redirect followed
- * (so that the key reaches nobody else), TLS verified. GET and PATCH are retried when that may help, honouring
+ * (so the key reaches nobody else), TLS verified. GET and PATCH are retried when that may help, honouring
  * `Retry-After`; nothing else is ever sent twice.
  */
 export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxyEnv }: TransportOptions): Transport {
@@ -125,19 +125,19 @@ export function httpTransport({ baseUrl, apiKey, headers: gate, timeoutMs, proxy
   };
 }
 
-/** The time limit of an answer, which also ends with the work that needs it. */
+/** The time limit of a response, which also ends with the work that needs it. */
 function within(milliseconds: number): AbortSignal {
   const late = AbortSignal.timeout(milliseconds);
   const end = endOfWork();
   return end === undefined ? late : AbortSignal.any([late, end]);
 }
 
-/** An expected status counts if the API itself sent it. DefectDojo answers an unknown path with a page, so 404 always counts. */
+/** An expected status counts if the API itself sent it. DefectDojo responds to an unknown path with a page, so 404 always counts. */
 function isExpected(status: number, answer: unknown, { expect }: RequestOptions): boolean {
   return expect?.includes(status) === true && (status === 404 || answer !== undefined);
 }
 
-/** Django REST framework's answer to an unknown token, before it checks anything else (recorded: 403). */
+/** Django REST framework's response to an unknown token, before it checks anything else (recorded: 403). */
 function saysUnknownToken(status: number, body: unknown): boolean {
   return (status === 401 || status === 403) && (body as { detail?: unknown } | undefined)?.detail === "Invalid token.";
 }
@@ -164,7 +164,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** One request and its whole answer. */
+/** One request and its whole response. */
 async function exchange(
   request: http.ClientRequest,
   body: Readable | undefined,
@@ -177,16 +177,16 @@ async function exchange(
     });
   });
   if (body === undefined) request.end();
-  // A server that answers before reading the whole report (413) breaks the upload; its answer counts.
+  // A server that responds before reading the whole report (413) breaks the upload; its response counts.
   else pipeline(body, request).catch((error: unknown) => request.destroy(error instanceof Error ? error : undefined));
   return await answered;
 }
 
-/** @throws RelayError `dojo-answer-too-large`, before reading if the answer announces its length */
+/** @throws RelayError `dojo-answer-too-large`, before reading, if the response announces its length */
 async function readText(response: http.IncomingMessage, what: string): Promise<string> {
   const tooLarge = () => {
     response.destroy();
-    const message = `${what}: the answer has more than ${LARGEST_ANSWER} bytes`;
+    const message = `${what}: the response has more than ${LARGEST_ANSWER} bytes`;
     return new RelayError("dojo-answer-too-large", message, { object: what });
   };
   if (Number(response.headers["content-length"] ?? 0) > LARGEST_ANSWER) throw tooLarge();

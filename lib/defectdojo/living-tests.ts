@@ -6,7 +6,7 @@ import { parseAnswer, test } from "./schemas.ts";
 
 const livingTestRow = test.extend({ target_start: z.string(), description: z.string().nullish() });
 
-/** `test_imports/` of 2.34 to 3.2: a record is made at the end of an import or reimport, and never for one that failed. */
+/** `test_imports/` of 2.34 to 3.2: a record is created at the end of an import or reimport, and never for a failed one. */
 const record = z.object({
   id: z.number().int(),
   test: z.number().int(),
@@ -16,7 +16,7 @@ const record = z.object({
   test_import_finding_action_set: z.array(z.object({ action: z.string(), finding: z.number().int() })),
 });
 
-/** Oldest first, newest last: what an earlier import mode left behind under the same title is older. */
+/** Oldest first: tests of an earlier import mode under the same title are older. */
 export async function livingTest(
   api: DojoApi,
   { engagementId, title, scanType }: LivingTestWanted,
@@ -32,7 +32,7 @@ export async function livingTest(
   return newest;
 }
 
-/** Reads the newest record with it, so that it is asked only where there is doubt. */
+/** Reads the newest record too, so it is called only in case of doubt. */
 export async function isRecorded(api: DojoApi, testId: number): Promise<boolean> {
   return (await api.count("test_imports/", { test: testId })) > 0;
 }
@@ -42,7 +42,7 @@ export async function testById(api: DojoApi, id: number): Promise<Test | undefin
   return status === 404 ? undefined : toTest(parseAnswer(test, body, `GET /api/v2/tests/${id}/`));
 }
 
-/** A record has all its findings' ids, so that one at a time is asked for. */
+/** A record holds all its findings' ids, so they are requested one at a time. */
 export async function importRecords(api: DojoApi, buildId: string): Promise<ImportRecord[]> {
   const records: ImportRecord[] = [];
   for await (const raw of api.list("test_imports/", { build_id: buildId }, record, 1))

@@ -3,10 +3,10 @@ import type { DojoApi } from "./api.ts";
 import { detectLocationMode, type LocationMode } from "./locations.ts";
 import { remembered } from "./remembered.ts";
 
-/** How this server returns locations, as last found out. */
+/** How this server returns locations, as last detected. */
 export interface LocationModes {
   readonly current: () => Promise<LocationMode>;
-  /** The mode now, where answers do not fit the one that was taken for it: the server was upgraded, or its flag switched. */
+  /** The current mode, after responses that do not fit the assumed one: the server was upgraded, or its flag switched. */
   readonly again: (seen: LocationMode) => Promise<LocationMode>;
 }
 
@@ -16,14 +16,14 @@ export function locationModes(api: DojoApi): LocationModes {
   return {
     current,
     again: async (seen) => {
-      // Of pages read in parallel, the first one in doubt looks it up.
+      // Of pages read in parallel, the first one in doubt detects it.
       if ((await current()) === seen) known.forget("mode");
       return await current();
     },
   };
 }
 
-/** Whether the server refuses what this mode asks for: `location*\/` is not there, or not for this token. */
+/** Whether the server refuses what this mode requests: `location*\/` does not exist, or not for this token. */
 export function deniesMode(error: unknown): boolean {
   if (!(error instanceof RelayError)) return false;
   return (error.status === 404 || error.status === 403) && /\/location(?:_findings)?\//.test(error.object ?? "");

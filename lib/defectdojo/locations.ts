@@ -4,9 +4,9 @@ import { listGuard } from "./list-guard.ts";
 import { endpoint, linksPage, location, type RawFinding } from "./schemas.ts";
 
 /**
- * How this server tells where a finding is, found out from its answers:
+ * How this server returns a finding's locations, detected from its responses:
  * - `locations`: 3.x; `finding.endpoints` are ids of finding-location links, locations are listed by id.
- * - `linked-locations`: the same, but the token is no superuser's: `/location/` is 403 and locations come with their links.
+ * - `linked-locations`: the same, but the token's user is not a superuser: `/location/` is 403 and locations come with their links.
  * - `endpoints`: 2.x, and 3.x with the feature off; `finding.endpoints` are ids of endpoints, which come with the findings.
  */
 export type LocationMode = "locations" | "linked-locations" | "endpoints";
@@ -26,7 +26,7 @@ export async function detectLocationMode(api: DojoApi): Promise<LocationMode> {
 const LIMIT = 1_000;
 /** Up to this many, prefetching locations is faster than another request. */
 const FEW = 10;
-/** Locations of one finding that are read; a crawler's finding may have tens of thousands, of 2 ms each. */
+/** The most locations read of one finding; a crawler's finding may have tens of thousands, at 2 ms each. */
 const MOST_LOCATIONS = 250;
 
 /**
@@ -50,7 +50,7 @@ export async function locate(
   const byFinding = idGroups(linksOf.keys());
   const pages = Math.max(byFinding.length, Math.ceil(all / LIMIT));
   const [filter, groups] = pages <= byLink.length ? ["finding_includes", byFinding] : ["id_includes", byLink];
-  // A link takes 0.2 ms, and its location 1.6 ms more, or 3.5 ms where it comes along: that is only worth the requests it saves, of 20 ms each.
+  // A link takes 0.2 ms, and its location 1.6 ms more, or 3.5 ms if prefetched: prefetching is only worth the requests that it saves, at 20 ms each.
   // Ids of locations are about as long as those of links.
   const together =
     mode === "linked-locations" ||
@@ -80,7 +80,7 @@ function located(
   return found;
 }
 
-/** The links that the filter lets through: their locations by their ids, and the URLs of locations that came along. */
+/** The links that match the filter: their locations by id, and the URLs of prefetched locations. */
 async function findLinks(api: DojoApi, filter: string, groups: readonly string[], withLocations: boolean) {
   const links = new Map<number, number>();
   const urls = new Map<number, string>();

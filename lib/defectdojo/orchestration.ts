@@ -12,8 +12,8 @@ const ORCHESTRATOR = {
 const TOOL_TYPE = "Security Test Orchestration Engine";
 
 /**
- * The field and id by which an engagement names its orchestration engine: another one in 3.x than in 2.x. Nothing where the token may not see
- * or make it: a link is no reason to import nothing.
+ * The field and id by which an engagement names its orchestration engine: different in 3.x and 2.x. Empty if the token may not see
+ * or create it: a missing link must not prevent the import.
  */
 export async function orchestrationField(api: DojoApi): Promise<Record<string, number>> {
   try {
@@ -24,7 +24,7 @@ export async function orchestrationField(api: DojoApi): Promise<Record<string, n
   }
 }
 
-/** 3.x; undefined where the path is not there. */
+/** 3.x; undefined if the path does not exist. */
 async function cicdEngine(api: DojoApi): Promise<Record<string, number> | undefined> {
   const { name, url, description } = ORCHESTRATOR;
   const query = [["name", name]] as const;

@@ -5,17 +5,17 @@ import { named } from "./schemas.ts";
 
 const LARGEST_PAGE = 250;
 
-/** A list of names that an import may only take one of. */
+/** A list of names of which an import accepts only one. */
 interface Choices {
   readonly path: string;
-  /** For what is not on it. */
+  /** The error for a name that is not on it. */
   readonly unknown: (names: readonly string[]) => RelayError;
 }
 
 /**
- * DefectDojo's own spelling of a name on one of its lists, found in any case: an import takes no other. The name as it was asked for where the token may
- * not see the list. A name that is not among those remembered is looked up afresh before it is refused.
- * @throws what `unknown` makes of the names that there are
+ * DefectDojo's own spelling of a name on one of its lists, found case-insensitively: an import accepts no other. The name as requested if the token may
+ * not see the list. A name that is not among the cached ones is looked up again before it is refused.
+ * @throws the error that `unknown` creates from the existing names
  */
 export async function ownSpelling(
   api: DojoApi,
@@ -41,7 +41,7 @@ export async function ownSpelling(
 
 const fold = (name: string) => name.trim().toLowerCase();
 
-/** Undefined where the token may not see them. */
+/** Undefined if the token may not see them. */
 async function namesOf(api: DojoApi, path: string): Promise<string[] | undefined> {
   const names: string[] = [];
   try {

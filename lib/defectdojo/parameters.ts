@@ -5,7 +5,7 @@ import type { LimitedField, LimitedOptions } from "../ports/defectdojo.ts";
 import type { DojoApi } from "./api.ts";
 import type { Remembered } from "./remembered.ts";
 
-/** What some versions of DefectDojo do not take, and would refuse the whole report for: option, its annotation, value, and the last version without it. */
+/** Options for which some versions of DefectDojo refuse the whole report: option, its annotation, value, and the last version without it. */
 const LIMITS: readonly {
   readonly option: keyof LimitedOptions;
   readonly annotation: string;
@@ -15,7 +15,7 @@ const LIMITS: readonly {
 }[] = [{ option: "groupBy", annotation: "group-by", value: "vuln_id_from_tool", lastWithout: "2.34" }];
 
 /**
- * Checks what a scan asks for against what this version takes. The version is asked for only where that matters.
+ * Checks a scan's options against this version. The version is requested only if it matters.
  * @throws RelayError `sidecar-invalid`, with the annotation and the version
  */
 export async function checkParameters(api: DojoApi, known: Remembered, options: LimitedOptions): Promise<void> {
@@ -24,7 +24,7 @@ export async function checkParameters(api: DojoApi, known: Remembered, options: 
     const version = await known.remember("version", () => serverVersion(api));
     if (version === undefined || isNewer(version, lastWithout)) continue;
     const object = `annotation ${ANNOTATION_PREFIX}${annotation}`;
-    const message = `${object}: ${value} is not known to this DefectDojo (${version}); versions up to ${lastWithout} refuse it`;
+    const message = `${object}: ${value} is unknown to this DefectDojo (${version}); versions up to ${lastWithout} refuse it`;
     throw new RelayError("sidecar-invalid", message, { object });
   }
 }
@@ -32,7 +32,7 @@ export async function checkParameters(api: DojoApi, known: Remembered, options: 
 /** Fields of generic findings by the last version without it; measured on 2.58 and 3.2, and so not sent to what lies between. */
 const FIELDS: Readonly<Record<LimitedField, string>> = { cwes: "3.1" };
 
-/** Whether this version is known to take the field. */
+/** Whether this version is known to accept the field. */
 export async function takesField(api: DojoApi, known: Remembered, field: LimitedField): Promise<boolean> {
   const version = await known.remember("version", () => serverVersion(api));
   return version !== undefined && isNewer(version, FIELDS[field]);

@@ -9,7 +9,7 @@ const placed = z.object({
   }),
 });
 
-/** What a test belongs to, told by one of its findings: asking for a product costs with all its findings. */
+/** What a test belongs to, read from one of its findings: the cost of requesting a product grows with its findings. */
 export async function placeOfTest(api: DojoApi, testId: number): Promise<Place | undefined> {
   const query = { test: testId, related_fields: true, limit: 1, o: "id" };
   const [found] = (await api.get("findings/", query, page(placed))).results;

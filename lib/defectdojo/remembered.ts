@@ -1,14 +1,14 @@
-/** How long something learned of DefectDojo counts: it may be upgraded, switched or tidied up under a running service. */
+/** How long facts about DefectDojo are cached: it may be upgraded, switched or cleaned up under a running service. */
 const MAX_AGE_MS = 10 * 60_000;
 
 export interface Remembered {
-  /** What was found under `name` not long ago, else what `find` finds now; a failure is not remembered. */
+  /** The cached value of `name`, else what `find` returns now; failures are not cached. */
   readonly remember: <T>(name: string, find: () => Promise<T>) => Promise<T>;
   /** Forgets one name, or all. */
   readonly forget: (name?: string) => void;
 }
 
-/** Answers that are cached for a while. @param now milliseconds, of a clock that only goes forward */
+/** Answers that are cached for a while. @param now milliseconds of a monotonic clock */
 export function remembered(now: () => number = () => performance.now()): Remembered {
   const known = new Map<string, { readonly at: number; readonly value: Promise<unknown> }>();
   return {

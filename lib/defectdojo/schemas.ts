@@ -3,7 +3,7 @@ import { RelayError } from "../errors.ts";
 import { DOJO_SEVERITIES } from "../model/annotations.ts";
 import { describeIssues } from "../util/issues.ts";
 
-/** Only the used fields of DefectDojo's answers; null and missing are alike. */
+/** Only the used fields of DefectDojo's responses; null and missing are equivalent. */
 
 const id = z.number().int();
 const text = z
@@ -16,7 +16,7 @@ export const named = z.object({ id, name: z.string() });
 export const user = z.object({ id, username: text, is_superuser: z.boolean().nullish() });
 export const userProfile = z.object({
   user,
-  /** Null where it was never saved. */
+  /** Null if it was never saved. */
   user_contact_info: z.object({ block_execution: z.boolean().nullish() }).nullish(),
 });
 
@@ -50,7 +50,7 @@ export type RawTest = z.output<typeof test>;
 const number = z.number().int();
 const statisticsTotal = z.object({ total: number });
 
-/** `statistics.after` of an import: how many findings of the test are what, by severity and in all. */
+/** `statistics.after` of an import: the test's findings by severity and in all. */
 export const importStatistics = z.object({
   info: statisticsTotal,
   low: statisticsTotal,
@@ -137,27 +137,31 @@ export const location = z.object({ id, location_type: text, location_value: text
 
 export const counted = z.object({ count: z.number().int() });
 
-/** A page of a list: how many there are in all, these, and what was prefetched by id. */
+/** A page of a list: the total, this page's objects, and prefetched objects by id. */
 export const page = <T extends z.ZodType>(item: T) => z.object({ count: z.number().int(), results: z.array(item) });
 
-/** A page of findings; endpoints come with it where they were asked for, by their id. */
+/** A page of findings; requested endpoints come with it, by id. */
 export const findingsPage = page(finding).extend({
   prefetch: z.object({ endpoints: z.record(z.string(), z.unknown()).optional() }).optional(),
 });
 
-/** A page of links; their locations come with it where they were asked for, by their id. */
+/** A page of links; requested locations come with it, by id. */
 export const linksPage = page(locationFinding).extend({
   prefetch: z.object({ location: z.record(z.string(), location).optional() }).optional(),
 });
 
 /**
  * @param what `METHOD /path`, for the error
- * @throws RelayError `dojo-answer-invalid`, naming each field that is not as DefectDojo answers
+ * @throws RelayError `dojo-answer-invalid`, naming each unexpected field
  */
 export function parseAnswer<T extends z.ZodType>(schema: T, body: unknown, what: string): z.output<T> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
-  throw new RelayError("dojo-answer-invalid", `${what}: not an answer of DefectDojo: ${describeIssues(parsed.error)}`, {
-    object: what,
-  });
+  throw new RelayError(
+    "dojo-answer-invalid",
+    `${what}: not a response of DefectDojo: ${describeIssues(parsed.error)}`,
+    {
+      object: what,
+    },
+  );
 }

@@ -46,7 +46,7 @@ export function verdictFeed(api: DojoApi): VerdictFeed {
 }
 
 /**
- * Each page begins with a finding of the one before. If it does not, findings were deleted meanwhile, and the page is requested from further ahead.
+ * Each page begins with a finding of the one before. If it does not, findings were deleted in the meantime, and the page is requested from further ahead.
  */
 async function* statusChanges(api: DojoApi, start: number): AsyncGenerator<FeedPage> {
   const check = listGuard("findings/", LATER_PAGES, MOST_CHANGES);
@@ -91,7 +91,7 @@ async function glance(api: DojoApi, testId: number): Promise<TestGlance> {
     const { count, results } = await api.get("findings/", { test: testId, o: "id", limit: 1 }, page(inTest));
     return { findings: count, first: results[0]?.id };
   } catch (error) {
-    // A test that is gone, or that the token does not see, is no choice of this filter.
+    // A test that is gone, or that the token cannot see, is not a valid choice of this filter.
     if (error instanceof RelayError && error.reason === "dojo-rejected") return { findings: 0, first: undefined };
     throw error;
   }

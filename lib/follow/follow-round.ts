@@ -27,9 +27,9 @@ export interface FollowSettings {
   readonly since: string | undefined;
 }
 
-/** What a round did. */
+/** The result of a round. */
 export interface Round {
-  /** Changes of status that were new. */
+  /** New changes of status. */
   readonly changes: number;
   /** Resync jobs that were enqueued. */
   readonly resyncs: number;
@@ -160,7 +160,7 @@ async function enqueue(
     const entry = await index.find(testId);
     if (entry === undefined || isOwn(entry, changedAt)) return 0;
     await queue.send(messageOf(bucket, entry, changedAt));
-    log.debug("a verdict changed; its scan is synced again", { object: uri({ bucket, key: entry.key }), testId });
+    log.debug("a verdict changed; its scan is resynced", { object: uri({ bucket, key: entry.key }), testId });
     return 1;
   });
   let resyncs = 0;

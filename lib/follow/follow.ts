@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describeError } from "../errors.ts";
 import { type FollowPorts, type FollowSettings, followRound, type Round } from "./follow-round.ts";
 
-/** A failing round is tried again after at most this. Milliseconds. */
+/** The longest wait before a failed round is retried. Milliseconds. */
 const LONGEST_PAUSE_MS = 300_000;
 
 export interface FollowRun {
@@ -13,8 +13,8 @@ export interface FollowRun {
 }
 
 /**
- * Rounds of `follow` until `signal` aborts. A round that fails is logged and tried again, with growing pauses; the watermark stays meanwhile,
- * so that nothing is missed.
+ * Rounds of `follow` until `signal` aborts. A round that fails is logged and retried, with growing pauses; the watermark does not move meanwhile,
+ * so nothing is missed.
  */
 export async function follow(
   ports: FollowPorts,
@@ -28,7 +28,7 @@ export async function follow(
       failures = 0;
     } catch (error) {
       failures++;
-      ports.log.warn("verdicts cannot be followed at the moment; trying again", {
+      ports.log.warn("verdicts cannot be followed at the moment; retrying", {
         failures,
         why: describeError(error),
       });

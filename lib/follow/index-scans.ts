@@ -11,7 +11,7 @@ import { mapInOrder } from "../util/concurrency.ts";
 export interface IndexSettings {
   readonly bucket: string;
   readonly prefix: string;
-  /** Receipts up to this key are left out: an earlier run has seen them. */
+  /** Receipts up to this key are left out: an earlier run covered them. */
   readonly startAfter: string | undefined;
   readonly signal: AbortSignal;
 }
@@ -25,13 +25,13 @@ export type Indexed = { readonly key: string } & (
 
 const CONCURRENCY = 16;
 
-/** What the index holds of a finished scan. */
+/** The index entry of a finished scan. */
 function entryOf(receipt: Receipt) {
   const { findingsKey: key, etag, jobKey, product, finishedAt } = receipt;
   return { version: 1, key, etag, jobKey, group: productGroup(product.name), importedAt: finishedAt } as const;
 }
 
-/** Makes the index entries of what older versions imported, receipt by receipt in key order, so that a later run can go on after the last. */
+/** Creates index entries for scans that older versions imported, receipt by receipt in key order; a later run can continue after the last. */
 export async function* indexScans(
   { storage, index, log }: { storage: Storage; index: TestIndex; log: Log },
   { bucket, prefix, startAfter, signal }: IndexSettings,
@@ -53,7 +53,7 @@ export async function* indexScans(
   });
 }
 
-/** Many runs live on in one test: its entry is the newest's, whose record has the highest id. */
+/** Runs share a living test: its entry is that of the newest run, whose record has the highest id. */
 function newestFirst(index: TestIndex): (receipt: Receipt) => Promise<void> {
   const newest = new Map<number, { readonly record: number; readonly written: Promise<void> }>();
   return async (receipt) => {

@@ -2,13 +2,13 @@ import type { VerdictFeed } from "../ports/verdict-feed.ts";
 import type { FollowState } from "./follow-state.ts";
 import { countUnknown, movedTests } from "./recent-tests.ts";
 
-/** How often that is looked at which does not move the feed. Milliseconds. */
+/** Interval of checks for what does not move the feed. Milliseconds. */
 export const SECOND_LOOK_MS = 10 * 60_000;
 
 const LOOKS_A_DAY = 86_400_000 / SECOND_LOOK_MS;
 
 export interface SecondLook {
-  /** Tests to sync again. */
+  /** Tests to resync. */
   readonly tests: readonly number[];
   readonly state: Pick<FollowState, "underReview" | "next" | "known">;
 }
@@ -32,7 +32,7 @@ export async function takeSecondLook(feed: VerdictFeed, state: FollowState): Pro
   return { tests, state: { underReview, next: state.next + turn.length, known: moved.known } };
 }
 
-/** As many of the recent tests as a look has to take, so that each has its turn once a day. */
+/** How many recent tests each look has to take to reach all once a day. */
 function inTurn({ recent, next }: FollowState): number[] {
   const turns = Math.ceil(recent.length / LOOKS_A_DAY);
   return Array.from({ length: turns }, (_, n) => recent[(next + n) % recent.length] as number);

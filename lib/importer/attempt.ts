@@ -22,15 +22,15 @@ import type { ImportLoad } from "./import-load.ts";
 
 export interface ImportPorts extends FlowPorts {
   readonly pending: CheckpointStore;
-  /** Index of tests by bucket; undefined where only the scan's own objects can be written (the hook). */
+  /** Index of tests by bucket; undefined if only the scan's own objects can be written (the hook). */
   readonly index?: ((bucket: string) => TestIndex) | undefined;
   /** Leases on living tests by bucket; undefined as above. */
   readonly leases?: ((bucket: string) => TestLeases) | undefined;
-  /** The Scan that lies beside the findings now; undefined where nobody can read it. */
+  /** The current Scan beside the findings; undefined if it cannot be read. */
   readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
-  /** Called with the job under its final key, as soon as that is known. */
+  /** Called with the job as soon as its final key is known. */
   readonly onKey?: ((job: ScanJob) => void) | undefined;
-  /** The imports of this process; absent when there is only one. */
+  /** The imports of this process; missing if there is only one. */
   readonly load?: ImportLoad;
 }
 
@@ -45,7 +45,7 @@ export interface ImportContext {
   readonly warnings: readonly string[];
 }
 
-/** One delivery's attempt at a job. Every step takes it from the one before and returns it with its own results. */
+/** One delivery's attempt at a job. Every step receives it from the previous one and returns it with its own results. */
 export interface Attempt {
   readonly job: ScanJob;
   readonly ports: ImportPorts;
@@ -61,14 +61,14 @@ export interface Attempt {
 export interface Claimed extends Attempt {
   /** The job's key: DefectDojo's build id of the test. */
   readonly key: string;
-  /** The readable copy of the job's upload: findings.json, or the copy beside it once it was overwritten. */
+  /** The readable copy of the job's upload: findings.json, or the copy beside it once that was overwritten. */
   readonly upload: ScanJob;
   readonly current: {
     /** ETag of findings.json now. */
     readonly etag: string;
     /** findings.json is this job's own write-back. */
     readonly own: boolean;
-    /** findings.json is a write-back over this upload, by this job or by an earlier run's. */
+    /** findings.json is a write-back over this upload, by this job or that of an earlier run. */
     readonly overwritten: boolean;
   };
 }
@@ -83,15 +83,15 @@ export interface Prepared extends Claimed {
   readonly ledger: Ledger;
 }
 
-/** How a mode of importing finds out what became of a job's import, and where its report goes. */
+/** How an import mode finds out what became of a job's import, and where its report goes. */
 export interface Ledger {
-  /** Asks DefectDojo. @param answered the test that the answer to this delivery's import names */
+  /** Queries DefectDojo. @param answered the test named in the response to this delivery's import */
   look(attempt: Prepared, answered: number | undefined): Promise<Looked>;
-  /** Where a report of this scan type goes. @throws Deferral while another job has that place */
+  /** Where a report of this scan type goes. @throws Deferral while another job holds that place */
   target(attempt: Prepared, context: ImportContext, scanType: string): Promise<Target>;
-  /** Whether an import of the job shows up by now: asked right before one is sent. */
+  /** Whether an import of the job has appeared by now: checked right before one is sent. */
   hasBegun(attempt: Prepared): Promise<boolean>;
-  /** The import is done and described: others may follow. */
+  /** The import is done and described: other runs may follow. */
   leave(attempt: Imported, context: ImportContext): Promise<void>;
   /** The tests that a refused import left behind. */
   leftBehind(attempt: Prepared): Promise<readonly Test[]>;
@@ -99,17 +99,17 @@ export interface Ledger {
 
 export interface Looked {
   readonly decision: Decision;
-  /** The answered test, where another delivery of this job removed it. */
+  /** The named test, if another delivery of this job removed it. */
   readonly displaced: number | undefined;
-  /** Of a living test that was found. */
+  /** For a living test that was found. */
   readonly living?: LivingRun;
 }
 
 export type Target =
   | {
-      /** The living test that it is reimported into; undefined: a test is made. */
+      /** The living test to reimport into; undefined: a new test. */
       readonly into: number | undefined;
-      /** Whether findings of earlier runs that are gone are closed. */
+      /** Whether to close findings of earlier runs that are not found again. */
       readonly closes: boolean;
     }
   | { readonly overtaken: Overtaken };
@@ -127,13 +127,13 @@ export interface Imported extends Prepared {
   readonly testId: number;
   readonly importedAs: string;
   readonly fellBack: string | undefined;
-  /** The answer, if this delivery made the import. */
+  /** The response, if this delivery made the import. */
   readonly answer: ImportAnswer | undefined;
-  /** Counts of the upload that this report was made of. */
+  /** Counts of the upload that this report was made from. */
   readonly uploaded: UploadedCounts | undefined;
   /** Where the report was sent, if this delivery sent it. */
   readonly context: ImportContext | undefined;
-  /** Missing for a test of the job's own. */
+  /** Missing unless it is a living test. */
   readonly living?: LivingRun | undefined;
 }
 
@@ -141,9 +141,9 @@ export interface Imported extends Prepared {
 export interface Deduplicated extends Imported {
   readonly context: ImportContext;
   readonly total: number;
-  /** Whether its end is known, or the number of duplicates only stood still. */
+  /** Whether its end is known, or the number of duplicates merely stopped changing. */
   readonly deduplication: "confirmed" | "assumed";
-  /** The counts in the import's own answer, if there was one, with its duplicates updated. */
+  /** The counts in the import's own response, if there was one, with its duplicates updated. */
   readonly statistics: ImportStatistics | undefined;
   readonly importedAt: number;
 }

@@ -10,11 +10,11 @@ import { locate, withFreshIds } from "./import-context.ts";
 import { livingWarnings } from "./living-warnings.ts";
 
 /**
- * How many times as long the number has to stay the same where DefectDojo gave up waiting itself, or its answer was lost. Measured on 3.2: a thousand
- * duplicates take some 7 s, within which their number can stand still, and the server waits 60 s before it says `deduplication_complete: false`. So
- * its Celery worker has others' work before ours then, during which nothing changes either. Five times are 30 s where nothing else is set, four
- * thousands of findings. Where an answer says nothing (before 3.1), only the imports of this process tell that its worker may be behind: each of them
- * adds a quiet time, up to as many.
+ * How many times longer the number has to stay the same if DefectDojo itself gave up waiting, or its response was lost. Measured on 3.2: a thousand
+ * duplicates take some 7 s, within which their number can stand still, and the server waits 60 s before it reports `deduplication_complete: false`. So
+ * its Celery worker first does other work, during which nothing changes either. Five times are 30 s by default, four
+ * thousand findings. If a response says nothing (before 3.1), only this process's own imports show that the worker may be behind: each of them
+ * adds a quiet time, up to this many.
  */
 const PATIENCE = 5;
 
@@ -22,7 +22,7 @@ const PATIENCE = 5;
 const MOST_QUIET_POLLS = 5;
 
 /**
- * Counts the test's findings and waits until deduplication is over, as far as that can be known.
+ * Counts the test's findings and waits for the end of deduplication, as far as it can be known.
  * @throws RelayError `import-incomplete`, `deduplication-unfinished`
  * @throws Deferral when the delivery ends first
  */
@@ -47,16 +47,16 @@ export async function awaitDeduplication(attempt: Imported): Promise<Deduplicate
 
 interface End {
   readonly deduplication: Deduplicated["deduplication"];
-  /** How many there are, if that was requested. */
+  /** The number of duplicates, if it was requested. */
   readonly duplicates: number | undefined;
 }
 
-/** Known at once where DefectDojo said so, where there is nothing to do, and where it was done within the import; else waited for. */
+/** Known at once if DefectDojo reported it, if there is nothing to do, or if it was done within the import; otherwise waits. */
 async function endOfDeduplication(attempt: Imported, total: number): Promise<End> {
   const { ports, settings, answer, current, delivery, deliveryMs, testId, living } = attempt;
   const said = answer?.deduplicated;
   const known = { deduplication: "confirmed", duplicates: undefined } as const;
-  // Of a living test only what is new is compared with other tests.
+  // In a living test, only new findings are compared with other tests.
   const compared = living === undefined ? total : (living.record?.new.length ?? total);
   if (compared === 0 || said === true) return known;
   if (said === undefined && (await ports.dojo.blocksExecution())) return known;
@@ -70,9 +70,9 @@ async function endOfDeduplication(attempt: Imported, total: number): Promise<End
 }
 
 /**
- * The timing for a server that is behind or may be. The wait begins anew in each delivery: it has to fit into one, and into the time-out.
+ * The timing for a server that is, or may be, behind. The wait starts again in each delivery, so it has to fit into one and into the time-out.
  * @param deliveryMs how long a whole delivery lasts
- * @param times how many times as quiet, {@link PATIENCE} at most
+ * @param times how many quiet times, {@link PATIENCE} at most
  */
 export function patient(timing: DeduplicationTiming, deliveryMs: number, times = PATIENCE): DeduplicationTiming {
   const longest = Math.min(timing.timeoutMs, deliveryMs - MARGIN_MS) / 2;
@@ -82,7 +82,7 @@ export function patient(timing: DeduplicationTiming, deliveryMs: number, times =
   };
 }
 
-/** Ports of the wait to the outside. */
+/** The wait's ports. */
 interface Waiting {
   readonly dojo: DefectDojo;
   readonly clock: Clock;
@@ -90,8 +90,8 @@ interface Waiting {
 }
 
 /**
- * Waits until the number of duplicates in the test no longer changes. For servers that do not say when deduplication is done (before 3.1), for
- * answers that say they gave up waiting, and for imports whose answer was lost.
+ * Waits until the number of duplicates in the test no longer changes. For servers that do not report the end of deduplication (before 3.1), for
+ * responses that report an abandoned wait, and for imports whose response was lost.
  * @returns that number
  * @throws RelayError `deduplication-unfinished` after the time-out
  * @throws Deferral when the delivery ends first
@@ -114,7 +114,7 @@ export async function untilQuiet(
       const message = `test ${testId}: duplicates still change after ${timeoutMs / 1000} s`;
       throw new RelayError("deduplication-unfinished", message, { object: `test ${testId}` });
     }
-    // A long quiet is not asked for more often than a short one.
+    // A long quiet time is not checked more often than a short one.
     const wait = Math.min(Math.max(pollMs, quietMs / MOST_QUIET_POLLS), Math.max(1, quietMs));
     await sleepOrDefer(clock, delivery, wait, `DefectDojo still deduplicates test ${testId}`);
   }

@@ -1,10 +1,10 @@
 /**
- * Deliveries that may end in waiting. An import of a hundred thousand findings takes some three of Lambda's; a worker of DefectDojo's that is hours
- * behind some dozens. Fewer than the deliveries after which the queue itself gives up (MAX_RECEIVE_COUNT).
+ * How many deliveries may end in waiting. An import of 100,000 findings takes some three of Lambda's; a worker of DefectDojo that is hours
+ * behind takes dozens. Less than the number after which the queue itself gives up (MAX_RECEIVE_COUNT).
  */
 export const MOST_WAITS = 100;
 
-/** What of a checkpoint is told by times, ISO 8601. */
+/** The times in a checkpoint, ISO 8601. */
 interface Timed {
   readonly postedAt?: string | undefined;
   readonly lostAt?: string | undefined;
@@ -16,8 +16,8 @@ interface Waited {
 }
 
 /**
- * The checkpoint without what the relay cannot have written: whoever may write into the bucket can forge one, and a clock that was wrong is corrected.
- * A time that lies ahead, or is none, would be waited for: it is taken as if it had not been noted, so that the wait begins anew and ends.
+ * The checkpoint without what the relay cannot have written: anyone who may write to the bucket can forge one, and a wrong clock may have been corrected.
+ * The relay would wait for a future or invalid time; it is ignored, so the wait starts again and ends.
  * @param now milliseconds since the epoch
  */
 export function believable<T extends Timed>(checkpoint: T, now: number): T {
@@ -31,7 +31,7 @@ export function believable<T extends Timed>(checkpoint: T, now: number): T {
   };
 }
 
-/** Deliveries of this message that ended in waiting: never more than there were before this one, nor than count as waits at all. */
+/** Deliveries of this message that ended in waiting: never more than earlier deliveries, nor more than {@link MOST_WAITS}. */
 export function waitsOf(
   checkpoint: Waited | undefined,
   { messageId, receiveCount }: { readonly messageId: string; readonly receiveCount: number },

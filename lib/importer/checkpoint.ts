@@ -9,42 +9,42 @@ import type { Condition, Storage } from "../ports/storage.ts";
 import { believable } from "./believable.ts";
 
 /**
- * What has to be known of a job between its deliveries and is neither in DefectDojo nor in the findings: `defectdojo.pending.json`
- * beside them, there only while a job is under way.
+ * What must be known of a job between its deliveries and is neither in DefectDojo nor in the findings: `defectdojo.pending.json`
+ * beside them. It exists only while a job is in flight.
  */
 const checkpointSchema = z.object({
   version: z.literal(1),
   jobKey: z.string(),
-  /** What the key is made of, so that a later upload of the run goes on under it. Missing in earlier versions, and where the Scan names no run. */
+  /** The parts of the key, so a later upload of the run can continue under it. Missing in earlier versions, and if the Scan names no run. */
   upload: z.object({ etag: z.string(), run: z.string(), origin: z.string() }).optional(),
-  /** ISO 8601; an import was sent then, and its outcome is not known. */
+  /** ISO 8601: when an import with a still unknown outcome was sent. */
   postedAt: z.string().optional(),
-  /** ISO 8601; the answer failed to come then, or that the sender had died was found then: from then on it has to show up or stay away. */
+  /** ISO 8601: when the response failed, or the sender's death was noticed. From then on the import has a limited time to appear. */
   lostAt: z.string().optional(),
-  /** The living test that it was sent into; missing where it makes one. */
+  /** The living test that it was sent into; missing if it creates one. */
   into: z.number().int().optional(),
-  /** Why that import has no answer. Counts as a failure of whichever delivery finds that nothing came of it. */
+  /** Why that import has no response. Counts as a failure of the delivery that finds it lost. */
   unanswered: z.string().optional(),
   /** How many findings of that report DefectDojo must keep. */
   expected: z.number().int().optional(),
-  /** How many findings the import kept, by its own answer. */
+  /** How many findings the import kept, according to its response. */
   kept: z.number().int().min(0).optional(),
   /** What was repaired in that report, for the receipt. */
   repairs: z.array(z.string()).optional(),
   repairCount: z.number().int().optional(),
   /** How often DefectDojo's parser failed on the report as `scanType`. */
   refusals: z.number().int().min(0).default(0),
-  /** ISO 8601; the first of these failures. */
+  /** ISO 8601: the first of these failures. */
   refusedSince: z.string().optional(),
   /** How many findings each of them left behind. */
   refusedWith: z.number().int().min(0).optional(),
   /** Why the report is imported as Generic Findings Import instead. */
   fellBack: z.string().optional(),
-  /** The message in which that was decided, where it came of server errors: a redrive tries the parser again. */
+  /** The message in which server errors led to that decision: a redrive tries the parser again. */
   fellBackIn: z.string().optional(),
-  /** The native test that a generic import takes the place of, as its parser kept fewer findings; `fellBack` says how many. */
+  /** The native test that a generic import replaces, because its parser kept fewer findings; `fellBack` says how many. */
   replaces: z.number().int().optional(),
-  /** How far a running import was, and since when it is no further. ISO 8601. */
+  /** How far a running import was, and since when it has made no progress. ISO 8601. */
   progress: z.object({ testId: z.number(), findings: z.number(), since: z.string() }).optional(),
   /** Deliveries of this message that ended in waiting, not in failure. */
   waits: z.object({ messageId: z.string(), count: z.number().int().min(0) }).optional(),
@@ -54,18 +54,18 @@ const checkpointSchema = z.object({
 
 export type Checkpoint = z.infer<typeof checkpointSchema>;
 
-/** No import is under way that is not to be seen in DefectDojo. */
+/** No import is in flight that DefectDojo does not show. */
 export const UNSENT = { postedAt: undefined, lostAt: undefined, into: undefined, unanswered: undefined } as const;
 
 /** The checkpoint of one job in one delivery: its only owner. */
 export interface JobCheckpoint {
-  /** As it is known now. */
+  /** The current content. */
   readonly now: Checkpoint;
-  /** Changes what is known without writing it. */
+  /** Changes the content without writing it. */
   remember(change: Partial<Checkpoint>): void;
-  /** Changes and writes it. @throws Deferral where another delivery wrote it since */
+  /** Changes and writes it. @throws Deferral if another delivery has written it since */
   save(change: Partial<Checkpoint>): Promise<void>;
-  /** Writes what was remembered, if anything was. */
+  /** Writes pending changes, if any. */
   keep(): Promise<void>;
 }
 
@@ -98,32 +98,32 @@ export async function openCheckpoint(
   };
 }
 
-/** More than its repairs take: a hundred lines of at most a thousand characters (MOST_REPAIRS, LONGEST_REPAIR). */
+/** Room for the repairs: a hundred lines of at most a thousand characters (MOST_REPAIRS, LONGEST_REPAIR). */
 const MAX_BYTES = 1024 * 1024;
 
 export interface CheckpointStore {
-  /** The checkpoint as it is, whosever; undefined where there is none that can be read. */
+  /** The stored checkpoint, of any job; undefined if there is none or it is unreadable. */
   peek(findings: ObjectRef): Promise<Checkpoint | undefined>;
-  /** The checkpoint of this job; a new one where there is none, or another job's, or one that nobody can read. */
+  /** The checkpoint of this job; a new one if there is none, if it is another job's, or if it is unreadable. */
   read(findings: ObjectRef, jobKey: string): Promise<Checkpoint>;
   /**
-   * Takes the place of what was read before, also of another job's.
+   * Overwrites what was read before, also another job's.
    * @throws Deferral where another delivery wrote it since
    */
   write(findings: ObjectRef, checkpoint: Checkpoint): Promise<void>;
-  /** Changes the checkpoint as it is now, and makes one where there is none if it must; another job's is left alone. */
+  /** Changes the stored checkpoint, and creates one if it must; another job's is left alone. */
   amend(findings: ObjectRef, jobKey: string, change: Partial<Checkpoint>, must: boolean): Promise<void>;
   /** Removes the checkpoint if it is this job's. */
   remove(findings: ObjectRef, jobKey: string): Promise<void>;
 }
 
-/** Time for another delivery to come to its end, or to die. Seconds. */
+/** Time for another delivery to end or die. Seconds. */
 const OTHER_DELIVERY_SECONDS = 10;
 
-/** The objects behind the checkpoints: every write is conditional on what was read, so that of two deliveries at once one sends an import. */
+/** The objects behind the checkpoints. Every write is conditional on what was read, so only one of two concurrent deliveries sends an import. */
 function checkpointObjects(storage: Storage, log: Log) {
   const writer = randomUUID();
-  /** ETags by address, undefined where there was no checkpoint. */
+  /** ETags by location, undefined if there was no checkpoint. */
   const seen = new Map<string, string | undefined>();
 
   const find = async (findings: ObjectRef): Promise<Checkpoint | undefined> => {
@@ -135,7 +135,7 @@ function checkpointObjects(storage: Storage, log: Log) {
       return found === undefined ? undefined : checkpointSchema.parse(JSON.parse(found.bytes.toString("utf8")));
     } catch (error) {
       if (error instanceof RelayError && error.reason !== "job-invalid") throw error;
-      log.warn("the checkpoint cannot be read and is made anew", { object: uri(ref), error });
+      log.warn("the checkpoint is unreadable and is created again", { object: uri(ref), error });
       return undefined;
     }
   };
@@ -150,7 +150,7 @@ function checkpointObjects(storage: Storage, log: Log) {
       seen.set(uri(ref), await storage.write(ref, body, options));
     } catch (error) {
       if (!isConflict(error)) throw error;
-      // The SDK sends again what got no answer, and is refused where the first try was done.
+      // The SDK resends a write without a response; it is refused if the first attempt succeeded.
       const present = await readSmall(storage, ref, MAX_BYTES, "job-invalid");
       if (present?.bytes.toString("utf8") !== body)
         throw new Deferral(`${uri(ref)} was written by another delivery`, OTHER_DELIVERY_SECONDS);

@@ -9,8 +9,8 @@ import type { CheckpointStore } from "./checkpoint.ts";
 import { whoOwns } from "./who-owns.ts";
 
 /**
- * Makes the job this delivery's, under the key that it goes by.
- * @returns the outcome where nothing is left to do
+ * Claims the job for this delivery, under its effective key.
+ * @returns the outcome if nothing is left to do
  * @throws RelayError `failures-exhausted`
  */
 export async function claim(attempt: Attempt): Promise<Claimed | JobOutcome> {
@@ -22,7 +22,7 @@ export async function claim(attempt: Attempt): Promise<Claimed | JobOutcome> {
   try {
     await refuseAfterDeaths(job, delivery, ports.pending);
   } catch (error) {
-    // The checkpoint goes when a job ends: another delivery may have ended it since it was looked at.
+    // The checkpoint is removed when a job ends: another delivery may have ended it in the meantime.
     const now = await whoOwns(job, ports, settings);
     if ("outcome" in now) return now;
     throw error;
@@ -31,8 +31,8 @@ export async function claim(attempt: Attempt): Promise<Claimed | JobOutcome> {
 }
 
 /**
- * A delivery in which the function died settled nothing, so that it is counted here: deliveries before this one, less waits. Asked only of a job
- * that is not done: the checkpoint that counts the waits goes when a job ends, and the message may still come again.
+ * A delivery in which the function died settled nothing, so it is counted here: deliveries before this one, less waits. Only for a job
+ * that is not done: the checkpoint that counts the waits is removed when a job ends, and the message may still be redelivered.
  * @throws RelayError `failures-exhausted`
  */
 export async function refuseAfterDeaths(job: Job, { message }: Delivery, checkpoints: CheckpointStore): Promise<void> {
@@ -41,7 +41,7 @@ export async function refuseAfterDeaths(job: Job, { message }: Delivery, checkpo
   const { lastError } = checkpoint;
   const failures = message.receiveCount - 1 - waitsOf(checkpoint, message);
   if (failures < message.maxFailures) return;
-  const before = lastError === undefined ? "" : `; the last error before was: ${lastError.message}`;
+  const before = lastError === undefined ? "" : `; the last error before that:  ${lastError.message}`;
   throw new RelayError(
     "failures-exhausted",
     `${uri(job)}: ${failures} deliveries failed; in the last one the importer died without an error${before}`,

@@ -14,16 +14,16 @@ export async function countKept(attempt: Imported): Promise<{ total: number; war
   const { expected } = checkpoint.now;
   const record = living?.record;
   const total = answer?.total ?? (record === undefined ? await ports.dojo.findingCount(testId) : foundIn(record));
-  // Of a reimport's findings those that are alike are one.
+  // A reimport merges identical findings.
   if (living !== undefined && record?.first !== true) return { total, warnings: [] };
   if (importedAs !== GENERIC || expected === undefined || total === expected) return { total, warnings: [] };
   const kept = `DefectDojo keeps ${total} of ${expected} findings in test ${testId}`;
   if (answer !== undefined) throw new RelayError("import-incomplete", `${uri(job)}: ${kept}`, { object: uri(job) });
-  const warning = `${kept}; it was imported by an earlier delivery or without an answer`;
+  const warning = `${kept}; it was imported by an earlier delivery or without a response`;
   ports.log.warn(warning, { object: uri(job) });
   return { total, warnings: [warning] };
 }
 
-/** How many findings a run found, by its record. */
+/** How many findings a run found, according to its record. */
 const foundIn = ({ new: created, known, reactivated }: ImportRecord) =>
   created.length + known.length + reactivated.length;

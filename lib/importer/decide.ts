@@ -5,16 +5,16 @@ import type { Checkpoint } from "./checkpoint.ts";
 export const isComplete = (test: Test) => test.percentComplete >= 100;
 
 /**
- * What has become of a job's import, and so what is done about it: the table of ADR 3 as code.
+ * The state of a job's import, and the resulting action: the table of ADR 3 as code.
  *
- * | state | means | what is done |
+ * | state | means | action |
  * |---|---|---|
- * | `found` | the import happened | it is read back; surplus tests are removed |
- * | `running` | a test below 100 % that grows | it is waited for |
- * | `replaced` | a native test that kept fewer findings than the scanner found (`ON_FEWER_FINDINGS`) | it is removed; a generic import follows |
- * | `stale` | a test below 100 % that no longer grows | it is removed |
- * | `unknown` | no test, and an import was sent that may still show up | it is waited for: never a speculative second POST |
- * | `absent` | no test, and none can come | import; an import that is `lost` is a failure first |
+ * | `found` | the import happened | read it back; remove surplus tests |
+ * | `running` | a test below 100 % that grows | wait |
+ * | `replaced` | a native test that kept fewer findings than the scanner found (`ON_FEWER_FINDINGS`) | remove it; a generic import follows |
+ * | `stale` | a test below 100 % that no longer grows | remove it |
+ * | `unknown` | no test, and an import was sent that may still appear | wait: never a speculative second POST |
+ * | `absent` | no test, and none can appear | import; a `lost` import counts as a failure first |
  */
 export type Decision =
   | { readonly state: "found"; readonly test: Test; readonly surplus: readonly Test[] }
@@ -28,12 +28,12 @@ export type Decision =
 export interface Seen {
   /** All tests with the job's build id, oldest first. */
   readonly tests: readonly Test[];
-  /** The test that the answer to this delivery's import names: complete, whatever it shows. */
+  /** The test named in the response to this delivery's import: complete, whatever it shows. */
   readonly answered: number | undefined;
 }
 
 /**
- * @param checkpoint what is known from earlier deliveries, its `progress` up to date with `seen`
+ * @param checkpoint known from earlier deliveries, with its `progress` up to date with `seen`
  * @param now milliseconds since the epoch
  */
 export function decide(
@@ -56,15 +56,15 @@ export function decide(
   if (replaced !== undefined) return { state: "replaced", test: replaced };
   if (complete !== undefined) return { state: "found", test: complete, surplus: others };
   if (checkpoint.postedAt === undefined) return { state: "absent", lost: false };
-  // Whoever sent it can have died at any time since: what it sent has that long from when that is found.
+  // The sender may have died at any time since: its import has this long from the moment that is noticed.
   const lostAt = checkpoint.lostAt === undefined ? now : Date.parse(checkpoint.lostAt);
   const leftMs = lostAt + timing.settleMs - now;
   return leftMs > 0 ? { state: "unknown", leftMs } : { state: "absent", lost: true };
 }
 
 /**
- * What is done about a reimport that has no record yet. Its test stays at 100 % while it runs, so that only new findings show it: it is as good as a
- * test that may still show up, and is given longer than that after the last sign of it.
+ * The state of a reimport without a record. Its test stays at 100 % while it runs, so only new findings reveal it. It is treated like a
+ * test that may still appear, with more time after its last sign of life.
  */
 export function decideUnrecorded(
   { postedAt, lostAt, progress }: Pick<Checkpoint, "postedAt" | "lostAt" | "progress">,
@@ -82,7 +82,7 @@ export function firstIncomplete({ tests, answered }: Seen): Test | undefined {
   return tests.find((test) => !isComplete(test) && test.id !== answered);
 }
 
-/** How far a running import is, and since when it is no further. */
+/** How far a running import is, and since when it has made no progress. */
 export function progressOf(
   before: Checkpoint["progress"],
   test: Test,

@@ -5,13 +5,13 @@ import type { Imported } from "./attempt.ts";
 
 const LONGEST_PARAMETERS = 4_000;
 
-/** Writes into the test what people read of it. */
+/** Writes the test's title, description and dates. */
 export async function describeInDojo({ job, options, importedAs, testId, ports }: Imported): Promise<void> {
   const now = new Date(ports.clock.now());
   await ports.dojo.updateTest(testId, describeTest(job.scan, options.testTitle, importedAs, now));
 }
 
-/** What people read of a test: scan type, start, end and parameters, laid out as the reference hook does; and its dates. */
+/** A test's description for people (scan type, start, end and parameters, in the reference hook's layout), and its dates. */
 export function describeTest(scan: Scan, title: string, importedAs: string, now: Date): TestChange {
   const { start, end } = timesOf(scan, now);
   const parameters = cutText(scan.parameters.join(","), LONGEST_PARAMETERS);
@@ -31,7 +31,7 @@ export function describeTest(scan: Scan, title: string, importedAs: string, now:
   };
 }
 
-/** When a scan began and ended, as far as it says; never the other way round. */
+/** When a scan began and ended, as far as known; the end is never before the start. */
 export function timesOf(scan: Scan, now: Date): { readonly start: Date; readonly end: Date } {
   const end = new Date(scan.finishedAt ?? now);
   const start = scan.createdAt === undefined ? end : new Date(scan.createdAt);

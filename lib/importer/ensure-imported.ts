@@ -13,31 +13,31 @@ import { afterStandstill } from "./refusal.ts";
 import { type Sent, sendImport } from "./send-import.ts";
 import { discard, dropOwn } from "./stale-tests.ts";
 
-/** Claims of one delivery that were too old to be sent upon; after so many it is a failure. */
+/** How many claims of one delivery may be too old before that is a failure. */
 const MOST_LATE = 2;
 
-/** Imports of one delivery that met another one in DefectDojo; after so many it is a failure. */
+/** How many imports of one delivery may conflict with others in DefectDojo before that is a failure. */
 const MOST_CONFLICTS = 3;
 
 /** What this delivery has done so far. */
 interface Doing {
-  /** The last import that it sent, or tried to. */
+  /** The last import that it sent or tried to send. */
   sent?: Sent | undefined;
   late: number;
   conflicts: number;
   /** The next wait for a running import or a deletion. Milliseconds. */
   pollMs: number;
-  /** The test that it had deleted. */
+  /** The test whose deletion it requested. */
   deleted?: number;
 }
 
 /**
  * Ensures that DefectDojo has exactly one complete test with this job's build id, and returns it.
  *
- * Asks DefectDojo before anything is sent and after every answer; the mode's ledger says what that means. An import without an answer is never
- * resent speculatively: it must show up, or stay away for `settleMs`, and then counts as a failure of this delivery. The checkpoint is written before
- * anything is sent, which fails if another delivery of this job wrote it meanwhile: of two at once, one sends.
- * @returns the outcome where nothing may be imported
+ * Queries DefectDojo before anything is sent and after every response; the mode's ledger interprets the result. An import without a response is never
+ * resent speculatively: it must appear within `settleMs`, or it counts as a failure of this delivery. The checkpoint is written before
+ * anything is sent, which fails if another delivery of this job wrote it in the meantime: only one of two concurrent deliveries sends.
+ * @returns the outcome if nothing may be imported
  * @throws Deferral to continue in the next delivery
  */
 export async function ensureImported(attempt: Prepared): Promise<Imported | JobOutcome> {
@@ -92,7 +92,7 @@ function found(attempt: Prepared, test: Test, sent: Sent | undefined, living: Lo
   };
 }
 
-/** Removes a test that another import takes the place of. DefectDojo may delete it in the background (ASYNC_OBJECT_DELETE): that is waited for. */
+/** Removes a test that another import replaces. DefectDojo may delete it in the background (ASYNC_OBJECT_DELETE); this waits for it. */
 async function replace(attempt: Prepared, test: Test, doing: Doing): Promise<void> {
   if (doing.deleted !== test.id) {
     await discard(attempt, test);
@@ -112,7 +112,7 @@ function nextWait(doing: Doing, firstMs: number): number {
   return wait;
 }
 
-/** Waits in growing steps while the import goes on, or hands it to the next delivery. */
+/** Waits in growing steps while the import continues, or defers it to the next delivery. */
 async function waitForRunning({ ports, delivery, settings, checkpoint }: Prepared, test: Test, doing: Doing) {
   const wait = nextWait(doing, settings.ledger.pollMs);
   if (delivery.remainingMs() - MARGIN_MS < wait) {
@@ -126,12 +126,12 @@ async function waitForRunning({ ports, delivery, settings, checkpoint }: Prepare
 
 async function remove(attempt: Prepared, test: Test): Promise<void> {
   const { id: testId, percentComplete } = test;
-  const message = "a test in DefectDojo is surplus, or its import stands still and is taken for dead";
+  const message = "a test in DefectDojo is surplus, or its import makes no progress and counts as dead";
   attempt.ports.log.warn(message, { testId, percentComplete });
   await discard(attempt, test);
 }
 
-/** The import came to nothing. Without an answer that is a failure; if the sender died, it was counted already. */
+/** The import is lost. Without a response that is a failure; if the sender died, it was already counted. */
 async function nothingCame(attempt: Prepared, { sent }: Doing, stopped?: Test): Promise<void> {
   const { key, checkpoint } = attempt;
   const { unanswered: why, progress } = checkpoint.now;
@@ -141,24 +141,24 @@ async function nothingCame(attempt: Prepared, { sent }: Doing, stopped?: Test): 
   throw sent?.state === "unanswered" ? sent.error : new RelayError("import-unknown", why, { object: `import ${key}` });
 }
 
-/** An import without an answer must show up or stay away. */
+/** Waits for an import without a response to appear. */
 async function waitForUnknown({ ports, delivery, settings, checkpoint }: Prepared, leftMs: number): Promise<void> {
   const { clock } = ports;
   if (checkpoint.now.lostAt === undefined) await checkpoint.save({ lostAt: new Date(clock.now()).toISOString() });
   const wait = Math.min(leftMs, settings.ledger.pollMs);
-  await sleepOrDefer(clock, delivery, wait, "an import without an answer has to show up or stay away");
+  await sleepOrDefer(clock, delivery, wait, "waiting for an import without a response to appear");
 }
 
-/** Known to a later delivery too, should findings vanish before they are read. */
+/** Recorded for later deliveries, in case findings vanish before they are read. */
 async function noteKept({ checkpoint }: Prepared, kept: number | undefined): Promise<void> {
   if (kept !== undefined && kept !== checkpoint.now.expected) await checkpoint.save({ kept });
 }
 
-/** The other writer of the same rows waits too: the jitter keeps the two apart. */
+/** The other writer of the same rows waits too: the jitter separates the two. */
 async function waitForConflict({ ports, delivery, settings }: Prepared, error: RelayError, conflicts: number) {
   if (conflicts === MOST_CONFLICTS) throw error;
   const wait = Math.ceil(backoff(settings.ledger.pollMs * 2, conflicts));
-  await sleepOrDefer(ports.clock, delivery, wait, "the import met another one in DefectDojo");
+  await sleepOrDefer(ports.clock, delivery, wait, "the import conflicts with another one in DefectDojo");
 }
 
 async function importNow(attempt: Prepared, { lost }: Decision & { state: "absent" }, doing: Doing): Promise<void> {

@@ -6,12 +6,12 @@ import type { Prepared } from "./attempt.ts";
 import { type Checkpoint, UNSENT } from "./checkpoint.ts";
 
 /**
- * Whether a complete test is to be replaced by a generic import, as `ON_FEWER_FINDINGS=generic` asks for where DefectDojo's parser kept fewer findings than the
- * scanner found. Noted before anything is removed, so that whoever continues neither takes the test for the job's nor sends the raw result again.
+ * Whether a complete test is to be replaced by a generic import, as `ON_FEWER_FINDINGS=generic` asks for if DefectDojo's parser kept fewer findings than the
+ * scanner found. Recorded before anything is removed: a later delivery then neither accepts that test nor sends the raw result again.
  */
 export async function keepsFewer(attempt: Prepared, test: Test): Promise<boolean> {
   const { settings, current, upload: job, options, ports, checkpoint } = attempt;
-  // What was written back once is this job's test, whatever was deleted of it since.
+  // A test that was once written back is this job's, whatever was deleted from it since.
   if (settings.onFewerFindings === "keep" || test.scanType === GENERIC || current.own) return false;
   const upload = { storage: ports.storage, job, limits: settings.limits };
   const { imported } = await checkFindings(upload, options.minimumSeverity);

@@ -6,10 +6,10 @@ import type { DefectDojo, Engagement, Named, Product } from "../ports/defectdojo
 import type { FlowPorts, FlowSettings } from "../types.ts";
 import type { ImportContext, Prepared } from "./attempt.ts";
 
-/** The id of DefectDojo's first product type, "Research and Development": the default, as the reference hook has it. */
+/** The id of DefectDojo's first product type, "Research and Development": the default, as in the reference hook. */
 const DEFAULT_PRODUCT_TYPE = 1;
 
-/** What the place of a scan is made of. */
+/** What determines the place of a scan. */
 export interface Wanted {
   readonly dojo: DefectDojo;
   readonly scan: Scan;
@@ -33,7 +33,7 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
     if (userId !== undefined) return { id: userId };
     return username === undefined || lowPrivileged ? await dojo.user() : await dojo.userNamed(username);
   };
-  // Before anything is made: an unknown one is refused by the import only, and on 2.34 as a server error.
+  // Before anything is created: DefectDojo refuses an unknown one only in the import, and 2.34 with a server error.
   await dojo.checkParameters(options);
   const environment = options.environment === undefined ? undefined : await dojo.environment(options.environment);
   const [lead, wantedType] = await Promise.all([
@@ -67,12 +67,12 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
     elsewhere &&
       `product ${JSON.stringify(product.name)} is in product type ${JSON.stringify(productType.name)} and stays there`,
     closesNothing(options, engagement) &&
-      `close-old-findings closes nothing: engagement ${JSON.stringify(engagement.name)} was made for this import; annotate close-old-findings-product-scope, or give all runs one engagement-name`,
+      `close-old-findings closes nothing: engagement ${JSON.stringify(engagement.name)} was created for this import; annotate close-old-findings-product-scope, or give all runs one engagement-name`,
   ].filter((warning) => typeof warning === "string");
   return { lead, productType, product, engagement, environment, warnings };
 }
 
-/** Old findings are looked for in the engagement alone: one that was made for this import has none. */
+/** Old findings are searched for only in the engagement: one created for this import has none. */
 function closesNothing(options: ImportOptions, { isNew }: Engagement): boolean {
   const closes = options.importMode === "import" && options.closeOldFindings;
   return closes && options.closeOldFindingsProductScope !== true && isNew === true;
@@ -86,7 +86,7 @@ function engagementDates({ engagementEndDate, engagementDays }: ImportOptions, s
   return { start, end: end < start ? start : end };
 }
 
-/** The product's own type, by its id alone where the token may not see it. */
+/** The product's own type; only its id if the token may not see it. */
 async function typeOf(dojo: DefectDojo, { productTypeId }: Product): Promise<Named> {
   try {
     return await dojo.productType(productTypeId, false);
@@ -97,12 +97,12 @@ async function typeOf(dojo: DefectDojo, { productTypeId }: Product): Promise<Nam
   }
 }
 
-/** Whose DefectDojo remembers ids. */
+/** The DefectDojo port with cached ids. */
 interface Remembering {
   readonly ports: Pick<FlowPorts, "dojo" | "log">;
 }
 
-/** What DefectDojo says of an id that is gone; what it says of a name (`Environment named X does not exist.`) is the sidecar's fault. */
+/** DefectDojo's message for an id that is gone; its message for a name (`Environment named X does not exist.`) is the sidecar's fault. */
 const MISSING_ID = /^(?!.*\bnamed ).*(?:does not exist|not one of the available choices)/is;
 
 /**
@@ -116,7 +116,7 @@ export async function withFreshIds<A extends Remembering, T>(step: (attempt: A) 
     if (!(error instanceof RelayError && (error.reason === "dojo-rejected" || error.reason === "dojo-not-found")))
       throw error;
     if (!MISSING_ID.test(error.message)) throw error;
-    log.warn("something was deleted in DefectDojo meanwhile; ids are looked up afresh", { error });
+    log.warn("something was deleted in DefectDojo in the meantime; ids are looked up again", { error });
     dojo.forget();
     return await step(attempt);
   }

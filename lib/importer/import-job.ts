@@ -62,10 +62,10 @@ async function work(claimed: Claimed): Promise<JobOutcome> {
   return await writeBack(deduplicated);
 }
 
-/** How many findings of a living test are this run's, where there is a record of it. */
+/** How many findings of a living test are this run's, if there is a record of it. */
 const keptOf = ({ living, total }: Deduplicated) => (living?.record === undefined ? undefined : total);
 
-/** Brings the verdicts into the bucket; the receipt is written last. */
+/** Writes the verdicts to the bucket; the receipt is written last. */
 async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
   const { ports, settings, checkpoint, importedAt, startedAt, context, current } = attempt;
   const { metrics, clock } = ports;
@@ -89,7 +89,7 @@ async function writeBack(attempt: Deduplicated): Promise<JobOutcome> {
       repairs,
       repairCount,
       warnings: attempt.warnings,
-      // An upload that was written over was kept before.
+      // An overwritten upload was kept before.
       current: { etag: current.etag, own: current.overwritten },
       startedAt,
       timings: { importMs: importedAt - startedAt, deduplicationMs: clock.now() - importedAt },

@@ -1,8 +1,8 @@
 /** How many imports this process runs: their findings queue up for DefectDojo's Celery worker. */
 export interface ImportLoad {
-  /** @returns to be called when that import is over */
+  /** @returns a function to call when that import is over */
   enter(): () => void;
-  /** Imports under way, without the one that asks where it has entered. */
+  /** Imports in flight, without the caller's own. */
   underWay(): number;
 }
 

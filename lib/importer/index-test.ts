@@ -5,8 +5,8 @@ import { dropUndefined } from "../model/scan.ts";
 import type { Deduplicated } from "./attempt.ts";
 
 /**
- * Notes which scan the test belongs to, so that `follow` finds it. Before the findings are read back: a verdict given from now on finds the entry, and one
- * given before is read. Without the right to write there, verdicts wait for the daily resync.
+ * Records which scan the test belongs to, for `follow`. This happens before the findings are read back: a verdict made from now on finds the entry, and one
+ * made before is read. Without permission to write there, verdicts wait for the daily resync.
  */
 export async function indexTest({ job, upload, key, testId, living, ports, settings }: Deduplicated): Promise<void> {
   if (ports.index === undefined || !settings.syncBack) return;

@@ -6,13 +6,13 @@ import type { TestLeases } from "../ports/test-lease.ts";
 import type { Prepared } from "./attempt.ts";
 import { timesOf } from "./describe-test.ts";
 
-/** Between two looks at a place that another job has; it may be given back long before its end. Seconds. */
+/** Between two looks at a lease that another job holds; it may be released long before it expires. Seconds. */
 const LONGEST_WAIT = 30;
 
 /**
- * Takes the place of a living test for this job, until it is given back or nothing of this delivery can be running any more. Without the right to write
- * there (the hook, a narrow policy) runs are kept apart by the queue alone.
- * @throws Deferral while another job has it
+ * Takes the lease of a living test for this job, until it is released or nothing of this delivery can be running any more. Without permission to write
+ * there (the hook, a narrow policy), only the queue separates runs.
+ * @throws Deferral while another job holds it
  */
 export async function takePlace(attempt: Prepared, wanted: LivingTestWanted): Promise<void> {
   const { ports, delivery, settings, key, job } = attempt;
@@ -53,7 +53,7 @@ async function withLeases<T>(
     return await work(ports.leases(job.bucket));
   } catch (error) {
     if (!(error instanceof RelayError) || error.reason !== "storage-forbidden") throw error;
-    ports.log.warn("runs of this scan are kept apart by the queue alone: the relay may not write its leases", {
+    ports.log.warn("only the queue separates runs of this scan: the relay may not write its leases", {
       object: uri(job),
       error,
     });

@@ -2,7 +2,7 @@ import type { Ledger, Prepared } from "./attempt.ts";
 import { decide, firstIncomplete, progressOf, type Seen } from "./decide.ts";
 import { wanted } from "./fewer-kept.ts";
 
-/** A test for each job: the tests with its build id tell what became of its import. */
+/** One test per job: the tests with its build id show what became of its import. */
 export const importLedger: Ledger = {
   look: async (attempt, answered) => {
     const { ports, settings } = attempt;
@@ -16,7 +16,7 @@ export const importLedger: Ledger = {
   leftBehind: ({ key, ports }) => ports.dojo.testsByBuildId(key),
 };
 
-/** The tests of the job, and in the checkpoint how far a running one is. */
+/** Reads the tests of the job, and records the progress of a running one in the checkpoint. */
 async function look({ key, ports, checkpoint }: Prepared, answered: number | undefined): Promise<Seen> {
   const { dojo, clock, log } = ports;
   const seen: Seen = { tests: await dojo.testsByBuildId(key), answered };
@@ -31,6 +31,6 @@ async function look({ key, ports, checkpoint }: Prepared, answered: number | und
   return seen;
 }
 
-/** Whether another delivery of this job removed the test that this one's answer names. */
+/** Whether another delivery of this job removed the test named in this one's response. */
 const isDisplaced = ({ answered, tests }: Seen): boolean =>
   answered !== undefined && !tests.some(({ id }) => id === answered);

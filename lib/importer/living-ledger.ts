@@ -7,15 +7,15 @@ import { importLedger } from "./ledger.ts";
 import { overtaken } from "./outdated.ts";
 
 /**
- * One living test for all runs of a scan: its first run makes it, by an import as in {@link importLedger}, as a reimport into an empty test would merge
- * findings that are alike. The record that DefectDojo makes at the end of an import or reimport, by the job's build id, tells that it happened.
+ * One living test for all runs of a scan. The first run creates it by an import as in {@link importLedger}, because a reimport into an empty test would merge
+ * identical findings. DefectDojo's record at the end of an import or reimport, with the job's build id, proves that it happened.
  */
 export const livingLedger: Ledger = {
   look: async (attempt, answered) => {
     const recorded = await lookAtRecords(attempt, answered);
     if (recorded !== undefined) return recorded;
     if (attempt.checkpoint.now.into === undefined) return await lookForFirst(attempt, answered);
-    // An answer without a record: DefectDojo keeps no import history (DD_TRACK_IMPORT_HISTORY).
+    // A response without a record: DefectDojo keeps no import history (DD_TRACK_IMPORT_HISTORY).
     const unrecorded = answered === undefined ? undefined : await attempt.ports.dojo.test(answered);
     if (unrecorded !== undefined) return found(unrecorded, { record: undefined, records: 0 });
     return await lookForReimport(attempt, attempt.checkpoint.now.into);
@@ -26,7 +26,7 @@ export const livingLedger: Ledger = {
     const wanted = wantedIn(attempt, context, scanType);
     await takePlace(attempt, wanted);
     const living = await dojo.livingTest(wanted);
-    // What other living tests of the engagement have is not this one's to close.
+    // It must not close findings of other living tests of the engagement.
     if (living === undefined) return { into: undefined, closes: false };
     const begunAt = await newestBegun(attempt, living, wanted);
     const by = job.force === true ? undefined : overtaken(living, begunAt, job.scan, attempt.ports.clock.now());
@@ -61,13 +61,13 @@ const wantedIn = ({ options }: Prepared, { engagement }: ImportContext, scanType
   scanType,
 });
 
-/** @returns undefined where there is no record, or none of a test that is there */
+/** @returns undefined if there is no record, or none of an existing test */
 async function lookAtRecords(attempt: Prepared, answered: number | undefined): Promise<Looked | undefined> {
   const records = await attempt.ports.dojo.importRecords(attempt.key);
   const [record] = records;
   if (record === undefined) return undefined;
   if (record.first) {
-    // Two deliveries at once may have made a test each, as in import mode; a later run has given it another build id.
+    // Two concurrent deliveries may each have created a test, as in import mode; a later run has given it another build id.
     const { decision } = await importLedger.look(attempt, answered);
     const own = decision.state === "found" ? records.find(({ testId }) => testId === decision.test.id) : undefined;
     if (decision.state === "running" || decision.state === "stale") return { decision, displaced: undefined };

@@ -10,13 +10,13 @@ import type { Prepared } from "./attempt.ts";
 export interface MadeReport {
   readonly report: Report;
   readonly scanType: string;
-  /** Why that is not the scan type that was asked for. */
+  /** Why it is not the requested scan type. */
   readonly fellBack: string | undefined;
-  /** Nothing else tells what was found: no fallback could import anything. */
+  /** There are no findings beside it: no fallback could import anything. */
   readonly onlySource: boolean;
-  /** How many findings DefectDojo must keep, where that is known. */
+  /** How many findings DefectDojo must keep, if known. */
   readonly expected: number | undefined;
-  /** What was repaired, where anything was. */
+  /** What was repaired, if anything. */
   readonly repairs: string[] | undefined;
   readonly repairCount: number | undefined;
   /** Counts of the findings.json that was read for it. */
@@ -24,7 +24,7 @@ export interface MadeReport {
 }
 
 /**
- * The report for a scan type: the raw result, or the findings where no parser of DefectDojo takes that.
+ * The report for a scan type: the raw result, or the findings if no parser of DefectDojo reads that.
  * @param folder where its file is written
  */
 export async function makeReport(attempt: Prepared, wanted: string, folder: string): Promise<MadeReport> {
@@ -60,9 +60,9 @@ export async function makeReport(attempt: Prepared, wanted: string, folder: stri
 }
 
 /**
- * The raw result, where this server's parser can be expected to take it. The findings are checked all the same: they are what is written over.
- * @returns no report where the findings have to be imported instead, and why
- * @throws RelayError `report-refused` where there is nothing to import instead
+ * The raw result, if this server's parser is expected to read it. The findings are checked anyway, because they are overwritten.
+ * @returns no report if the findings have to be imported instead, and why
+ * @throws RelayError `report-refused` if there is nothing to import instead
  */
 async function nativeReport(
   { upload: job, options, ports: { storage, dojo, log }, settings: { limits } }: Prepared,
@@ -82,13 +82,13 @@ async function nativeReport(
   const report = await fetchRawResult(upload, folder);
   const uploaded = await checkFindings(upload, options.minimumSeverity);
   if (uploaded.all.count > 0) return { report, uploaded };
-  // secureCodeBox's operator names the kind of raw result of which its parser made the findings. Where nobody did, no findings say nothing.
+  // secureCodeBox's operator names the kind of raw result that its parser read. Without a name, empty findings prove nothing.
   const onlySource = job.scan.rawResultType === undefined;
   return { report: await readableReport(report, scanType, folder), onlySource, uploaded };
 }
 
-/** The report of which DefectDojo makes nothing is all there is. */
+/** DefectDojo cannot read the report, and there is nothing else. */
 export function refused(why: string, scanType: string, cause?: RelayError): RelayError {
   const object = `scan type ${scanType}`;
-  return new RelayError("report-refused", `${why}; no findings are there to import instead`, { object, cause });
+  return new RelayError("report-refused", `${why}; there are no findings to import instead`, { object, cause });
 }

@@ -10,11 +10,11 @@ import { outdatedReceipt } from "../sync/new-receipt.ts";
 import type { ImportContext, Overtaken, Prepared } from "./attempt.ts";
 import { timesOf } from "./describe-test.ts";
 
-/** As job keys are: whoever else imported into the test has build ids of its own, and starts it when it likes. */
+/** The format of job keys: other importers use other build ids, and set the start as they like. */
 const JOB_KEY = /^[0-9a-f]{64}$/;
 
 /**
- * Why a run may not be reimported: a later one was before, whose new findings it would close. The start of the test is that of the newest run, in
+ * Why a run may not be reimported: it would close the new findings of a later one. The start of the test is that of the newest run, in
  * DefectDojo, where every relay and hook sees it.
  * @param begunAt when the newest run began, as far as that is known. ISO 8601
  * @param now milliseconds since the epoch

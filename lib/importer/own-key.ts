@@ -9,19 +9,19 @@ import type { Checkpoint } from "./checkpoint.ts";
 export interface Traces {
   readonly head: ObjectHead;
   readonly receipt: Receipt | undefined;
-  /** The checkpoint beside the findings, whosever it is. */
+  /** The checkpoint beside the findings, of any job. */
   readonly checkpoint: () => Promise<Checkpoint | undefined>;
   readonly dojo: Pick<DefectDojo, "testsByBuildId">;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
-/** An upload younger than this that an earlier version imported has a receipt, or a checkpoint: DefectDojo need not be asked. Milliseconds. */
+/** If an earlier version imported an upload younger than this, it has a receipt or a checkpoint: no need to query DefectDojo. Milliseconds. */
 const FRESH_MS = 10 * 60_000;
 
 /**
- * The job with the key that it goes by: its run's, unless an earlier version (whose keys named the upload alone) began or finished it. It ends under the
- * key that it was begun with then, so that an upgrade imports nothing twice. What was done before the scan was created was done for another run with the
+ * The job with its effective key: its run's, unless an earlier version (whose keys named only the upload) started or finished it. It then ends under the
+ * key that it was started with, so an upgrade imports nothing twice. What was done before the scan was created was done for another run with the
  * same findings, and is left alone.
  */
 export async function withOwnKey(job: ScanJob, traces: Traces): Promise<ScanJob> {
@@ -48,7 +48,7 @@ async function begunEarlier(
   return tests.some(({ createdAt }) => canBeOfRun(job.scan, createdAt));
 }
 
-/** Receipts name the Scan's uid; without one its time tells, where it says one. */
+/** Receipts name the Scan's uid; without one its time decides, if known. */
 function isOfRun({ scan: { uid }, startedAt }: Receipt, { scan }: ScanJob): boolean {
   if (uid !== undefined && scan.uid) return uid === scan.uid;
   return (scan.createdAt ?? scan.finishedAt) === undefined || canBeOfRun(scan, startedAt);

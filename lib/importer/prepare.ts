@@ -8,7 +8,7 @@ import { openCheckpoint } from "./checkpoint.ts";
 import { importLedger } from "./ledger.ts";
 import { livingLedger } from "./living-ledger.ts";
 
-/** What the Scan asks for, and what earlier deliveries left behind. @throws RelayError `sidecar-invalid` */
+/** Reads the Scan's options, and what earlier deliveries left behind. @throws RelayError `sidecar-invalid` */
 export async function prepare(attempt: Claimed): Promise<Prepared> {
   const { job, key, ports, settings } = attempt;
   const { options, warnings } = readAnnotations(job.scan, uri(job), settings.defaults);
@@ -26,6 +26,6 @@ async function scanTypeFor({ job: { scan }, ports, settings }: Claimed, { import
   const scanType = await ports.dojo.testType(importAs);
   if (scanType === GENERIC || scan.rawResultFile !== undefined) return scanType;
   const object = `annotation ${ANNOTATION_PREFIX}import-as`;
-  const message = `${object}: ${JSON.stringify(scanType)} reads the raw result, and the scan names none (status.rawResultFile)`;
+  const message = `${object}: ${JSON.stringify(scanType)} reads the raw result, but the scan names none (status.rawResultFile)`;
   throw new RelayError("sidecar-invalid", message, { object });
 }

@@ -17,8 +17,8 @@ import type { RecordSettings } from "./settings.ts";
 import { type JobMessage, type RecordOutcome, type RecordPorts, settle, type Tried } from "./settle-message.ts";
 
 /**
- * Works on one message of the job queue and settles it: done and permanent failures leave the queue, the rest comes again with a visibility
- * timeout that grows, or that DefectDojo asked for. While it works, the message is kept hidden. Never throws.
+ * Processes one message of the job queue and settles it: done and permanent failures leave the queue, the rest is redelivered after a visibility
+ * timeout that grows, or that DefectDojo asked for. The message stays hidden meanwhile. Never throws.
  */
 export async function importRecord(
   message: JobMessage,
@@ -40,10 +40,11 @@ export async function importRecord(
   } catch (error) {
     await stopHeartbeat();
     try {
-      if (delivery.remainingMs() <= 0) throw new Error("its time is over, it may be in other hands", { cause: error });
+      if (delivery.remainingMs() <= 0)
+        throw new Error("its time is up; another delivery may have the message", { cause: error });
       return await settle(error, tried);
     } catch (cause) {
-      log.error("the message could not be settled; it comes again by itself", { error: cause });
+      log.error("the message could not be settled; the queue redelivers it", { error: cause });
       return { settled: false, error: toRelayError(cause) };
     }
   } finally {
@@ -75,7 +76,7 @@ async function workOn(begun: Job, tried: Tried, delivery: Delivery) {
     },
   );
   const job = tried.job ?? begun;
-  // A look has none, and the one that it finds is another delivery's.
+  // A second look has none; one that exists is another delivery's.
   if (job.look === undefined && !(await mustStay(job, outcome, tried))) await checkpoints.remove(job, jobKey(job));
   await enqueueLook(nextLook(job, outcome, settings.secondLookMs, clock.now()), { ...ports, log });
   metrics.add("JobDuration", clock.now() - started);
@@ -88,7 +89,7 @@ async function workOn(begun: Job, tried: Tried, delivery: Delivery) {
   return outcome;
 }
 
-/** Whether the checkpoint is needed by whoever superseded the job. */
+/** Whether the job that superseded this one needs the checkpoint. */
 async function mustStay(job: Job, { outcome }: JobOutcome, { ports, settings, checkpoints }: Tried): Promise<boolean> {
   if (outcome !== "superseded" || job.kind !== "import" || !hasScan(job)) return false;
   const currentScan = () => readSidecar(ports.storage, job, settings.ingest, ports.scans).catch(unreadable);
@@ -119,7 +120,7 @@ async function runJob(
   return await importJob(forced, { ...ports, currentScan }, settings.flow, delivery);
 }
 
-/** A sidecar that nobody can read says nothing of the run; a store that is away is an error. */
+/** An unreadable sidecar says nothing about the run; an unavailable store is an error. */
 function unreadable(error: unknown): undefined {
   if (error instanceof RelayError && error.reason.startsWith("sidecar-")) return undefined;
   throw error;
@@ -128,9 +129,9 @@ function unreadable(error: unknown): undefined {
 const hasScan = (job: Job): job is ScanJob => job.scan !== undefined;
 
 /**
- * Extends the message's visibility now and from then on until stopped; what was under way has ended then. At once, as a queue of somebody's own may hide
- * its messages for less time than lies between two signs of life (SQS: 30 s where nothing is set). Not beyond the delivery's end: whoever gave it up
- * and lives on wants the message to come again.
+ * Extends the message's visibility, now and regularly until stopped; stopping waits for a running extension. Starts at once, because a custom queue may hide
+ * its messages for less than a heartbeat interval (SQS: 30 s by default). Ends with the delivery: a runtime that abandoned it
+ * and lives on needs the message to be redelivered.
  */
 function keepHidden(
   { receiptHandle, messageId }: JobMessage,
@@ -141,7 +142,7 @@ function keepHidden(
   const beat = () =>
     queue
       .changeVisibility(receiptHandle, seconds)
-      .catch((error: unknown) => log.warn("the message could not be kept hidden", { messageId, error }));
+      .catch((error: unknown) => log.warn("the message's visibility could not be extended", { messageId, error }));
   let underway = beat();
   const timer = setInterval(
     () => {

@@ -11,8 +11,8 @@ import { discard } from "./stale-tests.ts";
 
 /**
  * What DefectDojo's refusal of an import means:
- * - `refused`: its parser does not take the report, for good (400).
- * - `doubtful`: the parser may have failed on the report, or the server (500, and an empty test is left, or as many findings as at the last try): only
+ * - `refused`: its parser rejects the report for good (400).
+ * - `doubtful`: the parser may have failed on the report, or the server (500, leaving an empty test or as many findings as at the last attempt): only
  *   time tells.
  * - `conflict`: another request wrote the same rows (409); the same report may go through at once.
  * - `failed`: it says nothing about the report. A test that holds findings proves that the parser could read it. But one of them may not fit into
@@ -20,7 +20,7 @@ import { discard } from "./stale-tests.ts";
  */
 export type Verdict = "refused" | "doubtful" | "conflict" | "failed";
 
-/** @param left what the import left behind: how many tests, and findings in them */
+/** @param left what the import left behind: the number of tests and of findings in them */
 function judge(
   failure: Pick<RelayError, "reason" | "status" | "message">,
   scanType: string,
@@ -36,14 +36,14 @@ function judge(
 const mayBeParser = ({ status }: Pick<RelayError, "status">, scanType: string, tests: number) =>
   status === 500 && scanType !== GENERIC && tests > 0;
 
-/** Tries of a report on which DefectDojo fails with 500, before its parser is taken to have refused it. */
+/** How many 500s on a report count as a refusal by DefectDojo's parser. */
 const TRIES = 4;
 
 /**
- * After DefectDojo's refusal: removes what it left behind, and returns when an immediate retry makes sense.
- * @returns the conflict, where it was one
- * @throws RelayError where no other try makes sense now
- * @throws Deferral where one makes sense after a while
+ * After DefectDojo's refusal: removes what it left behind, and returns if an immediate retry makes sense.
+ * @returns the conflict, if it was one
+ * @throws RelayError if no other attempt makes sense now
+ * @throws Deferral if one makes sense after a while
  */
 export async function afterRefusal(
   attempt: Prepared,
@@ -54,7 +54,7 @@ export async function afterRefusal(
   const left = await ledger.leftBehind(attempt);
   if (left.some(isComplete)) return undefined;
   const findings = await findingsIn(attempt, failure, left);
-  // Nothing is left behind in a living test: it says as little as an empty one.
+  // A failed reimport leaves nothing in a living test: it proves as little as an empty test.
   const tests = checkpoint.now.into === undefined ? left.length : 1;
   const verdict = judge(failure, scanType, { tests, findings }, checkpoint.now);
   if (verdict === "failed") {
@@ -62,7 +62,10 @@ export async function afterRefusal(
     return await clearAndThrow(attempt, left, failure, noted);
   }
   if (verdict === "conflict") {
-    ports.log.warn("the import met another one in DefectDojo; it is sent again", { scanType, error: failure });
+    ports.log.warn("the import conflicts with another one in DefectDojo; it is sent again", {
+      scanType,
+      error: failure,
+    });
     await checkpoint.save(UNSENT);
     await clear(attempt, left);
     return failure;
@@ -84,9 +87,9 @@ export async function afterRefusal(
 }
 
 /**
- * What an import that stopped without an answer tells of the report: where it stopped after the same findings each time, that is a refusal too.
+ * Judges an import that stopped without a response: if it stops after the same findings each time, that is a refusal too.
  * @param findings how many it left behind
- * @returns what to note
+ * @returns the changes of the checkpoint
  */
 export function afterStandstill(attempt: Prepared, { scanType }: Test, findings: number): Partial<Checkpoint> {
   const hasOtherSource = attempt.job.scan.rawResultType !== undefined;
@@ -94,23 +97,23 @@ export function afterStandstill(attempt: Prepared, { scanType }: Test, findings:
   const change = counted(attempt, findings);
   if (!isEnough(attempt, change)) return change;
   const parser = `DefectDojo's parser ${JSON.stringify(scanType)}`;
-  const fellBack = `${parser} stops after the same ${findings} findings each time, without an answer`;
+  const fellBack = `${parser} stops after the same ${findings} findings each time, without a response`;
   attempt.ports.log.warn("the report is imported as Generic Findings Import instead", { scanType, why: fellBack });
   return { ...NO_REFUSALS, fellBack, fellBackIn: messageOf(attempt) };
 }
 
-/** The fallback that earlier deliveries of this message decided on; one that came of 500s does not outlive a redrive. */
+/** The fallback that earlier deliveries of this message decided on; one caused by 500s does not outlive a redrive. */
 export function fallbackOf(attempt: Prepared): string | undefined {
   const { fellBack, fellBackIn } = wanted(attempt);
   return fellBackIn === undefined || fellBackIn === messageOf(attempt) ? fellBack : undefined;
 }
 
-/** "" where the job came in no message, as the hook's. */
+/** "" if the job came in no message, as in the hook. */
 const messageOf = ({ delivery }: Prepared): string => delivery.message?.messageId ?? "";
 
 const NO_REFUSALS = { refusals: 0, refusedSince: undefined, refusedWith: undefined } as const;
 
-/** Counted only where the number matters. */
+/** Counted only if the number matters. */
 async function findingsIn({ ports }: Prepared, { status }: RelayError, left: readonly Test[]): Promise<number> {
   if (status !== 500) return 0;
   let findings = 0;
@@ -118,7 +121,7 @@ async function findingsIn({ ports }: Prepared, { status }: RelayError, left: rea
   return findings;
 }
 
-/** The refusals with this one; another number of findings than at the last try starts the count again, as does an unreadable time. */
+/** The refusals including this one; a different number of findings than at the last attempt restarts the count, as does an invalid time. */
 function counted({ checkpoint, ports }: Prepared, findings: number) {
   const { refusals, refusedSince, refusedWith = 0 } = checkpoint.now;
   const now = ports.clock.now();
@@ -127,27 +130,27 @@ function counted({ checkpoint, ports }: Prepared, findings: number) {
   return { refusals: same ? refusals + 1 : 1, refusedSince: new Date(since).toISOString(), refusedWith: findings };
 }
 
-/** Counts the refusal. @returns whether there were enough, over long enough a time */
+/** Counts the refusal. @returns whether there were enough, over a long enough time */
 function isRefusedByNow(attempt: Prepared, findings: number): boolean {
   const change = counted(attempt, findings);
   attempt.checkpoint.remember(change);
   return isEnough(attempt, change);
 }
 
-/** Whether there were enough tries, over long enough a time. */
+/** Whether there were enough attempts, over a long enough time. */
 function isEnough({ ports, settings }: Prepared, { refusals, refusedSince }: ReturnType<typeof counted>): boolean {
   return refusals >= TRIES && ports.clock.now() - Date.parse(refusedSince) >= settings.ledger.refusalMs;
 }
 
-/** The tries lie over `refusalMs`, each twice as far from the one before. */
+/** The attempts spread over `refusalMs`, with doubling intervals. */
 async function tryLater(attempt: Prepared, left: readonly Test[], failure: RelayError): Promise<undefined> {
   const { checkpoint, ports, delivery, settings } = attempt;
   const { pollMs, refusalMs } = settings.ledger;
   const tries = Math.min(checkpoint.now.refusals, TRIES - 1);
   const wait = Math.max(pollMs, Math.ceil((refusalMs * 2 ** (tries - 1)) / (2 ** (TRIES - 1) - 1)));
-  const why = `DefectDojo failed on the report; it is sent once more (try ${checkpoint.now.refusals + 1})`;
+  const why = `DefectDojo failed on the report; it is sent again (attempt ${checkpoint.now.refusals + 1})`;
   ports.log.warn(why, { seconds: wait / 1000, error: failure });
-  // Noted before what it left is cleared, which may take to the next delivery.
+  // Recorded before its remains are cleared, which may take until the next delivery.
   await checkpoint.save(UNSENT);
   await clear(attempt, left);
   if (wait > pollMs) throw new Deferral(why, Math.ceil(wait / 1000));
@@ -159,7 +162,7 @@ async function clear(attempt: Prepared, left: readonly Test[]): Promise<void> {
   for (const test of left) await discard(attempt, test);
 }
 
-/** The failure has the last word, also where no time is left to clear everything: the redrive continues with that. */
+/** The failure takes precedence even if no time is left to clear everything: the redrive continues with that. */
 async function clearAndThrow(
   attempt: Prepared,
   left: readonly Test[],
@@ -168,13 +171,13 @@ async function clearAndThrow(
 ): Promise<never> {
   await clear(attempt, left).catch((cause: unknown) => {
     if (!(cause instanceof Deferral)) throw cause;
-    attempt.ports.log.warn("what the failed import left behind is not cleared yet", { error: cause });
+    attempt.ports.log.warn("the remains of the failed import are not cleared yet", { error: cause });
   });
   await attempt.checkpoint.save({ ...UNSENT, ...change });
   throw error;
 }
 
-/** A 400 that names no field of the request is the parser's. */
+/** A 400 that names no field of the request comes from the parser. */
 function isParserRefusal({ reason, status, message }: Pick<RelayError, "reason" | "status" | "message">): boolean {
   return reason === "dojo-rejected" && status === 400 && !/HTTP 400: [a-z_]+: |does not exist/.test(message);
 }

@@ -6,7 +6,7 @@ import type { ObjectHead, Storage } from "../ports/storage.ts";
 import { sha256 } from "../util/digest.ts";
 import type { Checkpoint, CheckpointStore } from "./checkpoint.ts";
 
-/** What is known of a run in the bucket. */
+/** What the bucket records of a run. */
 interface Traces {
   readonly head: ObjectHead;
   readonly receipt: Receipt | undefined;
@@ -15,8 +15,8 @@ interface Traces {
 }
 
 /**
- * What tells a hook's rewrite of the findings from results of another scan: the operator's Scan and its raw result, which no hook changes. Undefined where nobody
- * could tell: for a Scan that is not the cluster's, whose uid may be an example's, and without a raw result.
+ * What distinguishes a hook's rewrite of the findings from results of another scan: the operator's Scan and its raw result, which no hook changes. Undefined if this
+ * is unknown: for a Scan that is not from the cluster, whose uid may be an example's, and without a raw result.
  * @returns 32 hexadecimal digits
  */
 export async function originOf(job: ScanJob, storage: Storage): Promise<string | undefined> {
@@ -30,7 +30,7 @@ export async function originOf(job: ScanJob, storage: Storage): Promise<string |
   return undefined;
 }
 
-/** What a checkpoint notes of a job, so that a later upload of its run is known; undefined where the run could not be told. */
+/** What a checkpoint records of a job to recognise a later upload of its run; undefined if the run is unknown. */
 export async function runUploadOf(
   job: ScanJob,
   storage: Storage,
@@ -41,8 +41,8 @@ export async function runUploadOf(
 }
 
 /**
- * The job as its run was begun. A hook of secureCodeBox may write the findings anew after they were imported, which is an upload of the same run: it goes under
- * the key of the run's first upload, and so ends in the same test.
+ * The job under its run's first key. A hook of secureCodeBox may rewrite the findings after they were imported, which is an upload of the same run: it keeps
+ * the key of the run's first upload and therefore ends in the same test.
  */
 export async function asBegun(job: ScanJob, { head, receipt, checkpoint, storage }: Traces): Promise<ScanJob> {
   const run = jobRun(job);
@@ -51,15 +51,15 @@ export async function asBegun(job: ScanJob, { head, receipt, checkpoint, storage
   if (written?.run === run) return { ...job, etag: written.etag };
   const received = receipt?.run === run && isReceiptOf(job, receipt) ? receipt : undefined;
   const noted = received === undefined ? await checkpoint() : undefined;
-  // An import that came to nothing leaves it too: the job keeps its key, under which its waits are counted.
+  // A lost import leaves it too: the job keeps its key, under which its waits are counted.
   const begun = received ?? (noted?.upload?.run === run ? noted.upload : undefined);
   if (begun?.origin === undefined || begun.etag === job.etag) return job;
   return begun.origin === (await originOf(job, storage)) ? { ...job, etag: begun.etag } : job;
 }
 
 /**
- * Whether a superseded job's checkpoint has to stay: the findings of its run were written anew while it was imported. The job of that upload goes on under
- * its key, and removes it.
+ * Whether a superseded job's checkpoint has to stay: the findings of its run were rewritten during the import. The job of that upload continues under
+ * its key and removes it.
  */
 export async function isTakenOver(
   job: ScanJob,

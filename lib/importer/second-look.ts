@@ -9,21 +9,21 @@ import type { Queue } from "../ports/queue.ts";
 import type { Clock } from "../util/clock.ts";
 import type { ImportLoad } from "./import-load.ts";
 
-/** Looks of one receipt: a further one only where the one before found a change, which tells of a worker that is behind. */
+/** Looks per receipt: another one only if the last one found a change, a sign of a worker that is behind. */
 export const MOST_LOOKS = 3;
 
-/** How often a look is put off while imports are under way: no look stays in the queue longer than so many times its delay. */
+/** How often a look is postponed while imports are in flight: no look stays in the queue longer than this many times its delay. */
 const MOST_POSTPONEMENTS = 10;
 
-/** What ended: a receipt that is final, or one that a second look may mend. */
+/** The ended job: its receipt is final, or a second look may correct it. */
 export interface Ended {
   readonly outcome: "synced" | "imported" | "done-before" | "outdated" | "superseded";
   readonly receipt?: Receipt;
 }
 
 /**
- * The look that is due after a job, or undefined: where deduplication is only assumed to be over, and after a look that found a change.
- * @param delayMs 0: nobody looks again
+ * The look that is due after a job, or undefined. One is due if the end of deduplication is only assumed, and after a look that found a change.
+ * @param delayMs 0: no second look
  */
 export function nextLook(job: Job, { outcome, receipt }: Ended, delayMs: number, now: number): Job | undefined {
   if (delayMs === 0 || receipt?.deduplication !== "assumed" || outcome === "superseded") return undefined;
@@ -41,7 +41,7 @@ export function nextLook(job: Job, { outcome, receipt }: Ended, delayMs: number,
   };
 }
 
-/** Enqueues the look that is due after a job. A receipt without it stays `assumed`, so that a queue that refuses it is no reason to fail. */
+/** Enqueues the look that is due after a job. Without it the receipt stays `assumed`, so a queue error does not fail the job. */
 export async function enqueueLook(
   look: Job | undefined,
   { queue, log }: { readonly queue: Queue; readonly log: Log },
@@ -56,7 +56,7 @@ export async function enqueueLook(
 
 /**
  * @param delayMs between looks
- * @throws Deferral where it is too early for this look: its time has not come, or imports are under way, whose findings DefectDojo's worker has before it
+ * @throws Deferral if it is too early for this look: its time has not come, or imports are in flight, whose findings DefectDojo's worker processes first
  */
 export function refuseEarlyLook(job: Job, clock: Clock, delayMs: number, load: ImportLoad | undefined): void {
   if (job.look === undefined) return;
@@ -65,15 +65,15 @@ export function refuseEarlyLook(job: Job, clock: Clock, delayMs: number, load: I
   if (early > 0) throw new Deferral(`${uri(job)}: its second look is not due yet`, Math.ceil(early / 1000));
   const latest = due + MOST_POSTPONEMENTS * delayMs;
   if ((load?.underWay() ?? 0) === 0 || clock.now() >= latest) return;
-  throw new Deferral(`${uri(job)}: its second look waits for the imports under way`, Math.ceil(delayMs / 1000));
+  throw new Deferral(`${uri(job)}: its second look waits for imports in flight`, Math.ceil(delayMs / 1000));
 }
 
-/** @returns whether a look that failed comes again; its postponements are deliveries too */
+/** @returns whether a failed look is repeated; its postponements are deliveries too */
 export function mayTryLookAgain(failure: RelayError, receiveCount: number, maxFailures: number): boolean {
   return failure.errorClass !== "permanent" && receiveCount < maxFailures + MOST_POSTPONEMENTS;
 }
 
-/** Ends a look that failed: what it would have mended stays assumed, and is no failure of the scan. */
+/** Ends a failed look: the receipt stays assumed, which is not a failure of the scan. */
 export function dropLook(failure: RelayError, job: Job, { log }: { readonly log: Log }): { readonly settled: true } {
   log.warn("a second look failed and is dropped; the receipt stays assumed", { object: uri(job), error: failure });
   return { settled: true };

@@ -25,9 +25,9 @@ export type Sent = { readonly context?: ImportContext } & (
     }
   /** It may or may not have happened. */
   | { readonly state: "unanswered"; readonly error: RelayError }
-  /** DefectDojo said no, and another try makes sense. */
+  /** DefectDojo rejected it, and another attempt makes sense. */
   | { readonly state: "refused" }
-  /** It met another import in DefectDojo's database. */
+  /** It conflicted with another import in DefectDojo's database. */
   | { readonly state: "conflict"; readonly error: RelayError }
   /** It was not sent: its living test has a later run. */
   | {
@@ -39,13 +39,13 @@ export type Sent = { readonly context?: ImportContext } & (
     }
   /** It was not sent: another delivery of the job was first. */
   | { readonly state: "overtaken" }
-  /** It was not sent: the claim was too old by then. */
+  /** It was not sent: the claim had become too old. */
   | { readonly state: "late"; readonly error: RelayError }
 );
 
 type SendTarget = Exclude<Target, { readonly overtaken: Overtaken }>;
 
-/** Makes the report, notes that it is sent, and sends it. */
+/** Makes the report, records that it is sent, and sends it. */
 export async function sendImport(attempt: Prepared): Promise<Sent> {
   const fellBack = fallbackOf(attempt);
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-"));
@@ -64,7 +64,7 @@ export async function sendImport(attempt: Prepared): Promise<Sent> {
   }
 }
 
-/** Notes that an import is sent, and makes sure that nobody else sends one. @returns why it may not be sent */
+/** Records that an import is sent, and ensures that nobody else sends one. @returns why it may not be sent */
 async function claimImport(attempt: Prepared, made: MadeReport, into: number | undefined): Promise<Sent | undefined> {
   const { key, ports, settings, checkpoint, ledger } = attempt;
   const { clock } = ports;
@@ -85,7 +85,7 @@ async function claimImport(attempt: Prepared, made: MadeReport, into: number | u
   });
   const notedAt = clock.now();
   try {
-    // Another delivery can have come to its end, its checkpoint included, since DefectDojo was asked.
+    // Since DefectDojo was queried, another delivery may have ended and removed its checkpoint.
     if (await ledger.hasBegun(attempt)) return { state: "overtaken" };
   } catch (error) {
     await checkpoint.save(UNSENT);
@@ -93,15 +93,15 @@ async function claimImport(attempt: Prepared, made: MadeReport, into: number | u
   }
   const took = clock.now() - postedAt;
   if (took <= settleMs / 2) return undefined;
-  // The claim is so old that another delivery may soon take the import for lost.
+  // The claim is so old that another delivery may soon consider the import lost.
   await checkpoint.save(UNSENT);
   return { state: "late", error: tooSlow(key, took, notedAt - postedAt, settleMs) };
 }
 
-/** The store takes too long to note an import, or DefectDojo to be asked, for another delivery to see in time that it is under way. */
+/** Writing the checkpoint or querying DefectDojo takes so long that another delivery may not notice the import in time. */
 function tooSlow(key: string, tookMs: number, noteMs: number, settleMs: number): RelayError {
   const byStore = noteMs > settleMs / 2;
-  const took = `${byStore ? "to note it in the bucket" : "to ask DefectDojo for it"} took ${tookMs / 1000} s`;
+  const took = `${byStore ? "writing the checkpoint" : "querying DefectDojo"} took ${tookMs / 1000} s`;
   return new RelayError(
     byStore ? "storage-unavailable" : "dojo-timeout",
     `the import was not sent: ${took}, more than half of IMPORT_SETTLE_SECONDS (${settleMs / 1000})`,
@@ -115,7 +115,7 @@ async function send(attempt: Prepared, made: MadeReport, context: ImportContext,
   const { scanType } = made;
   try {
     const request = importRequest(attempt, made, context, target);
-    log.info("the report is sent to DefectDojo", {
+    log.info("sending the report to DefectDojo", {
       object: uri(attempt.job),
       scanType,
       engagementId: context.engagement.id,
@@ -135,13 +135,13 @@ async function send(attempt: Prepared, made: MadeReport, context: ImportContext,
       const conflict = await afterRefusal(attempt, failure, made);
       return conflict === undefined ? { state: "refused" } : { state: "conflict", error: conflict };
     }
-    log.warn("an import has no answer; DefectDojo is asked what became of it", { error: failure });
+    log.warn("an import has no response; querying DefectDojo for its outcome", { error: failure });
     await checkpoint.save({ lostAt: new Date(clock.now()).toISOString(), unanswered: failure.message });
     return { state: "unanswered", error: failure };
   }
 }
 
-/** @throws Deferral where no time is left for an answer */
+/** @throws Deferral if no time is left for a response */
 function importRequest(
   attempt: Prepared,
   made: MadeReport,
@@ -166,8 +166,8 @@ function importRequest(
     leadId: lead.id,
     tags: options.testTags,
     timeoutMs,
-    // It would take the place of each finding's own date in a generic report.
-    // Today is tomorrow yet for a DefectDojo west of here, which refuses it: left out, it takes its own today.
+    // It would replace each finding's own date in a generic report.
+    // Today is still tomorrow for a DefectDojo further west, which refuses it; without a date it uses its own today.
     ...(made.scanType === GENERIC || scanned >= today ? {} : { scanDate: scanned }),
     flags,
     ...dropUndefined({

@@ -6,11 +6,11 @@ import type { FlowSettings } from "../types.ts";
 export interface RecordSettings {
   readonly flow: FlowSettings;
   readonly ingest: IngestSettings;
-  /** Failures after which a message goes to the dead-letter queue; waiting for a long import is none. */
+  /** Failures after which a message goes to the dead-letter queue; waiting for a long import is not one. */
   readonly maxFailures: number;
-  /** How long a message stays hidden between two signs of life of its importer. Seconds. */
+  /** How long a message stays hidden between two heartbeats of its importer. Seconds. */
   readonly heartbeatSeconds: number;
-  /** How long after a receipt whose deduplication was only assumed its test is looked at again; 0: never. Milliseconds. */
+  /** How long after a receipt with assumed deduplication its test is checked again; 0: never. Milliseconds. */
   readonly secondLookMs: number;
 }
 

@@ -15,7 +15,7 @@ import type { ImportLoad } from "./import-load.ts";
 import { dropLook, mayTryLookAgain } from "./second-look.ts";
 import type { RecordSettings } from "./settings.ts";
 
-/** A message of the job queue, as Lambda hands it to the function. */
+/** A message of the job queue, as Lambda passes it to the function. */
 export interface JobMessage {
   readonly messageId: string;
   readonly body: string;
@@ -32,28 +32,28 @@ export interface RecordPorts extends FlowPorts {
   readonly load?: ImportLoad;
   readonly index?: ImportPorts["index"];
   readonly leases?: ImportPorts["leases"];
-  /** The cluster's Scans, where there is one. */
+  /** The cluster's Scans, if there is a cluster. */
   readonly scans?: ScanSource | undefined;
 }
 
-/** How a message ended: `settled` will be deleted, `again` comes back after its visibility timeout. */
+/** How a message ended: `settled` will be deleted, `again` is redelivered after its visibility timeout. */
 export type RecordOutcome =
   | { readonly settled: true; readonly outcome?: JobOutcome; readonly deadLettered?: RelayError }
   | { readonly settled: false; readonly error: Error };
 
-/** A message whose job did not come to its end in this delivery. */
+/** A message whose job did not end in this delivery. */
 export interface Tried {
   readonly message: JobMessage;
   readonly ports: RecordPorts;
   readonly settings: RecordSettings;
   readonly checkpoints: CheckpointStore;
-  /** Missing where the message holds none. */
+  /** Missing if the message holds no job. */
   job?: Job;
 }
 
 /**
- * Defers the message, has it come again, or moves it to the dead-letter queue.
- * @throws RelayError where the message is no longer ours: whoever has it settles it, and nothing is written or sent for it here
+ * Defers the message, requeues it, or moves it to the dead-letter queue.
+ * @throws RelayError if the message is no longer ours: its new holder settles it, and nothing is written or sent here
  */
 export async function settle(error: unknown, tried: Tried): Promise<RecordOutcome> {
   const { message, ports, settings, checkpoints, job } = tried;
@@ -62,7 +62,7 @@ export async function settle(error: unknown, tried: Tried): Promise<RecordOutcom
   const waits = waitsOf(checkpoint, message);
   if (error instanceof Deferral && job?.look !== undefined) return await defer(error, job, tried);
   if (error instanceof Deferral && job !== undefined && waits < MOST_WAITS) {
-    // Counted, so that deliveries less waits are failures, those included in which the function died.
+    // Counted because failures are deliveries less waits, including deliveries in which the function died.
     const counted = { waits: { messageId: message.messageId, count: waits + 1 } };
     if (checkpoint !== undefined) await checkpoints.amend(job, checkpoint.jobKey, counted, true);
     return await defer(error, job, tried);
@@ -70,15 +70,15 @@ export async function settle(error: unknown, tried: Tried): Promise<RecordOutcom
   const failure = error instanceof Deferral ? waitedTooOften(error, job) : toRelayError(error, job && uri(job));
   if (job?.look !== undefined && !mayTryLookAgain(failure, message.receiveCount, settings.maxFailures))
     return dropLook(failure, job, ports);
-  // Without its checkpoint nobody knows how often the job only waited: it is not given up by its count then.
+  // Without its checkpoint it is unknown how often the job only waited, so the count must not end it.
   const failures = job !== undefined && checkpoint === undefined ? 1 : message.receiveCount - waits;
   const final = failure.errorClass === "permanent" || failures >= settings.maxFailures;
   return await (final ? giveUp : retry)(failure, failures, checkpoint, tried);
 }
 
-/** A wait that has lasted for {@link MOST_WAITS} deliveries is a failure from then on: else it could last for ever. */
+/** After {@link MOST_WAITS} deliveries, a wait counts as a failure: otherwise it could last forever. */
 function waitedTooOften(error: Deferral, job: Job | undefined): RelayError {
-  const message = `${error.message}: it was waited for in ${MOST_WAITS} deliveries`;
+  const message = `${error.message}: ${MOST_WAITS} deliveries waited for it`;
   return new RelayError("waits-exhausted", message, { cause: error, ...(job && { object: uri(job) }) });
 }
 
@@ -107,15 +107,15 @@ async function giveUp(
     failure,
     new Date(clock.now()),
   );
-  log.error("a job moved to the dead-letter queue", { object, reason, advice, error: failure });
+  log.error("moved a job to the dead-letter queue", { object, reason, advice, error: failure });
   metrics.add("JobsDeadLettered");
   if (job !== undefined) onProgress?.({ state: "failed", job, error: failure });
-  // Kept where it matters to a redrive: an import whose outcome is not known, or one that fell back.
+  // Kept if a redrive needs it: an import with an unknown outcome, or one that fell back.
   const matters = checkpoint?.postedAt !== undefined || checkpoint?.fellBack !== undefined;
   if (job !== undefined && checkpoint !== undefined && !matters) {
     await checkpoints
       .remove(job, jobKey(job))
-      .catch((error: unknown) => log.warn("a checkpoint is left behind", { object, error }));
+      .catch((error: unknown) => log.warn("a checkpoint could not be removed", { object, error }));
   }
   return { settled: true, deadLettered: failure };
 }
@@ -134,18 +134,18 @@ async function retry(
     await checkpoints.amend(job, checkpoint.jobKey, { lastError }, false);
   }
   await queue.changeVisibility(message.receiptHandle, seconds);
-  log.warn("a job failed and comes again", { object, reason, failures, seconds, error: failure });
+  log.warn("a job failed and will be retried", { object, reason, failures, seconds, error: failure });
   metrics.add("JobsRetried");
   if (job !== undefined) onProgress?.({ state: "again", job, error: failure, seconds });
   return { settled: false, error: failure };
 }
 
-/** @returns undefined where it cannot be read: a job that the store refuses has to be settled all the same */
+/** @returns undefined if it is unreadable: a job that the store refuses has to be settled anyway */
 async function readCheckpoint(job: Job, { checkpoints, ports }: Tried): Promise<Checkpoint | undefined> {
   try {
     return await checkpoints.read(job, jobKey(job));
   } catch (error) {
-    ports.log.warn("the checkpoint cannot be read", { object: uri(job), error });
+    ports.log.warn("the checkpoint is unreadable", { object: uri(job), error });
     return undefined;
   }
 }

@@ -16,15 +16,15 @@ import { asBegun } from "./same-run.ts";
 
 /** How a job relates to the current findings. */
 export interface Claim {
-  /** The job with the key that it goes by. */
+  /** The job with its effective key. */
   readonly job: ScanJob;
   /** ETag of findings.json now. */
   readonly etag: string;
   /** findings.json is this job's own write-back. */
   readonly own: boolean;
-  /** findings.json is a write-back over this upload, by this job or by an earlier run's. */
+  /** findings.json is a write-back over this upload, by this job or that of an earlier run. */
   readonly overwritten: boolean;
-  /** The readable copy of the job's upload: findings.json, or the copy beside it once it was overwritten. */
+  /** The readable copy of the job's upload: findings.json, or the copy beside it once that was overwritten. */
   readonly upload: ScanJob;
 }
 
@@ -34,12 +34,12 @@ export interface ClaimPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly pending: CheckpointStore;
-  /** The Scan that lies beside the findings now; undefined where nobody can read it. */
+  /** The current Scan beside the findings; undefined if it cannot be read. */
   readonly currentScan?: (() => Promise<Scan | undefined>) | undefined;
 }
 
 /**
- * Whether this job still has something to do, and under which key. The ETag has the last word; between runs with the same findings the Scan beside them.
+ * Whether this job still has work to do, and under which key. The ETag decides; between runs with the same findings, the Scan beside them does.
  */
 export async function whoOwns(
   given: ScanJob,
@@ -55,21 +55,21 @@ export async function whoOwns(
   const begun = await asBegun(given, { ...traces, storage });
   const overwritten = uploadedEtag(begun, head.metadata) === begun.etag;
   if (!overwritten && head.etag !== given.etag) {
-    return { outcome: "superseded", why: `${uri(given)} is a newer upload now` };
+    return { outcome: "superseded", why: `${uri(given)} is now a newer upload` };
   }
   const job = await withOwnKey(begun, { ...traces, dojo, now: clock.now() });
   const key = jobKey(job);
   const own = writtenBackBy(job, head.metadata) === key;
   if (receipt?.jobKey === key && isDone(receipt, job, own || !syncBack)) return { outcome: "done-before", receipt };
   if (ofAnotherRun(job, receipt, { own, overwritten }) && !(await isCurrentRun(job, ports))) {
-    return { outcome: "superseded", why: `${uri(job)} is of a later run with the same findings now` };
+    return { outcome: "superseded", why: `${uri(job)} now belongs to a later run with the same findings` };
   }
   if (begun.etag !== given.etag)
-    log.info("the run's findings were uploaded anew: they are synced with its test", { testOf: key });
+    log.info("the run's findings were uploaded again: syncing them with its test", { testOf: key });
   if (!overwritten) return { job, etag: head.etag, own, overwritten, upload: { ...job, etag: given.etag } };
   const upload = await keptUpload(job, storage);
   if (upload === undefined && !own) {
-    return { outcome: "superseded", why: `${uri(job)} was written over, and its upload was not kept` };
+    return { outcome: "superseded", why: `${uri(job)} was overwritten, and its upload was not kept` };
   }
   return { job, etag: head.etag, own, overwritten, upload: upload ?? job };
 }

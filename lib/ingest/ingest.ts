@@ -19,17 +19,17 @@ export interface IngestPorts extends MakeJobPorts {
 }
 
 export interface IngestResult {
-  /** Jobs in the queue now. */
+  /** Jobs now in the queue. */
   readonly enqueued: readonly string[];
   readonly ignored: number;
   readonly deadLettered: number;
-  /** What a retry may mend; the caller lets the notification come again. */
+  /** What a retry may fix; the caller has the notification repeated. */
   readonly failed: readonly { readonly error: RelayError; readonly messageId: string | undefined }[];
 }
 
 /**
- * A notification's findings, each as a job into the queue. One bad piece does not stop the others: what no retry can fix goes to the
- * dead-letter queue, what one may mend is given back as `failed`.
+ * Enqueues a job for each of a notification's findings. One bad piece does not stop the others: what no retry can fix goes to the
+ * dead-letter queue, what one may fix is returned as `failed`.
  */
 export async function ingest(event: unknown, ports: IngestPorts, settings: IngestSettings): Promise<IngestResult> {
   const { log, metrics } = ports;
@@ -61,7 +61,7 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
     } catch (error) {
       const failure = toRelayError(error, objectOf(notification));
       if (mayStillCome(failure, notification, ports, settings)) {
-        log.warn("a notification failed and is to come again", { object: failure.object, error: failure });
+        log.warn("a notification failed and must be repeated", { object: failure.object, error: failure });
         metrics.add("NotificationsFailed");
         failed.push({ error: failure, messageId: notification.messageId });
         continue;
@@ -82,12 +82,12 @@ export async function ingest(event: unknown, ports: IngestPorts, settings: Inges
   return { enqueued, ignored, deadLettered, failed };
 }
 
-/** Whether more is to be done about it than a look at what it says. */
+/** Whether it needs more than a look at its content. */
 const takesRequests = (notification: Notification, { findingsName }: IngestSettings) =>
   "error" in notification ||
   ("created" in notification && isFindingsName(findingsName, nameOf(notification.created.key)));
 
-/** @returns the job's key, or undefined where there is nothing to do */
+/** @returns the job's key, or undefined if there is nothing to do */
 async function ingestOne(
   notification: Notification,
   ports: IngestPorts,
@@ -121,8 +121,8 @@ async function ingestOne(
 }
 
 /**
- * Of several notifications of one key in one event only the last upload matters; S3 documents how sequencers tell. Where they do not tell, each
- * is looked at, and the ETag decides.
+ * Of several notifications for one key in one event only the last upload matters; S3 documents how sequencers decide. Without sequencers, each
+ * is processed, and the ETag decides.
  */
 function newestOfEachKey(notifications: readonly Notification[]): Notification[] {
   const newest = new Map<string, string | undefined>();
@@ -155,14 +155,14 @@ function mayStillCome(
     "created" in notification && notification.created.at !== undefined
       ? Date.parse(notification.created.at)
       : Number.NaN;
-  // A sidecar belongs there before the findings: it is waited for, and so is the end of a fault of ours, but not for ever, as the notifications behind
-  // this one wait too. Without a time nobody could tell when that is over.
+  // The sidecar should exist before the findings. Ingest waits for it, and for a fault of ours to end, but not forever, because later notifications
+  // wait too. Without a time in the notification the end of the wait would be unknown.
   return clock.now() - at <= settings.sidecarGraceMs;
 }
 
 /**
- * The job without its Scan that a notification's object makes, where enough is known of it.
- * @param found the ETag that the object was found to have, or its upload
+ * The job without its Scan for a notification's object, if enough is known of it.
+ * @param found the ETag of the object, or of its upload
  */
 function unreadJob(notification: Notification, found: string | undefined): Job | undefined {
   if (!("created" in notification)) return undefined;
@@ -172,7 +172,7 @@ function unreadJob(notification: Notification, found: string | undefined): Job |
   return { version: 1, kind: "import", bucket, key, etag, ...dropUndefined({ versionId, sequencer }) };
 }
 
-/** The dead letter for a notification: a job without its Scan, so that a redrive reads the sidecar anew; else the notification itself. */
+/** The dead letter for a notification: a job without its Scan, so a redrive reads the sidecar again; else the notification itself. */
 function undeliverable(notification: Notification, etag: string | undefined) {
   const job = unreadJob(notification, etag);
   if (job === undefined) return rawDeadLetter(rawText(notification.raw));

@@ -25,14 +25,14 @@ import { readSidecar } from "./sidecar.ts";
 /** The ports for making a job. */
 export interface MakeJobPorts extends Observer {
   readonly storage: Storage;
-  /** The cluster's Scans, where there is one. */
+  /** The cluster's Scans, if there is a cluster. */
   readonly scans?: ScanSource | undefined;
 }
 
 export interface MakeJobOptions {
-  /** The job may have written the findings back already, and is to be continued then. */
+  /** The job may have written the findings back already; then it is continued. */
   readonly begun?: boolean;
-  /** Told the findings' ETag as soon as it is known, whatever becomes of them. */
+  /** Called with the findings' ETag as soon as it is known, whatever happens next. */
   readonly onEtag?: (etag: string) => void;
 }
 
@@ -52,7 +52,7 @@ export async function makeJob(
     readSidecar(storage, created, settings, ports.scans),
   ]);
   if (head.status === "rejected") throw head.reason;
-  if (head.value === undefined) return "the findings were deleted meanwhile";
+  if (head.value === undefined) return "the findings were deleted in the meantime";
   const present = { created, head: head.value, begun, log };
   const etag = uploadOf(present);
   if (etag === undefined) {
@@ -89,17 +89,17 @@ interface Present {
 }
 
 /**
- * ETag of the upload that is to be imported, or undefined where there is none: the object is our own write-back and nothing else, or, for a job that has
- * begun, a newer upload than that.
+ * ETag of the upload to import, or undefined if there is none: the object is just our own write-back, or, for a job that has
+ * started, a newer upload.
  */
 function uploadOf({ created, head, begun, log }: Present): string | undefined {
   const uploaded = uploadedEtag(created, head.metadata);
-  // Its bytes were written over since: by its own job, or by that of an earlier run with the same findings.
+  // Its bytes have since been overwritten: by its own job, or by that of an earlier run with the same findings.
   if (uploaded !== undefined) return created.etag === uploaded ? uploaded : undefined;
   if (created.etag === undefined || created.etag === head.etag) return head.etag;
   if (begun) return undefined;
-  // Overwritten meanwhile, or a source that cuts ETags, or gives those of another encoding. The job's key makes a second notification harmless.
-  log.warn("the notification's ETag is not the object's: the object's own counts", {
+  // Overwritten in the meantime, or the source truncates ETags or encodes them differently. The job's key makes a second notification harmless.
+  log.warn("the notification's ETag is not the object's; using the object's own", {
     object: uri(created),
     eventEtag: created.etag,
     etag: head.etag,
@@ -108,8 +108,8 @@ function uploadOf({ created, head, begun, log }: Present): string | undefined {
 }
 
 /**
- * Whether a notification of findings that were written back is of another run than that write-back's: a later one with the same findings, which the
- * earlier run's job took for its own.
+ * Whether a notification of written-back findings belongs to another run than that write-back's: a later one with the same findings, which the
+ * earlier run's job mistook for its own.
  */
 async function isOtherRun(
   { created, head, log }: Present,
@@ -121,7 +121,7 @@ async function isOtherRun(
   const writer = writtenBackBy(created, head.metadata);
   if (writer === jobKey({ bucket, key, etag, scan })) return false;
   const stored = await readReceipt(storage, created, log);
-  // The same notification once more, and not that of the later run.
+  // The same notification again, not that of the later run.
   const late = stored?.receipt.jobKey === writer && isNotLater(created.sequencer, stored?.receipt.sequencer);
   return !late;
 }
@@ -137,7 +137,7 @@ export async function enqueue(
   { queue, log, metrics, onProgress }: Observer & { readonly queue: Queue },
 ): Promise<void> {
   await queue.send({ body: encodeJob(job), group: messageGroup(job), deduplicationId: deduplicationId(job) });
-  log.info("a job is enqueued", { object: uri(job), jobKey: jobKey(job), scan: job.scan?.name });
+  log.info("enqueued a job", { object: uri(job), jobKey: jobKey(job), scan: job.scan?.name });
   metrics.add("JobsEnqueued");
   onProgress?.({ state: "waiting", job });
 }

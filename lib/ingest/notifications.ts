@@ -9,11 +9,11 @@ export interface ObjectCreated {
   readonly bucket: string;
   /** Decoded. */
   readonly key: string;
-  /** Without quotes; missing where the source does not say. */
+  /** Without quotes; missing if the source does not give it. */
   readonly etag: string | undefined;
   readonly versionId: string | undefined;
   readonly sequencer: string | undefined;
-  /** User metadata in lower case without `x-amz-meta-`, where the source tells (MinIO). */
+  /** User metadata in lower case without `x-amz-meta-`, if the source gives it (MinIO). */
   readonly metadata: Readonly<Record<string, string>>;
   /** ISO 8601 */
   readonly at: string | undefined;
@@ -68,7 +68,7 @@ interface Source {
   readonly parse: (value: Json, level: number) => Notification[];
 }
 
-/** One row a source: how it is known, and what it holds. The first that fits is taken. */
+/** One row per source: how to recognise it, and what it holds. The first match counts. */
 const SOURCES: Readonly<Record<string, Source>> = {
   "s3:TestEvent": {
     fits: (event) => event.Event === "s3:TestEvent",
@@ -112,7 +112,7 @@ const DEEPEST = 4;
 
 /**
  * Every object in a notification: native S3, MinIO webhook, EventBridge "Object Created", each also in SNS or SQS.
- * Never throws: a piece that cannot be read is one with its error, so that it does not stop the others.
+ * Never throws: an unreadable piece becomes an error and does not stop the others.
  */
 export function parseNotification(event: unknown): Notification[] {
   return parseBy(SOURCES, event, 0);
@@ -162,7 +162,7 @@ function fromEventBridge(raw: Json): Notification {
   if (!parsed.success) return unreadable(raw, describeIssues(parsed.error));
   const { time, detail } = parsed.data;
   const { key, etag, sequencer, "version-id": versionId } = detail.object;
-  // EventBridge gives keys as they are.
+  // EventBridge does not encode keys.
   const created = {
     bucket: detail.bucket.name,
     key,

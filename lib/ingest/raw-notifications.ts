@@ -5,12 +5,12 @@ import { cutText } from "../util/text.ts";
 import type { Notification } from "./notifications.ts";
 
 /**
- * Pieces of one notification that are worked on. Each takes some requests, one after another, within the 60 s that the function has; a bucket sends a
+ * The most pieces of one notification that are processed. Each takes some sequential requests within the function's 60 s; a bucket sends a
  * few pieces at most.
  */
 export const MOST_PIECES = 1_000;
 
-/** The dead letter for a notification that makes no job: as received, at most once per five minutes if its sender repeats it. */
+/** The dead letter for a notification that cannot become a job: as received, at most once per five minutes if its sender repeats it. */
 export const rawDeadLetter = (body: string): Undeliverable => ({
   body,
   group: "notifications",
@@ -19,10 +19,10 @@ export const rawDeadLetter = (body: string): Undeliverable => ({
   repeated: true,
 });
 
-/** Characters of a message: one takes three bytes at most. */
+/** Longest message in characters: each takes at most three bytes. */
 const LONGEST = MAX_JOB_BYTES / 3;
 
-/** The notification as it came, as far as a message holds it. */
+/** The notification as received, as far as it fits into a message. */
 export function rawText(raw: unknown): string {
   try {
     return cutText(messageText(raw), LONGEST);
@@ -39,7 +39,7 @@ export interface TooMany {
 }
 
 /**
- * Parts the pieces that are worked on from those that are too many of one notification. Sent again it would have as many, and never come to its end:
+ * Separates the pieces to process from those beyond the limit of one notification. A repetition would have as many, and never end:
  * they are dead-lettered.
  * @param isWork whether a piece takes requests; others do not count
  */
@@ -48,7 +48,7 @@ export function splitTooMany(
   isWork: (notification: Notification) => boolean,
 ): { now: Notification[]; tooMany: TooMany[] } {
   const now: Notification[] = [];
-  /** By the message that they came in: another of the same batch is not held to account for it. */
+  /** By message: other messages of the batch have their own limit. */
   const work = new Map<string | undefined, Notification[]>();
   for (const one of notifications) {
     if (!isWork(one)) {
@@ -75,7 +75,7 @@ function tooLarge(count: number): RelayError {
 
 const ENVELOPE = '{"Records":[]}'.length;
 
-/** The pieces as few notifications, each of which a message holds. */
+/** The pieces as few notifications, each small enough for a message. */
 export function pack(pieces: readonly Notification[]): string[] {
   const bodies: string[] = [];
   let held: string[] = [];
@@ -86,7 +86,7 @@ export function pack(pieces: readonly Notification[]): string[] {
   };
   for (const { raw } of pieces) {
     const text = rawText(raw);
-    // What is cut is no JSON, and may not make that of others unreadable.
+    // A truncated text is not JSON and must not make that of others unreadable.
     if (text.length === LONGEST) {
       bodies.push(text);
       continue;

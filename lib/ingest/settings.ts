@@ -3,11 +3,11 @@ import { seconds } from "../util/clock.ts";
 import type { SidecarSettings } from "./sidecar.ts";
 
 export interface IngestSettings extends SidecarSettings {
-  /** The only bucket that is served; any where none is named. */
+  /** The only bucket that is served; any if none is named. */
   readonly bucket?: string | undefined;
-  /** Labels that a Scan's hookSelector is held against; without them every scan is selected. */
+  /** Labels that a Scan's hookSelector must match; without them every scan is selected. */
   readonly hookLabels: Readonly<Record<string, string>> | undefined;
-  /** How long after the notification a missing sidecar may still come. Milliseconds. */
+  /** How long after the notification a missing sidecar may still arrive. Milliseconds. */
   readonly sidecarGraceMs: number;
 }
 

@@ -18,22 +18,22 @@ import type { FoundScan, ScanSource } from "../ports/scan-source.ts";
 import type { Condition, ObjectHead, Storage } from "../ports/storage.ts";
 
 export interface SidecarSettings {
-  /** `scan.json`, or what SIDECAR_NAME says. */
+  /** `scan.json`, or SIDECAR_NAME. */
   readonly sidecarName: string;
-  /** `findings.json`, or what FINDINGS_NAME says. */
+  /** `findings.json`, or FINDINGS_NAME. */
   readonly findingsName: string;
   readonly maxSidecarBytes: number;
 }
 
-/** Stands in where the usual sidecar is missing. */
+/** Used if the usual sidecar is missing. */
 const YAML_SIDECAR = "scan.yaml";
-/** Metadata of a sidecar that the relay itself wrote: the uid of the Scan in the cluster. */
+/** Metadata of a sidecar that the relay wrote itself: the uid of the Scan in the cluster. */
 const KEPT_METADATA = "dojo-relay-scan";
 
 /**
- * The Scan of the findings: beside them, or in the cluster where there is one. What the cluster has is kept beside the findings, so that whoever comes
- * later finds it when the Scan is long deleted. A sidecar that the relay kept for an earlier Scan of the same place gives way to the present one.
- * @throws RelayError `sidecar-missing` (it may still come), `sidecar-invalid`, `sidecar-too-large`, `cluster-…`
+ * The Scan of the findings: beside them, or in the cluster if there is one. A Scan from the cluster is stored beside the findings, where
+ * later readers find it long after its deletion. A sidecar that the relay stored for an earlier Scan in the same place gives way to the current one.
+ * @throws RelayError `sidecar-missing` (it may still arrive), `sidecar-invalid`, `sidecar-too-large`, `cluster-…`
  */
 export async function readSidecar(
   storage: Storage,
@@ -57,10 +57,10 @@ export async function readSidecar(
     return kept !== undefined && kept === scan.uid ? { ...scan, inCluster: true } : scan;
   }
   const ref = sidecarOf(findings, settings);
-  const where = scans === undefined ? "" : ", and the cluster has none either";
+  const where = scans === undefined ? "" : ", and it is not in the cluster either";
   throw new RelayError(
     "sidecar-missing",
-    `${uri(ref)} is not there: the Scan belongs beside ${uri(findings)}${where}`,
+    `${uri(ref)} does not exist: the Scan belongs beside ${uri(findings)}${where}`,
     {
       object: uri(ref),
     },
@@ -80,7 +80,7 @@ async function readBeside(
 ): Promise<Beside | undefined> {
   const names = sidecarName === "scan.json" ? [sidecarName, YAML_SIDECAR] : [sidecarName];
   const own = names.map((name) => companionOf(findings, name));
-  // One name for all findings: a folder a scan, in which earlier versions looked for the sidecar's own name alone.
+  // One name for all findings means one folder per scan, in which earlier versions looked only for the sidecar's own name.
   const plain = findingsName.includes("*") ? [] : names.map((name) => sibling(findings, name));
   const refs = new Map([...own, ...plain].map((ref) => [ref.key, ref]));
   for (const ref of refs.values()) {
@@ -90,7 +90,7 @@ async function readBeside(
   return undefined;
 }
 
-/** The Scan that a sidecar is, or that its short form stands for. */
+/** The Scan of a sidecar in full or short form. */
 async function scanBeside(
   { ref, head, bytes }: Beside,
   where: { storage: Storage; findings: ObjectRef; settings: SidecarSettings },
@@ -106,7 +106,7 @@ async function scanBeside(
 const sidecarOf = (findings: ObjectRef, { findingsName, sidecarName }: SidecarSettings) =>
   findingsName.includes("*") ? companionOf(findings, sidecarName) : sibling(findings, sidecarName);
 
-/** A cluster that does not answer matters only where nothing lies beside the findings. */
+/** An unavailable cluster matters only if no sidecar lies beside the findings. */
 async function findScan(scans: ScanSource, findings: ObjectRef, haveSidecar: boolean): Promise<FoundScan | undefined> {
   try {
     return await scans.find(findings);
@@ -116,7 +116,7 @@ async function findScan(scans: ScanSource, findings: ObjectRef, haveSidecar: boo
   }
 }
 
-/** Writes it, unless another process did first: it has the same from the same cluster. */
+/** Writes it, unless another process did first with the same content. */
 async function keep(
   { uid, content }: FoundScan,
   { storage, ref, beside }: { storage: Storage; ref: ObjectRef; beside: Beside | undefined },
@@ -130,12 +130,12 @@ async function keep(
   }
 }
 
-/** Objects that are looked at for the report of a short sidecar. */
+/** How many objects are listed to find the report of a short sidecar. */
 const MOST_LISTED = 1_000;
 
 /**
- * The one file in the folder that is neither the relay's nor the scan's own.
- * @throws RelayError `sidecar-invalid` where there are several
+ * The only file in the folder that belongs neither to the relay nor to the scan itself.
+ * @throws RelayError `sidecar-invalid` if there are several
  */
 async function onlyReport(
   storage: Storage,
@@ -151,7 +151,7 @@ async function onlyReport(
     const name = key.slice(folder.length);
     if (!name.includes("/") && !own.has(uri({ bucket, key })) && !isFindingsName(findingsName, name)) others.push(name);
     if (others.length > 1 || ++listed > MOST_LISTED) {
-      const message = `${uri(sidecar)}: report: must name the report's file, as there are several (${others.join(", ")})`;
+      const message = `${uri(sidecar)}: report: must name the report's file, because there are several (${others.join(", ")})`;
       throw new RelayError("sidecar-invalid", message, { object: uri(sidecar) });
     }
   }

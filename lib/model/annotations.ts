@@ -7,7 +7,7 @@ import { ANNOTATION_PREFIX, dropUndefined, type Scan } from "./scan.ts";
 export const DOJO_SEVERITIES = ["Critical", "High", "Medium", "Low", "Info"] as const;
 export type DojoSeverity = (typeof DOJO_SEVERITIES)[number];
 
-/** How to import the scan's results into DefectDojo. */
+/** The options of a scan's import into DefectDojo. */
 export interface ImportOptions {
   readonly importMode: ImportMode;
   readonly productTypeName?: string;
@@ -20,7 +20,7 @@ export interface ImportOptions {
   readonly engagementTags: readonly string[];
   readonly testTitle: string;
   readonly testTags: readonly string[];
-  /** DefectDojo's scan type for the report, in any case; that of the scan's type where it is missing. */
+  /** DefectDojo's scan type for the report, case-insensitive; default: by the scan type. */
   readonly importAs?: string;
   readonly minimumSeverity: DojoSeverity;
   readonly closeOldFindings: boolean;
@@ -39,16 +39,16 @@ export interface ImportOptions {
   readonly createFindingGroups?: boolean;
   /** yyyy-mm-dd */
   readonly scanDate?: string;
-  /** yyyy-mm-dd, of an engagement that is made. */
+  /** yyyy-mm-dd, for a new engagement. */
   readonly engagementEndDate?: string;
-  /** Of an engagement that is made, from its start. */
+  /** For a new engagement, from its start. */
   readonly engagementDays?: number;
   readonly sourceCodeManagementUri?: string;
   readonly productBusinessCriticality?: string;
   readonly doNotImport: boolean;
 }
 
-/** What an operator sets for all Scans that do not say otherwise (`DEFAULT_…`). */
+/** Defaults that an operator sets for all Scans (`DEFAULT_…`). */
 export type OptionDefaults = Pick<ImportOptions, "productTypeName"> &
   Partial<Pick<ImportOptions, "engagementName" | "importMode">>;
 
@@ -107,7 +107,7 @@ const date =
     const text = value.trim();
     const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00Z`) : new Date(Number.NaN);
     if (Number.isNaN(time.getTime()) || time.toISOString().slice(0, 10) !== text)
-      invalid(annotation, "no date (yyyy-mm-dd)");
+      invalid(annotation, "not a date (yyyy-mm-dd)");
     return { [field]: text };
   };
 const days =
@@ -121,12 +121,12 @@ const httpUrl =
   (field: keyof ImportOptions, longest: number): Parse =>
   (value, annotation) => {
     const parsed = URL.parse(value.trim());
-    if (parsed === null || !/^https?:$/.test(parsed.protocol)) invalid(annotation, "no http(s) URL");
+    if (parsed === null || !/^https?:$/.test(parsed.protocol)) invalid(annotation, "not an http(s) URL");
     return text(field, longest)(value, annotation);
   };
 
 /**
- * One row an annotation, without the prefix: what it means. Lengths are those of DefectDojo's columns.
+ * One row per annotation, without the prefix: what it means. Lengths are those of DefectDojo's columns.
  * The first eleven are the reference hook's (https://www.securecodebox.io/docs/hooks/defectdojo).
  */
 export const ANNOTATIONS: Readonly<Record<string, Parse>> = {
@@ -166,7 +166,7 @@ export const ANNOTATIONS: Readonly<Record<string, Parse>> = {
   "import-mode": oneOf("importMode", IMPORT_MODES),
 };
 
-/** One row a flag of import-scan that has nothing but its annotation: the API's field. */
+/** One row per flag of import-scan that only comes from its annotation: the API's field. */
 const FORM_FLAGS: readonly (readonly [keyof ImportOptions, string])[] = [
   ["closeOldFindingsProductScope", "close_old_findings_product_scope"],
   ["doNotReactivate", "do_not_reactivate"],
@@ -176,7 +176,7 @@ const FORM_FLAGS: readonly (readonly [keyof ImportOptions, string])[] = [
   ["createFindingGroups", "create_finding_groups_for_all_findings"],
 ];
 
-/** The fields of import-scan that the flags ask for, by the API's names; none for those that were not annotated. */
+/** The fields of import-scan for the annotated flags, by the API's names. */
 export function importFlags(options: ImportOptions): Readonly<Record<string, boolean>> {
   return Object.fromEntries(
     FORM_FLAGS.flatMap(([option, field]) => (typeof options[option] === "boolean" ? [[field, options[option]]] : [])),
@@ -190,7 +190,7 @@ export function productName(scan: Scan): string {
   return scan.annotations["product-name"]?.trim() || scan.scheduledBy || scan.name;
 }
 
-/** What a mode of importing has for a default of its own: what all runs of a scan meet in bears none of their names. */
+/** An import mode's own defaults: what all runs of a scan share must not bear the name of one of them. */
 const MODE_DEFAULTS: Readonly<Record<ImportMode, (scan: Scan) => Partial<ImportOptions>>> = {
   import: () => ({}),
   reimport: (scan) => ({
@@ -203,8 +203,8 @@ const MODE_DEFAULTS: Readonly<Record<ImportMode, (scan: Scan) => Partial<ImportO
 
 /**
  * Reads the scan's annotations over their defaults.
- * @returns the import options, and a warning for each annotation that is not known
- * @throws RelayError `sidecar-invalid`, naming each annotation with a value that cannot be used
+ * @returns the import options, and a warning for each unknown annotation
+ * @throws RelayError `sidecar-invalid`, naming each annotation with an invalid value
  */
 export function readAnnotations(
   scan: Scan,
@@ -258,7 +258,7 @@ export function readAnnotations(
   return { options: { ...options, closeOldFindings }, warnings };
 }
 
-/** DefectDojo answers 400 to a tag with a space or quote in it; in reports it makes them `_` (tried on 3.2), and so do we. */
+/** DefectDojo responds with 400 to a tag with a space or quote; in reports it replaces them with `_` (tested on 3.2), and so do we. */
 function splitTags(value: string): string[] {
   return value
     .split(",")
@@ -270,7 +270,7 @@ function invalid(annotation: string, why: string): never {
   throw new Error(`annotation ${ANNOTATION_PREFIX}${annotation} is ${why}`);
 }
 
-/** Whether a warning (of a receipt, too) is of an annotation that is not known. */
+/** Whether a warning (also in a receipt) is about an unknown annotation. */
 export const isOfUnknownAnnotation = (warning: string) =>
   warning.startsWith(`annotation ${ANNOTATION_PREFIX}`) && warning.includes(" is not known");
 

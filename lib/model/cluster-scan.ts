@@ -4,15 +4,15 @@ import type { ObjectRef } from "./object-keys.ts";
 import { sidecarContent } from "./scan.ts";
 
 /**
- * How far a Scan is, as its results are concerned:
+ * How far a Scan's results are:
  * - `running`: its findings have not landed, or never will;
  * - `parsed`: they have, and the operator is about to choose the hooks;
- * - `rewriting`: hooks that may write the findings anew are under way or still to come;
- * - `final`: nothing of the operator's writes the findings any more.
+ * - `rewriting`: hooks that may rewrite the findings are running or still to come;
+ * - `final`: the operator no longer writes the findings.
  */
 export type ScanPhase = "running" | "parsed" | "rewriting" | "final";
 
-/** Where an object lies, as a presigned link says it: which part of it is the bucket depends on the style. */
+/** The location of an object in a presigned link: which part is the bucket depends on the style. */
 export interface LinkedObject {
   /** Without its port. */
   readonly host: string;
@@ -20,7 +20,7 @@ export interface LinkedObject {
   readonly path: string;
 }
 
-/** What the relay remembers of a Scan in the cluster. */
+/** What the relay keeps in memory of a Scan in the cluster. */
 export interface ClusterScan {
   readonly name: string;
   readonly namespace: string;
@@ -32,18 +32,18 @@ export interface ClusterScan {
   readonly rawResult: LinkedObject | undefined;
   /** What the relay wrote into {@link TOLD_ANNOTATION}. */
   readonly told: string | undefined;
-  /** In the sidecar's shape; the error where the resource is none that can be used. */
+  /** In the sidecar's shape, or the error if the resource is unusable. */
   readonly content: unknown;
   readonly problem: RelayError | undefined;
 }
 
-/** Annotations that the relay writes; a prefix of their own, as those of `defectdojo.securecodebox.io/` are the user's. */
+/** Annotations that the relay writes, under their own prefix, because those of `defectdojo.securecodebox.io/` are the user's. */
 export const RELAY_PREFIX = "dojo-relay.securecodebox.io/";
-/** Holds the Scan's uid once its outcome is told; see {@link toldValue}. */
+/** Holds the Scan's uid once its outcome is written; see {@link toldValue}. */
 export const TOLD_ANNOTATION = `${RELAY_PREFIX}run`;
 
 /**
- * The operator's resource, as far as it is looked at.
+ * The operator's resource: only the fields in use.
  * https://www.securecodebox.io/docs/api/crds/scan, and `operator/apis/execution/v1/scan_types.go` for its states
  */
 const resourceSchema = z.object({
@@ -65,7 +65,7 @@ const resourceSchema = z.object({
     .nullish(),
 });
 
-/** What the relay remembers of a resource of the Kubernetes API; undefined for one that is no Scan. */
+/** Reads a resource of the Kubernetes API; undefined if it is not a Scan. */
 export function clusterScan(resource: unknown): ClusterScan | undefined {
   const parsed = resourceSchema.safeParse(resource);
   if (!parsed.success) return undefined;
@@ -97,13 +97,13 @@ interface Hook {
   readonly type?: unknown;
 }
 
-/** The Scan's hooks: in groups that run one after another, or, of older operators, in one list. */
+/** The Scan's hooks: in groups that run one after another, or in one list (older operators). */
 function hooksOf(status: z.infer<typeof resourceSchema>["status"]): readonly Hook[] {
   const all = [status?.orderedHookStatuses, status?.readAndWriteHookStatus].flat(2);
   return all.filter((one): one is Hook => typeof one === "object" && one !== null);
 }
 
-/** One row a state of the operator's after parsing. */
+/** One row per state of the operator after parsing. */
 const PHASES: Readonly<Record<string, (hooks: readonly Hook[]) => ScanPhase>> = {
   ParseCompleted: () => "parsed",
   HookProcessing: (hooks) => (hooks.some(mayRewrite) ? "rewriting" : "final"),
@@ -111,7 +111,7 @@ const PHASES: Readonly<Record<string, (hooks: readonly Hook[]) => ScanPhase>> = 
   ReadAndWriteHookCompleted: () => "final",
   ReadOnlyHookProcessing: () => "final",
   Done: () => "final",
-  // A hook failed: hooks are chosen after parsing. Where there is none, scanner or parser failed.
+  // Hooks are chosen after parsing: with hooks, a hook failed; without, scanner or parser failed.
   Errored: (hooks) => (hooks.length > 0 ? "final" : "running"),
 };
 
@@ -139,12 +139,12 @@ export function leadsTo(link: LinkedObject, { bucket, key }: ObjectRef): boolean
 
 const isBucketHost = (host: string, bucket: string) => host === bucket || host.startsWith(`${bucket}.`);
 
-/** `BUCKET.s3.REGION.amazonaws.com` and the like: hosts of AWS whose first part is a bucket. */
+/** `BUCKET.s3.REGION.amazonaws.com` and the like: hosts of AWS whose first part is the bucket. */
 const AWS_BUCKET_HOST = /^(.+)\.s3[.-][a-z\d.-]*amazonaws\.com(?:\.cn)?$/;
 
 /**
  * The object that a link leads to.
- * @param bucket whose name is known, if any; else AWS' hosts name the bucket, and everywhere else the path does
+ * @param bucket a known bucket's name, if any; else AWS' hosts, or the path elsewhere, name the bucket
  */
 export function objectAt({ host, path }: LinkedObject, bucket: string | undefined): ObjectRef | undefined {
   const slash = path.indexOf("/");
@@ -158,12 +158,12 @@ export function objectAt({ host, path }: LinkedObject, bucket: string | undefine
 }
 
 /**
- * What the annotation says of a Scan that was told: its uid, so that an annotation that was copied with a manifest is no other Scan's, and whether hooks
- * could still write the findings anew then.
+ * The annotation's value on a finished Scan: its uid, because an annotation may be copied with a manifest, and whether hooks
+ * could still rewrite the findings at that time.
  */
 export const toldValue = ({ uid, phase }: Pick<ClusterScan, "uid" | "phase">): string =>
   phase === "final" ? uid : `${uid}/early`;
 
-/** Whether nothing is left to look for: its outcome is told, and nothing could have changed the findings since. */
+/** Whether nothing is left to do: its outcome is written, and nothing could have changed the findings since. */
 export const isToldFinally = ({ uid, told, phase }: ClusterScan): boolean =>
   told === uid || (told === `${uid}/early` && phase !== "final");

@@ -1,8 +1,8 @@
 /** How DefectDojo's parser of a scan type reads a report without findings. */
 interface EmptyReport {
-  /** Blank reports, without the white space around them, that it takes for one on 2.34, 2.58 and 3.2 alike. */
+  /** Blank reports, trimmed, that it accepts as such on 2.34, 2.58 and 3.2. */
   readonly takes: readonly string[];
-  /** The smallest document that it takes on all of them, and the extension that it may tell the format by. */
+  /** The smallest document that it accepts on all of them, and the extension from which it may infer the format. */
   readonly smallest: string;
   readonly extension: "json" | "xml";
 }
@@ -11,8 +11,8 @@ const json = (smallest: string, takes: readonly string[] = []): EmptyReport => (
 const xml = (smallest: string): EmptyReport => ({ takes: [], smallest, extension: "xml" });
 
 /**
- * One row a scan type of DefectDojo, read in `dojo/tools/<name>/parser.py` of 2.34.5, 2.58.4 and 3.2.0. SSLyze makes nothing of a blank report, over which
- * the importer of 2.34 stumbles.
+ * One row per scan type of DefectDojo, from `dojo/tools/<name>/parser.py` of 2.34.5, 2.58.4 and 3.2.0. SSLyze returns nothing for a blank report, on which
+ * the importer of 2.34 crashes.
  */
 const EMPTY_REPORTS: Readonly<Record<string, EmptyReport>> = {
   "CycloneDX Scan": json("{}", ["{}"]),
@@ -34,17 +34,17 @@ const EMPTY_REPORTS: Readonly<Record<string, EmptyReport>> = {
   "ZAP Scan": xml("<OWASPZAPReport/>"),
 };
 
-/** What to send to a parser in place of a blank report. */
+/** What to send to a parser instead of a blank report. */
 export interface Substitute {
   readonly content: string;
   readonly name: string;
 }
 
 /**
- * The document that DefectDojo's parser takes for a scan without findings, where the blank report itself is none to it.
- * @param blank the report without the white space around it
+ * The document that DefectDojo's parser reads as a scan without findings, if it rejects the blank report itself.
+ * @param blank the trimmed report
  * @param name of its file
- * @returns undefined where the blank report is to be sent as it is; so too for a parser that is in no row
+ * @returns undefined if the blank report can be sent as it is, and for a parser without a row
  */
 export function substituteFor(scanType: string, blank: string, name: string): Substitute | undefined {
   const row = Object.hasOwn(EMPTY_REPORTS, scanType) ? EMPTY_REPORTS[scanType] : undefined;

@@ -1,15 +1,15 @@
 import * as z from "zod";
 
-/** What the client itself sets; of these a wrong one breaks every request. */
+/** Headers that the client itself sets; a wrong one breaks every request. */
 const OURS = new Set(
   "authorization accept content-type content-length transfer-encoding connection expect upgrade".split(" "),
 );
 /** https://www.rfc-editor.org/rfc/rfc9110#name-field-names */
 const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
-/** What Node sends as it is: no control characters, one byte a character. */
+/** What Node sends unchanged: no control characters, one byte per character. */
 const VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
 
-/** Headers for a gate before DefectDojo, by name. Messages name a header and never its value: values are secrets. */
+/** Headers for a gateway in front of DefectDojo, by name. Messages name a header and never its value: values are secrets. */
 export const gateHeaders = z.record(z.string(), z.unknown()).transform((given, context) => {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(given)) {
@@ -23,6 +23,6 @@ export const gateHeaders = z.record(z.string(), z.unknown()).transform((given, c
 function wrongWith(name: string, value: unknown): string | undefined {
   if (!TOKEN.test(name)) return "is not the name of an HTTP header";
   if (OURS.has(name.toLowerCase())) return "is set by dojo-relay itself";
-  if (typeof value !== "string") return "must have a text for its value";
+  if (typeof value !== "string") return "must have a text value";
   return VALUE.test(value) ? undefined : "has a character that HTTP does not allow";
 }

@@ -3,7 +3,7 @@ import type { HookSelector } from "./scan.ts";
 type Labels = Readonly<Record<string, string>>;
 type Expression = NonNullable<HookSelector["matchExpressions"]>[number];
 
-/** One row an operator, as Kubernetes' label selectors define them: NotIn also holds where the label is missing. */
+/** One row per operator, as Kubernetes' label selectors define them: NotIn also holds if the label is missing. */
 const OPERATORS: Readonly<
   Record<Expression["operator"], (label: string | undefined, values: readonly string[]) => boolean>
 > = {
@@ -27,8 +27,8 @@ export function selects(selector: HookSelector | undefined, labels: Labels): boo
 }
 
 /**
- * Labels as `DEFECTDOJO_HOOK_LABELS` gives them: `key=value,key=value`.
- * @throws Error naming the part that is no `key=value`
+ * Labels in the form of `DEFECTDOJO_HOOK_LABELS`: `key=value,key=value`.
+ * @throws Error naming the part that is not `key=value`
  */
 export function parseLabels(text: string): Record<string, string> {
   return Object.fromEntries(

@@ -7,17 +7,17 @@ export type ImportMode = (typeof IMPORT_MODES)[number];
 
 /** DefectDojo's column for the title of a test. */
 const LONGEST_TITLE = 255;
-/** Hexadecimal digits that stand for the end of a title that is cut. */
+/** Hexadecimal digits that replace the end of a title that is cut. */
 const HASH_DIGITS = 12;
 
-/** What all runs of a scan are called: the ScheduledScan, of a cascaded scan the first scan of the cascade without its run, else the scan itself. */
+/** The name that all runs of a scan share: that of the ScheduledScan, for a cascaded scan that of the first scan without its run, else the scan's own. */
 export function runlessName({ name, scheduledBy, cascade }: Scan): string {
   return scheduledBy ?? cascade?.root ?? name;
 }
 
 /**
- * The default title of a living test: its namespace and {@link runlessName}, so that all runs meet in it and nobody else does. Of a cascade each rule has
- * many scans in one run, which their parameters tell apart.
+ * The default title of a living test: its namespace and {@link runlessName}, which all its runs share and no other scan has. In a cascade each rule has
+ * many scans in one run; their parameters distinguish them.
  */
 export function livingTitle(scan: Scan): string {
   const base = `${scan.namespace}/${runlessName(scan)}`;
@@ -25,7 +25,7 @@ export function livingTitle(scan: Scan): string {
   return fitted(`${base} > ${scan.cascade.rules.join(" > ")}: ${scan.parameters.join(" ")}`.trim());
 }
 
-/** Of two long titles that begin alike the ends are told apart by a hash. */
+/** A hash distinguishes long titles with the same beginning. */
 function fitted(title: string): string {
   if (title.length <= LONGEST_TITLE) return title;
   const hash = sha256(title).slice(0, HASH_DIGITS);

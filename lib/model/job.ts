@@ -26,7 +26,7 @@ const jobSchema = z.object({
   versionId: z.string().optional(),
   /** Hexadecimal; see {@link compareSequencers}. */
   sequencer: z.string().optional(),
-  /** Of a resync that the importer enqueued itself; see docs/adr/0011. */
+  /** For a resync that the importer enqueued itself; see docs/adr/0011. */
   look: z
     .object({
       /** From 1. */
@@ -35,12 +35,12 @@ const jobSchema = z.object({
       notBefore: z.string(),
     })
     .optional(),
-  /** Missing if ingest could not read the sidecar and dead-lettered the job: the importer reads it then, so that a redrive succeeds. */
+  /** Missing if ingest could not read the sidecar and dead-lettered the job: after a redrive, the importer reads it. */
   scan: scanSchema.optional(),
-  /** Of a job that an operator sent: it is reimported even if its living test has a later run. */
+  /** For a job that an operator sent: it is reimported even if its living test has a later run. */
   force: z.literal(true).optional(),
   /**
-   * `upload`: the key leaves the run out. So it is in jobs that an earlier version began, and in the hook, whose ETag names the run itself.
+   * `upload`: the key leaves the run out, as in jobs that an earlier version started, and in the hook, whose ETag identifies the run.
    */
   keyedBy: z.literal("upload").optional(),
 });
@@ -48,12 +48,12 @@ const jobSchema = z.object({
 /** What ingest enqueues and the importer works on. */
 export type Job = z.infer<typeof jobSchema>;
 
-/** What a job's key is made of. */
+/** The parts of a job's key. */
 export type KeyParts = Pick<Job, "bucket" | "key" | "etag" | "scan" | "keyedBy">;
 
 /**
  * The job's key: a SHA-256 over bucket, key and ETag of the findings as uploaded and the run of the scan, 64 hexadecimal digits.
- * It is DefectDojo's `build_id` of the test, so that bucket and DefectDojo are the ledger. Without the run the same findings of a later run would be
+ * It is DefectDojo's `build_id` of the test: bucket and DefectDojo are the ledger. Without the run, the same findings of a later run would be
  * this job (docs/adr/0010-a-job-is-a-run.md).
  */
 export function jobKey(job: KeyParts): string {
@@ -65,13 +65,13 @@ export function jobRun({ scan, keyedBy }: Pick<Job, "scan" | "keyedBy">): string
   return scan === undefined || keyedBy === "upload" ? undefined : runOf(scan);
 }
 
-/** The key of a job by its parts, where there is no job: what receipts and metadata are checked against. */
+/** The key of a job from its parts, to check receipts and metadata without a job. */
 export function keyOf({ bucket, key }: ObjectRef, etag: string, run: string | undefined): string {
   return sha256(JSON.stringify([bucket, key, etag, ...(run === undefined ? [] : [run])]));
 }
 
 /**
- * The queue's deduplication id: the same for every notification of one upload of a run, and another for the same content uploaded again, which has to be synced
+ * The queue's deduplication id: the same for every notification of one upload of a run, but different for the same content uploaded again, which has to be synced
  * again and would be dropped for five minutes. 64 hexadecimal digits.
  */
 export function deduplicationId(job: Job): string {
@@ -84,8 +84,8 @@ export function deduplicationId(job: Job): string {
 export type ScanJob = Job & { readonly scan: Scan };
 
 /**
- * The queue's message group: jobs of one DefectDojo product run one after another; a job without a Scan is in its folder's. A second look has a group
- * of its own, as a message that waits holds back all of its group. 64 hexadecimal digits.
+ * The queue's message group: jobs of one DefectDojo product run one after another; a job without a Scan is in its folder's group. A second look has its
+ * own group, because a waiting message holds back its whole group. 64 hexadecimal digits.
  */
 export function messageGroup(job: Job): string {
   if (job.look !== undefined) return sha256(`look ${jobKey(job)}`);
@@ -114,14 +114,14 @@ export function encodeJob(job: Job): string {
   return body;
 }
 
-/** A value as JSON in the characters that SQS takes: it refuses the two that XML 1.0 does not have; JSON.stringify escapes the others. */
+/** A value as JSON in the characters that SQS accepts: it refuses the two that XML 1.0 lacks; JSON.stringify escapes the others. */
 export function messageText(value: unknown): string {
   const text = JSON.stringify(value) ?? "null";
   return text.replace(/[\ufffe\uffff]/g, (char) => (char === "\ufffe" ? "\\ufffe" : "\\uffff"));
 }
 
 /**
- * @param object what the body came from, for the error
+ * @param object the source of the body, for the error
  * @throws RelayError `job-invalid`, naming every bad field
  */
 export function decodeJob(body: string, object: string): Job {
@@ -139,9 +139,9 @@ export function decodeJob(body: string, object: string): Job {
 }
 
 /**
- * Which of two events of one key is the later: the shorter is filled up with zeros on the right, then both are compared as text.
+ * Compares two events of one key: the shorter is padded with zeros on the right, then both are compared as text.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html (`sequencer`)
- * @returns negative if `a` is the earlier, positive if the later, 0 if equal or if one is missing (nothing is known then)
+ * @returns negative if `a` is the earlier, positive if the later, 0 if they are equal or one is missing (order unknown)
  */
 export function compareSequencers(a: string | undefined, b: string | undefined): number {
   if (a === undefined || b === undefined) return 0;

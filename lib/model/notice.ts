@@ -6,14 +6,14 @@ export interface NoticeFinding {
   readonly id: number;
   readonly name: string;
   readonly severity: DojoSeverity;
-  /** Of DefectDojo, for people. */
+  /** In DefectDojo, for people. */
   readonly url: string;
   readonly location: string;
 }
 
 /** A finding whose verdict somebody changed. */
 export interface NoticeChange extends Omit<NoticeFinding, "severity"> {
-  /** Undefined where the finding is gone. */
+  /** Undefined if the finding is gone. */
   readonly severity: DojoSeverity | undefined;
   /** In words: `now false positive`. */
   readonly change: string;
@@ -26,9 +26,9 @@ export interface Some<T> {
   readonly shown: readonly T[];
 }
 
-/** What is told of one receipt. */
+/** A message about one receipt. */
 export interface Notice {
-  /** The same for the same news: a receiver that remembers it can drop what it gets twice. */
+  /** The same for the same news: a receiver can use it to drop duplicates. */
   readonly id: string;
   readonly title: string;
   readonly scan: { readonly name: string; readonly scanType: string; readonly importedAs: string };
@@ -53,11 +53,11 @@ export const TITLE_PARTS: Readonly<Record<string, (notice: Omit<Notice, "title" 
   test: ({ test }) => test.name,
 };
 
-/** `{NAME}` of names that no placeholder has. */
+/** Each `{NAME}` that is not a placeholder. */
 export const unknownParts = (template: string): string[] =>
   [...template.matchAll(/\{(\w*)\}/g)].flatMap(([, name = ""]) => (Object.hasOwn(TITLE_PARTS, name) ? [] : [name]));
 
-/** The title by a template of the operator's, else in plain words. */
+/** The title from the operator's template, else the built-in one. */
 export function titleOf(notice: Omit<Notice, "title" | "id">, template: string | undefined): string {
   if (template !== undefined)
     return template.replace(/\{(\w+)\}/g, (part, name: string) => String(TITLE_PARTS[name]?.(notice) ?? part));

@@ -1,5 +1,5 @@
 /**
- * Where things lie in a scan's folder. Keys are data: they are joined and split here, never resolved as paths.
+ * The object keys in a scan's folder. Keys are data: they are joined and split here, never resolved as paths.
  */
 
 /** Names of the objects that the relay itself writes, beside the findings. */
@@ -31,7 +31,7 @@ export function sibling(ref: ObjectRef, name: string): ObjectRef {
   return { bucket: ref.bucket, key: folderOf(ref.key) + name };
 }
 
-/** The word that a findings' name shares with none of its companions. */
+/** The word in a findings' name that each companion replaces. */
 const WORD = "findings";
 
 /**
@@ -45,14 +45,14 @@ export function isFindingsName(pattern: string, name: string): boolean {
   return fits && !/\.original(\.[^.]*)?$/.test(name);
 }
 
-/** What every findings' name ends in: the suffix that a bucket notification filters by. */
+/** The end of every findings' name: the suffix filter of a bucket notification. */
 export function findingsSuffix(pattern: string): string {
   return pattern.slice(pattern.indexOf("*") + 1);
 }
 
 /**
  * An object that belongs to these findings: in their name, `findings` becomes the companion's name up to its first dot, the extension the rest.
- * Of `x-findings.json` the sidecar `scan.json` is `x-scan.json`; of a name without that word, the companion keeps its own name.
+ * The sidecar `scan.json` of `x-findings.json` is `x-scan.json`; without that word in the name, the companion keeps its own name.
  */
 export function companionOf(findings: ObjectRef, companion: string): ObjectRef {
   const name = nameOf(findings.key);
@@ -64,7 +64,7 @@ export function companionOf(findings: ObjectRef, companion: string): ObjectRef {
   return sibling(findings, name.slice(0, at) + companion.slice(0, dot) + tail + companion.slice(dot));
 }
 
-/** Where the raw result may lie: what the operator's URL template puts before `findings` is before its name too; else its name alone. */
+/** Where the raw result may be: with the same prefix that the operator's URL template puts before `findings`, else under its name alone. */
 export function rawResultsOf(findings: ObjectRef, rawResultFile: string): ObjectRef[] {
   const name = nameOf(findings.key);
   const before = name.slice(0, Math.max(0, name.lastIndexOf(WORD)));
@@ -88,7 +88,7 @@ export function checkpointOf(findings: ObjectRef): ObjectRef {
   return companionOf(findings, CHECKPOINT_NAME);
 }
 
-/** The findings that a receipt lies beside, or undefined where the object is no receipt by its name. */
+/** The findings beside a receipt, or undefined if the object's name is not a receipt's. */
 export function findingsOfReceipt(receipt: ObjectRef): ObjectRef | undefined {
   const [base = "", extension = ""] = RECEIPT_NAME.split(".");
   const name = nameOf(receipt.key);

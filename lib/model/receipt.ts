@@ -43,7 +43,7 @@ export const receiptSchema = z.object({
   /** Why the two differ. */
   fellBack: z.string().optional(),
   syncMode: z.enum(SYNC_MODES),
-  /** Missing for an import that has a test of its own. */
+  /** Missing for an import with its own test. */
   importMode: z.enum(IMPORT_MODES).optional(),
   productType: dojoObject,
   product: dojoObject,
@@ -52,8 +52,8 @@ export const receiptSchema = z.object({
   /** How many findings the import kept in DefectDojo; missing in receipts of earlier versions. */
   kept: count.optional(),
   /**
-   * Whether DefectDojo said that deduplication was done before the findings were read (`confirmed`), or the number of duplicates only stood still
-   * (`assumed`; a resync later mends what was missed). Missing in receipts of earlier versions.
+   * Whether DefectDojo said that deduplication was done before the findings were read (`confirmed`), or the number of duplicates merely stopped changing
+   * (`assumed`; a later resync corrects the counts). Missing in receipts of earlier versions.
    */
   deduplication: z.enum(["confirmed", "assumed"]).optional(),
   /** In the shape of `Scan.status.findings`. */
@@ -62,28 +62,28 @@ export const receiptSchema = z.object({
     severities,
     categories: z.record(z.string(), count),
   }),
-  /** What the scanner found, and what of it DefectDojo has. Missing in receipts of earlier versions. */
+  /** What the scanner found, and what DefectDojo has of it. Missing in receipts of earlier versions. */
   uploaded: z.object({ count, severities }).optional(),
   inDojo: z.object({ count, severities }).optional(),
   /**
-   * Findings of the scanner that one or more of DefectDojo's stand for, those that none does, and DefectDojo's that stand for none. Missing where
+   * Findings of the scanner with a counterpart in DefectDojo, those without, and DefectDojo's without a counterpart. Missing if
    * DefectDojo's findings were not read (read-only mode), and in receipts of earlier versions.
    */
   matched: count.optional(),
   onlyInScan: count.optional(),
   onlyInDojo: count.optional(),
   /**
-   * DefectDojo's findings by verdict, each counted once by the precedence of `VERDICTS`; `new` are those without any. Receipts of earlier versions have
+   * DefectDojo's findings by verdict, each counted once by the precedence of `VERDICTS`; `new` are those without a verdict. Receipts of earlier versions have
    * neither `underReview` nor `inactive`, and count a finding under each of its other verdicts.
    */
   new: count,
-  /** Of a living test: found by an earlier run too, closed before and back, and closed by this run, which did not find them. */
+  /** For a living test: also found by an earlier run; closed before and found again; closed by this run, which did not find them. */
   known: count.optional(),
   reactivated: count.optional(),
   closed: count.optional(),
-  /** Of a living test: DefectDojo's record of this run (`test_imports/`), which names its findings. */
+  /** For a living test: DefectDojo's record of this run (`test_imports/`), which names its findings. */
   testImport: count.optional(),
-  /** Whether that record tells this run's findings, or DefectDojo keeps none and those of the test that are not closed are taken for them. */
+  /** `recorded`: that record names this run's findings. `assumed`: DefectDojo keeps no records, and the test's open findings are taken for them. */
   runFindings: z.enum(["recorded", "assumed"]).optional(),
   underReview: count.optional(),
   riskAccepted: count,
@@ -92,22 +92,22 @@ export const receiptSchema = z.object({
   duplicates: count,
   mitigated: count,
   inactive: count.optional(),
-  /** Findings that the import kept or an earlier sync found, and DefectDojo no longer has; those in findings.json are marked. Missing where none are. */
+  /** Findings that the import kept or an earlier sync found, and that DefectDojo no longer has; those in findings.json are marked. Missing if there are none. */
   missing: count.optional(),
   /**
-   * Findings that DefectDojo marks as duplicates, whatever they are counted as: what a second look compares. Missing where that is not known, and in
+   * Findings that DefectDojo marks as duplicates, whatever they count as; a second look compares this number. Missing if unknown, and in
    * receipts of earlier versions, whose `duplicates` are these.
    */
   markedDuplicate: count.optional(),
   /**
-   * Verdicts that the last sync which wrote anything found changed, at most {@link MOST_CHANGES} of them, in words (`active`, `falsePositive`, …); no
-   * words where the finding was or is not there. `by` is the id of DefectDojo's user, where it tells. Missing before the first resync that wrote.
+   * Changed verdicts that the last writing sync found, at most {@link MOST_CHANGES}, in words (`active`, `falsePositive`, …); no
+   * words if the finding did not or does not exist. `by` is the id of DefectDojo's user, if known. Missing before the first writing resync.
    */
   changed: z
     .array(z.object({ findingId: count, from: z.array(z.string()), to: z.array(z.string()), by: count.optional() }))
     .optional(),
   changedCount: count.optional(),
-  /** What had to be repaired so that DefectDojo takes it, at most {@link MOST_REPAIRS} of them. */
+  /** Repairs that DefectDojo's import required, at most {@link MOST_REPAIRS}. */
   repairs: z.array(z.string()),
   repairCount: count,
   warnings: z.array(z.string()),
@@ -129,11 +129,11 @@ export function outdatedNote({ outcome, outdated }: Pick<Receipt, "outcome" | "o
 /** How the warning begins that DefectDojo has fewer or less severe findings than were uploaded. */
 export const KEEPS_LESS = "DefectDojo keeps less than the scanner found: ";
 
-/** How the warnings begin that DefectDojo no longer has all that there was, and that nothing is left. */
+/** Beginnings of the warnings that findings vanished from DefectDojo, and that none is left. */
 export const NOW_FEWER = "DefectDojo now has ";
 export const NOW_EMPTY = "findings.json is empty now: ";
 
-/** These warnings, where the receipt has any. */
+/** These warnings, if the receipt has any. */
 export const lossOf = ({ warnings }: Pick<Receipt, "warnings">): string | undefined =>
   warnings
     .filter((warning) => [KEEPS_LESS, NOW_FEWER, NOW_EMPTY].some((start) => warning.startsWith(start)))
@@ -144,11 +144,11 @@ export const MOST_CHANGES = 100;
 /** Characters. */
 export const LONGEST_REPAIR = 1_000;
 
-/** Metadata by which our own write-back is known; S3 gives names back in lower case. */
+/** Metadata that identifies our own write-back; S3 returns names in lower case. */
 const JOB_METADATA = "dojo-relay-job";
 const ETAG_METADATA = "dojo-relay-etag";
 const RUN_METADATA = "dojo-relay-run";
-/** On what a resync wrote: how many verdicts it found changed, and when it was begun, which its receipt says too. */
+/** On objects written by a resync: the number of changed verdicts, and when it started, as in its receipt. */
 const CHANGED_METADATA = "dojo-relay-changed";
 const SYNCED_METADATA = "dojo-relay-synced";
 
@@ -156,7 +156,7 @@ export function changesMetadata(startedAt: string, changedCount: number): Record
   return { [CHANGED_METADATA]: String(changedCount), [SYNCED_METADATA]: startedAt };
 }
 
-/** What a resync wrote into the metadata of findings.json; undefined where none did. */
+/** What a resync wrote into the metadata of findings.json; undefined without a resync. */
 export function readChangesMetadata(metadata: Readonly<Record<string, string>>) {
   const [startedAt, changed] = [metadata[SYNCED_METADATA], Number(metadata[CHANGED_METADATA])];
   return startedAt === undefined || !Number.isInteger(changed) ? undefined : { startedAt, changedCount: changed };
@@ -172,7 +172,7 @@ export function ownMetadata(job: Job): Record<string, string> {
 }
 
 /**
- * The key of the job that wrote this object back, or undefined for an upload. The key covers bucket and key, so that a copy of a synced
+ * The key of the job that wrote this object back, or undefined for an upload. The key covers bucket and key: a copy of a synced
  * file to another place is an upload there.
  */
 export function writtenBackBy(ref: ObjectRef, metadata: Readonly<Record<string, string>>): string | undefined {
@@ -180,7 +180,7 @@ export function writtenBackBy(ref: ObjectRef, metadata: Readonly<Record<string, 
   return key !== undefined && etag !== undefined && key === keyOf(ref, etag, run) ? key : undefined;
 }
 
-/** The run whose job wrote this object back, and the ETag that its upload had; undefined for an upload, and where the key names no run. */
+/** The run whose job wrote this object back, and the ETag that its upload had; undefined for an upload, and if the key names no run. */
 export function writtenBackOf(
   ref: ObjectRef,
   metadata: Readonly<Record<string, string>>,
@@ -195,10 +195,10 @@ export function uploadedEtag(ref: ObjectRef, metadata: Readonly<Record<string, s
   return writtenBackBy(ref, metadata) === undefined ? undefined : metadata[ETAG_METADATA];
 }
 
-/** ETag of the upload that this object is the kept copy of; a store may give a copy another. */
+/** ETag of the upload that this object is the kept copy of; a store may give a copy a different one. */
 export const keptFrom = (metadata: Readonly<Record<string, string>>): string | undefined => metadata[ETAG_METADATA];
 
-/** Whether the receipt was written for findings at this place: a folder that was copied brings another's along. */
+/** Whether the receipt was written for findings at this location: a copied folder contains another's. */
 export function isReceiptOf(ref: ObjectRef, { jobKey: key, etag, run }: Receipt): boolean {
   return key === keyOf(ref, etag, run);
 }

@@ -2,8 +2,8 @@ import { sha256 } from "../util/digest.ts";
 import type { Scan } from "./scan.ts";
 
 /**
- * What tells one execution of a Scan from another in the same folder: its uid, else its creation or finish time.
- * @returns 32 hexadecimal digits, fit for object metadata; undefined where the Scan says none of these
+ * What distinguishes one execution of a Scan from another in the same folder: its uid, else its creation or finish time.
+ * @returns 32 hexadecimal digits, fit for object metadata; undefined if the Scan has none of these
  */
 export function runOf({ uid, createdAt, finishedAt }: Scan): string | undefined {
   const name = uid || createdAt || finishedAt;
@@ -11,9 +11,9 @@ export function runOf({ uid, createdAt, finishedAt }: Scan): string | undefined 
 }
 
 /**
- * Whether something that happened at `at` can have been done for this run: nothing is done for a scan before it was created.
+ * Whether something at time `at` can belong to this run: nothing happens for a scan before its creation.
  * @param at ISO 8601
- * @returns false where one of the two times is not known
+ * @returns false if one of the two times is unknown
  */
 export function canBeOfRun({ createdAt, finishedAt }: Scan, at: string | undefined): boolean {
   const begun = createdAt ?? finishedAt;

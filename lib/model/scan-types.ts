@@ -1,13 +1,13 @@
 import * as z from "zod";
 import type { Scan } from "./scan.ts";
 
-/** DefectDojo's parser for secureCodeBox findings that no other parser reads. */
+/** DefectDojo's parser for findings that no other parser reads. */
 export const GENERIC = "Generic Findings Import";
 
 /**
- * One row a scan type of secureCodeBox that DefectDojo reads natively. A scan type may carry a suffix
+ * One row per scan type of secureCodeBox that DefectDojo reads natively. A scan type may carry a suffix
  * (`nmap-internal`, as renamed scan types do); the longest row that fits wins.
- * Names are DefectDojo's own (`get_scan_types` of its parsers). `trivy-sbom` has none: DefectDojo makes nothing of a bill of materials without vulnerabilities.
+ * Names are DefectDojo's own (`get_scan_types` of its parsers). `trivy-sbom` has none: DefectDojo finds nothing in a bill of materials without vulnerabilities.
  */
 const BY_SCAN_TYPE: Readonly<Record<string, string>> = {
   nmap: "Nmap Scan",
@@ -34,7 +34,7 @@ const BY_SCAN_TYPE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Where the scan type says nothing (a scanner under another name), the kind of raw result does.
+ * If the scan type is unknown (a scanner under another name), the kind of raw result decides.
  * The types are those of secureCodeBox's scan type definitions (`extractResults.type`).
  */
 const BY_RAW_RESULT_TYPE: Readonly<Record<string, string>> = {
@@ -55,7 +55,7 @@ const BY_RAW_RESULT_TYPE: Readonly<Record<string, string>> = {
   "kube-hunter-json": "KubeHunter Scan",
 };
 
-/** `SCAN_TYPE_MAP`: scan type of secureCodeBox (or raw result type) to scan type of DefectDojo, before the tables. */
+/** `SCAN_TYPE_MAP`: scan type of secureCodeBox (or raw result type) to scan type of DefectDojo; takes precedence over the tables. */
 export const scanTypeMapSchema = z.record(z.string().min(1), z.string().min(1));
 export type ScanTypeMap = z.infer<typeof scanTypeMapSchema>;
 
@@ -65,11 +65,11 @@ export function wantedTestTypes(overrides: ScanTypeMap = {}): string[] {
   return [...new Set([GENERIC, ...tables])].sort();
 }
 
-/** Extensions that DefectDojo takes (recorded answer of 3.2, setting `DD_FILE_IMPORT_TYPES`). */
+/** Extensions that DefectDojo accepts (recorded answer of 3.2, setting `DD_FILE_IMPORT_TYPES`). */
 const EXTENSIONS = new Set("xml csv nessus json jsonl html js zip xlsx txt sarif fpr md log fvdl".split(" "));
 
 /**
- * DefectDojo's scan type for the scan; {@link GENERIC} where no parser of DefectDojo reads its raw result.
+ * DefectDojo's scan type for the scan; {@link GENERIC} if no parser of DefectDojo reads its raw result.
  */
 export function dojoScanType(scan: Scan, overrides: ScanTypeMap = {}): string {
   const { scanType, rawResultType, rawResultFile } = scan;
@@ -86,7 +86,7 @@ export function dojoScanType(scan: Scan, overrides: ScanTypeMap = {}): string {
 
 /**
  * DefectDojo's scan type for a scan type of secureCodeBox, or for the family that several of them begin with: `trivy` of `trivy-image` and the like.
- * @returns undefined where no row fits, or those of the family differ
+ * @returns undefined if no row fits, or those of the family differ
  */
 export function scanTypeOfFamily(name: string): string | undefined {
   const scanType = name.trim().toLowerCase();
@@ -98,7 +98,7 @@ export function scanTypeOfFamily(name: string): string | undefined {
 }
 
 /**
- * The file name to send with a report: the raw result's own where DefectDojo takes its extension, else with the extension
+ * The file name to send with a report: the raw result's own if DefectDojo accepts its extension, else with the extension
  * that its first byte suggests. Harmless as a header: quotes and control characters cannot occur in it.
  * @param firstBytes the start of the report as Latin-1, in which UTF-8's byte order mark is three characters
  */

@@ -7,7 +7,7 @@ import { isUsable, UNUSABLE, usableText } from "../util/usable-text.ts";
 /** secureCodeBox's annotation prefix for this integration. */
 export const ANNOTATION_PREFIX = "defectdojo.securecodebox.io/";
 
-/** By which secureCodeBox's cascading-scans hook says where a scan comes from (`hooks/cascading-scans/hook/hook.ts`). */
+/** Annotations of secureCodeBox's cascading-scans hook with a scan's origin (`hooks/cascading-scans/hook/hook.ts`). */
 const PARENT_SCAN = "cascading.securecodebox.io/parent-scan";
 const CHAIN = "cascading.securecodebox.io/chain";
 const CASCADE_ANNOTATIONS = [PARENT_SCAN, CHAIN];
@@ -24,7 +24,7 @@ const hookSelector = z.object({
 });
 
 /**
- * A file of the scan's own folder: neither a path nor anything that a header or query could be made of.
+ * A file in the scan's own folder: neither a path nor anything that could be injected into a header or query.
  */
 const fileName = usableText()
   .min(1)
@@ -60,10 +60,10 @@ const sidecarSchema = z.object({
     .nullish(),
 });
 
-/** Without their prefix. Others' annotations are not looked at. */
+/** Without their prefix. Annotations of others are ignored. */
 const ownAnnotationsSchema = recordOf(usableText()).refine((all) => Object.keys(all).every(isUsable), UNUSABLE);
 
-/** What of the Scan travels in the job: flat, and without what the importer does not need. */
+/** The Scan's fields in the job: flat, and only what the importer needs. */
 export const scanSchema = z.object({
   name: usableText().min(1),
   namespace: usableText().min(1),
@@ -72,9 +72,9 @@ export const scanSchema = z.object({
   parameters: arrayOf(usableText()),
   /** Annotations of {@link ANNOTATION_PREFIX}, without the prefix. */
   annotations: ownAnnotationsSchema,
-  /** Name of the ScheduledScan that made this scan. */
+  /** Name of the ScheduledScan that created this scan. */
   scheduledBy: usableText().optional(),
-  /** Of a cascaded scan: the scan that the cascade began with, without its run, and the rules that led here. */
+  /** For a cascaded scan: the scan that started the cascade, without its run, and the rules that led here. */
   cascade: z.object({ root: usableText().min(1), rules: z.array(usableText()).min(1) }).optional(),
   /** ISO 8601 */
   createdAt: z.string().optional(),
@@ -83,7 +83,7 @@ export const scanSchema = z.object({
   rawResultType: usableText().optional(),
   rawResultFile: fileName.optional(),
   hookSelector: hookSelector.optional(),
-  /** Read from the Kubernetes API, or kept from there: its uid is no copy of another's. */
+  /** Read from the Kubernetes API, or stored from there: its uid is not a copy of another's. */
   inCluster: z.literal(true).optional(),
 });
 
@@ -93,7 +93,7 @@ export type HookSelector = z.infer<typeof hookSelector>;
 /**
  * The sidecar's content as a Scan.
  * @param content parsed JSON or YAML of the sidecar: a Scan resource
- * @param object where it lies, for the error
+ * @param object its location, for the error
  * @throws RelayError `sidecar-invalid`, naming every bad field
  */
 export function parseSidecar(content: unknown, object: string): Scan {
@@ -127,7 +127,7 @@ export function parseSidecar(content: unknown, object: string): Scan {
 
 /**
  * A scan of a ScheduledScan is named after it and the second it was due (`scheduledscan_controller.go`), a cascaded one after its parent, its rule and
- * something random. Undefined where the annotations do not say, or not so that it can be used.
+ * a random suffix. Undefined if the annotations are missing or unusable.
  */
 function cascadeOf(annotations: Record<string, string>): Scan["cascade"] {
   const parent = annotations[PARENT_SCAN] ?? "";
@@ -140,7 +140,7 @@ function cascadeOf(annotations: Record<string, string>): Scan["cascade"] {
 }
 
 /**
- * A Scan resource with nothing but what {@link parseSidecar} reads: no container's environment, no volumes, no annotations of others (kubectl keeps the
+ * A Scan resource with only what {@link parseSidecar} reads: no container's environment, no volumes, no annotations of others (kubectl stores the
  * whole resource in one).
  * @throws RelayError `sidecar-invalid`, naming every bad field
  */

@@ -13,7 +13,7 @@ interface Rated {
   readonly attributes?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
-/** The severity of a finding of findings.json: DefectDojo's own, which knows Critical; else the scanner's. */
+/** The severity of a finding of findings.json: DefectDojo's own, which includes Critical; else the scanner's. */
 export function severityIn({ severity, attributes }: Rated): DojoSeverity {
   const own = attributes?.["defectdojo.org/severity"];
   return DOJO_SEVERITIES.find((one) => one === own) ?? FROM_SCAN[severity?.toUpperCase() ?? ""] ?? "Info";

@@ -9,17 +9,17 @@ import { scanTypeOfFamily } from "./scan-types.ts";
 const some = () => usableText().min(1);
 
 /**
- * The short form of a sidecar, for reports that no secureCodeBox made: what somebody writes by hand. Its fields are the options of `dojo-relay upload --report`.
+ * The short form of a sidecar, written by hand for reports from outside secureCodeBox. Its fields are the options of `dojo-relay upload --report`.
  */
 const shortSidecarSchema = z.strictObject({
   /** A scan type of secureCodeBox (`trivy`, `nmap`) or any of DefectDojo's (`SARIF`). */
   scanType: some().max(200),
   product: some(),
-  /** Name of the report's file in the folder; missing where it is the only one there. */
+  /** Name of the report's file in the folder; default: the only other file there. */
   report: some().max(255).optional(),
-  /** Of scan and test. */
+  /** Name of scan and test. */
   name: some().max(253).optional(),
-  /** What tells one run from the next; the time at which the sidecar was written tells them apart without it. */
+  /** Identifies the run; without it, the time at which the sidecar was written does. */
   run: some().max(64).optional(),
   productType: some().optional(),
   engagement: some().optional(),
@@ -35,7 +35,7 @@ const shortSidecarSchema = z.strictObject({
 
 type ShortSidecar = z.infer<typeof shortSidecarSchema>;
 
-/** Fields of the short form that are annotations of a Scan. The command line's options go by the same names. */
+/** Fields of the short form that are annotations of a Scan. The command line's options have the same names. */
 const ANNOTATION_OF = {
   product: "product-name",
   productType: "product-type-name",
@@ -48,7 +48,7 @@ const ANNOTATION_OF = {
   minimumSeverity: "minimum-severity",
 } as const satisfies Partial<Record<keyof ShortSidecar, string>>;
 
-/** What a short sidecar, or a command line, says of a report. */
+/** The settings of a report, from a short sidecar or a command line. */
 export type ReportSettings = Partial<Pick<ShortSidecar, keyof typeof ANNOTATION_OF | "annotations">>;
 
 /** The annotations that these settings stand for, without their prefix. */
@@ -61,7 +61,7 @@ export function reportAnnotations(settings: ReportSettings): Record<string, stri
   return { ...settings.annotations, ...Object.fromEntries(named) };
 }
 
-/** Whether a sidecar is meant as the short form: a Scan has `metadata` and `spec`. */
+/** Whether a sidecar is in the short form: a Scan has `metadata` and `spec`. */
 export function isShortSidecar(content: unknown): boolean {
   return (
     typeof content === "object" &&
@@ -84,11 +84,11 @@ export function parseShortSidecar(content: unknown, object: string): ShortSideca
   throw new RelayError("sidecar-invalid", message, { object });
 }
 
-/** What the folder tells of a short sidecar. */
+/** What the folder adds to a short sidecar. */
 export interface Surroundings {
-  /** When the sidecar was written: every upload of it is a run of its own, unless it names its run. */
+  /** When the sidecar was written: every upload of it is a new run, unless it names its run. */
   readonly writtenAt: Date | undefined;
-  /** The report's file; undefined where there is none. */
+  /** The report's file; undefined if there is none. */
   readonly report: string | undefined;
 }
 

@@ -1,15 +1,15 @@
 import { sha256 } from "../util/digest.ts";
 import type { ObjectRef } from "./object-keys.ts";
 
-/** Folder in the bucket for what the relay keeps apart from scans. */
+/** Folder in the bucket for the relay's state beside the scans. */
 const STATE_FOLDER = ".dojo-relay/";
 
 /** Below it, one watermark for each DefectDojo. */
 export const FOLLOW_FOLDER = `${STATE_FOLDER}follow/`;
 
 /**
- * Key of the index entry of a test. Sharded by a hash, so that no folder grows without bounds and none is ever listed; the test's URL is
- * part of the hash, so that several DefectDojos on one bucket do not meet.
+ * Key of the index entry of a test. Sharded by a hash: no folder grows without bounds, and none is ever listed; the test's URL is
+ * part of the hash, which separates several DefectDojos on one bucket.
  * @param testUrl the test's URL for people
  */
 export function testIndexKey(testUrl: string): string {
@@ -17,13 +17,13 @@ export function testIndexKey(testUrl: string): string {
   return `${STATE_FOLDER}tests/${hash.slice(0, 2)}/${hash.slice(2, 34)}.json`;
 }
 
-/** Key of what was told of a scan. @param findings where they lie */
+/** Key of the record of what was sent for a scan. @param findings their location */
 export function noticeKey({ bucket, key }: ObjectRef): string {
   const hash = sha256(JSON.stringify([bucket, key]));
   return `${STATE_FOLDER}notify/${hash.slice(0, 2)}/${hash.slice(2, 34)}.json`;
 }
 
-/** Below it lies what is still to be told of, one object a scan. */
+/** Folder of outstanding messages, one object per scan. */
 export const OPEN_NOTICES = `${STATE_FOLDER}notify/open/`;
 
 export const openNoticeKey = ({ bucket, key }: ObjectRef): string =>
@@ -31,7 +31,7 @@ export const openNoticeKey = ({ bucket, key }: ObjectRef): string =>
 
 /**
  * Key of the lease on a living test.
- * @param place what tells the test, also before there is one
+ * @param place what identifies the test, even before it exists
  */
 export function leaseKey(place: string): string {
   const hash = sha256(place);
@@ -39,7 +39,7 @@ export function leaseKey(place: string): string {
 }
 
 /**
- * Key of the follower's watermark, one for each DefectDojo.
+ * Key of the follower's watermark, one per DefectDojo.
  * @param dojoUrl base URL, without `/api/v2`
  */
 export function followStateKey(dojoUrl: string): string {

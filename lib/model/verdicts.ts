@@ -3,8 +3,8 @@ import { dropUndefined } from "./scan.ts";
 
 /**
  * DefectDojo's verdicts on a finding, one row each, in their precedence: a finding is counted once, under the first row that holds, else as new.
- * First what people decided, then what DefectDojo found out, then that the finding is not open. A verdict `ofOriginal` holds for a duplicate too:
- * it stands on the original alone.
+ * First people's decisions, then DefectDojo's, then that the finding is not open. A verdict `ofOriginal` holds for a duplicate too:
+ * only the original has it.
  */
 export const VERDICTS = [
   { count: "underReview", attribute: "underReview", field: "under_review", ofOriginal: true, label: "under review" },
@@ -29,7 +29,7 @@ interface VerdictRow {
   readonly attribute: string;
   /** DefectDojo's field, and the filter of `findings/` (2.34 to 3.2). */
   readonly field: string;
-  /** The verdict holds where the attribute does not. */
+  /** The verdict holds if the attribute is false. */
   readonly unless?: true;
   readonly ofOriginal: boolean;
   /** For people. */
@@ -37,19 +37,19 @@ interface VerdictRow {
 }
 
 export type Verdict = (typeof VERDICTS)[number]["count"];
-/** What a finding is counted as. */
+/** The count that a finding belongs to. */
 export type Counted = Verdict | "new";
 export type VerdictCounts = Readonly<Record<Counted, number>>;
-/** Whether a finding of a living test is new in a run, was known before, or was closed and is back. */
+/** Whether a finding of a living test is new in a run, known, or reactivated. */
 export type RunStatus = (typeof RUN_STATUSES)[number];
-/** As findings of several parts have it: what is new in a part is new. */
+/** For findings of several parts: new if a part is new. */
 const RUN_STATUSES = ["new", "reactivated", "known"] as const;
-/** The attribute in findings.json: what the run is to a finding of a living test. */
+/** The attribute in findings.json with the run status of a finding in a living test. */
 export const RUN_STATUS = "defectdojo.org/run-status";
-/** Which verdicts hold for a finding; several may. Of a living test, what the run is to it too. */
+/** Which verdicts hold for a finding; several may. In a living test, also its run status. */
 export type Verdicts = Readonly<Record<Verdict, boolean>> & { readonly inRun?: RunStatus };
 
-/** A finding that DefectDojo no longer has, as it was last known: no verdict, and not new. */
+/** A finding that DefectDojo no longer has, as last known: no verdict, and not new. */
 export const MISSING = {
   count: "missing",
   attribute: "defectdojo.org/missing",
@@ -58,7 +58,7 @@ export const MISSING = {
 
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** The verdicts that a finding of findings.json tells of, those of its original included. */
+/** The verdicts of a finding in findings.json, including those of its original. */
 export function verdictsIn(attributes: Attributes): Verdicts {
   const original = originalIn(attributes);
   const verdicts = eachVerdict(({ attribute, ofOriginal, ...row }) => {
@@ -69,18 +69,18 @@ export function verdictsIn(attributes: Attributes): Verdicts {
   return { ...verdicts, ...dropUndefined({ inRun }) };
 }
 
-/** The attributes of the finding that this one is a duplicate of, as they are embedded in it. */
+/** The embedded attributes of this duplicate's original. */
 export function originalIn(attributes: Attributes): Attributes | undefined {
   const original = attributes["defectdojo.org/original-finding"] as { attributes?: Attributes } | null | undefined;
   return original?.attributes;
 }
 
-/** What a finding with these verdicts is counted as. */
+/** The count for a finding with these verdicts. */
 export function countedAs(verdicts: Verdicts): Counted | RunStatus {
   return VERDICTS.find(({ count }) => verdicts[count])?.count ?? verdicts.inRun ?? "new";
 }
 
-/** The status of a finding that several of DefectDojo's stand for: what is new in a part is new. */
+/** The run status of a finding with several counterparts: new if a part is new. */
 export function statusOfAll(all: readonly RunStatus[]): RunStatus | undefined {
   return RUN_STATUSES.find((status) => all.includes(status));
 }
@@ -90,7 +90,7 @@ export function eachVerdict<T>(value: (row: (typeof VERDICTS)[number]) => T): Re
   return Object.fromEntries(VERDICTS.map((row) => [row.count, value(row)])) as Record<Verdict, T>;
 }
 
-/** What has no verdict in a living test, beside what is new. */
+/** Findings without a verdict in a living test that are not new. */
 const IN_RUN = [
   { count: "known", label: "known" },
   { count: "reactivated", label: "back" },
@@ -123,7 +123,7 @@ export function addCounts(one: FindingCounts, other: FindingCounts): FindingCoun
   };
 }
 
-/** The counts in words: what is new, then whatever there is. */
+/** The counts in words: new ones, then all that are not zero. */
 export function describeCounts(counts: FindingCounts): string {
   const others = [...IN_RUN, ...VERDICTS, MISSING]
     .filter(({ count }) => (counts[count] ?? 0) > 0)

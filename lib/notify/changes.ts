@@ -27,7 +27,7 @@ export function describeChange({ from, to }: Pick<Change, "from" | "to">): strin
   return `${went.join(", ")} → ${came.join(", ")}`;
 }
 
-/** What tells one list of changes from the next; undefined where there are none. */
+/** Identifies a list of changes; undefined if there are none. */
 export function changesKey({ changed = [], changedCount = 0 }: Receipt): string | undefined {
   return changedCount === 0 ? undefined : sha256(JSON.stringify([changed, changedCount])).slice(0, 32);
 }

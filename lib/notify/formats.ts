@@ -3,7 +3,7 @@ import { describeCounts } from "../model/verdicts.ts";
 
 const more = (count: number, shown: number) => (count > shown ? `and ${count - shown} more` : undefined);
 
-/** Slack's own marks. https://api.slack.com/reference/surfaces/formatting#escaping */
+/** Slack's markup. https://api.slack.com/reference/surfaces/formatting#escaping */
 const forSlack = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const slackLink = (url: string, text: string) =>
   url === ""
@@ -27,10 +27,10 @@ function slack(notice: Notice): object {
   return { text: lines.filter((each) => each !== undefined).join("\n") };
 }
 
-/** Marks of Markdown as Adaptive Cards know them. */
+/** Markdown in Adaptive Cards. */
 const forTeams = (text: string) => text.replace(/[\\`*_[\]#<>~]/g, "\\$&");
 
-/** An Adaptive Card, as workflows of Teams take it. https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using */
+/** An Adaptive Card for workflows of Teams. https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using */
 function teams(notice: Notice): object {
   const { title, test, fresh, changed, counts } = notice;
   const text = (content: string, look: object = {}) => ({ type: "TextBlock", text: content, wrap: true, ...look });
@@ -59,7 +59,7 @@ function teams(notice: Notice): object {
   };
 }
 
-/** As it is, for receivers of one's own. */
+/** The plain notice, for custom receivers. */
 function json({ fresh, changed, ...notice }: Notice): object {
   return {
     version: 1,
@@ -69,7 +69,7 @@ function json({ fresh, changed, ...notice }: Notice): object {
   };
 }
 
-/** One row a value of NOTIFY_FORMAT. */
+/** One row per value of NOTIFY_FORMAT. */
 export const NOTICE_FORMATS = { json, slack, teams } as const satisfies Record<string, (notice: Notice) => object>;
 
 export type NoticeFormat = keyof typeof NOTICE_FORMATS;

@@ -6,7 +6,7 @@ import { countedAs, MISSING, verdictsIn } from "../model/verdicts.ts";
 import { cutText } from "../util/text.ts";
 import { describeChange } from "./changes.ts";
 
-/** What a message shows of each kind: chat messages have their limits, and people theirs. */
+/** The most findings of each kind in a message: chat messages are limited, and so is attention. */
 const MOST_SHOWN = 10;
 const LONGEST_NAME = 200;
 
@@ -20,15 +20,15 @@ export interface WrittenFinding {
 
 export interface News {
   readonly fresh: Some<NoticeFinding>;
-  /** Ids of all that are fresh. */
+  /** Ids of all new findings. */
   readonly freshIds: readonly number[];
   readonly changed: Some<NoticeChange>;
 }
 
 /**
- * What findings.json and its receipt tell that was not told before. Findings pass; only ids and what is shown are kept.
- * @param told ids of findings that were told as new before
- * @param changed the receipt's changes; none where they were told before
+ * The news in findings.json and its receipt. Findings are streamed; only ids and what is shown are kept.
+ * @param told ids of findings that were sent as new before
+ * @param changed the receipt's changes; none if they were sent before
  */
 export async function newsOf(
   findings: AsyncIterable<WrittenFinding>,
@@ -41,7 +41,7 @@ export async function newsOf(
   const freshIds: number[] = [];
   const fresh = worst<NoticeFinding>();
   const others = worst<NoticeFinding & NoticeChange>();
-  // Beyond those that a receipt lists nobody knows which they are.
+  // A receipt lists only the first changes; the others are unknown.
   let unlisted = Math.max(0, (changed.changedCount ?? 0) - changes.size);
   for await (const finding of findings) {
     const shown = toNotice(finding);
@@ -66,11 +66,11 @@ export async function newsOf(
   };
 }
 
-/** What was closed and is back in a living test is news, too. */
+/** Reactivated findings of a living test are news, too. */
 const isNew = ({ attributes }: WrittenFinding) =>
   ["new", "reactivated"].includes(countedAs(verdictsIn(attributes ?? {})));
 
-/** @returns undefined for what DefectDojo does not have */
+/** @returns undefined for a finding that DefectDojo does not have */
 function toNotice(finding: WrittenFinding): NoticeFinding | undefined {
   const { attributes, name, location } = finding;
   const id = attributes?.["defectdojo.org/finding-id"];
@@ -84,7 +84,7 @@ function toNotice(finding: WrittenFinding): NoticeFinding | undefined {
   };
 }
 
-/** Counts all, and keeps the worst. */
+/** Counts all and keeps the worst. */
 function worst<T extends NoticeFinding>() {
   const shown: T[] = [];
   let count = 0;

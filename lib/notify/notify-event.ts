@@ -5,14 +5,14 @@ import { backoff } from "../util/backoff.ts";
 import { type NotifyPorts, type NotifySettings, notifyReceipt } from "./notify-receipt.ts";
 
 const FIRST_WAIT_MS = 1_000;
-/** What is left for the end of the work. Milliseconds. */
+/** Time reserved for the end of the work. Milliseconds. */
 const MARGIN_MS = 10_000;
 
 /**
- * Tells of each receipt that a bucket's notification names. A receiver that throttles or is away is tried again as long as the time reaches.
+ * Sends the news of each receipt in a bucket's notification. If the receiver throttles or is unavailable, retries until the time is up.
  * @param remainingMs how long the delivery may still take
  * @returns how many messages were sent
- * @throws RelayError the first failure; the caller lets the notification come again, and what was told stays told
+ * @throws RelayError the first failure; the caller has the notification repeated, and what was sent is not sent again
  */
 export async function notifyEvent(
   event: unknown,
@@ -35,7 +35,7 @@ export async function notifyEvent(
       if (outcome === "sent") sent++;
     } catch (error) {
       const one = toRelayError(error, uri(findings));
-      log.error("a receipt could not be told of", { object: uri(findings), error: one });
+      log.error("the news of a receipt could not be sent", { object: uri(findings), error: one });
       metrics.add("NoticesFailed");
       failure ??= one;
     }
@@ -44,7 +44,7 @@ export async function notifyEvent(
   return sent;
 }
 
-/** Tries again what may pass, with growing waits or those that the receiver asks for. */
+/** Retries temporary failures, with growing waits or those that the receiver asks for. */
 async function untilOver<T>(work: () => Promise<T>, { clock }: NotifyPorts, remainingMs: () => number): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

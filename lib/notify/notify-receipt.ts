@@ -25,28 +25,28 @@ export interface NotifyPorts extends Observer {
 
 export interface NotifySettings {
   readonly format: NoticeFormat;
-  /** What is less severe is not told. */
+  /** Less severe findings are left out. */
   readonly minimumSeverity: DojoSeverity;
-  /** Template of the title; plain words without it. */
+  /** Template of the title; default: the built-in title. */
   readonly title?: string | undefined;
-  /** Marks everything as told, and sends nothing. */
+  /** Marks everything as sent, and sends nothing. */
   readonly markOnly?: boolean;
 }
 
-/** `sent`: there was news. `nothing`: none, or it was told before. */
+/** `sent`: there was news. `nothing`: there was none, or it was sent before. */
 export interface Notified {
   readonly outcome: "sent" | "nothing";
   readonly notice?: Notice;
 }
 
-/** Longer than a message may take: whoever claimed it and is silent since has died. Milliseconds. */
+/** Longer than sending may take: a sender silent for this long has died. Milliseconds. */
 const CLAIM_MS = 120_000;
 
 /**
- * Tells of a receipt what was not told before: findings that are new and real, and verdicts that somebody changed. It is noted what is told before it is
- * sent, and that it was after: of two at once one sends, and what died in between is sent again under the same id.
+ * Sends a receipt's news: new, real findings and changed verdicts. It is recorded before a message is
+ * sent, and again afterwards: only one of two concurrent senders sends, and after a crash the message is sent again under the same id.
  * @param findings the findings that the receipt lies beside
- * @throws RelayError `webhook-…`, `storage-…`; `webhook-unavailable` where another is sending just now
+ * @throws RelayError `webhook-…`, `storage-…`; `webhook-unavailable` if another process is sending right now
  */
 export async function notifyReceipt(
   findings: ObjectRef,
@@ -82,18 +82,22 @@ export async function notifyReceipt(
     throw error;
   }
   await store.write(state);
-  log.info("a receipt is told of", { object: uri(findings), new: notice.fresh.count, changed: notice.changed.count });
+  log.info("sent the news of a receipt", {
+    object: uri(findings),
+    new: notice.fresh.count,
+    changed: notice.changed.count,
+  });
   metrics.add("NoticesSent");
   return { outcome: "sent", notice };
 }
 
 interface ReadNews {
   readonly news: News;
-  /** What was told once this news is. */
+  /** The state after this news is sent. */
   readonly state: NotifyState;
   /** There is nothing to tell. */
   readonly quiet: boolean;
-  /** The scan was synced before anybody was told of scans: its findings are no news. */
+  /** The scan was synced before notifications were used: its findings are not news. */
   readonly isOld: boolean;
 }
 
@@ -128,7 +132,7 @@ async function written(storage: Storage, findings: ObjectRef) {
   return streamFindings(await storage.read(findings), findings, unlimited);
 }
 
-/** Of read-only mode: findings.json does not say which they are. */
+/** In read-only mode findings.json does not say which they are. */
 const uncounted = (count: number): News => ({
   fresh: { count, shown: [] },
   freshIds: [],

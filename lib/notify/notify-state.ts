@@ -12,9 +12,9 @@ const stateSchema = z.object({
   findings: z.string(),
   /** The job that the rest is of. */
   jobKey: z.string(),
-  /** DefectDojo's ids of findings that were told as new. */
+  /** DefectDojo's ids of findings that were sent as new. */
   told: z.array(z.number().int()),
-  /** The last list of changed verdicts that was told. */
+  /** The last list of changed verdicts that was sent. */
   changes: z.string().optional(),
   /** A message is being sent: its id, and since when, ISO 8601. */
   sending: z.object({ id: z.string(), at: z.string() }).optional(),
@@ -25,11 +25,11 @@ export type NotifyState = z.infer<typeof stateSchema>;
 /** More than the ids of a million findings. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** What was told of one scan. Every write depends on what was read: of two at once one sends. */
+/** What was sent for one scan. Every write is conditional on what was read: only one of two concurrent processes sends. */
 export interface NotifyStore {
-  /** Undefined before anything was told, and where it cannot be read. */
+  /** Undefined before anything was sent, and if it is unreadable. */
   read(): Promise<NotifyState | undefined>;
-  /** @throws RelayError `storage-precondition` where another wrote meanwhile */
+  /** @throws RelayError `storage-precondition` if another process has written since */
   write(state: NotifyState): Promise<void>;
 }
 
@@ -44,7 +44,10 @@ export function notifyStore(storage: Storage, findings: ObjectRef, log: Log): No
       try {
         return stateSchema.parse(JSON.parse(found.bytes.toString("utf8")));
       } catch (error) {
-        log.warn("what was told of a scan cannot be read, and counts as nothing", { object: uri(ref), error });
+        log.warn("the record of what was sent for a scan is unreadable and counts as empty", {
+          object: uri(ref),
+          error,
+        });
         return undefined;
       }
     },
@@ -55,5 +58,5 @@ export function notifyStore(storage: Storage, findings: ObjectRef, log: Log): No
   };
 }
 
-/** Whether a write met another's. */
+/** Whether a write conflicted with another. */
 export const isOvertaken = (error: unknown) => error instanceof RelayError && error.reason === "storage-precondition";

@@ -7,18 +7,18 @@ import { sha256 } from "../util/digest.ts";
 export interface Undeliverable {
   readonly body: string;
   readonly group: string;
-  /** How often it was tried. */
+  /** Number of attempts. */
   readonly attempts: number;
-  /** Name of the scan, or where its findings lie. */
+  /** Name of the scan, or the location of its findings. */
   readonly subject: string;
   /**
-   * Whether the same again, for the same reason, within the queue's five minutes is the same message: for what senders repeat. A job is never: it fails
+   * Whether the queue may drop an identical message with the same reason within five minutes, as for repeated notifications. Never for a job: it fails
    * again after a redrive, and would be lost.
    */
   readonly repeated?: boolean;
 }
 
-/** SQS counts attributes into the size of the message; nobody reads more of an error. */
+/** SQS counts attributes as part of the message's size; nobody reads more of an error. */
 const LONGEST_MESSAGE = 1_000;
 
 /**

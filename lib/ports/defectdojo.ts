@@ -1,70 +1,71 @@
 import type { DojoSeverity } from "../model/annotations.ts";
 import type { VerdictCounts } from "../model/verdicts.ts";
+import type { DojoFinding, FindingPage } from "./dojo-finding.ts";
 
-/** DefectDojo in our words. Ids are DefectDojo's. Every method throws RelayError, sorted by {@link RelayError.errorClass}. */
+/** The DefectDojo port. Ids are DefectDojo's. Every method throws RelayError, sorted by {@link RelayError.errorClass}. */
 export interface DefectDojo {
   /** The token's own user. */
   user(): Promise<User>;
   /**
-   * Whether DefectDojo marks duplicates within this user's requests, so that an import that answers is deduplicated. Asked anew each time, as an
+   * Whether DefectDojo marks duplicates within this user's requests: deduplication is then done when an import responds. Queried each time, because an
    * administrator may change it.
    */
   blocksExecution(): Promise<boolean>;
   /** @throws RelayError `user-missing` */
   userNamed(username: string): Promise<User>;
-  /** The product type of that name, created where it is missing and the token may; or the one of that id. @throws RelayError `product-type-missing` */
+  /** The product type of that name, created if it is missing and the token may; or the one of that id. @throws RelayError `product-type-missing` */
   productType(wanted: string | number, mayCreate: boolean): Promise<Named>;
-  /** The product of this name, created in the product type where there is none. */
+  /** The product of this name, created in the product type if there is none. */
   product(wanted: ProductWanted): Promise<Product>;
-  /** Forgets what is remembered of ids: somebody deleted an object. */
+  /** Clears the cached ids: somebody deleted an object. */
   forget(): void;
-  /** The engagement of exactly this name and version, created where there is none, reopened where it was closed. */
+  /** The engagement of exactly this name and version, created if there is none, reopened if it was closed. */
   engagement(wanted: EngagementWanted): Promise<Engagement>;
   /**
-   * DefectDojo's own spelling of an environment, found in any case.
+   * DefectDojo's own spelling of an environment, found case-insensitively.
    * @throws RelayError `sidecar-invalid`, with the annotation and the choices
    */
   environment(name: string): Promise<string>;
-  /** Checks options that not every version takes. @throws RelayError `sidecar-invalid`, with the annotation and the version */
+  /** Checks options that not every version supports. @throws RelayError `sidecar-invalid`, with the annotation and the version */
   checkParameters(options: LimitedOptions): Promise<void>;
-  /** Whether this version takes a field of generic findings that not every one takes; false where its version is not known. */
+  /** Whether this version supports a field of generic findings that not every one does; false if the version is unknown. */
   takesField(field: LimitedField): Promise<boolean>;
   /** Whether this server has a parser of that name. */
   hasTestType(name: string): Promise<boolean>;
   /**
-   * DefectDojo's own spelling of a scan type, found in any case.
+   * DefectDojo's own spelling of a scan type, found case-insensitively.
    * @throws RelayError `sidecar-invalid`, with the annotation and the nearest one
    */
   testType(name: string): Promise<string>;
   /** All tests of a build id, oldest first. */
   testsByBuildId(buildId: string): Promise<Test[]>;
   /**
-   * The test that runs of a scan live on in: of those of this engagement, title and scan type the newest whose import is done; undefined where there is
+   * The living test of a scan: of the tests with this engagement, title and scan type the newest whose import is done; undefined if there is
    * none yet.
    */
   livingTest(wanted: LivingTestWanted): Promise<LivingTest | undefined>;
-  /** What DefectDojo recorded of the imports and reimports with this build id, oldest first; none while they are under way. */
+  /** What DefectDojo recorded of the imports and reimports with this build id, oldest first; none while they are running. */
   importRecords(buildId: string): Promise<ImportRecord[]>;
   /** Whether DefectDojo recorded any import or reimport of the test. */
   isRecorded(testId: number): Promise<boolean>;
-  /** The test, or undefined where it is gone. */
+  /** The test, or undefined if it is gone. */
   test(id: number): Promise<Test | undefined>;
-  /** The record of this id, or undefined where it is gone. */
+  /** The record of this id, or undefined if it is gone. */
   importRecord(id: number): Promise<ImportRecord | undefined>;
-  /** One import, or with a `testId` a reimport. @throws RelayError `import-unknown` where it may or may not have happened */
+  /** One import, or with a `testId` a reimport. @throws RelayError `import-unknown` if it may or may not have happened */
   importScan(request: ImportRequest): Promise<ImportAnswer>;
-  /** What the test belongs to, as it is named today, at a constant cost; undefined where it has no finding, which alone would tell. */
+  /** What the test belongs to, under its current names, at a constant cost; undefined if it has no finding from which to read it. */
   placeOfTest(testId: number): Promise<Place | undefined>;
-  /** How many findings the test has; those that are duplicates if asked. */
+  /** How many findings the test has, or how many duplicates. */
   findingCount(testId: number, duplicatesOnly?: boolean): Promise<number>;
   /**
-   * The test's findings by severity and verdict, by counting alone: no finding is read, and as many requests are made whatever the size.
-   * @param known what the import's own answer counted, with the duplicates of after deduplication; it is not asked for again
+   * The test's findings by severity and verdict, by count queries: no finding is read, and the number of requests does not depend on the size.
+   * @param known the counts in the import's own response, with the duplicates after deduplication; they are not queried again
    */
   countFindings(testId: number, known?: ImportStatistics): Promise<TestCounts>;
-  /** The test's findings in the order of the report, page by page; several pages are asked for side by side. */
+  /** The test's findings in the order of the report, page by page; several pages are requested in parallel. */
   findingPages(testId: number, expected: number | undefined): AsyncIterable<FindingPage>;
-  /** Findings by their ids, in the order of these; those that are gone are left out. */
+  /** Findings by their ids, in this order; missing ones are left out. */
   findingsById(ids: readonly number[]): AsyncIterable<FindingPage>;
   /**
    * A part of the test's findings, page by page, each once: those with a verdict of people (false positive, out of scope, risk accepted), or those that
@@ -72,15 +73,15 @@ export interface DefectDojo {
    */
   findingsThat(testId: number, are: "judged" | "open"): AsyncIterable<readonly DojoFinding[]>;
   updateTest(testId: number, change: TestChange): Promise<Test>;
-  /** @returns false where the token may not */
+  /** @returns false if the token may not */
   deleteTest(testId: number): Promise<boolean>;
   /**
-   * Takes the test's findings out of sight of reports and deduplication, where the test cannot be deleted.
+   * Hides the test's findings from reports and deduplication, for a test that cannot be deleted.
    * @param mayGoOn asked before each of them
-   * @returns whether all are; else the next call continues from there
+   * @returns whether all are hidden; if not, the next call continues from there
    */
   closeFindings(testId: number, mayGoOn: () => boolean): Promise<boolean>;
-  /** Addresses for people. */
+  /** URLs for people. */
   url(kind: "product" | "engagement" | "test" | "finding" | "product/type", id: number): string;
 }
 
@@ -89,7 +90,7 @@ export interface LimitedOptions {
   readonly groupBy?: string;
 }
 
-/** Fields of generic findings that some versions refuse, and the whole report with them. */
+/** Fields of generic findings for which some versions refuse the whole report. */
 export type LimitedField = "cwes";
 
 /** What a test belongs to. */
@@ -134,14 +135,14 @@ export interface EngagementWanted {
   readonly start: string;
   /** yyyy-mm-dd, not before `start` */
   readonly end: string;
-  /** Link the engagement to secureCodeBox as its orchestration engine; needs rights that a low-privileged token lacks. */
+  /** Link the engagement to secureCodeBox as its orchestration engine; requires permissions that a low-privileged token lacks. */
   readonly orchestrated: boolean;
   readonly sourceCodeManagementUri?: string;
 }
 
 export interface Engagement extends Named {
   readonly productId: number;
-  /** It was made right now. */
+  /** It was just created. */
   readonly isNew?: boolean;
 }
 
@@ -169,17 +170,17 @@ export interface LivingTest extends Test {
   readonly isDescribed: boolean;
 }
 
-/** What an import or reimport did to findings: their ids. */
+/** The findings that an import or reimport touched, by id. */
 export interface ImportRecord {
   readonly id: number;
   readonly testId: number;
   readonly buildId: string;
-  /** It was an import, which made the test. */
+  /** An import, which created the test. */
   readonly first: boolean;
   /** ISO 8601, by DefectDojo's clock: its end. */
   readonly recordedAt: string;
   readonly new: readonly number[];
-  /** Reported again, and left as they are. */
+  /** Reported again and unchanged. */
   readonly known: readonly number[];
   readonly closed: readonly number[];
   readonly reactivated: readonly number[];
@@ -187,9 +188,9 @@ export interface ImportRecord {
 
 /** What a run did to its living test. */
 export interface LivingRun {
-  /** Undefined where DefectDojo keeps no import history. */
+  /** Undefined if DefectDojo keeps no import history. */
   readonly record: ImportRecord | undefined;
-  /** How many records there are of this report. */
+  /** The number of records of this report. */
   readonly records: number;
 }
 
@@ -204,7 +205,7 @@ export interface TestChange {
 export interface ImportRequest {
   readonly scanType: string;
   readonly engagementId: number;
-  /** The living test to reimport into; else a test is made. */
+  /** The living test to reimport into; without it a test is created. */
   readonly testId?: number;
   readonly buildId: string;
   readonly file: { readonly path: string; readonly name: string };
@@ -213,7 +214,7 @@ export interface ImportRequest {
   readonly minimumSeverity: DojoSeverity;
   readonly closeOldFindings: boolean;
   readonly leadId: number;
-  /** yyyy-mm-dd; overrides the date of every finding, so left out where findings carry their own. */
+  /** yyyy-mm-dd; overrides the date of every finding, so left out if findings carry their own. */
   readonly scanDate?: string;
   readonly tags: readonly string[];
   readonly active?: boolean;
@@ -225,25 +226,25 @@ export interface ImportRequest {
   readonly groupBy?: string;
   /** Further fields of import-scan, by the API's names. */
   readonly flags?: Readonly<Record<string, boolean>>;
-  /** Milliseconds to wait for the answer; the import itself goes on behind it. */
+  /** Milliseconds to wait for the response; the import itself continues without it. */
   readonly timeoutMs: number;
 }
 
 export interface ImportAnswer {
   readonly testId: number;
-  /** Findings that the test has after the import, all severities; undefined where the server does not say, and after a reimport. */
+  /** The test's findings after the import, all severities; undefined if the server does not report it, and after a reimport. */
   readonly total: number | undefined;
-  /** Undefined where the server does not say, and after a reimport. */
+  /** Undefined if the server does not report it, and after a reimport. */
   readonly statistics?: ImportStatistics | undefined;
-  /** True: done. False: given up waiting. Undefined: the server does not say (before 3.1). */
+  /** True: done. False: the server gave up waiting. Undefined: not reported (before 3.1). */
   readonly deduplicated: boolean | undefined;
 }
 
-/** What an import counts of its own test, by verdicts that stand on the findings themselves; a finding counts under each that it has. */
+/** The counts of an import's own test, by the findings' own verdicts; a finding counts under each that it has. */
 export interface ImportStatistics {
   readonly total: number;
   readonly severities: Readonly<Record<DojoSeverity, number>>;
-  /** Before deduplication is done, fewer than there will be. */
+  /** Too few until deduplication is done. */
   readonly duplicates: number;
   readonly falsePositives: number;
   readonly riskAccepted: number;
@@ -253,57 +254,11 @@ export interface ImportStatistics {
   readonly inactive: number;
 }
 
-/** A test's findings; each is counted as one verdict, of those that stand on the finding itself. */
+/** A test's findings, each counted under one of its own verdicts. */
 export interface TestCounts {
   readonly total: number;
   readonly severities: Readonly<Record<DojoSeverity, number>>;
   readonly verdicts: VerdictCounts;
-  /** All duplicates, whatever they are counted as; undefined where that is not known. */
+  /** All duplicates, whatever they count as; undefined if unknown. */
   readonly markedDuplicate: number | undefined;
-}
-
-/** A finding as DefectDojo has it, with what its ids point to. */
-export interface DojoFinding {
-  readonly id: number;
-  readonly testId: number;
-  readonly title: string;
-  readonly severity: DojoSeverity;
-  readonly description: string;
-  readonly mitigation: string;
-  readonly references: string;
-  /** ISO 8601 */
-  readonly createdAt: string;
-  readonly uniqueIdFromTool: string | undefined;
-  /** What the scanner calls this kind of finding, as far as DefectDojo's parser tells. */
-  readonly vulnIdFromTool: string | undefined;
-  readonly filePath: string | undefined;
-  readonly line: number | undefined;
-  readonly componentName: string | undefined;
-  readonly componentVersion: string | undefined;
-  readonly vulnerabilityIds: readonly string[];
-  readonly service: string | undefined;
-  readonly duplicate: boolean;
-  readonly duplicateOf: number | undefined;
-  readonly falsePositive: boolean;
-  readonly riskAccepted: boolean;
-  readonly outOfScope: boolean;
-  readonly mitigated: boolean;
-  readonly active: boolean;
-  readonly verified: boolean;
-  readonly underReview: boolean;
-  /** Id of the user who closed it, where it is closed. */
-  readonly mitigatedBy: number | undefined;
-  /** The last review: by the import, and in DefectDojo's pages; ISO 8601. */
-  readonly lastReviewedAt: string | undefined;
-  readonly lastReviewedBy: number | undefined;
-  /** Its locations as URLs, in DefectDojo's order. */
-  readonly locations: readonly string[];
-}
-
-export interface FindingPage {
-  /** How many findings the test has, as this page's answer said. */
-  readonly total: number;
-  readonly findings: readonly DojoFinding[];
-  /** The originals of this page's duplicates by their id. */
-  readonly originals: ReadonlyMap<number, DojoFinding>;
 }

@@ -7,7 +7,7 @@ import { storageError } from "./storage-error.ts";
 /**
  * Reads a small object as a whole.
  * @param tooLarge the reason of the error when it has more than `maxBytes`
- * @returns undefined where there is none
+ * @returns undefined if there is none
  */
 export async function readSmall(
   storage: Storage,

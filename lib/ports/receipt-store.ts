@@ -14,7 +14,7 @@ export interface StoredReceipt {
   readonly etag: string;
 }
 
-/** @returns undefined where there is none, or one that is not of this version: the job is then done again, without a second import */
+/** @returns undefined if there is none, or one of another version: the job is then done again, without a second import */
 export async function readReceipt(storage: Storage, findings: ObjectRef, log: Log): Promise<StoredReceipt | undefined> {
   const ref = receiptOf(findings);
   try {
@@ -23,14 +23,14 @@ export async function readReceipt(storage: Storage, findings: ObjectRef, log: Lo
     return { receipt: receiptSchema.parse(JSON.parse(found.bytes.toString("utf8"))), etag: found.head.etag };
   } catch (error) {
     if (error instanceof RelayError && error.reason !== "job-invalid") throw error;
-    log.warn("the receipt cannot be read and is made anew", { object: uri(ref), error });
+    log.warn("the receipt is unreadable and is created again", { object: uri(ref), error });
     return undefined;
   }
 }
 
 /**
- * Writes the receipt, unless the findings are another's by now, or (where that is not asked) a later upload's receipt is there already. Asked between
- * the look at the present receipt and the write that depends on it, so that nobody's later receipt is written over.
+ * Writes the receipt, unless the findings now belong to another job, or (without that check) a later upload's receipt exists. The check runs between
+ * reading the current receipt and the conditional write, so no later receipt is overwritten.
  * @returns whether it was written
  */
 export async function writeReceipt(

@@ -4,7 +4,7 @@ import { testIndexKey } from "../model/state-keys.ts";
 import { readSmall } from "./read-small.ts";
 import type { Storage } from "./storage.ts";
 
-/** From a test in DefectDojo to its scan in the bucket: an object of its own for each test. */
+/** From a test in DefectDojo to its scan in the bucket: one object per test. */
 const entrySchema = z.object({
   version: z.literal(1),
   /** Key of the findings. */
@@ -16,7 +16,7 @@ const entrySchema = z.object({
   group: z.string(),
   /** ISO 8601, by our clock. */
   importedAt: z.string(),
-  /** ISO 8601, by DefectDojo's clock: what changed in the test up to then was done by the import, and read back after it. Known of living tests. */
+  /** ISO 8601, by DefectDojo's clock: changes in the test up to then were made by the import and read back after it. Only for living tests. */
   recordedAt: z.string().optional(),
 });
 
@@ -25,9 +25,9 @@ export type TestIndexEntry = z.infer<typeof entrySchema>;
 const MAX_BYTES = 16 * 1024;
 
 export interface TestIndex {
-  /** @returns undefined for a test that is not this relay's, and for an entry that cannot be read */
+  /** @returns undefined for a test that is not this relay's, and for an unreadable entry */
   find(testId: number): Promise<TestIndexEntry | undefined>;
-  /** Writes the entry unless the same one is there already. */
+  /** Writes the entry unless the same one exists already. */
   put(testId: number, entry: TestIndexEntry): Promise<void>;
 }
 

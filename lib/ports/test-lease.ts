@@ -5,11 +5,11 @@ import type { Clock } from "../util/clock.ts";
 import { readSmall } from "./read-small.ts";
 import type { Condition, Storage } from "./storage.ts";
 
-/** Who imports into a living test now, or did last: an object of its own for each, never removed, so that the right to write it is enough. */
+/** The current or last importer into a living test: one object per test, never removed, so permission to write it is enough. */
 const leaseSchema = z.object({
   version: z.literal(1),
   jobKey: z.string(),
-  /** ISO 8601; whoever died with it has it no longer than that. */
+  /** ISO 8601: when the lease expires if its holder dies. */
   until: z.string(),
   /** Who had it last, this one first. Missing in earlier versions. */
   runs: z.array(z.object({ jobKey: z.string(), begunAt: z.string() })).optional(),
@@ -26,7 +26,7 @@ export interface LeasedRun {
 const MOST_RUNS = 8;
 
 const MAX_BYTES = 4 * 1024;
-/** Writes of others that may come in between. */
+/** How many concurrent writes of others are tolerated. */
 const TRIES = 3;
 
 /**

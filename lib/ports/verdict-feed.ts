@@ -1,4 +1,4 @@
-/** A finding whose status changed: it was created, or somebody gave or withdrew a verdict. Ids are DefectDojo's. */
+/** A finding whose status changed: it was created, or somebody set or withdrew a verdict. Ids are DefectDojo's. */
 export interface StatusChange {
   readonly findingId: number;
   readonly testId: number;
@@ -23,7 +23,7 @@ export interface FeedPage {
   readonly changes: readonly StatusChange[];
 }
 
-/** What the slow looks ask of a test. */
+/** What the second look queries of a test. */
 export interface TestGlance {
   readonly findings: number;
   /** One of its findings; undefined where it has none, or is gone. */

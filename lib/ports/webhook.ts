@@ -1,7 +1,7 @@
-/** Where notices go. */
+/** The receiver of notices. */
 export interface Webhook {
   /**
-   * @param id sent along, so that a receiver can drop what it gets twice
+   * @param id sent along, so a receiver can drop duplicates
    * @throws RelayError `webhook-refused`, `webhook-unavailable`
    */
   send(body: unknown, id: string): Promise<void>;

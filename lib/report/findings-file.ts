@@ -18,7 +18,7 @@ const text = z.string().nullish();
  */
 export const findingSchema = z.looseObject({
   id: text,
-  name: z.string({ error: "is missing or no text" }),
+  name: z.string({ error: "is missing or not a text" }),
   description: text,
   category: text,
   severity: text,
@@ -74,18 +74,18 @@ interface Token {
   readonly value?: unknown;
 }
 
-/** What a token of no length takes in memory, in characters. */
+/** The memory of an empty token, in characters. */
 const TOKEN_SIZE = 8;
 
-/** Passes chunks and their tokens on, and refuses what is no array, too deep or too large to be held. */
+/** Passes chunks and their tokens on, and refuses what is not an array, nested too deep or too large for memory. */
 function guardTokens(invalid: (what: string) => RelayError) {
   let depth = 0;
   let size = 0;
   let index = -1;
   let started = false;
-  /** Bytes that no token has come of yet: the parser holds them. */
+  /** Bytes that have not become tokens yet: the parser holds them. */
   let pending = 0;
-  /** Whether a field goes by another name, in this finding or one before it. */
+  /** Whether a field was renamed, in this finding or an earlier one. */
   let hides = false;
   const tooLarge = () => invalid(`finding [${Math.max(0, index)}] has more than ${LARGEST_FINDING} characters`);
   const chunk = (bytes: Buffer | string): Buffer | string => {
@@ -115,7 +115,7 @@ function guardTokens(invalid: (what: string) => RelayError) {
       hides = true;
       return { name: "keyValue", value: hidden(name) };
     }
-    // As a text's token the assembler keeps the value as it is; a number's it would make a double.
+    // As a string token, the assembler keeps the value unchanged; a number token would become a double.
     return next.name === "numberValue" ? { name: "stringValue", value: exactNumber(String(next.value)) } : next;
   };
   return { chunk, token, findings: () => index + 1, hides: () => hides };

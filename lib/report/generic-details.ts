@@ -2,11 +2,11 @@ import { isExactNumber } from "../util/exact-number.ts";
 import { cleanText } from "../util/text.ts";
 import type { ScanFinding } from "./findings-file.ts";
 
-/** What of a finding goes into columns of its own, beyond what is always there. */
+/** Which details of a finding go into DefectDojo's own columns besides the permanent ones. */
 export interface Details {
-  /** `cwe`, `file_path` and `line` too: they are part of DefectDojo's hash code, so that a known finding becomes new by them. */
+  /** `cwe`, `file_path` and `line` too: they are part of DefectDojo's hash code, so they make a known finding new. */
   readonly full: boolean;
-  /** Whether this DefectDojo takes `cwes`, several of them; others refuse the whole report for it. */
+  /** Whether this DefectDojo supports `cwes` (several); others refuse the whole report because of it. */
   readonly cwes: boolean;
 }
 
@@ -33,7 +33,7 @@ const inAttribute =
   (_, attributes) =>
     texts(attributes[name]);
 
-/** References of a type, of the finding itself and, as some parsers have them, in its attributes. */
+/** References of a type, from the finding itself and from its attributes, where some parsers put them. */
 const inReferences =
   (type: RegExp): Source =>
   ({ references }, attributes) =>
@@ -46,7 +46,7 @@ const inReferences =
       },
     );
 
-/** Where secureCodeBox's parsers say which vulnerability it is: nuclei, wpscan (without `CVE-`) and others; trivy; trivy of a cluster. */
+/** Where secureCodeBox's parsers put the vulnerability's id: nuclei, wpscan (without `CVE-`) and others; trivy; trivy of a cluster. */
 const VULNERABILITY_IDS: readonly Source[] = [
   inReferences(/^(?:CVE|GHSA)$/i),
   inAttribute("vulnerabilityId"),
@@ -54,7 +54,7 @@ const VULNERABILITY_IDS: readonly Source[] = [
   inAttribute("cve"),
 ];
 
-/** Attributes of a component's name and its version: trivy; nmap; parsers that go by DefectDojo's names. */
+/** Attributes of a component's name and its version: trivy; nmap; parsers that use DefectDojo's names. */
 const COMPONENTS = [
   ["packageName", "installedVersion"],
   ["serviceProduct", "serviceVersion"],
@@ -66,13 +66,13 @@ const COMPONENTS = [
  */
 const CWES: readonly Source[] = [inAttribute("cwe"), inAttribute("zap_cweid"), inReferences(/^CWE$/i)];
 
-/** Attributes of a file and a line in it: gitleaks; parsers that go by DefectDojo's names. */
+/** Attributes of a file and a line in it: gitleaks; parsers that use DefectDojo's names. */
 const FILES = [
   ["file", "line_number"],
   ["file_path", "line"],
 ] as const;
 
-/** The columns that a finding has something for. What a column cannot hold is left out: it stands in the description all the same. */
+/** The columns with a value for a finding. A value that does not fit is left out: the description has it anyway. */
 export function detailsOf(finding: ScanFinding, { full, cwes }: Details): DetailColumns {
   const attributes = finding.attributes ?? {};
   const all = (sources: readonly Source[]) => sources.flatMap((source) => source(finding, attributes));
@@ -84,7 +84,7 @@ export function detailsOf(finding: ScanFinding, { full, cwes }: Details): Detail
   };
 }
 
-/** As DefectDojo knows them; wpscan leaves out `CVE-`. */
+/** In DefectDojo's form; wpscan leaves out `CVE-`. */
 function vulnerabilityId(text: string): string[] {
   const id = text.trim();
   if (/^\d{4}-\d{4,19}$/.test(id)) return [`CVE-${id}`];
@@ -115,7 +115,7 @@ function weaknessOf(finding: ScanFinding, attributes: Attributes, several: boole
   return {};
 }
 
-/** `CWE-89`, `CWE-89: Improper …`, `89`; scanners say 0 and -1 where they know none. */
+/** `CWE-89`, `CWE-89: Improper …`, `89`; scanners write 0 and -1 for unknown. */
 function cweNumber(text: string): number[] {
   const number = Number(/^(?:CWE-)?(\d{1,7})(?![\d.])/i.exec(text.trim())?.[1] ?? 0);
   return number > 0 ? [number] : [];
@@ -137,7 +137,7 @@ function lineOf(text: string | undefined): DetailColumns {
   return line > 0 && line <= LARGEST_LINE ? { line } : {};
 }
 
-/** The text of an attribute, where it has one that fits. */
+/** The text of an attribute, if it has one that fits. */
 function fitting(value: unknown, longest: number): string | undefined {
   const text = cleanText(texts(value)[0] ?? "").trim();
   return text === "" || text.length > longest ? undefined : text;

@@ -1,10 +1,10 @@
 /**
- * A field named `__proto__`, as a scanner tells it of an application that takes one: assigned to an object it would vanish or change what the object
- * inherits, and zod drops it. It goes by another name while the finding is parsed.
+ * A field named `__proto__`, which a scanner may report of a vulnerable application: assigned to an object it would vanish or change what the object
+ * inherits, and zod drops it. It is renamed while the finding is parsed.
  */
 const HIDDEN = /^\ue000*__proto__$/;
 
-/** The name that the field has while it is parsed; no two names become one. */
+/** The temporary name of the field during parsing; different names stay different. */
 export const hidden = (name: string): string => (HIDDEN.test(name) ? `\ue000${name}` : name);
 
 /** The value with its fields' own names, as own fields. */

@@ -4,9 +4,9 @@ import { substituteFor } from "../model/empty-reports.ts";
 import { isBlank, type Report } from "./report.ts";
 
 /**
- * A blank raw result as DefectDojo's own parser takes it, so that a clean scan is a test of its own type and closes what earlier ones found.
- * @param folder where a document in its place is written
- * @returns the report itself where it is not blank, or taken as it is
+ * A blank raw result in the form that DefectDojo's parser accepts: a clean scan then has its own type and closes what earlier ones found.
+ * @param folder for a substitute document
+ * @returns the report itself if it is not blank or accepted as it is
  */
 export async function readableReport(report: Report, scanType: string, folder: string): Promise<Report> {
   if (!(await isBlank(report))) return report;

@@ -25,14 +25,14 @@ export interface Report {
 }
 
 export interface GenericReport extends Report {
-  /** How many findings of it DefectDojo must keep: those of the minimum severity and above. */
+  /** How many of its findings DefectDojo must keep: those of the minimum severity and above. */
   readonly expected: number;
   readonly repairs: readonly string[];
   readonly repairCount: number;
   readonly uploaded: UploadedCounts;
 }
 
-/** The folder of one scan, as reports are made of it. */
+/** The folder of one scan from which reports are made. */
 export interface Upload {
   readonly storage: Storage;
   readonly job: ScanJob;
@@ -41,7 +41,7 @@ export interface Upload {
 
 export interface GenericOptions {
   readonly minimumSeverity: DojoSeverity;
-  /** For dates: none may lie in the future. */
+  /** Now: no date may be in the future. */
   readonly now: Date;
   readonly details: Details;
 }
@@ -90,7 +90,7 @@ export async function writeGenericReport(
 }
 
 /**
- * The raw result as it is, in `folder`; nothing decodes it.
+ * The raw result, unchanged, in `folder`; nothing decodes it.
  * @throws RelayError `raw-result-missing`, `raw-result-too-large`
  */
 export async function fetchRawResult({ storage, job, limits }: Upload, folder: string): Promise<Report> {
@@ -106,7 +106,7 @@ export async function fetchRawResult({ storage, job, limits }: Upload, folder: s
     break;
   }
   if (found === undefined) {
-    throw new RelayError("raw-result-missing", `${uri(ref)} is not there: status.rawResultFile names it`, {
+    throw new RelayError("raw-result-missing", `${uri(ref)} does not exist, but status.rawResultFile names it`, {
       object: uri(ref),
     });
   }
@@ -121,20 +121,20 @@ export async function fetchRawResult({ storage, job, limits }: Upload, folder: s
   return { path, name: reportFileName(rawResultFile, await firstBytes(path)) };
 }
 
-/** Whether a report says nothing at all: blank, `{}`, `[]` or `null`. Native parsers fail on such reports. */
+/** Whether a report is empty: blank, `{}`, `[]` or `null`. Native parsers fail on such reports. */
 export async function isBlank({ path }: Report): Promise<boolean> {
   if ((await stat(path)).size > FIRST_BYTES) return false;
   const whole = (await firstBytes(path)).replace(/^\u00ef\u00bb\u00bf/, "").trim();
   return ["", "{}", "[]", "null", '""'].includes(whole);
 }
 
-/** The uploaded findings one after another, if findings.json is still the job's. */
+/** The uploaded findings one by one, if findings.json is still the job's. */
 async function* openFindings({ storage, job, limits }: Upload) {
   yield* streamFindings(await storage.read(job, job.etag), job, limits);
 }
 
 /**
- * The findings of an object that was opened, one after another.
+ * The findings of an opened object, one by one.
  * @throws RelayError `findings-missing`, `findings-too-large`, `findings-invalid`
  */
 export async function* streamFindings(
@@ -145,7 +145,7 @@ export async function* streamFindings(
   if (found === undefined) throw new RelayError("findings-missing", `${uri(ref)} is gone`, { object: uri(ref) });
   const { body } = found;
   limitSize(found, ref, maxFindingsBytes, "findings-too-large");
-  // An error of the connection is no error of the file: it is made ours before the parser can see it.
+  // A connection error is not an error of the file: it is converted before the parser sees it.
   const guarded = new Transform({ transform: (chunk, _, done) => done(null, chunk) });
   guarded.on("error", () => undefined); // the parser has gone where nobody reads on
   finished(body, { writable: false }, (error) => {
@@ -182,7 +182,7 @@ async function firstBytes(path: string): Promise<string> {
   }
 }
 
-/** Pieces of some 64 KiB, so that a hundred thousand findings are not as many writes. */
+/** Chunks of some 64 KiB: 100,000 findings do not become as many writes. */
 export async function* batched(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
   let held: string[] = [];
   let length = 0;

@@ -5,7 +5,7 @@ import type { ScanFinding } from "./findings-file.ts";
 import { type DetailColumns, type Details, detailsOf } from "./generic-details.ts";
 import { jacksonJson, LONGEST_TITLE } from "./jackson-text.ts";
 
-/** A finding as DefectDojo's Generic Findings Import takes it. https://docs.defectdojo.com/supported_tools/parsers/generic_findings_import/ */
+/** A finding in the form of DefectDojo's Generic Findings Import. https://docs.defectdojo.com/supported_tools/parsers/generic_findings_import/ */
 export interface GenericFinding extends DetailColumns {
   readonly title: string;
   readonly severity: DojoSeverity;
@@ -33,13 +33,13 @@ const UNNAMED = "(unnamed)";
 
 /**
  * Characters of a description, attributes included. These grow as they are laid out, by their depth: 16 MiB of them became 112 MiB, more than can be
- * read back (an answer of DefectDojo may have 64 MiB). No scanner tells as much of one finding, and no page of DefectDojo shows it.
+ * read back (a response of DefectDojo may have 64 MiB). No scanner reports as much for one finding, and no page of DefectDojo shows it.
  */
 const LONGEST_DESCRIPTION = 1024 * 1024;
-/** Of a location that is no address and stands at the end of a description that is cut. */
+/** Longest part of an invalid location at the end of a truncated description. */
 const LONGEST_LOCATION = 1_000;
 
-/** What DefectDojo keeps as `unique_id_from_tool`, by which the finding is known again: its id, else its place. */
+/** DefectDojo's `unique_id_from_tool`, which identifies the finding later: its id, else its position. */
 export function uniqueIdOf(finding: ScanFinding, index: number): string {
   return (
     cleanText(finding.id ?? "")
@@ -48,16 +48,16 @@ export function uniqueIdOf(finding: ScanFinding, index: number): string {
   );
 }
 
-/** DefectDojo's severity for one of secureCodeBox, where it is known. */
+/** DefectDojo's severity for one of secureCodeBox; undefined for an unknown one. */
 export function dojoSeverity(severity: string | null | undefined): DojoSeverity | undefined {
   return SEVERITIES[severity?.trim().toUpperCase() ?? ""];
 }
 
 /**
- * The finding as DefectDojo takes it. What DefectDojo would refuse (and with it the whole report) is repaired, never dropped.
- * @param index its place in findings.json
- * @param now for dates: none may lie in the future
- * @param details what goes into columns of its own
+ * The finding in DefectDojo's form. What DefectDojo would refuse (with the whole report) is repaired, never dropped.
+ * @param index its position in findings.json
+ * @param now no date may be in the future
+ * @param details what goes into DefectDojo's own columns
  * @returns the finding, and what was repaired in words
  */
 export function toGenericFinding(
@@ -87,7 +87,7 @@ export function toGenericFinding(
   const text = clean(finding.description ?? "", "description");
   const laidOut = finding.attributes == null ? "" : jacksonJson(finding.attributes, LONGEST_DESCRIPTION);
   const attributes = finding.attributes == null ? "" : `\n ${clean(laidOut, "attributes")}`;
-  // An empty one with attributes stays, as the reference hook has it: DefectDojo knows the finding again by this text.
+  // An empty one with attributes stays, as in the reference hook: DefectDojo recognises the finding by this text.
   const missing = finding.description == null || attributes === "";
   const described = missing && text.trim() === "" ? repaired(name, "description: missing, the name stands in") : text;
   const location = clean(finding.location ?? "", "location").trim();
@@ -115,7 +115,7 @@ export function toGenericFinding(
   };
 }
 
-/** The description with a location that is no address at its end; what is too long is cut before that, if it was not cut already. */
+/** The description with an invalid location at its end; a description that is too long is cut before that, unless it is already. */
 function endedBy(location: string, description: string, wasCut: boolean, repairs: string[]): string {
   const whole = location === "" ? description : `${description}\nLocation: ${location}`;
   if (whole.length <= LONGEST_DESCRIPTION && !wasCut) return whole;
@@ -124,16 +124,16 @@ function endedBy(location: string, description: string, wasCut: boolean, repairs
   return cutText(description, LONGEST_DESCRIPTION - end.length) + end;
 }
 
-/** A value in quotes, for people: they may be of any length. */
+/** A value in quotes, for people; it may have any length. */
 const quoted = (text: string | null | undefined, longest: number) =>
   text == null ? "null" : JSON.stringify(cutText(text, longest));
 
-/** The day that the finding was identified, else parsed; today where that lies ahead of us (clocks differ). */
+/** The day when the finding was identified, else parsed; today if that is in the future (clocks differ). */
 function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | undefined {
   const given = finding.identified_at || finding.parsed_at;
   if (!given) return undefined;
   const time = Date.parse(given);
-  // Before 1970 lie the zero times of scanners, and years that DefectDojo cannot read.
+  // Years before 1970 are zero times of scanners, or unreadable to DefectDojo.
   if (!(time >= 0)) {
     repairs.push(`date: ${quoted(given, 50)} is no date, left to DefectDojo`);
     return undefined;
@@ -144,13 +144,13 @@ function dateOf(finding: ScanFinding, now: Date, repairs: string[]): string | un
   return today;
 }
 
-/** Types whose value is a name of its own (CVE-2020-1234) and not an address. */
+/** Types whose value is an id (CVE-2020-1234) and not a URL. */
 const referenceLine = ({ type, value }: { type: string; value: string }) =>
   /^https?:/i.test(value) ? value : `${type}: ${value}`;
 
-/** A host as DefectDojo's URL model takes it: letters of any script, digits, `-`, `_`, `.`, `*`. */
+/** A host that DefectDojo's URL model accepts: letters of any script, digits, `-`, `_`, `.`, `*`. */
 const HOST = /^[\p{L}\p{N}_*][\p{L}\p{M}\p{N}._*-]*$/u;
-/** User, IPv6 address or name, port. A user is never decoded wrongly where it has no `%`, and fits into DefectDojo's column. */
+/** User, IPv6 address or name, port. Without a `%`, a user cannot be decoded wrongly, and it fits into DefectDojo's column. */
 const AUTHORITY = /^(?:[^/?#@%]{0,255}@)?(?:\[([^\]]*)\]|([^/?#:@[\]]+))(?::(\d{1,5}))?(?:[/?#].*)?$/u;
 /** DefectDojo's column for the scheme. */
 const LONGEST_SCHEME = 10;
@@ -158,7 +158,7 @@ const LONGEST_SCHEME = 10;
 /**
  * Whether DefectDojo can read the location as an endpoint: `scheme://host[:port]…` or `host[:port]…`. In 2.x, and in 3.x with the locations
  * feature off, one that it cannot read (`image:1.2`, `host:`, an IPv6 address without brackets) fails the whole report with 400; with the feature on, a
- * host of more than 253 characters does so with 500 (tried on 3.2). One without a scheme but with `://` further on is taken for a scheme and path.
+ * host of more than 253 characters does so with 500 (tried on 3.2). One without a scheme but with a later `://` is read as scheme and path.
  */
 export function isLocation(location: string): boolean {
   if (location.length > 1_000 || /\s/.test(location)) return false;

@@ -23,13 +23,13 @@ export function countSeverity(counts: SeverityCounts, severity: DojoSeverity): v
   counts.severities[NAMES[severity]]++;
 }
 
-/** The upload's counts: of all findings, and of those that the minimum severity lets through. */
+/** The upload's counts: of all findings, and of those at or above the minimum severity. */
 export interface UploadedCounts {
   readonly all: SeverityCounts;
   readonly imported: SeverityCounts;
 }
 
-/** Counts the upload's findings as they pass. */
+/** Counts the upload's findings while they stream by. */
 export async function* counting(
   findings: AsyncIterable<ScanFinding>,
   { all, imported }: UploadedCounts,

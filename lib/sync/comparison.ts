@@ -17,7 +17,7 @@ export function compared(
   return { matched, onlyInScan: matches.length - matched, onlyInDojo: dojoFindings - claimed.size };
 }
 
-/** Worst first, and how they are called here. */
+/** Worst first, with their names in warnings. */
 const GRADES = [
   ["high", "HIGH"],
   ["medium", "MEDIUM or worse"],
@@ -25,8 +25,8 @@ const GRADES = [
 ] as const;
 
 /**
- * A warning where DefectDojo keeps fewer findings than were to be imported, or fewer of a severity or worse; undefined where it does not.
- * @param uploaded what the minimum severity lets through
+ * A warning if DefectDojo keeps fewer findings than should be imported, in all or of a severity or worse; undefined if it does not.
+ * @param uploaded findings at or above the minimum severity
  */
 export function fewerWarning(uploaded: SeverityCounts, kept: SeverityCounts): string | undefined {
   const parts = kept.count < uploaded.count ? [`${kept.count} of ${uploaded.count} findings`] : [];
@@ -34,7 +34,7 @@ export function fewerWarning(uploaded: SeverityCounts, kept: SeverityCounts): st
   for (const [grade, name] of GRADES) {
     had += uploaded.severities[grade];
     has += kept.severities[grade];
-    // A loss that was told of a worse grade is not told again of a lesser one.
+    // A loss reported for a worse severity is not repeated for a lower one.
     if (had - has > lost) parts.push(`${has} of ${had} that are ${name}`);
     lost = Math.max(lost, had - has);
   }

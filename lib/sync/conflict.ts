@@ -6,18 +6,18 @@ import { uploadedEtag, writtenBackBy } from "../model/receipt.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { JobOutcome } from "../progress.ts";
 
-/** Time for another delivery of the job to come to its end, or to die. Seconds. */
+/** Time for another delivery of the job to end or die. Seconds. */
 const OTHER_DELIVERY_SECONDS = 10;
 
-/** What a condition on the findings, or their want, shows as. */
+/** The reasons of errors for a failed condition or missing findings. */
 const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>(["storage-precondition", "findings-missing"]);
 
 /**
  * Resolves a failed precondition on the findings. Whoever wrote or deleted them owns them, and the job ends. But it may also have
  * been this job: a concurrent delivery, or this one, whose answer was lost and which the SDK then sent again.
  * @param etag of the findings as this delivery knew them
- * @throws Deferral where this job wrote them: the next delivery continues from there
- * @throws RelayError `storage-unavailable` where they are as they were; any other error as it is
+ * @throws Deferral if this job wrote them: the next delivery continues from there
+ * @throws RelayError `storage-unavailable` if they are unchanged; any other error unchanged
  */
 export async function afterConflict(error: unknown, job: Job, etag: string, storage: Storage): Promise<JobOutcome> {
   const conflict = error instanceof RelayError && CONFLICTS.has(error.reason) && error.object === uri(job);
@@ -33,5 +33,5 @@ export async function afterConflict(error: unknown, job: Job, etag: string, stor
       writtenBackBy(job, head.metadata) === jobKey(job) ? "delivery of this job" : "run with the same findings";
     throw new Deferral(`${uri(job)} was written back by another ${by}`, OTHER_DELIVERY_SECONDS);
   }
-  return { outcome: "superseded", why: `${uri(job)} was written by another` };
+  return { outcome: "superseded", why: `${uri(job)} was written by somebody else` };
 }

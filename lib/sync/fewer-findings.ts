@@ -1,17 +1,17 @@
 import { NOW_EMPTY, NOW_FEWER, type Receipt } from "../model/receipt.ts";
 import { MISSING } from "../model/verdicts.ts";
 
-/** What a sync found, as far as it tells of a loss. */
+/** The results of a sync that reveal a loss. */
 interface Found extends Pick<Receipt, "missing" | "findings"> {
   readonly uploaded?: { readonly count: number } | undefined;
   readonly inDojo: { readonly count: number };
 }
 
 /**
- * The warnings of a receipt, with one where DefectDojo has fewer findings of the test than there were, and one where nothing is left in findings.json:
- * somebody deleted them, or DefectDojo did (its setting "delete duplicates"), or nothing was imported in the first place. Those of an earlier sync are replaced.
- * @param kept how many the import kept, where that is known
- * @param syncBack false where findings.json stays as it was uploaded
+ * The warnings of a receipt, plus one if DefectDojo has fewer findings of the test than before, and one if findings.json is empty:
+ * people deleted them, or DefectDojo did (its setting "delete duplicates"), or nothing was imported in the first place. Replaces those of an earlier sync.
+ * @param kept how many the import kept, if known
+ * @param syncBack false if findings.json stays as uploaded
  */
 export function withFewerFindings(
   warnings: readonly string[],
@@ -24,7 +24,7 @@ export function withFewerFindings(
     const had = kept === undefined ? "findings that findings.json had" : `${kept} findings that the import kept`;
     const found = kept === undefined ? `${missing} fewer of the` : `${inDojo.count} of the`;
     const left = syncBack
-      ? `what is missing stays in findings.json, marked ${MISSING.attribute}`
+      ? `missing findings stay in findings.json, marked ${MISSING.attribute}`
       : "findings.json has all";
     told.push(`${NOW_FEWER}${found} ${had}; ${left}`);
   }

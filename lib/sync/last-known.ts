@@ -3,30 +3,30 @@ import type { LastWriteBack } from "./last-write-back.ts";
 import { idsOf } from "./verdicts.ts";
 
 /**
- * What is known of findings that DefectDojo no longer has: from the findings.json that is written over, else from the upload, where the import kept
+ * Findings that DefectDojo no longer has: known from the findings.json about to be overwritten, else from the upload, if the import kept
  * more than there is now. Ids are held, never findings.
  */
 export interface LastKnown {
-  /** Told of each of DefectDojo's findings; what follows is known once all were seen. */
+  /** Called with each of DefectDojo's findings; everything below is known only after the last one. */
   seen(findingId: number): void;
   /** How many findings of the last findings.json are gone. */
   gone(): number;
   isGone(finding: ScanFinding): boolean;
   /** How many findings that the import kept are neither in DefectDojo nor in the last findings.json. */
   lost(): number;
-  /** How the last findings.json had the scanner's finding of this id, where it had it without a counterpart. */
+  /** How the last findings.json had the scanner's finding of this id, if it had no counterpart. */
   unmatched(id: string): "missing" | "unmatched" | undefined;
-  /** Whether there is any such. */
+  /** Whether there is any such finding. */
   readonly hasUnmatched: boolean;
-  /** Whether there was no findings.json of ours to compare with. */
+  /** Whether there was no write-back to compare with. */
   readonly isFirst: boolean;
-  /** The last findings.json once more, finding by finding. */
+  /** The last findings.json again, finding by finding. */
   findings(): AsyncIterable<ScanFinding>;
 }
 
 /**
  * @param last of a resync
- * @param kept how many findings the import kept, where that is known
+ * @param kept how many findings the import kept, if known
  * @param again reads the last findings.json
  */
 export function lastKnown(

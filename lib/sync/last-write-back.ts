@@ -8,22 +8,22 @@ import { streamFindings } from "../report/report.ts";
 import { hashStream } from "../util/hash-stream.ts";
 import { idsOf, isMissing, verdictOf } from "./verdicts.ts";
 
-/** Our own findings.json as it stands in the bucket: as much of it as tells whether a resync has anything to write. */
+/** Our own findings.json in the bucket: as much of it as a resync needs to decide whether to write. */
 export interface LastWriteBack {
   /** Of its bytes, in hex. */
   readonly sha256: string;
-  /** Verdicts by DefectDojo's finding id, see `verdictOf`; few of the words differ, so that they are held once. */
+  /** Verdicts by DefectDojo's finding id, see `verdictOf`; equal ones are held once. */
   readonly verdicts: Map<number, string>;
-  /** DefectDojo's ids of all its findings, also of those that were missing. */
+  /** DefectDojo's ids of all its findings, including missing ones. */
   readonly ids: ReadonlySet<number>;
   /** Its findings without a counterpart in DefectDojo, by the scanner's id: whether they are marked as missing. */
   readonly unmatched: ReadonlyMap<string, "missing" | "unmatched">;
-  /** `scan.created_at` of its first finding: what was made up for a Scan that does not say. */
+  /** `scan.created_at` of its first finding: a made-up time if the Scan has none. */
   readonly scanCreatedAt: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Its size is our own doing: embedded originals make it larger than any upload may be. */
+/** Embedded originals make it larger than any upload may be. */
 const UNLIMITED = { maxFindingsBytes: Number.POSITIVE_INFINITY };
 
 /** Its findings, one after another. @throws RelayError `storage-precondition` if it is another by now */
@@ -33,7 +33,7 @@ export async function* findingsOf(storage: Storage, ref: ObjectRef, etag: string
 
 /**
  * Reads findings.json as a stream.
- * @returns undefined for what cannot be read: it is to be written anew
+ * @returns undefined if it is unreadable: it is then rewritten
  * @throws RelayError `storage-precondition` if it is another by now
  */
 export async function readLastWriteBack(
@@ -46,7 +46,7 @@ export async function readLastWriteBack(
     return await read(storage, ref, etag);
   } catch (error) {
     if (!(error instanceof RelayError) || error.reason !== "findings-invalid") throw error;
-    log.warn("the last write-back cannot be read and is written anew", { error });
+    log.warn("the last write-back is unreadable and is rewritten", { error });
     return undefined;
   }
 }

@@ -1,12 +1,13 @@
 import type { DojoSeverity } from "../model/annotations.ts";
 import type { RunStatus } from "../model/verdicts.ts";
-import type { DefectDojo, DojoFinding, ImportRecord, LivingRun } from "../ports/defectdojo.ts";
+import type { DefectDojo, ImportRecord, LivingRun } from "../ports/defectdojo.ts";
+import type { DojoFinding } from "../ports/dojo-finding.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
 import { matchRow, relate } from "./match/match.ts";
 
-/** The findings of a living test that are one run's. */
+/** The findings of a living test that belong to one run. */
 export interface LivingFindings {
-  /** The next finding of the scanner; all of them come before the ids are asked for. */
+  /** Adds a finding of the scanner; all come before the ids are queried. */
   addScanner(finding: ScanFinding): void;
   /** DefectDojo's ids. */
   ids(): readonly number[];
@@ -18,13 +19,13 @@ interface LivingTestToRead {
   readonly importedAs: string;
   readonly minimumSeverity: DojoSeverity;
   readonly living: LivingRun;
-  /** Ids of the last write-back, where there is one: they are the run's, whatever became of them since. */
+  /** Ids of the last write-back, if there is one: they belong to the run, whatever happened since. */
   readonly written: readonly number[] | undefined;
 }
 
 /**
- * Which findings of a living test are a run's: those that its record names, but for what it closed. The record says nothing of what people judged and the
- * run found again (default_reimporter.py, 2.34 to 3.2): of these, those that match a finding of the scanner. Without a record all that is not closed.
+ * Which findings of a living test belong to a run: those that its record names, except closed ones. The record omits findings that people judged and the
+ * run found again (default_reimporter.py, 2.34 to 3.2): of these, those that match a finding of the scanner. Without a record, all open ones.
  */
 export async function livingFindings(dojo: DefectDojo, test: LivingTestToRead): Promise<LivingFindings> {
   const { living, testId, written } = test;
@@ -53,7 +54,7 @@ async function openIds(dojo: DefectDojo, testId: number, written: readonly numbe
   return ids;
 }
 
-/** Findings that people judged, beside those of the record: which of them the scanner found again. */
+/** Findings that people judged, besides those of the record: which of them the scanner found again. */
 async function judgedBeside(
   dojo: DefectDojo,
   { testId, importedAs, minimumSeverity }: LivingTestToRead,

@@ -15,21 +15,21 @@ import {
 import { spool } from "./spool.ts";
 import { isMissing } from "./verdicts.ts";
 
-/** What a findings.json is made of. */
+/** The inputs of a findings.json. */
 interface MergeSources {
   /** DefectDojo's findings, in its order; once. */
   readonly inDojo: AsyncIterable<DojoWritten>;
-  /** The scanner's findings as they were uploaded, in their order; as often as asked for. */
+  /** The scanner's uploaded findings in order; may be read repeatedly. */
   readonly uploaded: () => Promise<AsyncIterable<ScanFinding>>;
-  /** Which of the scanner's are which of DefectDojo's, once all of DefectDojo's were seen. */
+  /** Matches the scanner's findings to DefectDojo's, once all of DefectDojo's were seen. */
   readonly matches: () => readonly Match[];
   readonly last: LastKnown;
-  /** For what has to be found again. */
+  /** For temporary files. */
   readonly folder: string;
   readonly context: MergeContext;
 }
 
-/** What each mode writes, in this order. What DefectDojo no longer has stays in each, marked. */
+/** What each mode writes, in this order. Each keeps, marked, what DefectDojo no longer has. */
 export const MODES: Readonly<Record<SyncMode, (sources: MergeSources) => AsyncIterable<Written>>> = {
   replace: (sources) => completed(sources, false),
   complete: (sources) => completed(sources, true),
@@ -37,13 +37,13 @@ export const MODES: Readonly<Record<SyncMode, (sources: MergeSources) => AsyncIt
 };
 
 /**
- * DefectDojo's findings, those that it no longer has, then those of the scanner that none of them stands for.
- * @param all whether these are wanted; else only those that DefectDojo had, as far as nothing else is known of them
+ * DefectDojo's findings, those that it no longer has, then the scanner's without a counterpart.
+ * @param all whether to write all of the latter; else only those that DefectDojo had and that no write-back contains
  */
 async function* completed({ inDojo, last, ...sources }: MergeSources, all: boolean): AsyncGenerator<Written> {
   yield* inDojo;
   const { uploaded, matches, context } = sources;
-  // Somebody may have removed the kept upload: what was missing already stands in the last findings.json.
+  // Somebody may have removed the kept upload: what was missing already is in the last findings.json.
   const alone = matches().length === 0 && last.hasUnmatched;
   if (last.gone() > 0 || alone) {
     for await (const finding of last.findings())
@@ -57,7 +57,7 @@ async function* completed({ inDojo, last, ...sources }: MergeSources, all: boole
     if (typeof reason === "string") {
       const id = idOf(finding, index, context);
       const missing = had(id, reason);
-      // One that had a counterpart at the last sync is there by that.
+      // One with a counterpart at the last sync is written as that counterpart.
       const wasThere = last.isFirst || last.unmatched(id) !== undefined;
       if (missing || (all && wasThere)) yield unmatchedFinding(finding, index, { reason, missing }, context);
     }
@@ -66,7 +66,7 @@ async function* completed({ inDojo, last, ...sources }: MergeSources, all: boole
 }
 
 /**
- * The scanner's findings with DefectDojo's state, then DefectDojo's own that stand for none of them. DefectDojo's findings wait on disk, so that
+ * The scanner's findings with DefectDojo's state, then DefectDojo's without a counterpart. DefectDojo's findings wait on disk, so
  * memory stays flat whatever their order.
  */
 async function* merged({ inDojo, last, folder, ...sources }: MergeSources): AsyncGenerator<Written> {
@@ -80,7 +80,7 @@ async function* merged({ inDojo, last, folder, ...sources }: MergeSources): Asyn
     await kept.end();
     const claims = countClaims(sources.matches(), dojoFindings);
     const read = lastRead(async (place) => JSON.parse(await kept.read(place)) as DojoWritten);
-    // The scanner's findings stand in the same places there.
+    // The scanner's findings have the same positions there.
     const before = last.gone() > 0 ? last.findings()[Symbol.asyncIterator]() : undefined;
     yield* mergedUploads(sources, last, { claims, read, before });
     for (let place = 0; place < dojoFindings; place++) if (claims[place] === 0) yield await read(place);
@@ -91,7 +91,7 @@ async function* merged({ inDojo, last, folder, ...sources }: MergeSources): Asyn
   }
 }
 
-/** The scanner's findings, in their order. */
+/** The scanner's findings, in order. */
 async function* mergedUploads(
   { uploaded, matches, context }: Pick<MergeSources, "uploaded" | "matches" | "context">,
   last: LastKnown,
@@ -116,7 +116,7 @@ async function* mergedUploads(
   }
 }
 
-/** DefectDojo's findings as they wait, and the last findings.json where some of it is gone. */
+/** DefectDojo's findings on disk, and the last findings.json if some of it is gone. */
 interface Spooled {
   readonly claims: Uint32Array;
   readonly read: (place: number) => Promise<DojoWritten>;
@@ -125,7 +125,7 @@ interface Spooled {
 
 /**
  * Whether a finding of the scanner without a counterpart had one: it was marked so before, or the import kept more findings than there are, and this
- * is one that its parser takes. Of alike ones of which some are there as many are marked as are lost.
+ * is one that its parser keeps. Of identical ones, as many are marked as are lost.
  */
 function hadCounterpart(matches: readonly Match[], last: LastKnown): (id: string, reason: UnmatchedReason) => boolean {
   let alike = last.lost() - (last.lost() > 0 ? matches.filter((match) => match === "missing").length : 0);
@@ -136,7 +136,7 @@ function hadCounterpart(matches: readonly Match[], last: LastKnown): (id: string
   };
 }
 
-/** How many of the scanner's findings each of DefectDojo's stands for. */
+/** How many of the scanner's findings each of DefectDojo's matches. */
 function countClaims(matches: readonly Match[], dojoFindings: number): Uint32Array {
   const claims = new Uint32Array(dojoFindings);
   for (const match of matches) {
@@ -145,7 +145,7 @@ function countClaims(matches: readonly Match[], dojoFindings: number): Uint32Arr
   return claims;
 }
 
-/** Of findings that share one of DefectDojo's, it is read once where they follow each other. */
+/** Consecutive findings that share one of DefectDojo's read it only once. */
 function lastRead<T>(read: (place: number) => Promise<T>): (place: number) => Promise<T> {
   let last: { readonly place: number; readonly value: T } | undefined;
   return async (place) => {

@@ -1,6 +1,6 @@
 import type { DojoSeverity } from "../model/annotations.ts";
 import { eachVerdict, MISSING, RUN_STATUS, statusOfAll, VERDICTS, type Verdicts } from "../model/verdicts.ts";
-import type { DojoFinding } from "../ports/defectdojo.ts";
+import type { DojoFinding } from "../ports/dojo-finding.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
 import { dojoSeverity } from "../report/to-generic-finding.ts";
 import { cutText } from "../util/text.ts";
@@ -16,19 +16,19 @@ import {
 } from "./to-synced-finding.ts";
 import { dateTime, scanField } from "./valid-fields.ts";
 
-/** A finding as it is written. */
+/** A finding to write. */
 export interface Written {
   readonly written: { readonly category: string; readonly severity: string; readonly [field: string]: unknown };
-  /** DefectDojo's on it; undefined where DefectDojo does not have it, `missing` where it had it. */
+  /** DefectDojo's verdicts on it; undefined if DefectDojo does not have it, `missing` if it had it. */
   readonly verdicts: Verdicts | "missing" | undefined;
-  /** Who changed a verdict, of the finding or its original: DefectDojo's findings that it was made of. */
+  /** DefectDojo's findings that it was made from, which tell who changed a verdict on it or its original. */
   readonly judged: readonly Judged[];
 }
 
-/** Who closed or reviewed a finding of DefectDojo, as far as it tells. */
+/** Who closed or reviewed a finding of DefectDojo, if known. */
 export type Judged = Pick<DojoFinding, "mitigatedBy" | "lastReviewedAt" | "lastReviewedBy">;
 
-/** A finding of DefectDojo as replace mode writes it, with what merging needs of it. */
+/** A finding of DefectDojo as replace mode writes it, plus what merging needs. */
 export interface DojoWritten extends Written {
   readonly written: SyncedFinding;
   readonly verdicts: Verdicts;
@@ -37,19 +37,19 @@ export interface DojoWritten extends Written {
 
 export interface MergeContext extends MappingContext {
   readonly testId: number;
-  /** Whether the report was made of the findings themselves: a severity that differs was changed by somebody then. */
+  /** Whether the report was made from the findings themselves: then a different severity was changed by somebody. */
   readonly generic: boolean;
 }
 
-/** How much of an original's description is written where it is written many times. */
+/** How many characters of an original's description are written if it is written many times. */
 const SHARED_DESCRIPTION = 1_000;
 
 type Attributes = Readonly<Record<string, unknown>>;
 
 /**
- * The scanner's finding as it was uploaded, with DefectDojo's state.
- * @param index its place in the upload
- * @param stands DefectDojo's findings that stand for it, one at least, and whether one of them stands for others too
+ * The scanner's uploaded finding with DefectDojo's state.
+ * @param index its position in the upload
+ * @param stands its counterparts in DefectDojo, at least one, and whether one of them matches others too
  */
 export function mergedFinding(
   uploaded: ScanFinding,
@@ -79,8 +79,8 @@ export function mergedFinding(
 }
 
 /**
- * The scanner's finding as it was uploaded, where DefectDojo has nothing that stands for it.
- * @param why and whether DefectDojo had something that did
+ * The scanner's uploaded finding without a counterpart in DefectDojo.
+ * @param why and whether DefectDojo had a counterpart before
  */
 export function unmatchedFinding(
   uploaded: ScanFinding,
@@ -103,7 +103,7 @@ export function unmatchedFinding(
   };
 }
 
-/** A finding of the last findings.json that DefectDojo no longer has: as it was, and marked. */
+/** A finding of the last findings.json that DefectDojo no longer has: unchanged and marked. */
 export function missingFinding(last: ScanFinding): Written {
   const written = { ...last, attributes: { ...last.attributes, [MISSING.attribute]: true } };
   return {
@@ -113,16 +113,16 @@ export function missingFinding(last: ScanFinding): Written {
   };
 }
 
-/** Without what an earlier sync wrote into them, where a findings.json of ours was uploaded again. */
+/** Without what an earlier sync wrote into them, in case our own findings.json was uploaded again. */
 const ownAttributes = ({ attributes }: ScanFinding): Attributes =>
   Object.fromEntries(Object.entries(attributes ?? {}).filter(([name]) => !name.startsWith("defectdojo.org/")));
 
-/** The scanner's id, or one that its place in the upload makes. */
+/** The scanner's id, or one made from its position in the upload. */
 export function idOf({ id }: ScanFinding, index: number, context: MergeContext): string {
   return id || stableUuid(`${context.url("test", context.testId)}#${index}`);
 }
 
-/** What secureCodeBox's schema asks for is filled in where the upload left it out. */
+/** Fields that secureCodeBox's schema requires are added if the upload lacks them. */
 function asUploaded(uploaded: ScanFinding, index: number, context: MergeContext) {
   return {
     ...uploaded,
@@ -137,18 +137,18 @@ function asUploaded(uploaded: ScanFinding, index: number, context: MergeContext)
 
 const STANDARD: ReadonlySet<string> = new Set(Object.values(SCAN_SEVERITIES));
 
-/** The severity as uploaded, where secureCodeBox's schema knows it. */
+/** The uploaded severity, if secureCodeBox's schema knows it. */
 function severityOf({ severity }: ScanFinding): ScanSeverity | undefined {
   return severity != null && STANDARD.has(severity) ? (severity as ScanSeverity) : undefined;
 }
 
-/** Attributes that say yes or no, and whether one yes is enough for a finding of several parts. */
+/** Boolean attributes, and whether one true value is enough for a finding of several parts. */
 const FLAGS = Object.fromEntries([
   ...VERDICTS.map(({ attribute, ...row }) => [attribute, "unless" in row] as const),
   ["verified", false] as const,
 ]);
 
-/** The state of a finding that several of DefectDojo's stand for together: a verdict holds if it holds for all of them. */
+/** The state of a finding with several counterparts: a verdict holds if it holds for all of them. */
 function combined(matches: readonly [DojoWritten, ...DojoWritten[]]): Attributes {
   const states = matches.map(({ written }) => written.attributes);
   const status = statusOfAll(matches.flatMap(({ verdicts }) => verdicts.inRun ?? []));
@@ -183,7 +183,7 @@ function everyVerdict(all: readonly Verdicts[]): Verdicts {
 }
 
 /**
- * State that is written with each of many findings: DefectDojo has all their places and their whole text in one finding, and n times n of them
+ * State that is written with each of many findings: DefectDojo has all their locations and their whole text in one finding, and n times n of them
  * would be written.
  */
 function shortened(state: Attributes): Attributes {

@@ -12,9 +12,9 @@ import { afterConflict } from "./conflict.ts";
 import { syncTest } from "./sync-test.ts";
 
 /**
- * Reads the test of a finished job again and writes today's verdicts over findings.json, if they changed and that is still our own write-back. Imports
+ * Reads the test of a finished job again and overwrites findings.json with current verdicts, if they changed and it is still our own write-back. Imports
  * nothing.
- * @throws RelayError `job-invalid` where there is no receipt to start from
+ * @throws RelayError `job-invalid` if there is no receipt to start from
  */
 export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSettings): Promise<JobOutcome> {
   const { storage, dojo, clock, log } = ports;
@@ -22,7 +22,7 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
   const [stored, head] = await Promise.all([readReceipt(storage, job, log), storage.head(job)]);
   if (head === undefined) return { outcome: "superseded", why: `${uri(job)} was deleted` };
   if (stored === undefined) {
-    throw new RelayError("job-invalid", `${uri(job)} has no receipt to sync again from: it has to be imported first`, {
+    throw new RelayError("job-invalid", `${uri(job)} has no receipt to resync from: it has to be imported first`, {
       object: uri(job),
     });
   }
@@ -39,7 +39,7 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
   if (found === "taken") {
     return {
       outcome: "superseded",
-      why: `test ${receipt.test.id} is a later run's, and this one's findings have no record`,
+      why: `test ${receipt.test.id} belongs to a later run, and there is no record of this one's findings`,
     };
   }
   const { living } = found;
@@ -49,7 +49,7 @@ export async function resyncJob(job: ScanJob, ports: FlowPorts, settings: FlowSe
     (await dojo.findingCount(receipt.test.id, true)) === (receipt.markedDuplicate ?? receipt.duplicates)
   )
     return { outcome: "done-before", receipt };
-  // Nobody renames anything in the minutes between an import and its second look.
+  // Renames in the minutes between an import and its second look are ignored.
   const place = job.look === undefined ? await dojo.placeOfTest(receipt.test.id) : undefined;
   const again = { ...testOf(receipt, imported), living, current: { etag: head.etag, own: syncBack }, startedAt };
   const sync = syncTest({ ...again, place: place ?? receipt, last: syncBack ? receipt : undefined }, ports, {
@@ -84,7 +84,7 @@ async function findTest(
   return present.buildId === key ? { living: { record: undefined, records: 0 } } : "taken";
 }
 
-/** What a receipt tells of its test. */
+/** The data of a receipt about its test. */
 function testOf(receipt: Receipt, job: ScanJob) {
   const { options } = readAnnotations(job.scan, uri(job));
   const { test, scanType, importedAs, fellBack, kept, deduplication, origin, repairs, repairCount } = receipt;
@@ -99,7 +99,7 @@ const goneWarning = ({ test }: Receipt) =>
   `test ${test.id} is no longer in DefectDojo: the verdicts are those of the last sync`;
 
 /**
- * Notes once in the receipt that the test was deleted: the findings and their last verdicts stay, as people delete tests to tidy up too.
+ * Records once in the receipt that the test was deleted: the findings and their last verdicts stay, because people also delete tests to clean up.
  */
 async function noteDeletedTest(imported: ScanJob, receipt: Receipt, { storage, log }: FlowPorts): Promise<JobOutcome> {
   const why = `test ${receipt.test.id} of ${uri(imported)} is no longer in DefectDojo`;
@@ -112,7 +112,7 @@ async function noteDeletedTest(imported: ScanJob, receipt: Receipt, { storage, l
   return { outcome: "superseded", why };
 }
 
-/** The job that wrote the receipt, with the key that it had: a receipt without a run is one of an earlier version. */
+/** The job that wrote the receipt, with its key: a receipt without a run is from an earlier version. */
 function asImported(job: ScanJob, { etag, run, ...receipt }: Receipt): ScanJob {
   const sequencer = job.sequencer ?? receipt.sequencer;
   const keyed = run === undefined ? ({ keyedBy: "upload" } as const) : {};

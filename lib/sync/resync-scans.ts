@@ -10,7 +10,7 @@ import { NOT_SYNCED, resyncJob } from "./resync-job.ts";
 import { listedScans } from "./scan-folders.ts";
 import type { ResyncSettings } from "./settings.ts";
 
-/** How a scan's resync ended: `skipped` is one that has nothing to sync, or is no longer ours. */
+/** The result of a scan's resync: `skipped` has nothing to sync, or is no longer ours. */
 export type Resynced = { readonly key: string } & (
   | { readonly outcome: "synced"; readonly receipt: Receipt }
   | { readonly outcome: "skipped"; readonly why: string }
@@ -18,8 +18,8 @@ export type Resynced = { readonly key: string } & (
 );
 
 /**
- * Reads the test of every finished scan below the prefix again and writes today's verdicts over its findings. Imports nothing. A scan that fails is one
- * of the results; what concerns all of them (the listing) is thrown.
+ * Reads the test of every finished scan below the prefix again and updates its findings with current verdicts. Imports nothing. A scan that fails is one
+ * of the results; an error that affects all of them (the listing) is thrown.
  */
 export function resyncScans(ports: FlowPorts, settings: ResyncSettings): AsyncGenerator<Resynced> {
   return mapInOrder(finishedScans(ports, settings), settings.concurrency, async (ref): Promise<Resynced> => {
@@ -35,7 +35,7 @@ async function* finishedScans({ storage }: FlowPorts, settings: ResyncSettings):
   const { bucket, prefix, since, findingsName, stop } = settings;
   for await (const { findings, original, receipt } of listedScans(storage.list(bucket, prefix), findingsName)) {
     if (stop()) return;
-    // Every resync writes the receipt anew; the original is written once, at the import.
+    // Every resync rewrites the receipt; the original is written once, at the import.
     if (receipt !== undefined && isSince(original ?? receipt, since)) yield { bucket, key: findings.key };
   }
 }

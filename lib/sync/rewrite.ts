@@ -15,25 +15,25 @@ import type { Tally } from "./tally.ts";
 import { type Changes, type VerdictChanges, verdictChanges } from "./verdict-changes.ts";
 import { encode, type Place, putFindings } from "./write-back.ts";
 
-/** A findings.json of our own that is to be written again. */
+/** Our own findings.json, to be rewritten. */
 interface Rewriting extends Place {
   readonly lastWriteBack: LastWriteBack;
   /** The receipt of the last sync. */
   readonly last: Receipt;
-  /** ISO 8601: when this sync was begun. */
+  /** ISO 8601: when this sync started. */
   readonly startedAt: string;
 }
 
 export interface Rewritten {
-  /** What changed, now or in the last sync that wrote. */
+  /** What changed, now or in the last writing sync. */
   readonly changes: Partial<Changes>;
-  /** Nothing was written, and the last receipt tells of what is there. */
+  /** Nothing was written, and the last receipt is still correct. */
   readonly same: boolean;
 }
 
 /**
- * Writes the findings over our own last write-back, unless they are the same byte by byte. They wait in a file meanwhile: what changed has to be known
- * before the first byte is sent, as it is told in the object's metadata.
+ * Writes the findings over our own last write-back, unless they are identical byte by byte. They wait in a file meanwhile: what changed must be known
+ * before the first byte is sent, because the object's metadata contains it.
  * @throws RelayError `storage-precondition` if somebody else wrote
  */
 export async function rewriteFindings(
@@ -55,7 +55,7 @@ export async function rewriteFindings(
   }
 }
 
-/** A resync that died between findings and receipt has left the number of changes in the metadata alone. */
+/** A resync that died between findings and receipt left the number of changes only in the metadata. */
 function unchanged({ metadata }: LastWriteBack, { startedAt, changed, changedCount }: Receipt): Rewritten {
   const told = readChangesMetadata(metadata);
   if (told === undefined || told.startedAt === startedAt)
@@ -63,7 +63,7 @@ function unchanged({ metadata }: LastWriteBack, { startedAt, changed, changedCou
   return { changes: { changed: [], changedCount: told.changedCount }, same: false };
 }
 
-/** Whether two receipts differ in nothing but when and how long. */
+/** Whether two receipts differ only in their times. */
 export function saysTheSame(last: Receipt, now: Receipt): boolean {
   const timeless = (receipt: Receipt) => ({ ...receipt, startedAt: "", finishedAt: "", timings: {} });
   return isDeepStrictEqual(timeless(last), timeless(now));

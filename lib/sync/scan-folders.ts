@@ -1,7 +1,7 @@
 import { checkpointOf, folderOf, isFindingsName, nameOf, originalOf, receiptOf } from "../model/object-keys.ts";
 import type { ListedObject } from "../ports/storage.ts";
 
-/** What a listing shows of one folder, of the names that were asked for. */
+/** The wanted names in one folder of a listing. */
 export interface ScanFolder {
   /** With its trailing slash, or "" for the top of the bucket. */
   readonly folder: string;
@@ -9,7 +9,7 @@ export interface ScanFolder {
 }
 
 /**
- * The folders of a listing in key order that hold any wanted name. Only those that the listing is inside of are held in memory: a folder's objects may
+ * The folders of a listing in key order that hold any wanted name. Only folders around the listing's position are held in memory: a folder's objects may
  * have those of its subfolders between them.
  */
 export async function* scanFolders(
@@ -34,7 +34,7 @@ export async function* scanFolders(
   yield* open.toReversed();
 }
 
-/** The findings of one scan in a listing, and what the relay keeps beside them. */
+/** The findings of one scan in a listing, and the relay's objects beside them. */
 export interface ListedScan {
   readonly findings: ListedObject;
   readonly original: ListedObject | undefined;
@@ -42,7 +42,7 @@ export interface ListedScan {
   readonly checkpoint: ListedObject | undefined;
 }
 
-/** The scans of a listing. A folder with many of them (flat keys) is held whole while the listing is inside of it. */
+/** The scans of a listing. A folder with many of them (flat keys) is held as a whole while the listing is inside it. */
 export async function* listedScans(
   listing: AsyncIterable<ListedObject>,
   findingsName: string,

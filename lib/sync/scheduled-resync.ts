@@ -7,15 +7,15 @@ export interface ResyncAnswer {
   readonly synced: number;
   readonly skipped: number;
   readonly failed: number;
-  /** False where the time ran out before the last scan. */
+  /** False if the time ran out before the last scan. */
   readonly whole: boolean;
 }
 
-/** No scan is begun later than this before the function is ended. Milliseconds. */
+/** No scan starts later than this before the function's end. Milliseconds. */
 export const LEAST_TIME = 120_000;
 const DAY = 86_400_000;
 
-/** The resync of a schedule: the scans that were imported in the last `days` days, as far as the time reaches. A scan that fails is logged and counted. */
+/** The scheduled resync: the scans that were imported in the last `days` days, until the time is up. A scan that fails is logged and counted. */
 export async function scheduledResync(
   ports: FlowPorts,
   settings: Omit<ResyncSettings, "since" | "stop">,
@@ -34,8 +34,8 @@ export async function scheduledResync(
   for await (const result of resyncScans(ports, { ...settings, since, stop })) {
     count[result.outcome]++;
     const object = uri({ bucket, key: result.key });
-    if (result.outcome === "failed") log.error("a scan could not be synced again", { object, error: result.error });
-    else log.debug(`a scan is synced again: ${result.outcome}`, { object });
+    if (result.outcome === "failed") log.error("a scan could not be resynced", { object, error: result.error });
+    else log.debug(`resynced a scan: ${result.outcome}`, { object });
   }
   metrics.add("ScansResynced", count.synced);
   metrics.add("ResyncsFailed", count.failed);

@@ -11,13 +11,13 @@ export interface ResyncSettings {
   readonly findingsName: string;
   readonly sidecar: SidecarSettings;
   readonly flow: FlowSettings;
-  /** Scans at once. */
+  /** Scans in parallel. */
   readonly concurrency: number;
-  /** True as soon as no further scan is to be begun. */
+  /** True as soon as no further scan may start. */
   readonly stop: () => boolean;
 }
 
-/** What a resync needs, of the configuration. */
+/** The part of the configuration that a resync needs. */
 export function resyncSettings(config: ResyncConfig): Omit<ResyncSettings, "since" | "stop"> {
   return {
     bucket: config.BUCKET,

@@ -1,16 +1,16 @@
 import { type FileHandle, open } from "node:fs/promises";
 
-/** Texts in a file, found again by their place: they take disk, not memory. */
+/** Texts in a file, read by position: they take disk, not memory. */
 interface Spool {
-  /** The next text; its place is how many came before. */
+  /** Appends a text; its position is the number of earlier ones. */
   add(text: string): Promise<void>;
-  /** Writes what is still held. Nothing is added afterwards. */
+  /** Writes what is still buffered. Nothing is added afterwards. */
   end(): Promise<void>;
   read(place: number): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Bytes that are held before they are written. */
+/** Size of the write buffer in bytes. */
 const BLOCK = 262_144;
 
 /** @param path of a file that does not exist yet */

@@ -8,7 +8,8 @@ import {
   type VerdictCounts,
   type Verdicts,
 } from "../model/verdicts.ts";
-import type { DojoFinding, TestCounts } from "../ports/defectdojo.ts";
+import type { TestCounts } from "../ports/defectdojo.ts";
+import type { DojoFinding } from "../ports/dojo-finding.ts";
 import { IMPORTED_CATEGORY } from "./to-synced-finding.ts";
 
 export type Counts = VerdictCounts &

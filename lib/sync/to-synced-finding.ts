@@ -3,7 +3,7 @@ import type { DojoSeverity } from "../model/annotations.ts";
 import type { Scan } from "../model/scan.ts";
 import type { RunStatus } from "../model/verdicts.ts";
 import { RUN_STATUS } from "../model/verdicts.ts";
-import type { DojoFinding } from "../ports/defectdojo.ts";
+import type { DojoFinding } from "../ports/dojo-finding.ts";
 
 /** Category of every finding that comes from DefectDojo, as the reference hook sets it. */
 export const IMPORTED_CATEGORY = "DefectDojo Imported Finding";

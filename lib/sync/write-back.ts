@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import type { ScanJob } from "../model/job.ts";
 import { originalOf } from "../model/object-keys.ts";
 import { ownMetadata } from "../model/receipt.ts";
-import type { DojoFinding, FindingPage } from "../ports/defectdojo.ts";
+import type { DojoFinding, FindingPage } from "../ports/dojo-finding.ts";
 import type { Storage } from "../ports/storage.ts";
 import { batched } from "../report/report.ts";
 import type { DojoWritten, Written } from "./merged-finding.ts";

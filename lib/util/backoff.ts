@@ -1,9 +1,9 @@
 /**
- * The wait before a retry: doubled with every attempt, with full jitter over its upper half, so that what failed together does not come back together.
+ * The wait before a retry: doubled with every attempt, with full jitter over its upper half, so what failed together is not retried together.
  * https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
  * @param first the longest first wait, in any unit of time
  * @param attempt 1 for the first retry
- * @param longest what the wait never exceeds
+ * @param longest the maximum
  * @returns the wait in the unit of `first`: at least half of what it doubled to
  */
 export function backoff(
@@ -18,7 +18,7 @@ export function backoff(
 const FIRST_SECONDS = 5;
 const LONGEST_SECONDS = 900;
 
-/** Seconds until a failed job is tried again: {@link backoff} from 5 to 900 s; never less than the other side asked for (`Retry-After`). */
+/** Seconds until a failed job is tried again: {@link backoff} from 5 to 900 s; never less than the server asked for (`Retry-After`). */
 export function backoffSeconds(failures: number, retryAfterSeconds: number | undefined, random = Math.random): number {
   return Math.max(
     Math.round(backoff(FIRST_SECONDS, failures, LONGEST_SECONDS, random)),

@@ -1,11 +1,11 @@
 import { setTimeout as timer } from "node:timers/promises";
 import { endOfWork } from "./until.ts";
 
-/** Time as the flows see it, so that tests can let hours pass. */
+/** The flows' clock, which tests replace to let hours pass. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Ends early, by an error, with the work that it is part of. */
+  /** Ends early with an error if the work that it belongs to ends. */
   sleep(ms: number): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Each item's result in the order of the items, with up to `limit` of them under way at once. What `work` throws ends the iteration at that item's turn;
- * items are asked for no earlier than they can be begun.
+ * Each item's result in the order of the items, with up to `limit` of them in parallel. An error of `work` ends the iteration at that item's turn;
+ * an item is requested only when its work can start.
  */
 export async function* mapInOrder<T, R>(
   items: AsyncIterable<T> | Iterable<T>,

@@ -1,4 +1,4 @@
-/** A number of a JSON text that a double cannot give back as it stands there. Printed as it stands by `JSON.stringify` (ES2025 `JSON.rawJSON`). */
+/** A number in a JSON text that a double cannot reproduce exactly. `JSON.stringify` prints its original text (ES2025 `JSON.rawJSON`). */
 export interface ExactNumber {
   readonly rawJSON: string;
 }
@@ -8,7 +8,7 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
   isRawJSON(value: unknown): value is ExactNumber;
 };
 
-/** The number as a double where that prints as the text does, else with its text: `7.0`, and integers beyond 2^53. */
+/** The number as a double if that prints like the text, else with its text: `7.0`, and integers beyond 2^53. */
 export function exactNumber(text: string): number | ExactNumber {
   const double = Number(text);
   return String(double) === text ? double : rawJSON(text);
@@ -17,7 +17,7 @@ export function exactNumber(text: string): number | ExactNumber {
 /** Whether the value keeps its text. */
 export const isExactNumber: (value: unknown) => value is ExactNumber = isRawJSON;
 
-/** A number as Jackson prints what it has read into a map: integers digit by digit, all else as Java's `Double.toString`. */
+/** A number as Jackson prints it after reading it into a map: integers digit by digit, others like Java's `Double.toString`. */
 export function jacksonNumber(value: number | ExactNumber): string {
   const text = typeof value === "number" ? String(value) : value.rawJSON;
   if (/^-?\d+$/.test(text)) return text === "-0" ? "0" : text;

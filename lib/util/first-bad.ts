@@ -1,12 +1,12 @@
 import * as z from "zod";
 
 /**
- * Bad elements that are told of. An issue of zod takes a kilobyte: one of each of the millions that a file may hold would take far more memory
+ * The most bad elements to report. An issue of zod takes a kilobyte: one for each of the millions that a file may hold would take far more memory
  * than the file (1.5 GB for 4 MB of `references`).
  */
 const MOST = 10;
 
-/** `z.array(element)` that looks no further after {@link MOST} bad elements. */
+/** `z.array(element)` that stops after {@link MOST} bad elements. */
 export const arrayOf = <T extends z.ZodType>(element: T) =>
   z.array(z.unknown()).transform((items, context): z.output<T>[] => {
     const good: z.output<T>[] = [];
@@ -19,7 +19,7 @@ const anyRecord = z.custom<Record<string, unknown>>(
   "Invalid input: expected record",
 );
 
-/** `z.record(z.string(), value)` that looks no further after {@link MOST} bad values. */
+/** `z.record(z.string(), value)` that stops after {@link MOST} bad values. */
 export const recordOf = <T extends z.ZodType>(value: T) =>
   anyRecord.transform((items, context): Record<string, z.output<T>> => {
     const good: [string, z.output<T>][] = [];
@@ -27,7 +27,7 @@ export const recordOf = <T extends z.ZodType>(value: T) =>
     return fine ? Object.fromEntries(good) : z.NEVER;
   });
 
-/** @returns whether all are good; each is handed to `take` */
+/** @returns whether all are valid; each is passed to `take` */
 function check<K extends string | number, T extends z.ZodType>(
   schema: T,
   items: Iterable<readonly [K, unknown]>,

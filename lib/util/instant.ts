@@ -1,5 +1,5 @@
 /**
- * A time to the microsecond, as DefectDojo's clock has it: two of its changes may lie in one millisecond.
+ * A time in microseconds, the resolution of DefectDojo's clock: two of its changes may fall into one millisecond.
  * @param iso ISO 8601
  * @returns microseconds since the epoch
  */

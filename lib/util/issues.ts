@@ -4,7 +4,7 @@ const MOST = 20;
 
 /**
  * Every issue of a validation as `path: message`, joined by `; `. Values are not repeated: they may be secrets.
- * @param root name of the value that was parsed, put before each path
+ * @param root name of the parsed value, prefixed to each path
  */
 export function describeIssues(error: ZodError, root = ""): string {
   const lines = error.issues.map((issue) => {

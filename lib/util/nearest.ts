@@ -1,5 +1,5 @@
 /**
- * The candidate that was probably meant, without regard to case: one that begins with the name, else the one that the fewest edits make of it.
+ * The most likely intended candidate, case-insensitive: one that begins with the name, else the one with the fewest edits.
  * @param most edits
  */
 export function nearest(

@@ -1,7 +1,7 @@
 /**
  * A body as one buffer.
  * @param maxBytes read no further than the chunk that exceeds it
- * @param tooLarge makes what is thrown then, of the bytes read so far; whoever made the stream destroys it
+ * @param tooLarge creates the error from the number of bytes read so far; the stream's creator destroys it
  */
 export async function readBytes(
   body: AsyncIterable<unknown>,

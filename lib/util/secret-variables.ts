@@ -2,7 +2,7 @@ import { rememberSecrets } from "./secrets.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** One row a variable that holds secrets: where in it they are. */
+/** One row per variable that holds secrets: how to extract them. */
 const SECRETS_IN: Readonly<Record<string, (value: string) => string[]>> = {
   DEFECTDOJO_APIKEY: whole,
   DEFECTDOJO_HEADERS: jsonTexts,
@@ -16,7 +16,7 @@ const SECRETS_IN: Readonly<Record<string, (value: string) => string[]>> = {
   http_proxy: userinfo,
 };
 
-/** Remembers the secrets of an environment, so that they are never shown. */
+/** Registers the secrets of an environment, which are then never shown. */
 export function rememberSecretVariables(env: Env): void {
   for (const [name, secretsIn] of Object.entries(SECRETS_IN)) {
     const value = env[name];
@@ -28,7 +28,7 @@ function whole(value: string): string[] {
   return [value];
 }
 
-/** The values of a JSON object; all of what is none. */
+/** The values of a JSON object; the whole text if it is not one. */
 function jsonTexts(value: string): string[] {
   try {
     return Object.values(JSON.parse(value) as object).map(String);
@@ -37,7 +37,7 @@ function jsonTexts(value: string): string[] {
   }
 }
 
-/** The password of an address, and what goes into Proxy-Authorization. */
+/** The password of a URL, and the value for Proxy-Authorization. */
 function userinfo(value: string): string[] {
   const url = URL.parse(value);
   if (url === null || url.password === "") return [];

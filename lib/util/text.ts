@@ -1,12 +1,12 @@
 /**
- * The text without what a database or parser refuses: control characters but tab and line breaks, and halves of surrogate pairs.
+ * The text without what a database or parser refuses: control characters except tab and line breaks, and lone surrogates.
  * PostgreSQL refuses NUL in text.
  */
 export function cleanText(text: string): string {
   return text.toWellFormed().replace(/[\p{Cc}--[\t\n\r\u0080-\u009f]]/gv, "");
 }
 
-/** At most `longest` characters, the last one `…` where some are cut; never half a surrogate pair. */
+/** At most `longest` characters, the last one `…` if some are cut; never half a surrogate pair. */
 export function cutText(text: string, longest: number): string {
   return text.length <= longest
     ? text

@@ -3,13 +3,13 @@ import { RelayError } from "../errors.ts";
 import type { Webhook } from "../ports/webhook.ts";
 import { httpWebhook } from "./webhook.ts";
 
-/** How long an address from a store is cached, so that a new one is picked up. Seconds. */
+/** How long a URL from a store is cached before a new one is picked up. Seconds. */
 const MAX_AGE = 300;
 const TIMEOUT_MS = 15_000;
 
 /**
- * The webhook that the configuration names: by its address, or by the secret (Secrets Manager) or parameter (SSM) that holds it.
- * @returns undefined where none is named: nobody is told
+ * The configured webhook: by its URL, or by the secret (Secrets Manager) or parameter (SSM) that holds it.
+ * @returns undefined if none is configured: no messages
  */
 export function configuredWebhook(config: NotifyConfig, proxyEnv: Env): Webhook | undefined {
   const url = urlSource(config);
@@ -32,7 +32,7 @@ function urlSource(config: NotifyConfig): (() => Promise<string>) | undefined {
   };
 }
 
-/** @throws RelayError `key-unavailable`, `config-invalid` where it holds no address */
+/** @throws RelayError `key-unavailable`, `config-invalid` if it holds no URL */
 async function stored(name: string, answer: Promise<string | Uint8Array | undefined>): Promise<string> {
   let text: string;
   try {
@@ -40,11 +40,11 @@ async function stored(name: string, answer: Promise<string | Uint8Array | undefi
       .toString("utf8")
       .trim();
   } catch (cause) {
-    throw new RelayError("key-unavailable", `${name}: the address of the webhook cannot be read`, {
+    throw new RelayError("key-unavailable", `${name}: the URL of the webhook cannot be read`, {
       object: name,
       cause,
     });
   }
   if (/^https:\/\/[^@\s]+$/.test(text) && URL.canParse(text)) return text;
-  throw new RelayError("config-invalid", `${name} holds no https address`, { object: name });
+  throw new RelayError("config-invalid", `${name} holds no https URL`, { object: name });
 }

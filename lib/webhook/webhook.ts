@@ -7,24 +7,24 @@ import { redact, rememberSecrets } from "../util/secrets.ts";
 import { cutText } from "../util/text.ts";
 
 export interface WebhookOptions {
-  /** Called for every message; the address is a secret. */
+  /** Called for every message; the URL is a secret. */
   readonly url: () => Promise<string>;
   readonly timeoutMs: number;
   /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are read. */
   readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
 }
 
-/** Of an answer nothing but its status counts; its first words are for people. */
+/** Only the status of a response counts; its first words are for people. */
 const LARGEST_ANSWER = 64 * 1024;
 const LONGEST_WORDS = 200;
-/** Characters: shorter paths are words that texts have, too. */
+/** Characters: shorter paths may also be ordinary words. */
 const SECRET_PATH = 16;
-/** Seconds; a receiver that asks for more is asked again then. */
+/** Seconds; the longest wait that a receiver can ask for. */
 const LONGEST_RETRY_AFTER = 3_600;
 
 /**
- * A webhook over Node's own HTTP client. No redirect is followed, so that findings reach nobody but whom the operator named; the address, which is
- * all that a chat's webhook asks for, is in no error: its host alone is.
+ * A webhook over Node's own HTTP client. No redirect is followed, so findings reach only the configured receiver; the URL, which is
+ * the only credential of a chat's webhook, is in no error: only its host is.
  */
 export function httpWebhook({ url, timeoutMs, proxyEnv }: WebhookOptions): Webhook {
   return {
@@ -69,14 +69,14 @@ async function exchange(request: http.ClientRequest, body: Buffer): Promise<Webh
     request.once("response", resolve);
     request.end(body);
   });
-  const tooLarge = () => new Error("its answer is too large");
+  const tooLarge = () => new Error("its response is too large");
   const text = await readBytes(response, LARGEST_ANSWER, tooLarge).catch(() => Buffer.from(""));
   response.destroy();
   const retryAfter = response.headers["retry-after"];
   return { status: response.statusCode ?? 0, text: text.toString("utf8"), retryAfter };
 }
 
-/** Too many messages, a time-out and a server's failure pass; the rest stays until somebody mends the address or what it points to. */
+/** Too many messages, a time-out and a server's failure are temporary; the rest stays until somebody corrects the URL or the receiver. */
 function refusal(what: string, { status, text, retryAfter }: WebhookAnswer): RelayError {
   const passes = status === 429 || status === 408 || status >= 500;
   const redirected = status >= 300 && status < 400 ? " (a redirect, which is not followed)" : "";

@@ -14,7 +14,7 @@ const CASES: Readonly<Record<string, { objects: Record<string, string>; reason: 
   "the sidecar is missing": {
     objects: { "nmap-results.xml": RAW, "findings.json": JSON.stringify([FINDING]) },
     reason: "sidecar-missing",
-    says: /s3:\/\/securecodebox\/bad\/\d\/scan\.json is not there/,
+    says: /s3:\/\/securecodebox\/bad\/\d\/scan\.json does not exist/,
   },
   "the sidecar is not JSON": {
     objects: { "scan.json": "{nope", "nmap-results.xml": RAW, "findings.json": JSON.stringify([FINDING]) },
@@ -63,12 +63,12 @@ const CASES: Readonly<Record<string, { objects: Record<string, string>; reason: 
       "findings.json": JSON.stringify([FINDING, { ...FINDING, name: undefined }, FINDING]),
     },
     reason: "findings-invalid",
-    says: /findings\.json: finding \[1\]\.name: is missing or no text/,
+    says: /findings\.json: finding \[1\]\.name: is missing or not a text/,
   },
   "the raw result is missing": {
     objects: { "scan.json": JSON.stringify(SIDECAR), "findings.json": JSON.stringify([FINDING]) },
     reason: "raw-result-missing",
-    says: /nmap-results\.xml is not there: status\.rawResultFile names it/,
+    says: /nmap-results\.xml does not exist, but status\.rawResultFile names it/,
   },
 };
 

@@ -74,7 +74,7 @@ describe("backfill over 300 scans", { timeout: 120_000 }, () => {
     const { code, stdout } = await cli(["backfill"], env);
     expect(code).toBe(1);
     expect(stdout).toMatch(
-      /^failed {2}s3:\/\/securecodebox\/other\/bad-1\/findings\.json {2}\(.*scan\.json is not there/m,
+      /^failed {2}s3:\/\/securecodebox\/other\/bad-1\/findings\.json {2}\(.*scan\.json does not exist/m,
     );
     expect(stdout).toMatch(
       /^enqueued {2}s3:\/\/securecodebox\/nightly\/scan-000\/findings\.json {2}\(never imported\)$/m,
@@ -94,7 +94,7 @@ describe("backfill over 300 scans", { timeout: 120_000 }, () => {
     const { code, stdout, stderr } = await running.result;
     expect(code).toBe(130);
     const { lastKey, enqueued } = JSON.parse(stdout) as Backfill;
-    expect(stderr).toContain(`go on with: dojo-relay backfill 'nightly/' --after '${lastKey}'`);
+    expect(stderr).toContain(`continue with: dojo-relay backfill 'nightly/' --after '${lastKey}'`);
     const rest = await cliJson<Backfill>(["backfill", "nightly/", "--after", lastKey ?? ""], env);
     expect(enqueued + rest.enqueued).toBe(SCANS);
     expect(keysOf(await queues.drain("queue")).sort()).toEqual(expected);

@@ -133,7 +133,7 @@ describe("doctor", () => {
     ["2.58.4", {}, { level: "warn", remedy: expect.stringMatching(/Block execution/) }],
     ["3.0.200", {}, { level: "warn", remedy: expect.stringMatching(/Block execution/) }],
     ["2.34.5", { blockExecution: true }, { level: "ok", says: expect.stringMatching(/within the import/) }],
-    ["3.1.0", {}, { level: "ok", says: expect.stringMatching(/told/) }],
+    ["3.1.0", {}, { level: "ok", says: expect.stringMatching(/reported by/) }],
   ] as const)("the end of deduplication on %s, %j", async (version, options, expected) => {
     const other = await startRuntime({}, options);
     other.standin.state.intercept = ({ path }) =>

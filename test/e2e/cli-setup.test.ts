@@ -26,7 +26,7 @@ it("setup makes what is missing, changes what differs, and nothing more however 
   const { code, stdout } = await cli(["setup"], env);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^changed {2}queue dojo-relay-2\.fifo: VisibilityTimeout$/m);
-  expect(stdout).toMatch(/^ok {7}bucket securecodebox is there$/m);
+  expect(stdout).toMatch(/^ok {7}bucket securecodebox exists$/m);
 });
 
 it("setup says what to set in MinIO where it does not know the webhook", async () => {
@@ -40,11 +40,11 @@ it("setup says what to set in MinIO where it does not know the webhook", async (
   expect(stderr).not.toMatch(/\n\s+at /);
 });
 
-it("setup leaves the queues to the service where no queue server is named, and the notification to serverless.yml on AWS", async () => {
+it("setup leaves the queues to the service where no queue server is configured, and the notification to serverless.yml on AWS", async () => {
   await using bucket = await startBucket();
   await using queues = await startQueues();
   const alone = await cliJson<SetupResult>(["setup"], bucket.env);
-  expect(alone.notes[0]).toMatch(/`dojo-relay start` makes its own/);
+  expect(alone.notes[0]).toMatch(/`dojo-relay start` creates its own/);
   expect(changed(alone)).toHaveLength(2);
   const aws = await cliJson<SetupResult>(["setup"], queues.env);
   expect(aws).toMatchObject({ notes: [expect.stringMatching(/left alone on AWS; serverless\.yml/)] });

@@ -81,7 +81,7 @@ describe("wait: the gate of a pipeline", { timeout: 120_000 }, () => {
   it(`${EXIT_CODES.timedOut}: no receipt in time, also where the queues cannot be reached`, async () => {
     const nothing = await cli(["wait", at("nowhere"), "--timeout", "1s"], env);
     expect(nothing).toMatchObject({ code: EXIT_CODES.timedOut });
-    expect(nothing.stdout).toContain("the findings are not there yet");
+    expect(nothing.stdout).toContain("the findings do not exist yet");
     const unreachable = { ...env, AWS_ENDPOINT_URL_SQS: "http://127.0.0.1:1" };
     const blind = await cli(["wait", at("broken"), "--timeout", "1s"], unreachable);
     expect([blind.code, blind.stderr]).toEqual([
@@ -105,7 +105,7 @@ describe("wait: the gate of a pipeline", { timeout: 120_000 }, () => {
       await running.lines(1);
       await putScan(s3, "again", { findings: findings("LOW") });
       const { code, stdout } = await running.result;
-      expect([code, stdout]).toEqual([EXIT_CODES.superseded, expect.stringContaining("uploaded anew")]);
+      expect([code, stdout]).toEqual([EXIT_CODES.superseded, expect.stringContaining("uploaded again")]);
     });
 
     it("a later run with the same findings is no earlier run's receipt", async () => {

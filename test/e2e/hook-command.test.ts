@@ -107,7 +107,7 @@ describe("the command line", () => {
     ]);
     expect(code).toBe(1);
     expect(stdout).toBe("");
-    expect(stderr).toContain(`two or four addresses are needed, not ${count}`);
+    expect(stderr).toContain(`two or four URLs are needed, not ${count}`);
     expect(stderr).toContain(
       "Usage: dojo-relay hook [options] RAW_URL FINDINGS_URL [RAW_UPLOAD_URL FINDINGS_UPLOAD_URL]",
     );
@@ -124,7 +124,7 @@ describe("the command line", () => {
   test("something that is no address ends with 1 and is not printed", async () => {
     const { code, stderr } = await world.cli(["hook", "ftp://store/x?secret", "http://127.0.0.1:1/findings.json"]);
     expect(code).toBe(1);
-    expect(stderr).toContain("RAW_URL is not an http(s) address");
+    expect(stderr).toContain("RAW_URL is not an http(s) URL");
     expect(stderr).not.toContain("secret");
   });
 

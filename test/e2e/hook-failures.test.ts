@@ -45,7 +45,7 @@ describe("failures", () => {
       .map((url) => `${url.replace(/Signature=\w+/, "Signature=bad")}&X-Amz-Date=20200101T000000Z&X-Amz-Expires=3600`);
     const { message } = await failed(world.hook(expired));
     expect(message).toContain("SignatureDoesNotMatch");
-    expect(message).toContain("the address was signed until 2020-01-01T01:00:00.000Z");
+    expect(message).toContain("the URL was signed until 2020-01-01T01:00:00.000Z");
     expect(message).not.toContain("bad");
   });
 

@@ -54,7 +54,7 @@ it("gives up a handler that never ends, takes the next message, and leaves the f
   expect(lines.filter(({ level }) => level === "error")).toMatchObject([
     {
       message: expect.stringContaining("the handler failed"),
-      fields: { error: { message: /has not ended within 5 s/ } },
+      fields: { error: { message: /did not end within 5 s/ } },
     },
   ]);
   expect(counts.get("JobsRetried")).toBe(1);

@@ -60,7 +60,7 @@ it("ends within its grace though an import is never answered, and its message is
 
   expect(code, stderr).toBe(0);
   expect(took).toBeLessThan(GRACE + CLOSING);
-  expect(stderr).toContain("unfinished messages are released");
+  expect(stderr).toContain("releasing unfinished messages");
   const sqs = sqsClient(queue.url);
   const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: QUEUE_NAME }));
   const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 10 }));

@@ -110,17 +110,17 @@ describe("the report of any scanner", { timeout: 120_000 }, () => {
     const { stderr, code } = await cli(["upload", "--report", SEMGREP, "--product", "Said"], env);
     expect([code, stderr]).toEqual([
       0,
-      expect.stringContaining('imported as "Semgrep JSON Report", as it tells itself'),
+      expect.stringContaining('imported as "Semgrep JSON Report", judging by its content'),
     ]);
     const wrong = await cli(["upload", "--report", SEMGREP, "--as", "SARIF", "--product", "Said"], env);
     expect(wrong.stderr).toContain('looks like a report of semgrep ("Semgrep JSON Report"), not "SARIF"');
   });
 
   it.each([
-    ["no.json", '{"hello":"world"}', /does not tell what it is[\s\S]*Say what it is with --as/],
+    ["no.json", '{"hello":"world"}', /is not a report of any known tool[\s\S]*Set its type with --as/],
     ["npm.json", '{"actions":[],"advisories":{},"muted":[]}', /--as "NPM Audit Scan" or --as "Yarn Audit Scan"/],
     ["zap.json", '{"@programName":"ZAP","site":[]}', /DefectDojo reads ZAP's XML report/],
-    ["empty.sarif", "\n", /is empty[\s\S]*Scanners that fail leave such files/],
+    ["empty.sarif", "\n", /is empty[\s\S]*Failed scanners leave such files/],
   ])("refuses %s (%s) before anything is uploaded, and says what to do", async (name, text, said) => {
     const path = await write(name, text);
     expect(await cli(["upload", "--report", path, "--product", "Nothing"], env)).toMatchObject({

@@ -3,7 +3,8 @@ import { jobKey, jobRun, type ScanJob } from "../../lib/model/job.ts";
 import type { ObjectRef } from "../../lib/model/object-keys.ts";
 import type { Receipt } from "../../lib/model/receipt.ts";
 import { ANNOTATION_PREFIX, dropUndefined, type Scan } from "../../lib/model/scan.ts";
-import type { DojoFinding, Test } from "../../lib/ports/defectdojo.ts";
+import type { Test } from "../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 import type { ScanFinding } from "../../lib/report/findings-file.ts";
 
 /** Where the findings of most tests lie. */
@@ -88,7 +89,23 @@ export function aFinding(changes: Partial<ScanFinding> = {}): ScanFinding {
   };
 }
 
-/** What a finding of DefectDojo is known by, where its parser tells nothing. */
+/** A new finding's verdicts. */
+export const NOT_JUDGED = {
+  duplicate: false,
+  duplicateOf: undefined,
+  falsePositive: false,
+  riskAccepted: false,
+  outOfScope: false,
+  mitigated: false,
+  active: true,
+  verified: false,
+  underReview: false,
+  mitigatedBy: undefined,
+  lastReviewedAt: undefined,
+  lastReviewedBy: undefined,
+};
+
+/** A finding's identifying fields if DefectDojo's parser fills in none. */
 export const NOTHING_KNOWN = {
   vulnIdFromTool: undefined,
   filePath: undefined,
@@ -111,18 +128,7 @@ export function aDojoFinding(changes: Partial<DojoFinding> = {}): DojoFinding {
     createdAt: "2026-11-24T17:59:30.906437Z",
     uniqueIdFromTool: undefined,
     ...NOTHING_KNOWN,
-    duplicate: false,
-    duplicateOf: undefined,
-    falsePositive: false,
-    riskAccepted: false,
-    outOfScope: false,
-    mitigated: false,
-    active: true,
-    verified: false,
-    underReview: false,
-    mitigatedBy: undefined,
-    lastReviewedAt: undefined,
-    lastReviewedBy: undefined,
+    ...NOT_JUDGED,
     locations: ["tcp://example.com:22"],
     ...changes,
   };

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { GENERIC } from "../../lib/model/scan-types.ts";
-import type { DefectDojo, DojoFinding, ImportRequest, Test, TestChange } from "../../lib/ports/defectdojo.ts";
+import type { DefectDojo, ImportRequest, Test, TestChange } from "../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 import { aDojoFinding, aTest } from "./factories.ts";
 import { fakeClock } from "./fake-clock.ts";
 import { fakeDojo } from "./fake-dojo.ts";

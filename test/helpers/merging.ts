@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import type { DojoSeverity } from "../../lib/model/annotations.ts";
 import type { SyncMode } from "../../lib/model/receipt.ts";
 import { GENERIC } from "../../lib/model/scan-types.ts";
-import type { DojoFinding } from "../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 import type { ScanFinding } from "../../lib/report/findings-file.ts";
 import { type LastKnown, lastKnown } from "../../lib/sync/last-known.ts";
 import { findingsOf, readLastWriteBack } from "../../lib/sync/last-write-back.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { DOJO_SEVERITIES, type DojoSeverity } from "../../lib/model/annotations.ts";
 import type { ImportAnswer, ImportRequest } from "../../lib/ports/defectdojo.ts";
 import type { Clock } from "../../lib/util/clock.ts";
-import { NOTHING_KNOWN } from "../helpers/factories.ts";
+import { NOT_JUDGED, NOTHING_KNOWN } from "../helpers/factories.ts";
 import {
   type DojoTables,
   deduplicate,
@@ -11,7 +11,6 @@ import {
   remember,
   type TestRow,
 } from "./memory-dojo-tables.ts";
-
 import { OVERFLOWING } from "./uploads.ts";
 
 const POST = "POST /api/v2/import-scan/";
@@ -37,98 +36,100 @@ export interface Fate {
 
 type Reported = Pick<FindingRow, "title" | "severity" | "description" | "locations" | "uniqueIdFromTool">;
 
-/** import-scan, from the arrival of the report to the answer; it goes on whether somebody waits for that or not. */
+/** What every import of a server shares. */
+export interface ImportWorld {
+  readonly tables: DojoTables;
+  readonly clock: Clock;
+  readonly timing: ImportTiming;
+}
+
+/** A report that was read, and the test that its findings go into. */
+interface Run extends ImportWorld {
+  readonly request: ImportRequest;
+  readonly fate: Fate | undefined;
+  readonly test: TestRow;
+  readonly reported: readonly Reported[];
+}
+
+/** import-scan, from the arrival of the report to the response; it continues whether or not somebody waits for it. */
 export async function runImport(
-  tables: DojoTables,
-  clock: Clock,
-  timing: ImportTiming,
+  world: ImportWorld,
   request: ImportRequest,
   fate: Fate | undefined,
 ): Promise<ImportAnswer> {
+  const { tables } = world;
   const report = await readFile(request.file.path, "utf8");
   if (!tables.engagements.has(request.engagementId))
     throw refused(POST, 400, `Engagement "${request.engagementId}" does not exist`);
-  // The generic parser names its test, so that the report is read before the test is made; others leave a test behind.
-  let reported: Reported[] | undefined;
-  if (request.scanType === GENERIC) reported = parseGeneric(report);
-  const test = request.testId === undefined ? addTest(tables, request, clock) : livingTest(tables, request.testId);
-  reported ??= parseNmap(report);
-  if (request.testId !== undefined) return await merge(tables, clock, timing, test, reported, request, fate);
+  // The generic parser names its test, so the report is read before the test is created; others leave a test behind.
+  const generic = request.scanType === GENERIC ? parseGeneric(report) : undefined;
+  const test =
+    request.testId === undefined ? addTest(tables, request, world.clock) : livingTest(tables, request.testId);
+  const run: Run = { ...world, request, fate, test, reported: generic ?? parseNmap(report) };
+  if (request.testId !== undefined) return await merge(run);
   tables.importing.add(test.id);
   try {
-    return await store(tables, clock, timing, test, reported, request, fate);
+    return await store(run);
   } finally {
     tables.importing.delete(test.id);
   }
 }
 
-async function store(
-  tables: DojoTables,
-  clock: Clock,
-  timing: ImportTiming,
-  test: TestRow,
-  reported: readonly Reported[],
-  request: ImportRequest,
-  fate: Fate | undefined,
-): Promise<ImportAnswer> {
-  for (const [index, finding] of sifted(reported, request).entries()) {
+async function store(run: Run): Promise<ImportAnswer> {
+  const { tables, clock, timing, test, fate } = run;
+  for (const [index, finding] of sifted(run).entries()) {
     if (isFatal(fate, index)) {
       tables.importing.delete(test.id);
       return await new Promise(() => undefined);
     }
     await clock.sleep(timing.msPerFinding);
     if (finding.title.includes(String(OVERFLOWING))) throw refused(POST, 500, BROKEN);
-    test.findings.push(toRow(tables, clock, test, finding));
+    test.findings.push(toRow(run, finding));
   }
   remember(tables, test, true, { new: test.findings });
-  settleDuplicates(tables, clock, timing, test);
   test.percentComplete = 100;
-  return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
+  return answerOf(run);
 }
 
-/** reimport-scan: what is alike becomes one, what is no longer reported is closed. The test keeps its build id until the end. */
-async function merge(
-  tables: DojoTables,
-  clock: Clock,
-  timing: ImportTiming,
-  test: TestRow,
-  reported: readonly Reported[],
-  request: ImportRequest,
-  fate: Fate | undefined,
-): Promise<ImportAnswer> {
+/** reimport-scan: merges identical findings and closes those that are no longer reported. The test keeps its build id until the end. */
+async function merge(run: Run): Promise<ImportAnswer> {
+  const { tables, clock, timing, test, request, fate } = run;
   const gone = new Set(test.findings);
-  const [created, known, reactivated]: FindingRow[][] = [[], [], []];
-  for (const [index, finding] of sifted(reported, request).entries()) {
+  const created: FindingRow[] = [];
+  const known: FindingRow[] = [];
+  const reactivated: FindingRow[] = [];
+  for (const [index, finding] of sifted(run).entries()) {
     if (isFatal(fate, index)) return await new Promise(() => undefined);
     await clock.sleep(timing.msPerFinding);
-    const row = toRow(tables, clock, test, finding);
+    const row = toRow(run, finding);
     const found = test.findings.find(({ hash }) => hash === row.hash);
     if (found === undefined) {
       test.findings.push(row);
-      created?.push(row);
+      created.push(row);
     } else if (gone.delete(found)) {
-      if (!found.mitigated) known?.push(found);
+      if (!found.mitigated) known.push(found);
       else if (request.flags?.do_not_reactivate !== true) {
         Object.assign(found, { mitigated: false, active: !found.duplicate });
-        reactivated?.push(found);
+        reactivated.push(found);
       }
     }
   }
   const closed = request.closeOldFindings ? [...gone].filter(({ mitigated }) => !mitigated) : [];
   for (const finding of closed) Object.assign(finding, { mitigated: true, active: false });
   test.buildId = request.buildId;
-  remember(tables, test, false, { new: created ?? [], known: known ?? [], closed, reactivated: reactivated ?? [] });
-  settleDuplicates(tables, clock, timing, test);
+  remember(tables, test, false, { new: created, known, closed, reactivated });
+  return answerOf(run);
+}
+
+/** Deduplicates, at once or later, and responds. */
+function answerOf({ tables, clock, timing, test }: Run): ImportAnswer {
+  if (timing.asyncWait) deduplicate(tables, test);
+  else void clock.sleep(timing.deduplicationDelayMs).then(() => tables.tests.has(test.id) && deduplicate(tables, test));
   return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
 }
 
-function settleDuplicates(tables: DojoTables, clock: Clock, timing: ImportTiming, test: TestRow): void {
-  if (timing.asyncWait) deduplicate(tables, test);
-  else void clock.sleep(timing.deduplicationDelayMs).then(() => tables.tests.has(test.id) && deduplicate(tables, test));
-}
-
-/** What the minimum severity lets through. */
-function sifted(reported: readonly Reported[], { minimumSeverity }: ImportRequest): Reported[] {
+/** The findings at or above the minimum severity. */
+function sifted({ reported, request: { minimumSeverity } }: Run): Reported[] {
   for (const { severity } of reported) {
     if (!DOJO_SEVERITIES.includes(severity))
       throw refused(POST, 400, `['Finding severity "${String(severity)}" is not supported.']`);
@@ -192,27 +193,16 @@ function parseNmap(text: string): Reported[] {
   }));
 }
 
-function toRow(tables: DojoTables, clock: Clock, test: TestRow, reported: Reported): FindingRow {
+function toRow({ tables, clock, test }: Run, reported: Reported): FindingRow {
   return {
     ...NOTHING_KNOWN,
+    ...NOT_JUDGED,
     ...reported,
     id: tables.nextId(),
     testId: test.id,
     mitigation: "",
     references: "",
     createdAt: new Date(clock.now()).toISOString(),
-    duplicate: false,
-    duplicateOf: undefined,
-    falsePositive: false,
-    riskAccepted: false,
-    outOfScope: false,
-    mitigated: false,
-    active: true,
-    verified: false,
-    underReview: false,
-    mitigatedBy: undefined,
-    lastReviewedAt: undefined,
-    lastReviewedBy: undefined,
     hash: JSON.stringify([reported.title, reported.description, reported.locations]).toLowerCase(),
   };
 }

@@ -1,7 +1,8 @@
 import { dojoApi } from "../../lib/defectdojo/api.ts";
 import { findingPages } from "../../lib/defectdojo/findings.ts";
 import { locationModes } from "../../lib/defectdojo/location-modes.ts";
-import type { DefectDojo, FindingPage } from "../../lib/ports/defectdojo.ts";
+import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
+import type { FindingPage } from "../../lib/ports/dojo-finding.ts";
 import { type Call, fakeTransport, pageOf, type Reply } from "../helpers/fake-transport.ts";
 import { rawFinding } from "../helpers/raw-dojo.ts";
 import { type DojoTables, type FindingRow, refused } from "./memory-dojo-tables.ts";

@@ -1,13 +1,6 @@
 import { RelayError } from "../../lib/errors.ts";
-import type {
-  DojoFinding,
-  Engagement,
-  EngagementWanted,
-  ImportRecord,
-  Named,
-  Product,
-  Test,
-} from "../../lib/ports/defectdojo.ts";
+import type { Engagement, EngagementWanted, ImportRecord, Named, Product, Test } from "../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Standin, startStandin } from "../../infra/local/defectdojo/server.ts";
 import { dojoClient } from "../../lib/defectdojo/client.ts";
 import { httpTransport } from "../../lib/defectdojo/http.ts";
-import type { DefectDojo, DojoFinding, FindingPage, ImportRequest } from "../../lib/ports/defectdojo.ts";
+import type { DefectDojo, ImportRequest } from "../../lib/ports/defectdojo.ts";
+import type { DojoFinding, FindingPage } from "../../lib/ports/dojo-finding.ts";
 import { systemClock } from "../../lib/util/clock.ts";
 import { memoryDojo } from "./memory-dojo.ts";
 

@@ -1,14 +1,8 @@
 import { RelayError } from "../../lib/errors.ts";
 import { DOJO_SEVERITIES } from "../../lib/model/annotations.ts";
 import { type Counted, countedAs, eachVerdict } from "../../lib/model/verdicts.ts";
-import type {
-  DefectDojo,
-  DojoFinding,
-  ImportAnswer,
-  ImportRequest,
-  Test,
-  TestCounts,
-} from "../../lib/ports/defectdojo.ts";
+import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestCounts } from "../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 import { verdictsOf } from "../../lib/sync/tally.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 import { type Fate, type ImportTiming, runImport } from "./memory-dojo-import.ts";
@@ -58,7 +52,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
   const shown = ({ findings: _, start: __, isDescribed: ___, ...test }: TestRow): Test => test;
 
   const importScan = async (request: ImportRequest, fate?: Fate) => {
-    const answer = runImport(tables, clock, timing, request, fate);
+    const answer = runImport({ tables, clock, timing }, request, fate);
     answer.catch(() => undefined);
     const late = clock.sleep(request.timeoutMs).then(() => {
       throw new RelayError("import-unknown", "POST /api/v2/import-scan/: no answer in time");

@@ -5,7 +5,7 @@ import { decodeJob, jobKey, type ScanJob } from "../../lib/model/job.ts";
 import { receiptOf } from "../../lib/model/object-keys.ts";
 import { ownMetadata } from "../../lib/model/receipt.ts";
 import { countedAs } from "../../lib/model/verdicts.ts";
-import type { DojoFinding } from "../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 import { testIndex } from "../../lib/ports/test-index.ts";
 import { resyncJob } from "../../lib/sync/resync-job.ts";
 import { verdictsOf } from "../../lib/sync/tally.ts";

@@ -201,7 +201,7 @@ describe("findings files", () => {
         );
         await onlyRelayErrors(async () => {
           for (const finding of await collect(readFindings(Readable.from(chunks), OBJECT)))
-            expect(finding.name.trim()).not.toBe("");
+            expect(typeof finding.name).toBe("string");
         });
       }),
       { numRuns: 500 },
@@ -212,8 +212,7 @@ describe("findings files", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(validFinding, { maxLength: 3 }), async (findings) => {
         const json = JSON.stringify(findings);
-        const named = findings.every(({ name }) => String(name).trim() !== "");
-        fc.pre(named && !json.includes("__proto__"));
+        fc.pre(!json.includes("__proto__"));
         expect(await collect(readFindings(Readable.from([Buffer.from(json)]), OBJECT))).toEqual(JSON.parse(json));
       }),
       { numRuns: 300 },

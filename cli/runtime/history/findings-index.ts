@@ -9,22 +9,22 @@ import { type SeenFinding, seenFinding } from "./seen-finding.ts";
 export interface WantedFindings {
   /** In name, place, category or the beginning of the description, in any case. */
   readonly text?: string | undefined;
-  /** What it is counted as, or why it is not. */
+  /** The count it belongs to, or why it belongs to none. */
   readonly state?: string | undefined;
   readonly severity?: string | undefined;
-  /** How many come before the page. */
+  /** Findings before this page. */
   readonly offset: number;
 }
 
 export interface FindingsPage {
   readonly findings: SeenFinding[];
-  /** How many there are of those that are wanted. */
+  /** How many findings match in all. */
   readonly total: number;
 }
 
 export interface FindingsIndex {
   /**
-   * @throws RelayError `findings-missing`, `findings-invalid`, or what the bucket answers
+   * @throws RelayError `findings-missing`, `findings-invalid`, or the bucket's error
    */
   page(ref: ObjectRef, wanted: WantedFindings, most: number): Promise<FindingsPage>;
   close(): void;
@@ -34,9 +34,9 @@ const SCHEMA = `CREATE TABLE findings (
   scan TEXT, n INTEGER, severity TEXT, states TEXT, words TEXT, seen TEXT, PRIMARY KEY (scan, n)
 ) WITHOUT ROWID`;
 
-/** Scans whose findings are kept ready. */
+/** How many scans' findings are kept. */
 const MOST_SCANS = 4;
-/** Rows that are written at once. */
+/** Rows per transaction. */
 const BATCH = 500;
 
 /** One row a part of {@link WantedFindings}: its condition. */
@@ -51,13 +51,13 @@ const CONDITIONS: readonly (readonly [
 ];
 
 /**
- * The findings of the scans that people look at. findings.json is streamed once into a temporary file, which answers pages and searches; a few scans are
- * kept, each as its ETag was.
+ * The findings of the scans that people look at. findings.json is streamed once into a temporary file, which serves pages and searches; a few scans are
+ * kept, each with its ETag.
  */
 export function findingsIndex(storage: Storage): FindingsIndex {
   const database = new DatabaseSync("");
   database.exec(SCHEMA);
-  /** By place and ETag; what was looked at last comes last. */
+  /** By location and ETag; the last one viewed comes last. */
   const kept = new Map<string, Promise<void>>();
   const drop = (scan: string) => {
     kept.delete(scan);
@@ -90,7 +90,7 @@ export function findingsIndex(storage: Storage): FindingsIndex {
 }
 
 const missing = (ref: ObjectRef) =>
-  new RelayError("findings-missing", `${uri(ref)} is not there`, { object: uri(ref) });
+  new RelayError("findings-missing", `${uri(ref)} does not exist`, { object: uri(ref) });
 
 async function fill(
   database: DatabaseSync,
@@ -132,5 +132,5 @@ function page(database: DatabaseSync, scan: string, wanted: WantedFindings, most
   return { findings: rows.map(({ seen }) => JSON.parse(String(seen)) as SeenFinding), total: Number(total) };
 }
 
-/** Of other verdicts that hold, the totals do not tell. */
+/** The totals count each finding once, so other verdicts that hold do not matter here. */
 const countedBy = (states: readonly string[]) => (states[0] === "unmatched" ? states.join(" ") : (states[0] ?? ""));

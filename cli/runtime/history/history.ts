@@ -13,12 +13,12 @@ export interface HistoryStatus {
   readonly scans: number;
   /** ISO 8601: when the last look at the whole bucket ended; missing before the first one. */
   readonly lookedAt?: string;
-  /** Why the bucket could not be looked at. */
+  /** Why the last look at the bucket failed. */
   readonly trouble?: string;
 }
 
 export interface History extends Pick<ScanIndex, "page" | "choices" | "moments" | "importedAt"> {
-  /** Takes a job's end without waiting for the next look. */
+  /** Records the end of a job without waiting for the next look. */
   see(progress: Progress): void;
   status(): HistoryStatus;
   /** Calls after each look until the returned function is called. */
@@ -37,7 +37,7 @@ export interface HistoryOptions {
 
 /** Listing a bucket costs requests: a look is followed by a pause of at least this, and of ten times its own length. Milliseconds. */
 const PAUSE_MS = 60_000;
-/** Scans that end one after another are told of together. Milliseconds. */
+/** Scans that end within this time are reported together. Milliseconds. */
 const TOGETHER_MS = 1_000;
 
 /** The finished scans of the bucket, listed at intervals while the service runs. */
@@ -79,8 +79,8 @@ export function startHistory({ storage, bucket, index, log, pauseMs = PAUSE_MS }
       try {
         if (put(index, progress)) tellSoon();
       } catch (error) {
-        // A job does not fail for what people look at; the next look takes it from the bucket.
-        log.warn("a finished scan cannot be kept for the page", { why: describeError(error) });
+        // The page must not make a job fail; the next look reads the receipt from the bucket.
+        log.warn("a finished scan cannot be stored for the page", { why: describeError(error) });
       }
     },
     watch: (listener) => {
@@ -95,7 +95,7 @@ export function startHistory({ storage, bucket, index, log, pauseMs = PAUSE_MS }
   };
 }
 
-/** @returns whether there was a receipt to put */
+/** @returns whether there was a receipt to store */
 function put(index: ScanIndex, { job, ...progress }: Progress): boolean {
   const receipt = progress.state === "done" ? progress.outcome.receipt : undefined;
   if (receipt === undefined) return false;
@@ -105,7 +105,7 @@ function put(index: ScanIndex, { job, ...progress }: Progress): boolean {
   return true;
 }
 
-/** Calls once for all that asks within {@link TOGETHER_MS}. */
+/** Calls back once for all requests within {@link TOGETHER_MS}. */
 function together(work: () => void): () => void {
   let waiting = false;
   return () => {

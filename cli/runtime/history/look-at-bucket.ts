@@ -7,13 +7,13 @@ import { mapInOrder } from "../../../lib/util/concurrency.ts";
 import { isoOr, seenReceipt } from "../seen-scan.ts";
 import type { ScanIndex } from "./scan-index.ts";
 
-/** Receipts that are read side by side. */
+/** Receipts that are read in parallel. */
 const CONCURRENCY = 16;
 
 /**
- * Brings the index up to the receipts in the bucket: a listing, and a read of each receipt that is not known by its ETag. A receipt that cannot be read,
+ * Updates the index from the receipts in the bucket: lists them and reads each whose ETag is unknown. A receipt that cannot be read,
  * or belongs to another place (a folder that was copied), is left out.
- * @throws RelayError where the bucket does not answer; what was seen until then stays
+ * @throws RelayError if the bucket does not respond; what was read until then stays
  */
 export async function lookAtBucket(
   { storage, index, log }: { readonly storage: Storage; readonly index: ScanIndex; readonly log: Log },
@@ -21,7 +21,7 @@ export async function lookAtBucket(
   signal: AbortSignal,
 ): Promise<void> {
   index.begin();
-  // What an uploader writes is no reason for a warning at each look.
+  // An uploader's bad receipt must not cause a warning at each look.
   const quiet = { ...log, warn: log.debug };
   for await (const _ of mapInOrder(unknownReceipts(storage, index, bucket, signal), CONCURRENCY, async (receipt) => {
     const ref = findingsOfReceipt(receipt);
@@ -51,7 +51,7 @@ async function indexReceipt(
   const stored = await readReceipt(storage, ref, log);
   if (stored === undefined || !isReceiptOf(ref, stored.receipt)) return;
   const { receipt } = stored;
-  // The kept upload is written once, at the import; a resync writes the receipt anew.
+  // The kept upload is written once, at the import; a resync rewrites the receipt.
   const known =
     index.importedAt(ref.key, receipt.jobKey) ?? (await storage.head(originalOf(ref)))?.lastModified?.toISOString();
   const seen = seenReceipt(ref, receipt);

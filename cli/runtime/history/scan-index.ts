@@ -8,16 +8,16 @@ import type { Log } from "../../../lib/observe.ts";
 import { sha256 } from "../../../lib/util/digest.ts";
 import type { SeenScan } from "../seen-scan.ts";
 
-/** What a page of the history is asked for by; what is left out does not matter. Times are ISO 8601. */
+/** A request for a page of the history; missing conditions do not restrict it. Times are ISO 8601. */
 export interface Wanted {
   readonly product?: string | undefined;
   readonly type?: string | undefined;
   /** In name, type, product or key, in any case. */
   readonly text?: string | undefined;
-  /** The first moment, and the first that is too late. */
+  /** The first moment, and the first one after the range. */
   readonly from?: string | undefined;
   readonly to?: string | undefined;
-  /** What comes behind this one of an earlier page. */
+  /** Continues after this last entry of the previous page. */
   readonly before?: { readonly at: string; readonly key: string } | undefined;
 }
 
@@ -25,10 +25,10 @@ export interface Wanted {
 export interface IndexedScan {
   /** Of the findings. */
   readonly key: string;
-  /** Of the receipt; "" where it is not known, and the receipt is read once more. */
+  /** Of the receipt; "" if unknown, so the receipt is read once more. */
   readonly etag: string;
   readonly jobKey: string;
-  /** ISO 8601: when it was imported. A resync moves `seen.at`, and not this. */
+  /** ISO 8601: when it was imported. A resync changes `seen.at`, but not this. */
   readonly imported: string;
   readonly seen: SeenScan;
 }
@@ -46,18 +46,18 @@ export interface Moment {
 
 export interface ScanIndex {
   put(scan: IndexedScan): void;
-  /** Takes note that this receipt is in the bucket. @returns whether it is the one that is known */
+  /** Marks this receipt as present in the bucket. @returns whether this version of it is known */
   mark(key: string, etag: string): boolean;
-  /** When the scan of this job was imported, where that is known. */
+  /** When the scan of this job was imported, if known. */
   importedAt(key: string, jobKey: string): string | undefined;
   /** Begins a listing of the whole bucket. */
   begin(): void;
   /** Ends the listing: removes scans that were neither marked nor put. */
   end(): void;
-  /** The newest first. */
+  /** Newest first. */
   page(wanted: Wanted, most: number): { scans: SeenScan[]; next: { at: string; key: string } | undefined };
   count(): number;
-  /** What there is to choose from, at most {@link MOST_CHOICES} of each. */
+  /** The choices of the filter, at most {@link MOST_CHOICES} of each. */
   choices(): { products: string[]; types: string[] };
   moments(product: string): Moment[];
   close(): void;
@@ -75,10 +75,10 @@ CREATE INDEX IF NOT EXISTS scans_type ON scans (type);
 
 const MOST_CHOICES = 1_000;
 const MOST_MOMENTS = 400;
-/** Days of which the hours are shown. */
+/** Up to this many days are shown by the hour. */
 const MOST_DAYS_OF_HOURS = 2;
 
-/** One row a part of {@link Wanted}: its condition and what it is compared with. */
+/** One row per part of {@link Wanted}: its condition and the value. */
 const CONDITIONS: { readonly [P in keyof Wanted]-?: (value: NonNullable<Wanted[P]>) => [string, SQLInputValue[]] } = {
   product: (value) => ["product = ?", [value]],
   type: (value) => ["type = ?", [value]],
@@ -88,16 +88,16 @@ const CONDITIONS: { readonly [P in keyof Wanted]-?: (value: NonNullable<Wanted[P
   before: ({ at, key }) => ["(at, key) < (?, ?)", [at, key]],
 };
 
-/** How much of an ISO time names the moment. */
+/** How many characters of an ISO time name the moment. */
 const [HOUR, DAY, MONTH] = [13, 10, 7] as const;
 
-/** Raised where rows are made otherwise: an index of another format is filled anew. */
+/** Increase it when the format of rows changes: an index of another format is rebuilt. */
 const FORMAT = 1;
 
 /**
- * The finished scans of a bucket, on disk: what a listing by key cannot give, in the order of time. It holds nothing that the bucket does not: what is
- * damaged or of another format is thrown away, and where the file cannot be used, a temporary one takes its place.
- * @param where what the file is for: rows of another bucket do not belong into it
+ * The finished scans of a bucket, on disk, in order of time, which a listing by key cannot give. It holds nothing that the bucket does not: what is
+ * damaged or of another format is discarded, and if the file cannot be used, a temporary one replaces it.
+ * @param where the store and bucket: each has its own file
  */
 export async function openScanIndex(dataDir: string, where: string, log: Log): Promise<ScanIndex> {
   const name = `history-${sha256(where).slice(0, 16)}`;
@@ -108,7 +108,7 @@ export async function openScanIndex(dataDir: string, where: string, log: Log): P
       if (other.startsWith(`${name}.`) && !join(dataDir, other).startsWith(file)) await rm(join(dataDir, other));
     return scanIndex(await openOrAnew(file));
   } catch (error) {
-    log.warn("the page's history is not kept over a restart, as its file cannot be used", {
+    log.warn("the page's history will be lost at a restart, because its file cannot be used", {
       object: file,
       why: describeError(error),
     });
@@ -189,7 +189,7 @@ function distinct(database: DatabaseSync, column: "product" | "type"): string[] 
   return rows.map(({ value }) => String(value));
 }
 
-/** Hours where there are few days, months where a plot could not show all days. */
+/** Hours for few days, months for more days than a plot can show. */
 function moments(database: DatabaseSync, product: string): Moment[] {
   const days = database
     .prepare("SELECT count(DISTINCT substr(imported, 1, ?)) AS n FROM scans WHERE product = ?")

@@ -16,7 +16,7 @@ export interface SeenFinding {
    * DefectDojo stands for it; nothing where DefectDojo has not spoken. Words without a space.
    */
   readonly states: readonly string[];
-  /** Its address in DefectDojo. */
+  /** Its URL in DefectDojo. */
   readonly url?: string;
 }
 
@@ -41,7 +41,7 @@ export function seenFinding(finding: ScanFinding): SeenFinding {
   };
 }
 
-/** What it is counted as, and what else holds. */
+/** The count it belongs to, and the other verdicts that hold. */
 function statesOf(finding: ScanFinding): string[] {
   const attributes = finding.attributes ?? {};
   const { "defectdojo.org/matched": matched, "defectdojo.org/unmatched-reason": reason } = attributes;
@@ -55,7 +55,7 @@ function statesOf(finding: ScanFinding): string[] {
       : attributes[attribute] === true || (ofOriginal && original[attribute] === true),
   );
   const counted = countedAs(verdicts);
-  // Whatever is judged is inactive too.
+  // Judged findings are inactive too.
   const others = VERDICTS.filter((row) => verdicts[row.count] && row.count !== counted && !("unless" in row));
   return [counted, ...others.map(({ count }) => count)];
 }

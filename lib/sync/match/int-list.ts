@@ -30,7 +30,7 @@ export function intList(): IntList {
   };
 }
 
-/** Lists of such numbers, one after another: the next list, and each by its place. */
+/** Lists of such numbers, one after another: appends a list, and reads one by its position. */
 export interface IntLists {
   readonly length: number;
   push(list: readonly number[]): void;

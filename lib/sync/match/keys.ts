@@ -4,9 +4,9 @@ import { isExactNumber } from "../../util/exact-number.ts";
 /** DefectDojo cuts a title at so many code points, then puts it in title case (`Finding.save`). */
 const LONGEST_TITLE = 511;
 
-/** A title as both sides have it: cut, in lower case, one space for any white space. */
+/** A title in the form common to both sides: cut, in lower case, with single spaces. */
 export function titleKey(text: string): string {
-  // Code points are only told apart where there may be more units than points.
+  // Code points are only counted if there may be fewer of them than units.
   const cut = text.length <= LONGEST_TITLE ? text : [...text].slice(0, LONGEST_TITLE).join("");
   return words(cut);
 }
@@ -14,7 +14,7 @@ export function titleKey(text: string): string {
 /** Text without regard to case and white space. By way of upper case, as title case makes `SS` of `ß`. */
 export const words = (text: string): string => text.toUpperCase().toLowerCase().replace(/\s+/g, " ").trim();
 
-/** One key of several fields; none of them can run into the next. */
+/** One key from several fields, unambiguously. */
 export const key = (...fields: readonly (string | number | null | undefined)[]): string =>
   JSON.stringify(fields.map((field) => (field == null ? "" : String(field))));
 
@@ -27,7 +27,7 @@ export function stated(description: string, name: string): string[] {
   });
 }
 
-/** A host without brackets, in lower case and ASCII, an address in its short form, without the dot of the root. */
+/** A host without brackets, in lower case and ASCII, an IP address in its short form, without a trailing dot. */
 export function hostKey(host: string): string {
   const bare = host.trim().replace(/^\[(.*)\]$/, "$1");
   const [name] = bare.split("%");
@@ -35,7 +35,7 @@ export function hostKey(host: string): string {
   return (parsed?.hostname ?? bare.toLowerCase()).replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
 }
 
-/** DefectDojo adds and leaves out the port of a scheme (`DEFAULT_PORTS` in its `dojo/url/validators.py`); these occur in scans. */
+/** DefectDojo adds or omits the port of a scheme (`DEFAULT_PORTS` in its `dojo/url/validators.py`); these occur in scans. */
 const DEFAULT_PORTS: Readonly<Record<string, string>> = {
   http: "80",
   ws: "80",
@@ -52,7 +52,7 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = {
 export interface Place {
   readonly scheme: string;
   readonly host: string;
-  /** Empty for the scheme's own. */
+  /** Empty for the scheme's default. */
   readonly port: string;
   readonly path: string;
   readonly query: string;
@@ -62,7 +62,7 @@ export interface Place {
 const PLACE =
   /^(?:([a-z][a-z\d+.-]*):)?(?:\/\/)?(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:[\]]*)(?::(\d+))?(\/[^?#]*)?(?:\?([^#]*))?/i;
 
-/** The parts of an address as either side writes it; undefined for what is none. */
+/** The parts of a URL as either side writes it; undefined if it is not a URL. */
 export function placeOf(address: string): Place | undefined {
   const text = address.trim();
   // Without `//` a name before a colon is a host, not a scheme.
@@ -79,14 +79,14 @@ export function placeOf(address: string): Place | undefined {
   };
 }
 
-/** An address as a key: case of scheme and host, default port, encoding and the slash at its end make no difference. */
+/** A URL as a key: case of scheme and host, default port, encoding and trailing slash make no difference. */
 export function addressKey(address: string, withQuery = true): string {
   const place = placeOf(address);
   if (place === undefined) return key("address", address.trim());
   return key(place.scheme, place.host, place.port, place.path, withQuery ? place.query : "");
 }
 
-/** Scheme, host and port of an address. */
+/** Scheme, host and port of a URL. */
 export function originKey(address: string): string | undefined {
   const place = placeOf(address);
   return place === undefined ? undefined : key(place.scheme, place.host, place.port);
@@ -107,7 +107,7 @@ export function attribute({ attributes }: ScanFinding, name: string): string {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : "";
 }
 
-/** An attribute that is a list, its texts only. */
+/** The texts in an attribute that is a list. */
 export function attributeList({ attributes }: ScanFinding, name: string): string[] {
   const value = attributes?.[name];
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];

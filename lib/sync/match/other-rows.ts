@@ -3,17 +3,17 @@ import { toGenericFinding, uniqueIdOf } from "../../report/to-generic-finding.ts
 import { addressKey, attribute, attributeList, hostKey, key, placeOf, stated, titleKey, words } from "./keys.ts";
 import type { DojoFacts, MatchRow } from "./row.ts";
 
-/** Findings that the relay itself made the report of: their id, or their place where they have none, comes back. */
+/** Findings in a report that the relay made: DefectDojo returns their id, or their position if they have none. */
 export const generic: MatchRow = {
   scanner: (finding, index) => ({ keys: [uniqueIdOf(finding, index)] }),
   dojo: ({ uniqueIdFromTool }) => ({ keys: uniqueIdFromTool === undefined ? [] : [uniqueIdFromTool] }),
 };
 
-/** Dates tell nothing of what a finding is. */
+/** Dates do not identify a finding. */
 const ANY_TIME = new Date(0);
 
 /**
- * The same in a living test, where a finding keeps the id and the place of the run that found it first: DefectDojo knows it again by title and
+ * The same in a living test, where a finding keeps the id and position of the run that found it first: DefectDojo recognises it by title and
  * description (its hash of generic findings), and so do we.
  */
 export const livingGeneric: MatchRow = {
@@ -48,7 +48,7 @@ export const nmap: MatchRow = {
   dojo: ({ title, description, locations }) => ({
     keys: [
       ...description.split("### Host\n").flatMap(nmapPortKeys),
-      // What the script vulners finds of a port has its location too.
+      // Results of the script vulners have the port's location too.
       ...(/^open port: /i.test(title) ? locations : []).flatMap((location) => {
         const place = placeOf(location);
         return place === undefined ? [] : key(place.host, place.scheme, place.port);
@@ -78,13 +78,13 @@ export const trivy: MatchRow = {
     const hints = trivyResource(finding.location ?? "");
     if (finding.category === "Misconfiguration") return { keys: [key("misconfiguration", words(id), target)], hints };
     const [name, version] = [attribute(finding, "packageName"), attribute(finding, "installedVersion")];
-    // Before 2021 secureCodeBox did not say in which target.
+    // Before 2021 secureCodeBox did not name the target.
     if (target === "") return { keys: [key("anywhere", id, name, version)], hints };
     return { keys: [key(id, name, version, target), key(words(`${id} ${name} ${version}`), target)], hints };
   },
   dojo: ({ title, description, componentName, componentVersion, vulnerabilityIds, service, filePath }) => {
     const target = stated(description, "Target")[0] ?? filePath;
-    // An import may give all findings a service of its own: it tells them apart, but is no part of what they are.
+    // An import may give all findings its own service, which does not identify them.
     const hints = service === undefined ? [] : [service];
     if (componentName === undefined) {
       const id = words(title.split(" - ", 1)[0] ?? "");
@@ -98,7 +98,7 @@ export const trivy: MatchRow = {
   },
 };
 
-/** `scb://trivy/?ClusterName=…&Namespace=…&Kind=…&Name=…` as DefectDojo's service has it; nothing for what is in no cluster. */
+/** `scb://trivy/?ClusterName=…&Namespace=…&Kind=…&Name=…` from DefectDojo's service; empty outside a cluster. */
 function trivyResource(location: string): string[] {
   const query = location.split("?", 2)[1] ?? "";
   const fields = new Map(query.split("&").map((field) => field.split("=", 2) as [string, string]));
@@ -131,7 +131,7 @@ export const gitleaks: MatchRow = {
 
 const lineKey = (line: string | number | undefined) => (line === undefined || line === "" ? "0" : String(line));
 
-/** A secret may have lines of its own; what follows it in a description is one of these. */
+/** A secret may have several lines; what follows it in a description is one of these. */
 const AFTER_SECRET = /\n\*\*(?:Match|Commit message|Commit hash|Commit date|Rule Id):\*\*/;
 
 function gitleaksSecret(description: string): string {

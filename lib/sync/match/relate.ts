@@ -6,40 +6,40 @@ import type { DojoFacts, MatchRow } from "./row.ts";
 import { textIds } from "./text-ids.ts";
 
 /**
- * Why a finding of the scanner has none of DefectDojo's:
- * - `parser-dropped`: DefectDojo's parser makes nothing of such a finding.
- * - `below-minimum-severity`: it is less severe, as DefectDojo's parser has it, than the import asked for.
- * - `missing`: none of DefectDojo's stands for it.
- * - `ambiguous`: several of DefectDojo's could, and nothing tells which.
+ * Why a finding of the scanner has no counterpart in DefectDojo:
+ * - `parser-dropped`: DefectDojo's parser drops such findings.
+ * - `below-minimum-severity`: DefectDojo's parser rates it below the import's minimum severity.
+ * - `missing`: none of DefectDojo's findings matches it.
+ * - `ambiguous`: several match it equally well.
  */
 export type UnmatchedReason = "parser-dropped" | "below-minimum-severity" | "missing" | "ambiguous";
 
-/** Places of DefectDojo's findings that stand for one of the scanner's, in their order, or why there is none. */
+/** Positions of DefectDojo's findings that match one of the scanner's, in order, or why there is none. */
 export type Match = readonly number[] | UnmatchedReason;
 
-/** The relation between a scanner's findings and DefectDojo's, n to m. Only numbers of keys are held, so that its size does not depend on that of findings. */
+/** The n-to-m relation between a scanner's findings and DefectDojo's. It holds only key numbers, so its size does not depend on the findings' size. */
 export interface Relation {
-  /** The next finding of the scanner, in the order of the file. */
+  /** Adds the scanner's next finding, in the order of the file. */
   addScanner(finding: ScanFinding): void;
-  /** The next finding of DefectDojo, in the order of its ids. */
+  /** Adds DefectDojo's next finding, in the order of its ids. */
   addDojo(finding: DojoFacts): void;
   /** One match for each finding of the scanner, in their order. Nothing is added afterwards. */
   resolve(): readonly Match[];
 }
 
-/** What a finding of the scanner asks for comes to, where nothing stands for it. */
+/** The reason for a finding of the scanner without a match. */
 const REASONS = ["parser-dropped", "below-minimum-severity", "missing"] as const;
 
-/** All findings of both sides, in numbers alone: those of a hundred thousand findings take some MiB. */
+/** All findings of both sides as numbers: those of 100,000 findings take a few MiB. */
 interface Sides {
-  /** Of the scanner's findings: keys, surest first; hints; why there is none, as a place in {@link REASONS}. */
+  /** Of the scanner's findings: keys, most reliable first; hints; the reason for no match, as an index into {@link REASONS}. */
   readonly keys: IntLists;
   readonly hints: IntLists;
   readonly otherwise: IntList;
-  /** Findings whose keys are parts of them. */
+  /** Findings whose keys are their parts. */
   readonly inParts: ReadonlySet<number>;
   readonly dojoHints: IntLists;
-  /** DefectDojo's findings by the keys that they have. */
+  /** DefectDojo's findings by key. */
   readonly places: Multimap;
 }
 
@@ -80,7 +80,7 @@ export function relate(row: MatchRow, minimumSeverity: DojoSeverity): Relation {
 interface Multimap {
   add(key: number, value: number): void;
   count(key: number): number;
-  /** Those of a key, in the order in which they were added. */
+  /** The findings of a key, in the order in which they were added. */
   of(key: number): readonly number[];
 }
 
@@ -105,7 +105,7 @@ function multimap(): Multimap {
     count: (key) => (key < counts.length ? counts.at(key) : 0),
     of: (key) => {
       const start = key < first.length ? first.at(key) : -1;
-      // An array that is pushed to has room for 17.
+      // An array that is pushed to allocates room for 17.
       if (start !== -1 && next.at(start) === -1) return [values.at(start)];
       const found: number[] = [];
       for (let entry = start; entry !== -1; entry = next.at(entry)) found.push(values.at(entry));
@@ -115,7 +115,7 @@ function multimap(): Multimap {
 }
 
 function resolveAll({ keys, hints, otherwise, inParts, dojoHints, places }: Sides): Match[] {
-  /** Findings that several could stand for, by the key that they share. */
+  /** Findings with several candidates, by their common key. */
   const groups = new Map<number, number[]>();
   const matches = Array.from({ length: keys.length }, (_, index): Match => {
     const reason = REASONS[otherwise.at(index)] ?? "missing";
@@ -148,8 +148,8 @@ interface Candidate {
 }
 
 /**
- * Which of the scanner's findings of one key are which of DefectDojo's: by all their hints, then by any hint that only one candidate has. What
- * is left is alike to the last character; both sides have it in the order of the report, which says which is which where none is missing.
+ * Matches the findings of one key: by all their hints, then by any hint that only one candidate has. What
+ * is left is identical; both sides have it in the order of the report, which decides if none is missing.
  */
 function tellApart(scanner: readonly Candidate[], dojo: readonly Candidate[]): Map<number, number> {
   const pairs = new Map<number, number>();

@@ -1,8 +1,8 @@
 import type { DojoSeverity } from "../../model/annotations.ts";
-import type { DojoFinding } from "../../ports/defectdojo.ts";
+import type { DojoFinding } from "../../ports/dojo-finding.ts";
 import type { ScanFinding } from "../../report/findings-file.ts";
 
-/** What a finding of DefectDojo is known by. Only what parsers fill in; see the parsers in `dojo/tools` of DefectDojo. */
+/** The fields that identify a finding of DefectDojo. Only fields that parsers fill in; see the parsers in `dojo/tools` of DefectDojo. */
 export type DojoFacts = Pick<
   DojoFinding,
   | "title"
@@ -18,15 +18,15 @@ export type DojoFacts = Pick<
   | "locations"
 >;
 
-/** How a finding of the scanner asks for its counterpart. */
+/** How to find the counterpart of a scanner's finding. */
 interface ScannerKeys {
-  /** Surest first: the first key that any finding of DefectDojo has decides. */
+  /** Most reliable first: the first key that any finding of DefectDojo has decides. */
   readonly keys: readonly string[];
-  /** True where each key is a part of the finding, and DefectDojo has a finding for each part. */
+  /** True if each key is a part of the finding, and DefectDojo has a finding for each part. */
   readonly parts?: boolean;
-  /** What tells findings of one key apart: of several candidates the one with the same hints is meant. */
+  /** What distinguishes findings of one key: of several candidates the one with the same hints matches. */
   readonly hints?: readonly string[];
-  /** True where DefectDojo's parser makes a finding of such a one only under conditions that its report alone shows. */
+  /** True if DefectDojo's parser keeps such a finding only under conditions that only the report shows. */
   readonly maybe?: boolean;
 }
 
@@ -35,11 +35,11 @@ interface DojoKeys {
   readonly hints?: readonly string[];
 }
 
-/** How a scanner's findings and those that DefectDojo's parser makes of the same report know each other. */
+/** How a scanner's findings match those that DefectDojo's parser makes from the same report. */
 export interface MatchRow {
-  /** Undefined for a finding that DefectDojo's parser makes nothing of. */
+  /** Undefined for a finding that DefectDojo's parser drops. */
   readonly scanner: (finding: ScanFinding, index: number) => ScannerKeys | undefined;
   readonly dojo: (finding: DojoFacts) => DojoKeys;
-  /** The severity that DefectDojo's parser gives, where that is not the scanner's. */
+  /** The severity from DefectDojo's parser, if it differs from the scanner's. */
   readonly severity?: (finding: ScanFinding) => DojoSeverity;
 }

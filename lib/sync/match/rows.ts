@@ -3,7 +3,7 @@ import { cyclonedx, generic, gitleaks, livingGeneric, nmap, semgrep, trivy } fro
 import type { MatchRow } from "./row.ts";
 import { ffuf, kubeHunter, nikto, nuclei, sshAudit, sslyze, whatweb, wpscan, zap } from "./web-rows.ts";
 
-/** One row for each of DefectDojo's scan types that a scanner of secureCodeBox is imported as. */
+/** One row per DefectDojo scan type for secureCodeBox's scanners. */
 const ROWS: Readonly<Record<string, MatchRow>> = {
   [GENERIC]: generic,
   "Nmap Scan": nmap,
@@ -22,12 +22,12 @@ const ROWS: Readonly<Record<string, MatchRow>> = {
   "KubeHunter Scan": kubeHunter,
 };
 
-/** Where nothing is known of a parser, nothing is taken for another. */
+/** For an unknown parser, nothing matches. */
 const UNKNOWN: MatchRow = { scanner: () => ({ keys: [] }), dojo: () => ({ keys: [] }) };
 
 /**
  * @param importedAs DefectDojo's scan type of the test
- * @param living whether earlier runs live on in it, whose ids of findings are not this one's
+ * @param living whether it is a living test, whose findings may have ids of earlier runs
  */
 export const matchRow = (importedAs: string, living = false): MatchRow =>
   living && importedAs === GENERIC ? livingGeneric : rowOf(importedAs);

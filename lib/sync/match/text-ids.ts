@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
 
-/** Numbers for texts, from 0 in the order in which they are first seen. */
+/** Numbers for texts, from 0 in order of first occurrence. */
 export interface TextIds {
   of(text: string): number;
 }
 
-/** 32-bit words of a hash that are kept: no two texts of any scan share 128 bits. */
+/** How many 32-bit words of a hash are kept: no two texts of any scan share 128 bits. */
 const WORDS = 4;
 const SMALLEST = 256;
 
 /**
- * The same text, the same number. Of each text its hash alone is held, in typed arrays: some 40 bytes, where a Map of strings takes thrice that. An open hash
+ * Equal texts get equal numbers. Only hashes are held, in typed arrays: some 40 bytes per text, a third of a Map of strings. An open hash
  * table, at most half full.
  */
 export function textIds(): TextIds {

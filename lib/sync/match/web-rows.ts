@@ -82,7 +82,7 @@ function zapUris({ attributes }: ScanFinding): string[] {
  */
 export const nuclei: MatchRow = {
   scanner: (finding) => {
-    // Of reports before nuclei 2.4 secureCodeBox keeps no template: only the name is left then.
+    // secureCodeBox keeps no template of reports before nuclei 2.4: only the name is left.
     const template = attribute(finding, "template_id") || finding.category;
     const rule = key(template || titleKey(finding.name), attribute(finding, "matcher_name"));
     const matched = attribute(finding, "matched_at");
@@ -90,7 +90,7 @@ export const nuclei: MatchRow = {
     return {
       keys: [
         ...hosts.flatMap((host) => (host === undefined ? [] : key(rule, host))),
-        // Where DefectDojo could read no location out of what matched.
+        // If DefectDojo could not read a location from the match.
         key(rule),
       ],
       hints: [addressKey(matched)],

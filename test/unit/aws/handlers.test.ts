@@ -108,7 +108,7 @@ describe("the importer function", () => {
       if (++calls > 3) throw new RelayError("queue-unavailable", "down", { object: "queue" });
     };
     expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "x", "b")] })).toEqual(failures("1", "2"));
-    expect(w.messages("warn")).toContain("a message could not be given back");
+    expect(w.messages("warn")).toContain("a message could not be released");
   });
 
   it("holds nothing back behind a job that was dead-lettered", async () => {

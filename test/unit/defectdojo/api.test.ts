@@ -26,7 +26,7 @@ describe("calls", () => {
       const strict = z.object({ id: z.number().int() });
       const error = await relayErrorBy(() => api.get("tests/1/", {}, strict));
       expect(error).toMatchObject({ reason: "dojo-answer-invalid", object: "GET /api/v2/tests/1/" });
-      expect(error.message).toMatch(/^GET \/api\/v2\/tests\/1\/: not an answer of DefectDojo: (\(whole\)|id): /);
+      expect(error.message).toMatch(/^GET \/api\/v2\/tests\/1\/: not a response of DefectDojo: (\(whole\)|id): /);
     },
   );
 

@@ -375,7 +375,7 @@ describe("tests", () => {
       const { dojo, patched } = open(3, ({ method }) => (method === "PATCH" ? [200, {}] : undefined));
       const error = await relayErrorBy(() => dojo.closeFindings(7, () => true));
       expect(error).toMatchObject({ reason: "read-unstable", object: "test 7" });
-      expect(error.message).toContain("finding 1 is no duplicate though it was made one");
+      expect(error.message).toContain("finding 1 is not a duplicate although it was marked as one");
       expect(patched()).toEqual(["1", "2", "3"]);
     });
   });

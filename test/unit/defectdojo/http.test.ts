@@ -442,7 +442,7 @@ describe("redirects", () => {
   it.each([
     ["/login?next=/", "/login"],
     ["tests/x", "/tests/x"],
-    ["http://[", "an unreadable address"],
+    ["http://[", "an unreadable URL"],
   ])("to %s on the same host is refused too", async (location, told) => {
     const { transport } = await start((_, response) => void response.writeHead(301, { location }).end());
     expect((await relayErrorBy(() => transport.request("GET", "tests/"))).message).toContain(`HTTP 301 to ${told}`);
@@ -463,7 +463,7 @@ describe("a gate before DefectDojo", () => {
     const { transport } = await start((__, response) => void response.writeHead(302, { location }).end());
     const error = await relayErrorBy(() => transport.request("POST", "tests/"));
     expect(error).toMatchObject({ reason: "dojo-gate", errorClass: "transient", status: 302 });
-    expect(error.message).toBe(`POST /api/v2/tests/: HTTP 302 to ${told}; a gate wants a login`);
+    expect(error.message).toBe(`POST /api/v2/tests/: HTTP 302 to ${told}; a gateway requires a login`);
     keyless(error);
   });
 

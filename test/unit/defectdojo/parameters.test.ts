@@ -17,7 +17,7 @@ describe("a value that not every version takes", () => {
     const error = await relayErrorBy(() => checkParameters(dojoApi(told(version)), remembered(), LIMITED));
     expect(error).toMatchObject({ reason: "sidecar-invalid", errorClass: "permanent" });
     expect(error.message).toBe(
-      `annotation defectdojo.securecodebox.io/group-by: vuln_id_from_tool is not known to this DefectDojo (${version}); versions up to 2.34 refuse it`,
+      `annotation defectdojo.securecodebox.io/group-by: vuln_id_from_tool is unknown to this DefectDojo (${version}); versions up to 2.34 refuse it`,
     );
   });
 

@@ -50,7 +50,7 @@ describe("the checkpoint", () => {
       const { storage, notes, messages } = start();
       storage.put(AT, content);
       expect(await notes.read(FINDINGS, "job")).toEqual(FRESH);
-      expect(messages("warn")).toEqual(["the checkpoint cannot be read and is made anew"]);
+      expect(messages("warn")).toEqual(["the checkpoint is unreadable and is created again"]);
     },
   );
 

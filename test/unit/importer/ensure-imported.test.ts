@@ -584,7 +584,7 @@ describe("a report that the parser refuses", () => {
       const w = world({ fates: [stops, stops, stops, stops, imports] });
       const imported = await redelivered(w, 4);
       expect(imported).toMatchObject({ importedAs: GENERIC });
-      expect(imported.fellBack).toContain("stops after the same 625 findings each time, without an answer");
+      expect(imported.fellBack).toContain("stops after the same 625 findings each time, without a response");
     });
 
     it("does not count with what was left empty", async () => {
@@ -664,7 +664,7 @@ describe("a report without findings beside it", () => {
     const error = await relayErrorBy(() => w.deliver());
     expect(error).toMatchObject({ reason: "report-refused", errorClass: "permanent" });
     expect(error.message).toMatch(
-      /parser "Nmap Scan" refused the report: .*Schema of Trivy.*; no findings are there to import instead/,
+      /parser "Nmap Scan" refused the report: .*Schema of Trivy.*; there are no findings to import instead/,
     );
     expect(w.sent).toEqual([NATIVE]);
     expect(w.note().fellBack).toBeUndefined();

@@ -164,7 +164,7 @@ describe("a permanent failure", () => {
       throw new RelayError("queue-unavailable", "down", { object: "dlq" });
     };
     expect(await w.deliver()).toMatchObject({ settled: false, error: { reason: "queue-unavailable" } });
-    expect(w.messages("error")).toEqual(["the message could not be settled; it comes again by itself"]);
+    expect(w.messages("error")).toEqual(["the message could not be settled; the queue redelivers it"]);
   });
 });
 
@@ -375,7 +375,7 @@ describe("while it works", () => {
         throw new RelayError("queue-unavailable", "down", { object: "queue" });
       };
       expect(await w.deliver()).toMatchObject({ settled: true });
-      expect(w.messages("warn")).toEqual(Array(2).fill("the message could not be kept hidden"));
+      expect(w.messages("warn")).toEqual(Array(2).fill("the message's visibility could not be extended"));
     } finally {
       vi.useRealTimers();
     }

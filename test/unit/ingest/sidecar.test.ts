@@ -70,7 +70,7 @@ describe("the sidecar", () => {
       errorClass: "transient",
       object: "s3://securecodebox/scan-abc/scan.json",
     });
-    expect(error.message).toContain("s3://securecodebox/scan-abc/scan.json is not there");
+    expect(error.message).toContain("s3://securecodebox/scan-abc/scan.json does not exist");
   });
 
   it.each([
@@ -172,7 +172,7 @@ describe("the Scan of the cluster", () => {
     expect(await relayErrorBy(world(away).read)).toBe(away);
     expect(await relayErrorBy(world(undefined).read)).toMatchObject({
       reason: "sidecar-missing",
-      message: expect.stringContaining("the cluster has none either"),
+      message: expect.stringContaining("it is not in the cluster either"),
     });
   });
 

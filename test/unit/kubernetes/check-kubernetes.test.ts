@@ -33,7 +33,7 @@ describe("doctor --kubernetes", () => {
   it("is content where everything is there", async () => {
     const cluster = fakeCluster([page({})]);
     expect(await check(cluster)).toEqual({
-      "Kubernetes rights": "ok: the service account may do all that the service does",
+      "Kubernetes rights": "ok: the service account has all permissions that the service needs",
       scans: "ok: https://kubernetes.example.com has 1 of them",
       operator: "ok: Scan scans/nmap-1 is final, with links to its results",
       "URL template": `ok: ${KEY}/findings.json is found by its link`,
@@ -108,6 +108,6 @@ describe("doctor --kubernetes", () => {
 
   it("says which results are not there", async () => {
     const told = await check(fakeCluster([page({})]), { objects: ["findings.json"] });
-    expect(told.results).toBe(`warn: s3://securecodebox/${KEY}/nmap-results.xml is not there`);
+    expect(told.results).toBe(`warn: s3://securecodebox/${KEY}/nmap-results.xml does not exist`);
   });
 });

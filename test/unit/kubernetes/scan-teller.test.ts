@@ -188,7 +188,7 @@ describe("a Scan is told", () => {
       away = 1_000;
       void tell({ receipt: aReceipt(undefined, { startedAt: "2026-12-01T00:00:00.000Z" }) });
       await vi.advanceTimersByTimeAsync(600_000);
-      expect(observer.messages("warn")).toEqual(["a Scan cannot be told its outcome"]);
+      expect(observer.messages("warn")).toEqual(["a Scan's outcome cannot be written"]);
     } finally {
       vi.useRealTimers();
     }

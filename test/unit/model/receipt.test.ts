@@ -46,7 +46,7 @@ describe("readReceipt", () => {
     storage.put(AT, content);
     const { log, messages } = recorder();
     expect(await readReceipt(storage, FINDINGS, log)).toBeUndefined();
-    expect(messages("warn")).toEqual(["the receipt cannot be read and is made anew"]);
+    expect(messages("warn")).toEqual(["the receipt is unreadable and is created again"]);
   });
 
   it("does not take a store that fails for one without a receipt", async () => {

@@ -117,9 +117,9 @@ describe("a file that is no array of findings", () => {
 
 describe("a bad finding is named by its place and each bad field", () => {
   it.each([
-    ["no name", '[{"name":"a"},{"id":"b"}]', "finding [1].name: is missing or no text"],
-    ["a name that is a number", '[{"name":1}]', "finding [0].name: is missing or no text"],
-    ["a name that is null", '[{"name":null}]', "finding [0].name: is missing or no text"],
+    ["no name", '[{"name":"a"},{"id":"b"}]', "finding [1].name: is missing or not a text"],
+    ["a name that is a number", '[{"name":1}]', "finding [0].name: is missing or not a text"],
+    ["a name that is null", '[{"name":null}]', "finding [0].name: is missing or not a text"],
     ["a severity that is a number", '[{"name":"a","severity":3}]', "finding [0].severity: "],
     ["attributes that are a list", '[{"name":"a","attributes":[1]}]', "finding [0].attributes: "],
     ["references that are texts", '[{"name":"a","references":["x"]}]', "finding [0].references[0]: "],
@@ -127,7 +127,7 @@ describe("a bad finding is named by its place and each bad field", () => {
     ["a number in its place", "[1]", "finding [0]: "],
     ["null in its place", "[null]", "finding [0]: "],
     ["an array in its place", "[[]]", "finding [0]: "],
-    ["a name that it inherits alone", '[{"__proto__":{"name":"a"}}]', "finding [0].name: is missing or no text"],
+    ["a name that it inherits alone", '[{"__proto__":{"name":"a"}}]', "finding [0].name: is missing or not a text"],
   ])("with %s", async (_, content, expected) => {
     expect(await refused(content)).toContain(expected);
   });

@@ -238,7 +238,7 @@ describe("the history of a running service", () => {
     history = startHistory({ storage, bucket: BUCKET, index: full, log: observer.log });
     const { job, receipt } = putReceipt("a");
     history.see({ state: "done", job, outcome: { outcome: "synced", receipt } });
-    expect(observer.messages("warn")).toContain("a finished scan cannot be kept for the page");
+    expect(observer.messages("warn")).toContain("a finished scan cannot be stored for the page");
   });
 });
 

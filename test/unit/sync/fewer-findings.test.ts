@@ -13,7 +13,7 @@ describe("row 5: findings that are no longer in DefectDojo", () => {
     const first = withFewerFindings(["other"], counted(2, 3), 5, true);
     expect(first).toEqual([
       "other",
-      "DefectDojo now has 2 of the 5 findings that the import kept; what is missing stays in findings.json, marked defectdojo.org/missing",
+      "DefectDojo now has 2 of the 5 findings that the import kept; missing findings stay in findings.json, marked defectdojo.org/missing",
     ]);
     const second = withFewerFindings(first, counted(0, 5), 5, true);
     expect(second).toEqual(["other", expect.stringContaining("0 of the 5 findings")]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../../lib/ports/dojo-finding.ts";
 import type { ScanFinding } from "../../../lib/report/findings-file.ts";
 import { toSyncedFinding } from "../../../lib/sync/to-synced-finding.ts";
 import { aDojoFinding, aFinding } from "../../helpers/factories.ts";

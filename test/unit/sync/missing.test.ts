@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SYNC_MODES, type SyncMode } from "../../../lib/model/receipt.ts";
 import { GENERIC } from "../../../lib/model/scan-types.ts";
-import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../../lib/ports/dojo-finding.ts";
 import { idsOf, isMissing } from "../../../lib/sync/verdicts.ts";
 import { aDojoFinding, aFinding } from "../../helpers/factories.ts";
 import { merging, type WrittenJson } from "../../helpers/merging.ts";

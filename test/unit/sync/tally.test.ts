@@ -8,7 +8,7 @@ import {
   NO_FINDINGS,
   VERDICTS,
 } from "../../../lib/model/verdicts.ts";
-import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../../lib/ports/dojo-finding.ts";
 import { tally, verdictsOf } from "../../../lib/sync/tally.ts";
 import { aDojoFinding } from "../../helpers/factories.ts";
 

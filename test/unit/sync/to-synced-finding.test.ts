@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DOJO_SEVERITIES } from "../../../lib/model/annotations.ts";
-import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../../lib/ports/dojo-finding.ts";
 import { type MappingContext, toSyncedFinding } from "../../../lib/sync/to-synced-finding.ts";
 import { aDojoFinding, aScan } from "../../helpers/factories.ts";
 import { findingsValidator, sharedJson } from "../../helpers/shared.ts";

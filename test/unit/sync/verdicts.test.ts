@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MOST_CHANGES } from "../../../lib/model/receipt.ts";
-import type { DojoFinding } from "../../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../../lib/ports/dojo-finding.ts";
 import type { Written } from "../../../lib/sync/merged-finding.ts";
 import { verdictChanges } from "../../../lib/sync/verdict-changes.ts";
 import { verdictOf } from "../../../lib/sync/verdicts.ts";

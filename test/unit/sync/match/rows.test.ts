@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DojoSeverity } from "../../../../lib/model/annotations.ts";
-import type { DojoFinding } from "../../../../lib/ports/defectdojo.ts";
+import type { DojoFinding } from "../../../../lib/ports/dojo-finding.ts";
 import type { ScanFinding } from "../../../../lib/report/findings-file.ts";
 import { matchRow, relate } from "../../../../lib/sync/match/match.ts";
 import { aDojoFinding, aFinding } from "../../../helpers/factories.ts";
