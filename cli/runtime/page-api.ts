@@ -48,7 +48,8 @@ const QUESTIONS: Readonly<Record<string, Answer>> = {
   "GET /api/scan": (backend, asked) => details(backend, asked.get("id") ?? ""),
   "GET /api/findings": ({ findings, ...backend }, asked) => {
     const [text, state, severity] = ["text", "state", "severity"].map((name) => given(asked, name));
-    const offset = Math.max(0, Math.trunc(Number(asked.get("offset") ?? 0)) || 0);
+    const wanted = Math.trunc(Number(asked.get("offset") ?? 0));
+    const offset = Number.isSafeInteger(wanted) ? Math.max(0, wanted) : 0;
     return findings.page(refOf(backend, asked.get("id") ?? ""), { text, state, severity, offset }, MOST_FINDINGS);
   },
 };

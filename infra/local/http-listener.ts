@@ -3,6 +3,8 @@ import type { AddressInfo } from "node:net";
 import { refusal } from "./http-guard.ts";
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
+
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
 const CLOSE_GRACE_MS = 1_000;
 
 export interface EmbeddedServer {
@@ -27,7 +29,7 @@ export async function listenOnLoopback(
   port: number,
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<EmbeddedServer> {
-  if (!LOOPBACK.test(host)) {
+  if (!isLoopback(host)) {
     throw new Error(
       `The embedded servers check no signatures and listen on loopback only, not on ${host}: use 127.0.0.1`,
     );

@@ -8,6 +8,7 @@ import type { Clock } from "../util/clock.ts";
 import { mapInOrder } from "../util/concurrency.ts";
 import { sha256 } from "../util/digest.ts";
 import { microseconds } from "../util/instant.ts";
+import { believableState } from "./believable-state.ts";
 import { type FeedReading, type Grown, newestChange, readFeed } from "./changed-tests.ts";
 import type { FollowState, FollowStateStore } from "./follow-state.ts";
 import { indexedMeanwhile, sweepAfter, takeSweep, withNewTests, withWaiting } from "./recent-tests.ts";
@@ -53,14 +54,17 @@ const CONCURRENCY = 8;
  */
 export async function followRound(ports: FollowPorts, settings: FollowSettings): Promise<Round> {
   const { clock, metrics } = ports;
-  const before = (await ports.state.read()) ?? (await firstState(ports, settings));
+  const stored = await ports.state.read();
+  const before =
+    stored === undefined ? await firstState(ports, settings) : await believableState(stored, ports.feed, clock.now());
   const begun = new Date(clock.now()).toISOString();
   const read = await readChanges(ports, before);
   const looked = await lookAround(ports, read.state, read.wanted);
   const resyncs = await enqueue(ports, settings.bucket, read.wanted);
   const upTo = read.left > 0 ? read.state.watermark : begun;
   const isNews = read.changes > 0 || looked !== read.state || read.state.settled !== before.settled;
-  if (isNews) await ports.state.write({ ...looked, upTo });
+  const isMended = stored !== undefined && before !== stored;
+  if (isNews || isMended) await ports.state.write({ ...looked, upTo });
   const waiting = read.left > 0 ? Date.parse(read.state.watermark) : Number.POSITIVE_INFINITY;
   const oldest = Math.min(read.oldest, waiting);
   const lagMs = oldest === Number.POSITIVE_INFINITY ? 0 : Math.max(0, clock.now() - oldest);

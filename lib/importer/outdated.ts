@@ -12,6 +12,8 @@ import { timesOf } from "./describe-test.ts";
 
 /** The format of job keys: other importers use other build ids, and set the start as they like. */
 const JOB_KEY = /^[0-9a-f]{64}$/;
+/** Clocks of relays differ by less; what lies further ahead was forged, or written by a clock that was wrong. Milliseconds. */
+const MOST_AHEAD_MS = 3_600_000;
 
 /**
  * Why a run may not be reimported: it would close the new findings of a later one. The start of the test is that of the newest run, in
@@ -20,14 +22,14 @@ const JOB_KEY = /^[0-9a-f]{64}$/;
  * @param now milliseconds since the epoch
  */
 export function overtaken(
-  { id, buildId }: LivingTest,
+  { id, buildId }: Pick<LivingTest, "id" | "buildId">,
   begunAt: string | undefined,
   scan: Scan,
   now: number,
 ): Overtaken | undefined {
   const newest = Date.parse(begunAt ?? "");
   const ours = timesOf(scan, new Date(now)).start;
-  if (!JOB_KEY.test(buildId) || !(newest > ours.getTime())) return undefined;
+  if (!JOB_KEY.test(buildId) || !(newest > ours.getTime()) || newest > now + MOST_AHEAD_MS) return undefined;
   const laterRunAt = new Date(newest).toISOString();
   const why = `test ${id} has a later run of this scan, begun at ${laterRunAt}; this one began at ${ours.toISOString()}`;
   return { testId: id, laterRunAt, why };

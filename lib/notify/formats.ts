@@ -8,7 +8,7 @@ const forSlack = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<",
 const slackLink = (url: string, text: string) =>
   url === ""
     ? forSlack(text)
-    : `<${encodeURI(decodeURI(url)).replaceAll("|", "%7C")}|${forSlack(text).replaceAll("|", "¦")}>`;
+    : `<${encodeURI(url).replaceAll("%25", "%").replaceAll("|", "%7C")}|${forSlack(text).replaceAll("|", "¦")}>`;
 
 function slack(notice: Notice): object {
   const { title, test, fresh, changed, counts } = notice;
@@ -51,7 +51,7 @@ function teams(notice: Notice): object {
       ...lines.flatMap((each) => (each === undefined ? [] : [text(each, { spacing: "small" })])),
       text(forTeams(describeCounts(counts)), { isSubtle: true }),
     ],
-    actions: [{ type: "Action.OpenUrl", title: "DefectDojo", url: test.url }],
+    ...(test.url === "" ? {} : { actions: [{ type: "Action.OpenUrl", title: "DefectDojo", url: test.url }] }),
   };
   return {
     type: "message",

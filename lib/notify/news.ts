@@ -77,11 +77,20 @@ function toNotice(finding: WrittenFinding): NoticeFinding | undefined {
   if (typeof id !== "number" || attributes?.[MISSING.attribute] === true) return undefined;
   return {
     id,
-    name: cutText(name, LONGEST_NAME),
+    name: oneLine(name),
     severity: severityIn(finding),
-    url: String(attributes?.["defectdojo.org/finding-url"] ?? ""),
-    location: location === "unknown" ? "" : cutText(location ?? "", LONGEST_NAME),
+    url: webAddress(attributes?.["defectdojo.org/finding-url"]),
+    location: location === "unknown" ? "" : oneLine(location ?? ""),
   };
+}
+
+/** A line break in a name would look like another finding. */
+const oneLine = (text: string) => cutText(text.replace(/\s+/g, " ").trim(), LONGEST_NAME);
+
+/** @returns "" for what a chat must not make a link of */
+export function webAddress(url: unknown): string {
+  const parsed = URL.parse(String(url ?? ""));
+  return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href : "";
 }
 
 /** Counts all and keeps the worst. */

@@ -12,8 +12,8 @@ const entrySchema = z.object({
   /** ETag of the findings as uploaded. */
   etag: z.string().min(1),
   jobKey: z.string(),
-  /** The queue's message group of the scan's jobs. */
-  group: z.string(),
+  /** The queue's message group of the scan's jobs, in the characters that a queue takes. */
+  group: z.string().regex(/^[!-~]{1,128}$/),
   /** ISO 8601, by our clock. */
   importedAt: z.string(),
   /** ISO 8601, by DefectDojo's clock: changes in the test up to then were made by the import and read back after it. Only for living tests. */

@@ -32,7 +32,7 @@ export async function openPage(
   browser: Browser,
   { url, token, ...options }: { url: string; token: string } & BrowserContextOptions,
 ): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, timezoneId: "UTC", ...options });
   await context.addInitScript((given) => sessionStorage.setItem("token", given), token);
   const page = await context.newPage();
   await page.goto(url);

@@ -7,7 +7,7 @@ import { type Runtime, startRuntime } from "./runtime.ts";
 
 /** What users see of each feature, through the whole way: one test a row of docs/features.md. */
 
-const BASE = { category: "Open Port", parsed_at: "2026-11-20T10:05:03.000Z", attributes: { port: 22 } };
+const BASE = { category: "Open Port", parsed_at: "2024-11-20T10:05:03.000Z", attributes: { port: 22 } };
 const FINDINGS = [
   {
     ...BASE,
@@ -46,7 +46,7 @@ async function scan(runtime: Runtime, options: ScanOptions = {}) {
     metadata: {
       name,
       namespace: "team-a",
-      creationTimestamp: "2026-11-20T10:00:00Z",
+      creationTimestamp: "2024-11-20T10:00:00Z",
       annotations: Object.fromEntries(
         Object.entries(annotations).map(([key, value]) => [ANNOTATION_PREFIX + key, value]),
       ),
@@ -54,7 +54,7 @@ async function scan(runtime: Runtime, options: ScanOptions = {}) {
     },
     spec: { scanType, parameters: ["-p", "22"], ...(hookSelector === undefined ? {} : { hookSelector }) },
     status: {
-      finishedAt: "2026-11-20T10:05:00Z",
+      finishedAt: "2024-11-20T10:05:00Z",
       ...(raw === undefined ? {} : { rawResultType: raw.type, rawResultFile: raw.file }),
     },
   };
@@ -208,15 +208,15 @@ describe("created when missing", () => {
       status: "In Progress",
       engagement_type: "CI/CD",
       lead: 1,
-      target_start: "2026-11-20",
+      target_start: "2024-11-20",
     });
     expect(engagement.target_end >= engagement.target_start).toBe(true);
     expect(test.description).toBe(
-      "# Generic Findings Import\nStarted: 20.11.2026 10:00:00\nEnded: 20.11.2026 10:05:00\nScanType: amass\nParameters: [-p,22]",
+      "# Generic Findings Import\nStarted: 20.11.2024 10:00:00\nEnded: 20.11.2024 10:05:00\nScanType: amass\nParameters: [-p,22]",
     );
     expect([test.target_start, test.target_end].map((time) => Date.parse(time))).toEqual([
-      Date.parse("2026-11-20T10:00:00Z"),
-      Date.parse("2026-11-20T10:05:00Z"),
+      Date.parse("2024-11-20T10:00:00Z"),
+      Date.parse("2024-11-20T10:05:00Z"),
     ]);
   });
   it("an engagement is reused until its name or version changes", async () => {

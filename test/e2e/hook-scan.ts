@@ -30,7 +30,7 @@ export const FINDINGS = PORTS.map(([port, service], index) => ({
   osi_layer: "NETWORK",
   severity: index === 0 ? "LOW" : "INFORMATIONAL",
   attributes: { port, service, hostname: "scanme.example" },
-  parsed_at: "2026-11-20T10:05:03.000Z",
+  parsed_at: "2024-11-20T10:05:03.000Z",
 }));
 
 /** The Scan as the Kubernetes API has it while hooks run: `finishedAt` comes after them. */
@@ -42,7 +42,7 @@ export function scanResource(change: { spec?: object; annotations?: Record<strin
       name: "nmap-scanme",
       namespace: "pentest",
       uid: UID,
-      creationTimestamp: "2026-11-20T10:00:00Z",
+      creationTimestamp: "2024-11-20T10:00:00Z",
       annotations: { ...change.annotations },
       ownerReferences: [
         { apiVersion: "execution.securecodebox.io/v1", kind: "ScheduledScan", name: "nmap-daily", uid: "x" },

@@ -224,14 +224,14 @@ describe("dojo-relay hook in reimport mode", () => {
       known: 0,
       importMode: "reimport",
     });
-    begin("run-3", "2026-11-22T10:00:00Z");
+    begin("run-3", "2024-11-22T10:00:00Z");
     const third = await world.hook(world.readWrite(), env);
     expect(third.receipt).toMatchObject({ new: 0, known: 3, closed: 0, test: { name: "pentest/nmap-daily" } });
     expect(world.tests()).toHaveLength(1);
-    begin("run-2", "2026-11-21T10:00:00Z");
+    begin("run-2", "2024-11-21T10:00:00Z");
     expect(await world.hook(world.readWrite(), env)).toMatchObject({
       ...{ outcome: "outdated", patched: false },
-      receipt: { outcome: "outdated", test: third.receipt?.test, outdated: { laterRunAt: "2026-11-22T10:00:00.000Z" } },
+      receipt: { outcome: "outdated", test: third.receipt?.test, outdated: { laterRunAt: "2024-11-22T10:00:00.000Z" } },
     });
     expect(world.store.text(FOUND)).toBe(JSON.stringify(FINDINGS));
     expect((await world.cli(["hook", ...world.readWrite()], env)).stdout).toMatch(

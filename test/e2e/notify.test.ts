@@ -81,7 +81,7 @@ describe("start tells NOTIFY_URL of receipts", { timeout: 120_000 }, () => {
     });
     await runtime.ended(await putScan(s3, "refused", { findings: findings("HIGH") }));
     const { code, stdout, stderr } = await cli(["notify"], env);
-    expect([code, stdout]).toEqual([1, "0 told, 0 without news, 1 failed\n"]);
+    expect([code, stdout]).toEqual([1, "0 sent, 0 without news, 1 failed\n"]);
     expect(stderr).toContain("HTTP 403");
     expect(stdout + stderr).not.toContain("T0PSECRET");
     expect(await cliJson(["notify", "--mark"], env)).toMatchObject({ nothing: 1 });
@@ -93,7 +93,7 @@ describe("start tells NOTIFY_URL of receipts", { timeout: 120_000 }, () => {
     });
     expect(await cli(["notify"], { AWS_ENDPOINT_URL_S3: env.AWS_ENDPOINT_URL_S3 })).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("Set NOTIFY_URL"),
+      stderr: expect.stringContaining("NOTIFY_URL is not set"),
     });
   });
 });

@@ -53,6 +53,17 @@ describe("hardened 5: Host and Origin", () => {
       }
   });
 
+  it("the stand-in DefectDojo, whose key is known to everybody, answers no page of another site", async () => {
+    const { url } = runtime.standin;
+    for (const [headers, status] of [
+      [{}, 200],
+      [{ host: "attacker.example" }, 403],
+      [{ origin: "https://attacker.example" }, 403],
+      [{ origin: url }, 200],
+    ] as const)
+      expect((await request(`${url}/`, "GET", { ...headers })).status).toBe(status);
+  });
+
   it("a cross-origin POST to /events without a token is refused on loopback too, and says nothing of the token", async () => {
     const { status, body } = await request(`${runtime.service.url}/events`, "POST", { "content-type": "text/plain" });
     expect(status).toBe(401);

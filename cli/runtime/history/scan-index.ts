@@ -195,7 +195,8 @@ function moments(database: DatabaseSync, product: string): Moment[] {
     .prepare("SELECT count(DISTINCT substr(imported, 1, ?)) AS n FROM scans WHERE product = ?")
     .get(DAY, product);
   const unit = Number(days?.n) <= MOST_DAYS_OF_HOURS ? HOUR : Number(days?.n) <= MOST_MOMENTS ? DAY : MONTH;
-  const sum = (name: string) => `sum(coalesce(seen ->> '$.counts.${name}', 0))`;
+  // As a float: receipts may say anything, and a whole number beyond JavaScript's, or SQLite's, would be an error.
+  const sum = (name: string) => `total(seen ->> '$.counts.${name}')`;
   const rows = database
     .prepare(
       `SELECT substr(imported, 1, ?) AS moment, count(*) AS scans, ${sum("new")} AS fresh, ${sum("duplicates")} AS known,

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { refusal } from "../http-guard.ts";
+import { isLoopback } from "../http-listener.ts";
 import { authenticate } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type Call, HTML_NOT_FOUND, internalError, Refusal, type Reply } from "./http.ts";
@@ -27,7 +29,12 @@ type Work = <T>(work: () => Promise<T>) => Promise<T>;
 export async function startStandin(options: StandinOptions = {}): Promise<Standin> {
   const state = createState(settings(options));
   const work = createWorkers(state.settings.timing);
-  const server = createServer((request, response) => void serve(state, work, request, response));
+  const server = createServer((request, response) => {
+    // Its key is known to everybody: no page of another site is to use it through a browser on this machine.
+    const why = isLoopback(state.settings.host) ? refusal(request) : undefined;
+    if (why !== undefined) return void response.writeHead(403, { "content-type": "text/plain" }).end(`${why}\n`);
+    void serve(state, work, request, response);
+  });
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
