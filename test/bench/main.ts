@@ -9,6 +9,7 @@ import { followed } from "./follow.ts";
 import { type Details, type Measured, measure, type Workload } from "./measure.ts";
 import { micro } from "./micro.ts";
 import { plot } from "./plot.ts";
+import { type LivingRun, reimport } from "./reimport.ts";
 import { type Servers, startServers } from "./servers.ts";
 import { throughput } from "./throughput.ts";
 import { type VerdictOptions, verdicts } from "./verdicts.ts";
@@ -32,6 +33,7 @@ bare calls by hand on the same servers: 1,000, 10,000 and 100,000 findings, none
   --micro           time mapping, event parsing and job encoding
   --throughput      1,000 small scans of 50 products through the service, 200 notifications a second
   --deduplication   81 scans, all duplicates, four at once, before a Celery worker that is 45 s behind: receipts that are wrong
+  --reimport        runs of one living test (IMPORT_MODE=reimport), each with 1 % new findings and 1 % gone; --findings N (100), --runs N (365)
   --follow          1,000 scans whose verdicts are followed: 10 idle minutes, 10 verdicts, 1,000 verdicts, and the daily resync
   --verdicts        seconds from each verdict to the bucket, with --real; JUDGE_APIKEY is the key that gives them, if the relay's may not
   --help
@@ -62,6 +64,8 @@ const { values } = parseArgs({
     micro: { type: "boolean", default: false },
     throughput: { type: "boolean", default: false },
     deduplication: { type: "boolean", default: false },
+    reimport: { type: "boolean", default: false },
+    runs: { type: "string" },
     follow: { type: "boolean", default: false },
     verdicts: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -72,7 +76,7 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 const print = (rows: readonly object[]) =>
   process.stdout.write(values.json ? `${JSON.stringify(rows, undefined, 2)}\n` : `${table(rows)}\n`);
 
-function count(name: "findings" | "raw" | "repeat" | "speedup" | "ids-from"): number | undefined {
+function count(name: "findings" | "runs" | "raw" | "repeat" | "speedup" | "ids-from"): number | undefined {
   const text = values[name];
   if (text === undefined) return undefined;
   const number = Number(text);
@@ -96,7 +100,8 @@ async function main(): Promise<void> {
   } else if (values.deduplication) {
     const behind = { scans: 81, findingsEach: 10, concurrency: 4, behindMs: 45_000, secondLookSeconds: 60 };
     print([await wrongReceipts(behind)]);
-  } else if (values.follow) {
+  } else if (values.reimport) print(await livingRuns());
+  else if (values.follow) {
     print(await followed({ scans: 1_000, products: 50, findingsEach: 10, followSeconds: 30, idleMinutes: 10 }));
   } else if (values.verdicts) print(await verdicts(realOptions()));
   else await bench();
@@ -116,6 +121,17 @@ function realDojo(): { url: string; apiKey: string } {
   const { DEFECTDOJO_URL: url, DEFECTDOJO_APIKEY: apiKey } = process.env;
   if (url === undefined || apiKey === undefined) throw new Error("--real needs DEFECTDOJO_URL and DEFECTDOJO_APIKEY");
   return { url, apiKey };
+}
+
+async function livingRuns(): Promise<LivingRun[]> {
+  const [findings, runs] = [count("findings") ?? 100, count("runs") ?? 365];
+  const servers = await startBenchServers();
+  try {
+    await servers.pace(1 / (count("speedup") ?? Math.max(1, findings / 1_000)));
+    return await reimport(servers, { findings, runs, syncMode: modeOf(SYNC_MODES) }, say);
+  } finally {
+    await servers.stop();
+  }
 }
 
 /** The one mode of `all` that was asked for, the first where none was. @throws Error where one is asked for that there is not */

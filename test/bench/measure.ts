@@ -174,7 +174,7 @@ async function report(workload: Workload, run: number, folder: string): Promise<
 
 /** Puts the scan into the bucket and its job through the queue, as ingest does. */
 async function enqueue(servers: Servers, workload: Workload, product: string, folder: string): Promise<SQSEvent> {
-  const { s3, sqs, bucket, queueUrl } = servers;
+  const { s3, bucket } = servers;
   const storage = s3Storage(s3);
   const raw = workload.rawBytes !== undefined;
   const sidecar = benchSidecar({ scan: `${product}-relayed`, product, raw });
@@ -191,13 +191,17 @@ async function enqueue(servers: Servers, workload: Workload, product: string, fo
   await (raw ? writeFoundByGitleaks : writeFindingsJson)(path, workload.findings, RELAYED);
   const etag = await put("findings.json", path);
   const scan = parseSidecar(sidecar, "the bench's sidecar");
-  const job: Job = { version: 1, kind: "import", bucket, key: `${product}/findings.json`, etag, scan };
+  return await take(servers, { version: 1, kind: "import", bucket, key: `${product}/findings.json`, etag, scan });
+}
+
+/** Sends a job through the queue, and takes it as the importer is handed it. */
+export async function take({ sqs, queueUrl }: Servers, job: Job): Promise<SQSEvent> {
   await sqs.send(
     new SendMessageCommand({
       QueueUrl: queueUrl,
       MessageBody: encodeJob(job),
       MessageGroupId: messageGroup(job),
-      MessageDeduplicationId: product,
+      MessageDeduplicationId: job.key,
     }),
   );
   const { Messages = [] } = await sqs.send(
@@ -210,19 +214,21 @@ async function enqueue(servers: Servers, workload: Workload, product: string, fo
   return { Records: [record] } as unknown as SQSEvent;
 }
 
-async function settle({ sqs, queueUrl }: Servers, { Records: [record] }: SQSEvent): Promise<void> {
+/** Ends the message. */
+export async function settle({ sqs, queueUrl }: Servers, { Records: [record] }: SQSEvent): Promise<void> {
   await sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: record?.receiptHandle }));
 }
 
-async function readReceipt({ s3, bucket }: Servers, product: string): Promise<Receipt> {
-  const ref = { bucket, key: `${product}/defectdojo.json` };
+/** @param folder of the scan, without a slash at its end */
+export async function readReceipt({ s3, bucket }: Servers, folder: string): Promise<Receipt> {
+  const ref = { bucket, key: `${folder}/defectdojo.json` };
   const found = await readSmall(s3Storage(s3), ref, 1024 * 1024, "job-invalid");
-  if (found === undefined) throw new Error(`${product} has no receipt`);
+  if (found === undefined) throw new Error(`${folder} has no receipt`);
   return JSON.parse(found.bytes.toString("utf8")) as Receipt;
 }
 
 /** Reads the process's peak from /proc until asked, so that a process that dies has told its last one. */
-function watchPeak(pid: number): () => Promise<number> {
+export function watchPeak(pid: number): () => Promise<number> {
   const stop = new AbortController();
   let peak = 0;
   const look = async () => {
