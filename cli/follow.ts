@@ -39,7 +39,7 @@ function describe({ changes, resyncs, lagMs }: Round): string {
 }
 
 const HELP = `
-The service does this by itself (FOLLOW_SECONDS). While nothing changes, a round costs DefectDojo one request, however many scans there are.
+The service does this by itself (FOLLOW_SECONDS). While nothing changes, a round costs DefectDojo one request, however many scans there are, and after five minutes the interval doubles, up to a minute.
 The importer works on the resync jobs; scans that an older version imported are found after \`dojo-relay index\`.
 
 Examples:

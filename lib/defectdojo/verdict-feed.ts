@@ -1,28 +1,23 @@
 import * as z from "zod";
 import { RelayError } from "../errors.ts";
-import type { FeedPage, FindingRef, StatusChange, TestGlance, VerdictFeed } from "../ports/verdict-feed.ts";
+import { addContents, type Review, type TestGlance, type VerdictFeed } from "../ports/verdict-feed.ts";
 import type { DojoApi } from "./api.ts";
 import { duplicatesOf } from "./duplicates.ts";
-import { listGuard } from "./list-guard.ts";
 import { relatedFindings } from "./related-findings.ts";
 import { page } from "./schemas.ts";
+import { contentOf, described, FIRST_PAGE, LATER_PAGES, statusChanges, underReview } from "./status-changes.ts";
 
-/** A small page is enough for an idle round; a burst of changes is read in larger ones. */
-const FIRST_PAGE = 10;
-const LATER_PAGES = 250;
-/** The feed covers all findings of the server; readers stop at known ones. */
-const MOST_CHANGES = 100_000_000;
+/** `DateRangeFilter`: the past 7 days. Findings that nobody looked at have no time, and would come first otherwise. */
+const LAST_DAYS = 2;
+/** Saved in one request, both clocks are a moment apart. Milliseconds. */
+const MOMENT_MS = 1_000;
 
-const moved = z.object({
+const reviewed = z.object({
   id: z.number().int(),
   test: z.number().int(),
   created: z.string(),
   last_status_update: z.string().nullish(),
-  duplicate: z.boolean(),
-  false_p: z.boolean().nullish(),
-  out_of_scope: z.boolean().nullish(),
-  risk_accepted: z.boolean().nullish(),
-  is_mitigated: z.boolean().nullish(),
+  last_reviewed: z.string(),
 });
 const inTest = z.object({ id: z.number().int(), test: z.number().int() });
 const named = z.object({ id: z.number().int(), name: z.string() });
@@ -37,62 +32,53 @@ const placed = z.object({
  */
 export function verdictFeed(api: DojoApi): VerdictFeed {
   return {
-    statusChanges: (start = 0) => statusChanges(api, start),
+    statusChanges: (start = 0, known = undefined) => statusChanges(api, start, known),
     duplicatesOf: (originals) => duplicatesOf(api, originals),
     underReview: () => underReview(api),
+    reviews: () => reviews(api),
     glance: (testId) => glance(api, testId),
+    content: (testId) => content(api, testId),
     places: (findingIds) => places(api, findingIds),
   };
 }
 
-/**
- * Each page begins with a finding of the one before. If it does not, findings were deleted in the meantime, and the page is requested from further ahead.
- */
-async function* statusChanges(api: DojoApi, start: number): AsyncGenerator<FeedPage> {
-  const check = listGuard("findings/", LATER_PAGES, MOST_CHANGES);
-  const known = new Set<number>();
-  for (let offset = start, limit = FIRST_PAGE, back = FIRST_PAGE; ; limit = LATER_PAGES) {
-    const query = { o: "-last_status_update", limit, ...(offset === 0 ? {} : { offset }) };
-    const { count, results } = await api.get("findings/", query, page(moved));
-    const [first] = results;
-    if (offset > start && first !== undefined && !known.has(first.id)) {
-      back *= 2;
-      offset = Math.max(start, offset - back);
-      continue;
-    }
-    back = FIRST_PAGE;
-    const last = results.length === 0 || offset + results.length >= count;
-    // The last page may hold nothing but the finding that it shares with the one before.
-    if (!last || results.length > 1 || known.size === 0) check({ count, results });
-    for (const { id } of results) known.add(id);
-    yield { total: count, changes: results.map(toChange) };
-    if (last) return;
-    offset += Math.max(1, results.length - 1);
+async function* reviews(api: DojoApi): AsyncGenerator<readonly Review[]> {
+  for (let offset = 0, limit = FIRST_PAGE; ; limit = LATER_PAGES) {
+    const query = { last_reviewed: LAST_DAYS, o: "-last_reviewed", limit, ...(offset === 0 ? {} : { offset }) };
+    const { count, results } = await api.get("findings/", query, page(reviewed));
+    yield results.map(toReview);
+    offset += results.length;
+    if (results.length === 0 || offset >= count) return;
   }
 }
 
-const toChange = (raw: z.output<typeof moved>): StatusChange => ({
-  findingId: raw.id,
-  testId: raw.test,
-  // Findings of very old versions have none: they have not changed since.
-  changedAt: raw.last_status_update ?? raw.created,
-  createdAt: raw.created,
-  duplicate: raw.duplicate,
-  judged: [raw.false_p, raw.out_of_scope, raw.risk_accepted, raw.is_mitigated].includes(true),
-});
-
-async function* underReview(api: DojoApi): AsyncGenerator<FindingRef> {
-  for await (const { id, test } of api.list("findings/", { under_review: true, o: "id" }, inTest, LATER_PAGES))
-    yield { findingId: id, testId: test };
+function toReview(raw: z.output<typeof reviewed>): Review {
+  const at = Date.parse(raw.last_reviewed);
+  const isNear = (time: string) => Math.abs(at - Date.parse(time)) <= MOMENT_MS;
+  const known = at <= Date.parse(raw.created) + MOMENT_MS || isNear(raw.last_status_update ?? raw.created);
+  return { findingId: raw.id, testId: raw.test, reviewedAt: raw.last_reviewed, known };
 }
+
+async function content(api: DojoApi, testId: number): Promise<number> {
+  let sum = 0;
+  try {
+    for await (const row of api.list("findings/", { test: testId, o: "id" }, described, LATER_PAGES))
+      sum = addContents(sum, contentOf(row));
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+  return sum;
+}
+
+/** A test that is gone, or that the token does not see, is no choice of a filter. */
+const isGone = (error: unknown) => error instanceof RelayError && error.reason === "dojo-rejected";
 
 async function glance(api: DojoApi, testId: number): Promise<TestGlance> {
   try {
     const { count, results } = await api.get("findings/", { test: testId, o: "id", limit: 1 }, page(inTest));
     return { findings: count, first: results[0]?.id };
   } catch (error) {
-    // A test that is gone, or that the token cannot see, is not a valid choice of this filter.
-    if (error instanceof RelayError && error.reason === "dojo-rejected") return { findings: 0, first: undefined };
+    if (isGone(error)) return { findings: 0, first: undefined };
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { FindingRef, StatusChange, VerdictFeed } from "../ports/verdict-feed.ts";
+import { addContents, type FindingRef, type StatusChange, type VerdictFeed } from "../ports/verdict-feed.ts";
 import { microseconds } from "../util/instant.ts";
 import type { FollowState } from "./follow-state.ts";
 
@@ -6,7 +6,7 @@ import type { FollowState } from "./follow-state.ts";
  * Transactions commit late: until a round has looked there this long after the watermark moved, as much before it is looked at again. Milliseconds.
  * Afterwards an idle round reads one small page, however many findings changed last.
  */
-const MARGIN_MS = 60_000;
+export const MARGIN_MS = 60_000;
 /** Behind a watermark as old as this nothing can come late, whatever the clocks say. Milliseconds. */
 const OLD_MS = 600_000;
 /** A finding that was created and changed within this is new, not judged. Milliseconds. */
@@ -27,6 +27,10 @@ export interface Grown {
   readonly probe: number;
   /** Newest creation time: ISO 8601. */
   readonly at: string;
+  /** Sum of their contents; undefined where it is not known, or not what the import read back. */
+  readonly content?: number | undefined;
+  /** When one of them was last saved: ISO 8601; undefined where that is not known of all. */
+  readonly savedAt?: string | undefined;
 }
 
 /** What a round, or a part of one, found in the feed. */
@@ -45,6 +49,8 @@ export interface FeedReading {
   readonly left: number;
   /** Findings that the token sees, and how many of them were not counted before; undefined where the newest were not read. */
   readonly seen: { readonly total: number; readonly arrived: number } | undefined;
+  /** All findings under review; undefined where the newest page did not show them. */
+  readonly underReview: readonly FindingRef[] | undefined;
 }
 
 const later = (a: string | undefined, b: string) => (a === undefined || microseconds(b) > microseconds(a) ? b : a);
@@ -91,18 +97,16 @@ async function readPart(
 ): Promise<FeedReading | undefined> {
   const listed = await listChanges(feed, state, { start, most });
   if (listed === undefined) return undefined;
-  const { changes, watermark, seen, total } = listed;
+  const { changes, watermark, seen, total, underReview } = listed;
   const tests = new Map<number, string>();
   const grown = new Map<number, Grown>();
   const originals: FindingRef[] = [];
   const times = new Map<number, string>();
   let oldest: number | undefined;
   for (const change of changes) {
-    const { findingId, testId, changedAt, createdAt, duplicate } = change;
+    const { findingId, testId, changedAt, duplicate } = change;
     if (isNew(change)) {
-      const before = grown.get(testId);
-      const findings = (before?.findings ?? 0) + 1;
-      grown.set(testId, { findings, probe: before?.probe ?? findingId, at: later(before?.at, createdAt) });
+      grown.set(testId, grownBy(change, grown.get(testId)));
       continue;
     }
     oldest = Math.min(oldest ?? Number.POSITIVE_INFINITY, Date.parse(changedAt));
@@ -125,6 +129,18 @@ async function readPart(
     settled: remembered.full || isSettled(state, changes.length, watermark, now),
     left: start,
     seen: start > 0 || total === undefined ? undefined : { total, arrived },
+    underReview,
+  };
+}
+
+function grownBy({ findingId, createdAt, content, savedAt }: StatusChange, before: Grown | undefined): Grown {
+  const isDated = savedAt !== undefined && (before === undefined || before.savedAt !== undefined);
+  return {
+    findings: (before?.findings ?? 0) + 1,
+    probe: before?.probe ?? findingId,
+    at: later(before?.at, createdAt),
+    content: addContents(before?.content ?? 0, content),
+    savedAt: isDated ? later(before?.savedAt, savedAt) : undefined,
   };
 }
 
@@ -157,8 +173,10 @@ async function listChanges(feed: VerdictFeed, state: FollowState, { start, most 
   let watermark = state.watermark;
   let total: number | undefined;
   let newer = 0;
-  for await (const page of feed.statusChanges(start)) {
+  let underReview: readonly FindingRef[] | undefined;
+  for await (const page of feed.statusChanges(start, Object.keys(state.underReview).length)) {
     total ??= page.total;
+    underReview ??= page.underReview;
     cut ??= start > 0 ? page.changes[0]?.changedAt : undefined;
     const { within, ended } = untilFloor(page.changes, state);
     for (const change of within) {
@@ -174,7 +192,7 @@ async function listChanges(feed: VerdictFeed, state: FollowState, { start, most 
     if (ended) break;
   }
   if (cut !== undefined && microseconds(watermark) <= mark) return undefined;
-  return { changes, watermark, seen, total };
+  return { changes, watermark, seen, total, underReview };
 }
 
 /** Those of a page that are after the floor, and whether one was not. */

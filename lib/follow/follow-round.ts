@@ -3,7 +3,7 @@ import { uri } from "../model/object-keys.ts";
 import type { Observer } from "../observe.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { TestIndex, TestIndexEntry } from "../ports/test-index.ts";
-import type { VerdictFeed } from "../ports/verdict-feed.ts";
+import type { FindingRef, VerdictFeed } from "../ports/verdict-feed.ts";
 import type { Clock } from "../util/clock.ts";
 import { mapInOrder } from "../util/concurrency.ts";
 import { sha256 } from "../util/digest.ts";
@@ -12,6 +12,7 @@ import { believableState } from "./believable-state.ts";
 import { type FeedReading, type Grown, newestChange, readFeed } from "./changed-tests.ts";
 import type { FollowState, FollowStateStore } from "./follow-state.ts";
 import { indexedMeanwhile, sweepAfter, takeSweep, withNewTests, withWaiting } from "./recent-tests.ts";
+import { changedReviews } from "./reviews.ts";
 import { SECOND_LOOK_MS, takeSecondLook } from "./second-look.ts";
 
 export interface FollowPorts extends Observer {
@@ -38,6 +39,8 @@ export interface Round {
   readonly lagMs: number;
   /** ISO 8601, our clock: every verdict that was made up to then is handled. */
   readonly upTo: string;
+  /** Nothing changed, and nothing is left to look for. */
+  readonly idle: boolean;
 }
 
 /** A finding that was added to a test this long after its import came from elsewhere, and its scan is synced again. Milliseconds. */
@@ -59,7 +62,7 @@ export async function followRound(ports: FollowPorts, settings: FollowSettings):
     stored === undefined ? await firstState(ports, settings) : await believableState(stored, ports.feed, clock.now());
   const begun = new Date(clock.now()).toISOString();
   const read = await readChanges(ports, before);
-  const looked = await lookAround(ports, read.state, read.wanted);
+  const looked = await lookAround(ports, read.state, read);
   const resyncs = await enqueue(ports, settings.bucket, read.wanted);
   const upTo = read.left > 0 ? read.state.watermark : begun;
   const isNews = read.changes > 0 || looked !== read.state || read.state.settled !== before.settled;
@@ -71,14 +74,15 @@ export async function followRound(ports: FollowPorts, settings: FollowSettings):
   metrics.add("VerdictChanges", read.changes);
   metrics.add("VerdictResyncs", resyncs);
   metrics.add("FollowLag", lagMs);
-  return { changes: read.changes, resyncs, lagMs, upTo };
+  const idle = read.changes === 0 && resyncs === 0 && (looked.sweep ?? 0) === 0;
+  return { changes: read.changes, resyncs, lagMs, upTo, idle };
 }
 
 async function firstState({ feed, state, clock, log }: FollowPorts, { since }: FollowSettings): Promise<FollowState> {
   const now = new Date(clock.now()).toISOString();
   const watermark = since ?? (await newestChange(feed)) ?? now;
-  const reviewed = { underReview: {}, recent: [], next: 0, lookedAt: now };
-  const first: FollowState = { version: 1, watermark, movedAt: now, handled: {}, ...reviewed };
+  const looks = { underReview: {}, reviews: { upTo: watermark, handled: {} }, recent: [], next: 0, lookedAt: now };
+  const first: FollowState = { version: 1, watermark, movedAt: now, handled: {}, ...looks };
   log.info("following verdicts from here on", { watermark });
   await state.write(first);
   return first;
@@ -91,14 +95,17 @@ async function readChanges(ports: FollowPorts, before: FollowState) {
   const wanted = new Map<number, string>();
   let state = before;
   let [changes, oldest] = [0, Number.POSITIVE_INFINITY];
+  let underReview: readonly FindingRef[] | undefined;
   for (let left: number | undefined; ; ) {
     const reading = await readFeed(feed, state, clock.now(), left);
     for (const [test, at] of reading.tests) wanted.set(test, at);
     changes += reading.changes;
     oldest = Math.min(oldest, reading.oldest ?? oldest);
+    underReview ??= reading.underReview;
     left = reading.left;
     state = { ...state, ...(await withNews(ports, state, reading, wanted)) };
-    if (left === 0 || clock.now() >= end || wanted.size >= MOST_TESTS) return { state, wanted, changes, oldest, left };
+    if (left === 0 || clock.now() >= end || wanted.size >= MOST_TESTS)
+      return { state, wanted, changes, oldest, left, underReview };
   }
 }
 
@@ -115,7 +122,8 @@ async function withNews(
     return { testId, grown, entry: await index.find(testId) };
   });
   for await (const { testId, grown, entry } of found) {
-    (entry === undefined ? waiting : ours).set(testId, grown);
+    if (entry === undefined) waiting.set(testId, grown);
+    else ours.set(testId, isAsReadBack(grown, entry) ? grown : { ...grown, content: undefined });
     if (entry !== undefined && Date.parse(grown.at) - Date.parse(entry.importedAt) > ADDED_LATER_MS)
       wanted.set(testId, grown.at);
   }
@@ -133,25 +141,49 @@ async function withNews(
   };
 }
 
-/** What the feed does not tell: where findings were deleted, and the second look when it is due. @returns the state itself where nothing was due */
-async function lookAround(ports: FollowPorts, state: FollowState, wanted: Map<number, string>): Promise<FollowState> {
+/** Who edited a finding over the API between the import's reading and this round leaves no trace but that it was saved later. */
+const isAsReadBack = ({ savedAt }: Grown, { importedAt }: TestIndexEntry) =>
+  savedAt !== undefined && Date.parse(savedAt) <= Date.parse(importedAt);
+
+interface Looked {
+  readonly wanted: Map<number, string>;
+  readonly underReview: readonly FindingRef[] | undefined;
+}
+
+/**
+ * What the feed does not tell: findings under review, where findings were deleted, and the second look when it is due.
+ * @returns the state itself where there was nothing
+ */
+async function lookAround(
+  ports: FollowPorts,
+  state: FollowState,
+  { wanted, underReview }: Looked,
+): Promise<FollowState> {
   const { feed, clock, index } = ports;
   const now = new Date(clock.now()).toISOString();
-  const want = (tests: readonly number[]) => {
-    for (const test of tests) wanted.set(test, now);
+  const want = async (tests: readonly number[], findings: readonly FindingRef[] = []) => {
+    for (const test of [...tests, ...findings.map(({ testId }) => testId)]) wanted.set(test, now);
+    for await (const { testId } of feed.duplicatesOf(findings)) wanted.set(testId, now);
   };
   const isDue = clock.now() - Date.parse(state.lookedAt) >= SECOND_LOOK_MS;
-  if (!isDue && (state.sweep ?? 0) === 0) return state;
+  let after = state;
+  const shown = underReview ?? (isDue ? await feed.underReview() : undefined);
+  const reviews = shown === undefined ? undefined : changedReviews(state, shown);
+  if (reviews !== undefined && reviews.findings.length > 0) {
+    await want([], reviews.findings);
+    after = { ...after, underReview: reviews.underReview };
+  }
+  if (!isDue && (state.sweep ?? 0) === 0) return after;
   const { ours, waiting } = await indexedMeanwhile(index, state.waiting, clock.now());
-  let after: FollowState = { ...state, ...withNewTests(state, ours), waiting };
+  after = { ...after, ...withNewTests(after, ours), waiting };
   if ((state.sweep ?? 0) > 0) {
     const { tests, ...swept } = await takeSweep(feed, after);
-    want(tests);
+    await want(tests);
     after = { ...after, ...swept };
   }
   if (!isDue) return after;
   const look = await takeSecondLook(feed, after);
-  want(look.tests);
+  await want(look.tests, look.findings);
   return { ...after, ...look.state, lookedAt: now };
 }
 

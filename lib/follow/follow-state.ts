@@ -16,6 +16,15 @@ const knownTest = z.object({
   probe: z.number().int().optional(),
   /** Product and engagement at the last second look. */
   place: z.string().optional(),
+  /** Sum of its findings' contents, as they came or at its last turn; missing in earlier versions. */
+  content: count.optional(),
+});
+
+const waitingTest = z.object({
+  findings: count,
+  probe: z.number().int(),
+  at: z.string(),
+  content: count.optional(),
 });
 
 export type KnownTest = z.infer<typeof knownTest>;
@@ -32,7 +41,7 @@ const stateSchema = z.object({
   settled: z.boolean().optional(),
   /** Findings that the token saw at the last round; missing in earlier versions. */
   total: count.optional(),
-  /** Findings under review at the last look: finding id to test id. */
+  /** Findings under review when they were last seen: finding id to test id. */
   underReview: z.record(z.string(), z.number().int()),
   /** Tests of this relay in the order of their imports, the oldest first. */
   recent: z.array(z.number().int()),
@@ -45,9 +54,19 @@ const stateSchema = z.object({
   /** What is known of recent tests, by their ids; missing in earlier versions. */
   known: z.record(z.string(), knownTest).optional(),
   /** Tests with new findings that were in no index; missing in earlier versions. */
-  waiting: z.record(z.string(), z.object({ findings: count, probe: z.number().int(), at: z.string() })).optional(),
+  waiting: z.record(z.string(), waitingTest).optional(),
   /** How many of the recent tests are still to be asked whether findings were deleted; missing in earlier versions. */
   sweep: count.optional(),
+  /** Up to when people's reviews of findings were looked at, by DefectDojo's clock; missing in earlier versions. */
+  reviews: z
+    .object({
+      upTo: z.string(),
+      /** Those of the margin before. */
+      handled: z.record(z.string(), z.string()),
+      /** Whether a look found nothing newer: nothing can come late any more. */
+      settled: z.boolean().optional(),
+    })
+    .optional(),
 });
 
 export type FollowState = z.infer<typeof stateSchema>;

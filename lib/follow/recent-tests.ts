@@ -1,5 +1,5 @@
 import type { TestIndex } from "../ports/test-index.ts";
-import type { VerdictFeed } from "../ports/verdict-feed.ts";
+import { addContents, type VerdictFeed } from "../ports/verdict-feed.ts";
 import type { Grown } from "./changed-tests.ts";
 import { type FollowState, type KnownTest, MOST_RECENT_TESTS } from "./follow-state.ts";
 
@@ -18,10 +18,15 @@ export function withNewTests(state: FollowState, grown: ReadonlyMap<number, Grow
     const counted = before !== undefined || !state.recent.includes(id);
     if (!counted) continue;
     const findings = (before?.findings ?? 0) + (more?.findings ?? 0);
-    known[String(id)] = { ...before, findings, probe: before?.probe ?? more?.probe };
+    const content = contents(before === undefined ? 0 : before.content, more === undefined ? 0 : more.content);
+    known[String(id)] = { ...before, findings, probe: before?.probe ?? more?.probe, content };
   }
   return { recent, known };
 }
+
+/** A sum of which a part is not known is not known. */
+const contents = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? undefined : addContents(a, b);
 
 /** A test that is in no index for this long is not this relay's. Milliseconds. */
 const LONGEST_WAIT_MS = 3_600_000;
@@ -31,8 +36,9 @@ const MOST_WAITING = 500;
 export function withWaiting(before: FollowState["waiting"] = {}, more: ReadonlyMap<number, Grown>) {
   const waiting = new Map(Object.entries(before));
   for (const [id, grown] of more) {
-    const { findings = 0, probe = grown.probe } = waiting.get(String(id)) ?? {};
-    waiting.set(String(id), { ...grown, findings: findings + grown.findings, probe });
+    const { findings, probe, content } = waiting.get(String(id)) ?? { findings: 0, probe: grown.probe, content: 0 };
+    const sum = { findings: findings + grown.findings, content: contents(content, grown.content) };
+    waiting.set(String(id), { ...grown, ...sum, probe });
   }
   return Object.fromEntries([...waiting].slice(-MOST_WAITING));
 }
@@ -81,22 +87,37 @@ export async function countUnknown(feed: VerdictFeed, { recent, known = {} }: Re
   return (await takeSweep(feed, { recent: unknown, known, sweep: unknown.length })).known;
 }
 
-/** Tests whose product or engagement was renamed or is another one since the last look. */
+/**
+ * Tests whose product or engagement was renamed or is another one since the last look. Of tests that were in one place, one is asked for, by turns;
+ * where it is elsewhere, all of them.
+ */
 export async function movedTests(
   feed: VerdictFeed,
-  known: Recent["known"] = {},
+  { known = {}, next }: Pick<FollowState, "known" | "next">,
 ): Promise<{ readonly tests: readonly number[]; readonly known: Recent["known"] }> {
-  const probes = new Map(
-    Object.entries(known).flatMap(([id, { probe }]) => (probe === undefined ? [] : [[probe, id] as const])),
-  );
   const now = { ...known };
-  const tests: number[] = [];
+  const probed = Object.keys(known).filter((id) => known[id]?.probe !== undefined);
+  const groups = [...Map.groupBy(probed, (id) => known[id]?.place ?? id).values()];
+  const asked = groups.map((ids) => ids[next % ids.length] as string);
+  const first = await elsewhere(feed, now, asked);
+  const others = groups.filter((ids) => ids.some((id) => first.includes(id))).flat();
+  const rest = await elsewhere(
+    feed,
+    now,
+    others.filter((id) => !asked.includes(id)),
+  );
+  return { tests: [...first, ...rest].map(Number), known: now };
+}
+
+/** Notes where tests are. @returns those that were elsewhere */
+async function elsewhere(feed: VerdictFeed, now: Record<string, KnownTest>, ids: readonly string[]): Promise<string[]> {
+  const probes = new Map(ids.map((id) => [now[id]?.probe as number, id]));
+  const moved: string[] = [];
   for await (const { findingId, place } of feed.places([...probes.keys()])) {
-    const id = probes.get(findingId);
-    const before = id === undefined ? undefined : now[id];
-    if (id === undefined || before === undefined) continue;
-    if (before.place !== undefined && before.place !== place) tests.push(Number(id));
+    const id = probes.get(findingId) as string;
+    const before = now[id] as KnownTest;
+    if (before.place !== undefined && before.place !== place) moved.push(id);
     now[id] = { ...before, place };
   }
-  return { tests, known: now };
+  return moved;
 }

@@ -1,6 +1,7 @@
-import type { VerdictFeed } from "../ports/verdict-feed.ts";
+import type { FindingRef, VerdictFeed } from "../ports/verdict-feed.ts";
 import type { FollowState } from "./follow-state.ts";
 import { countUnknown, movedTests } from "./recent-tests.ts";
+import { takeReviews } from "./reviews.ts";
 
 /** Interval of checks for what does not move the feed. Milliseconds. */
 export const SECOND_LOOK_MS = 10 * 60_000;
@@ -10,26 +11,29 @@ const LOOKS_A_DAY = 86_400_000 / SECOND_LOOK_MS;
 export interface SecondLook {
   /** Tests to resync. */
   readonly tests: readonly number[];
-  readonly state: Pick<FollowState, "underReview" | "next" | "known">;
+  /** Findings whose tests are to be synced again, and those of their duplicates. */
+  readonly findings: readonly FindingRef[];
+  readonly state: Pick<FollowState, "next" | "known" | "reviews">;
 }
 
 /**
- * What the feed does not tell: findings that came under review or left it, by comparing ids; products and engagements that were renamed or moved, by
- * one finding of each recent test; and a severity changed by hand (on 2.34 a risk acceptance too), by some of the recent tests in turn.
+ * What the feed does not tell: findings that people edited in the UI, by the time of their review; products and engagements that were renamed or moved,
+ * by one finding in each; and a severity changed over the API (on 2.34 a risk acceptance too), by comparing some of the recent tests in turn.
  */
 export async function takeSecondLook(feed: VerdictFeed, state: FollowState): Promise<SecondLook> {
-  const underReview: Record<string, number> = {};
-  for await (const { findingId, testId } of feed.underReview()) underReview[String(findingId)] = testId;
-  const before = state.underReview;
-  const differ = [
-    ...Object.entries(underReview).filter(([id]) => before[id] === undefined),
-    ...Object.entries(before).filter(([id]) => underReview[id] === undefined),
-  ].map(([, testId]) => testId);
+  const { findings, reviews } = await takeReviews(feed, state);
   const counted = await countUnknown(feed, state);
-  const moved = await movedTests(feed, counted);
+  const moved = await movedTests(feed, { ...state, known: counted });
   const turn = inTurn(state);
-  const tests = [...new Set([...differ, ...moved.tests, ...turn])];
-  return { tests, state: { underReview, next: state.next + turn.length, known: moved.known } };
+  const known = { ...moved.known };
+  const changed: number[] = [];
+  for (const id of turn) {
+    const [before, content] = [known[String(id)], await feed.content(id)];
+    if (before?.content !== content) changed.push(id);
+    if (before !== undefined) known[String(id)] = { ...before, content };
+  }
+  const tests = [...new Set([...moved.tests, ...changed])];
+  return { tests, findings, state: { next: state.next + turn.length, known, reviews } };
 }
 
 /** How many recent tests each look has to take to reach all once a day. */

@@ -36,6 +36,8 @@ interface Followed {
 const IMPORTING = 0.01;
 /** The margin, and two rounds more. */
 const SETTLED_MS = 60_000;
+/** After so long without a change, rounds are rarer. */
+const IDLE_MS = 330_000;
 
 /** What verdicts cost, of many scans: idle, few and many of them, and the daily resync of all. DefectDojo has its measured pace. */
 export async function followed(options: FollowOptions): Promise<Followed[]> {
@@ -61,6 +63,7 @@ export async function followed(options: FollowOptions): Promise<Followed[]> {
     const settled = () => sleep(SETTLED_MS + 2.5 * options.followSeconds * 1_000);
     await settled();
     const rss = async () => Math.round(await service.call.rssMiB());
+    await sleep(IDLE_MS);
     const rows: Followed[] = [await idle(servers, options, rss)];
     for (const changes of [10, options.scans]) {
       rows.push({ ...(await judged(servers, scans.slice(0, changes))), rssMiB: await rss() });

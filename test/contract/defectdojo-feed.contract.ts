@@ -69,6 +69,38 @@ export function feedContract(server: () => Promise<Server>): void {
     expect((await get(`/findings/?under_review=true&test=${test}`)).count).toBe(0);
   });
 
+  it("one list shows the findings under review first, and then what changed last", async () => {
+    const { id } = await newFinding(`Reviewed ${world.run}`);
+    await patch({ under_review: true })(id);
+    const newest = await newFinding(`Newest ${world.run}`);
+    const { results } = await get("/findings/?o=-under_review,-last_status_update&limit=250");
+    const reviewed = results.filter((row: { under_review: boolean }) => row.under_review);
+    const others = results.slice(reviewed.length);
+    expect(reviewed.map((row: { id: number }) => row.id)).toContain(id);
+    expect(others.every((row: { under_review: boolean }) => !row.under_review)).toBe(true);
+    for (const rows of [reviewed, others]) {
+      const times = rows.map((row: { last_status_update: string }) => Date.parse(row.last_status_update));
+      expect(times).toEqual(times.toSorted((a: number, b: number) => b - a));
+    }
+    expect(others.map((row: { id: number }) => row.id)).toContain(newest.id);
+  });
+
+  it("what people reviewed comes first among the reviews of the last days; an import's are older than its findings", async () => {
+    const { id } = await newFinding(`Noted ${world.run}`);
+    const before = await get(`/findings/${id}/`);
+    expect(Date.parse(before.last_reviewed)).toBeLessThanOrEqual(Date.parse(before.created));
+    const note = await world.client.request("POST", `/findings/${id}/notes/`, { entry: "Seen." });
+    expect(note.status).toBe(201);
+    const found = await get("/findings/?last_reviewed=2&o=-last_reviewed&limit=10");
+    const row = found.results.find((each: { id: number }) => each.id === id);
+    if (world.version === "2.34") {
+      expect((await get(`/findings/${id}/`)).last_reviewed).toBe(before.last_reviewed); // only the UI's reviews move it
+      return;
+    }
+    expect(Date.parse(row.last_reviewed)).toBeGreaterThan(Date.parse(row.created));
+    expect(row.last_status_update).toBe(before.last_status_update);
+  });
+
   it("a duplicate does not move with its original; the original's duplicates are found by its id, one id at a time", async () => {
     if (!world.client.server.waits) return;
     const title = `Original ${world.run}`;

@@ -21,7 +21,7 @@ const until = async (holds: () => boolean | Promise<boolean>) => {
   while (!(await holds())) await sleep(100);
 };
 /** What a round without news asks, once. */
-const isFeed = ({ url }: { readonly url: string }) => url.includes("o=-last_status_update");
+const isFeed = ({ url }: { readonly url: string }) => url.includes("-last_status_update");
 /** Whether the follower has seen findings of this test come. */
 const isSeen = async (test: number) => {
   const [key = ""] = await runtime.keys(FOLLOW_FOLDER);

@@ -1,21 +1,37 @@
-import type { FindingRef, StatusChange, VerdictFeed } from "../../lib/ports/verdict-feed.ts";
-
+import {
+  addContents,
+  type FindingRef,
+  type Review,
+  type StatusChange,
+  type VerdictFeed,
+} from "../../lib/ports/verdict-feed.ts";
 import { microseconds } from "../../lib/util/instant.ts";
 
 interface Row extends StatusChange {
   readonly original: number | undefined;
   underReview: boolean;
+  reviewedAt: string;
 }
+
+/** DefectDojo's client shows up to so many findings under review with the feed. */
+const MOST_SHOWN = 40;
+
+type Asked = "changes" | "duplicates" | "underReview" | "reviews" | "glances" | "contents" | "places";
+export const NOTHING_ASKED: Readonly<Record<Asked, number>> = {
+  ...{ changes: 0, duplicates: 0, underReview: 0, reviews: 0, glances: 0, contents: 0, places: 0 },
+};
 
 /** The feed of verdicts over findings in memory, in DefectDojo's order and in its pages. */
 export interface MemoryFeed extends VerdictFeed {
   /** Requests by kind: one a page. */
-  readonly asked: { changes: number; duplicates: number; underReview: number; glances: number; places: number };
+  readonly asked: Record<Asked, number>;
   add(testId: number, at: string, original?: number): number;
   /** A verdict: moves the finding's clock. */
   judge(findingId: number, at: string): void;
   /** Does not move it. */
   review(findingId: number, underReview: boolean): void;
+  /** Somebody edits a finding: the UI notes a review, the API does not. */
+  edit(findingId: number, at: string, where: "api" | "ui"): void;
   /** Deletes findings. */
   remove(wanted: (finding: { findingId: number; testId: number }) => boolean): void;
   /** The product or engagement of a test is another, or has another name. */
@@ -34,11 +50,10 @@ export function memoryFeed(pageSizes: readonly [first: number, later: number] = 
     sorted = undefined;
     rows.set(row.findingId, row);
   };
-  const list = async function* (wanted: (row: Row) => boolean): AsyncGenerator<FindingRef> {
-    yield* [...rows.values()].filter(wanted).map(({ findingId, testId }) => ({ findingId, testId }));
-  };
+  const list = (wanted: (row: Row) => boolean): FindingRef[] =>
+    [...rows.values()].filter(wanted).map(({ findingId, testId }) => ({ findingId, testId }));
   const feed: MemoryFeed = {
-    asked: { changes: 0, duplicates: 0, underReview: 0, glances: 0, places: 0 },
+    asked: { ...NOTHING_ASKED },
     before: () => undefined,
     add: (testId, at, original) => {
       const findingId = ++lastId;
@@ -50,12 +65,20 @@ export function memoryFeed(pageSizes: readonly [first: number, later: number] = 
         createdAt: at,
         duplicate,
         judged: false,
+        content: findingId,
+        savedAt: at,
         original,
         underReview: false,
+        reviewedAt: at,
       });
       return findingId;
     },
     judge: (findingId, at) => put({ ...(rows.get(findingId) as Row), changedAt: at, judged: true }),
+    edit: (findingId, at, where) => {
+      const row = rows.get(findingId) as Row;
+      const reviewedAt = where === "ui" ? at : row.reviewedAt;
+      put({ ...row, content: row.content + 1_000_000, savedAt: at, reviewedAt });
+    },
     review: (findingId, underReview) => {
       (rows.get(findingId) as Row).underReview = underReview;
     },
@@ -64,14 +87,15 @@ export function memoryFeed(pageSizes: readonly [first: number, later: number] = 
       for (const row of rows.values()) if (wanted(row)) rows.delete(row.findingId);
     },
     rename: (testId, place) => void places.set(testId, place),
-    statusChanges: async function* (start = 0) {
+    statusChanges: async function* (start = 0, known = MOST_SHOWN + 1) {
       for (let offset = start, size = pageSizes[0]; ; size = pageSizes[1]) {
         feed.before();
         feed.asked.changes++;
         sorted ??= [...rows.values()].sort((a, b) => microseconds(b.changedAt) - microseconds(a.changedAt));
         const newest = sorted;
         const found = newest.slice(offset, offset + size);
-        yield { total: newest.length, changes: found };
+        const shown = offset === 0 && known <= MOST_SHOWN ? { underReview: list((row) => row.underReview) } : {};
+        yield { total: newest.length, changes: found, ...shown };
         offset += found.length;
         if (found.length === 0 || offset >= newest.length) return;
       }
@@ -82,9 +106,29 @@ export function memoryFeed(pageSizes: readonly [first: number, later: number] = 
       for (const { original, testId } of [...rows.values()])
         if (original !== undefined && ids.has(original)) yield { original, testId };
     },
-    underReview: () => {
+    underReview: async () => {
       feed.asked.underReview++;
       return list(({ underReview }) => underReview);
+    },
+    reviews: async function* () {
+      feed.before();
+      feed.asked.reviews++;
+      const newest = [...rows.values()].sort((a, b) => microseconds(b.reviewedAt) - microseconds(a.reviewedAt));
+      const pages = newest.map(({ findingId, testId, reviewedAt, createdAt, changedAt }): Review => {
+        const known = reviewedAt === createdAt || reviewedAt === changedAt;
+        return { findingId, testId, reviewedAt, known };
+      });
+      for (let offset = 0, size = pageSizes[0]; offset < pages.length; [offset, size] = [offset + size, pageSizes[1]]) {
+        if (offset > 0) feed.asked.reviews++;
+        yield pages.slice(offset, offset + size);
+      }
+    },
+    content: async (testId) => {
+      feed.before();
+      feed.asked.contents++;
+      return [...rows.values()]
+        .filter((row) => row.testId === testId)
+        .reduce((sum, { content }) => addContents(sum, content), 0);
     },
     glance: async (testId) => {
       feed.before();

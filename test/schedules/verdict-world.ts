@@ -117,6 +117,13 @@ export async function verdictWorld() {
       changedAt.set(id, at);
       feed.judge(id, new Date(at).toISOString());
     },
+    /** Sets or ends a review, which moves no clock. */
+    review: (id: number, underReview: boolean) => {
+      const row = rows.get(id);
+      if (row === undefined) return;
+      rows.set(id, { ...row, underReview });
+      feed.review(id, underReview);
+    },
     /** Somebody deletes a finding that is no original. */
     remove: (id: number) => {
       if ([...rows.values()].some(({ duplicateOf }) => duplicateOf === id)) return;

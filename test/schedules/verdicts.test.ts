@@ -25,6 +25,12 @@ const step = fc.oneof(
     change: fc.constantFrom(...CHANGES),
     late: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: 55 }) }),
   }),
+  fc.record({
+    kind: fc.constant("review" as const),
+    seconds,
+    finding: fc.integer({ min: 1, max: ALL_FINDINGS }),
+    underReview: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant("delete" as const), seconds, finding: fc.integer({ min: 1, max: ALL_FINDINGS }) }),
   fc.record({ kind: fc.constant("check" as const), seconds, first: fc.nat({ max: 1 }) }),
   fc.record({ kind: fc.constant("round" as const), seconds, which: fc.nat({ max: 1 }), calls }),
@@ -49,6 +55,7 @@ describe("whatever the order, two followers, and whoever dies", () => {
         for (const each of steps) {
           w.clock.advance(each.seconds * 1000);
           if (each.kind === "verdict") w.judge(each.finding, each.change, each.late);
+          else if (each.kind === "review") w.review(each.finding, each.underReview);
           else if (each.kind === "delete") w.remove(each.finding);
           else if (each.kind === "check") await check(each.first);
           else if (each.kind === "round") await w.round(each.which, each.calls);

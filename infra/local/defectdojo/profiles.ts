@@ -27,6 +27,8 @@ export type Profile = {
   acceptanceMarks: boolean;
   /** Whether closing a finding ends its review. */
   closingEndsReview: boolean;
+  /** Whether a note over the API counts as a review of its finding. */
+  notesReview: boolean;
   /** Whether a reimport that tags findings tags those that it closes too. */
   tagsClosed: boolean;
   /** What the statistics of a reimport call the findings that stay as they are. */
@@ -69,6 +71,7 @@ const ENDPOINTS: Profile = {
   badDate: 400,
   acceptanceMarks: true,
   closingEndsReview: true,
+  notesReview: true,
   tagsClosed: false,
   untouched: "untouched",
   firstReimportCloses: false,
@@ -118,6 +121,7 @@ const V2_34: Profile = {
   badDate: 500,
   acceptanceMarks: false,
   closingEndsReview: false,
+  notesReview: false,
   untouched: "left untouched",
   firstReimportCloses: true,
   sparesAccepted: false,

@@ -61,6 +61,7 @@ const ROUTES: readonly Row[] = [
     methods: { GET: findings.getFinding, PATCH: findings.updateFinding, DELETE: findings.deleteFinding },
   },
   { path: "findings/:id/close", methods: { POST: findings.closeFinding } },
+  { path: "findings/:id/notes", methods: { POST: findings.noteFinding } },
   { path: "risk_acceptance", methods: { POST: findings.createRiskAcceptance } },
   { path: "endpoints", methods: { GET: locations.listEndpoints } },
   { path: "endpoints/:id", methods: { GET: locations.getEndpoint } },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { dojoApi } from "../../../lib/defectdojo/api.ts";
 import { verdictFeed } from "../../../lib/defectdojo/verdict-feed.ts";
+import { addContents } from "../../../lib/ports/verdict-feed.ts";
 import { collect } from "../../helpers/collect.ts";
 import { type Call, fakeTransport, pageOf, type Reply } from "../../helpers/fake-transport.ts";
 
@@ -13,6 +14,9 @@ interface Row {
   readonly duplicate_finding: number | null;
   readonly created: string;
   readonly last_status_update: string;
+  readonly last_reviewed?: string;
+  readonly under_review?: boolean;
+  readonly severity?: string;
 }
 
 const aRow = (id: number, more: Partial<Row> = {}): Row => ({
@@ -66,6 +70,63 @@ describe("the feed's pages", () => {
     expect(await collect(feed.statusChanges())).toHaveLength(1);
     const none = feedOf(() => []);
     expect(await collect(none.feed.statusChanges())).toEqual([{ total: 0, changes: [] }]);
+  });
+});
+
+describe("the front of the feed with the findings under review", () => {
+  /** DefectDojo's order: those under review first, each part by the time of its last change. */
+  const dojo = (all: readonly Row[]) =>
+    feedOf(
+      () => [],
+      (call) => {
+        const { o: order, under_review: only } = call.query;
+        const byTime = all.toSorted((a, b) => b.last_status_update.localeCompare(a.last_status_update));
+        if (only === "true") return pageOf(all.filter(isReviewed), call);
+        if (order === "-last_status_update") return pageOf(byTime, call);
+        expect(order).toBe("-under_review,-last_status_update");
+        return pageOf([...byTime.filter(isReviewed), ...byTime.filter((row) => !isReviewed(row))], call);
+      },
+    );
+  const isReviewed = (row: Row) => row.under_review === true;
+  const rows = (count: number, reviewed: readonly number[]) =>
+    Array.from({ length: count }, (_, n) => aRow(n + 1, { under_review: reviewed.includes(n + 1) }));
+  const newestFirst = (count: number) => Array.from({ length: count }, (_, n) => count - n);
+  const idsOf = (pages: readonly { changes: readonly { findingId: number }[] }[]) => [
+    ...new Set(pages.flatMap(({ changes }) => changes.map(({ findingId }) => findingId))),
+  ];
+
+  it("is one request, and leaves out what is older than its oldest finding that is not under review", async () => {
+    const { feed, transport } = dojo(rows(600, [3, 595]));
+    for await (const page of feed.statusChanges(0, 2)) {
+      expect(transport.lines()).toEqual(["GET findings/?o=-under_review,-last_status_update&limit=12"]);
+      expect(page.underReview).toEqual([595, 3].map((findingId) => ({ findingId, testId: 1 })));
+      expect(page.changes.map(({ findingId }) => findingId)).toEqual(newestFirst(600).slice(0, 11));
+      break;
+    }
+  });
+
+  it.each([
+    [0, []],
+    [2, [3, 595]],
+    [5, [600, 599, 598, 1, 2]],
+    [0, newestFirst(60)],
+    [40, newestFirst(600).slice(0, 50)],
+    [12, newestFirst(12)],
+  ])("and the pages after it leave none out, where %d were under review and now are %j", async (known, reviewed) => {
+    for (const count of [12, 600]) {
+      const { feed } = dojo(rows(count, reviewed));
+      const pages = await collect(feed.statusChanges(0, known));
+      expect(idsOf(pages)).toEqual(newestFirst(count));
+      const shown = pages.flatMap(({ underReview = [] }) => underReview.map(({ findingId }) => findingId));
+      expect(shown.sort((a, b) => a - b)).toEqual(reviewed.filter((id) => id <= count).sort((a, b) => a - b));
+    }
+  });
+
+  it("is without them where they are many", async () => {
+    const { feed, transport } = dojo(rows(12, newestFirst(5)));
+    const [page] = await collect(feed.statusChanges(0, 41));
+    expect(transport.lines()[0]).toBe("GET findings/?o=-last_status_update&limit=10");
+    expect(page?.underReview).toBeUndefined();
   });
 });
 
@@ -155,6 +216,37 @@ describe("the slow looks", () => {
       () => [500, {}],
     );
     await expect(away.feed.glance(1)).rejects.toMatchObject({ reason: "dojo-unavailable" });
+  });
+
+  it("reviews are those of the last days, and tell which are the import's own or moved the feed too", async () => {
+    const at = (seconds: number) => new Date(START + seconds * 1_000).toISOString();
+    const { feed, transport } = feedOf(() => [
+      aRow(1, { last_status_update: at(500), last_reviewed: at(500.2) }),
+      aRow(2, { last_status_update: at(1), last_reviewed: at(400) }),
+      aRow(3, { last_status_update: at(0), last_reviewed: at(-5) }),
+    ]);
+    const [reviews] = await collect(feed.reviews());
+    expect(transport.lines()).toEqual(["GET findings/?last_reviewed=2&o=-last_reviewed&limit=10"]);
+    expect(reviews?.map(({ findingId, known }) => [findingId, known])).toEqual([
+      [1, true],
+      [2, false],
+      [3, true],
+    ]);
+    expect(reviews?.[1]).toMatchObject({ testId: 1, reviewedAt: at(400) });
+  });
+
+  it("a test's content is that of its findings as they came in the feed, until a severity changes", async () => {
+    const rows = [aRow(5, { severity: "High" }), aRow(6, { severity: "Low" }), aRow(7, { severity: "Low" })];
+    const contentOf = async (all: readonly Row[]) => await feedOf(() => all).feed.content(1);
+    const came = await collect(feedOf(() => rows.toReversed()).feed.statusChanges());
+    const sum = came.flatMap(({ changes }) => changes).reduce((all, { content }) => addContents(all, content), 0);
+    expect(await contentOf(rows)).toBe(sum);
+    expect(await contentOf(rows.map((row) => (row.id === 6 ? { ...row, severity: "High" } : row)))).not.toBe(sum);
+    const gone = feedOf(
+      () => [],
+      () => [400, { test: ["Select a valid choice."] }],
+    );
+    expect(await gone.feed.content(1)).toBe(0);
   });
 
   it("places come a hundred at a time", async () => {

@@ -5,7 +5,7 @@ import { SECOND_LOOK_MS } from "../../../lib/follow/second-look.ts";
 import { decodeJob } from "../../../lib/model/job.ts";
 import { testIndex } from "../../../lib/ports/test-index.ts";
 import { fakeClock } from "../../helpers/fake-clock.ts";
-import { memoryFeed } from "../../helpers/memory-feed.ts";
+import { memoryFeed, NOTHING_ASKED } from "../../helpers/memory-feed.ts";
 import { memoryQueue } from "../../helpers/memory-queue.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
@@ -51,6 +51,35 @@ describe("a round of follow", () => {
     }
     expect(w.feed.asked.changes).toBe(9);
   });
+
+  it.each([
+    [10, { reviews: 1, places: 1, contents: 1 }],
+    [100, { reviews: 1, places: 1, contents: 1 }],
+    [1_000, { reviews: 1, places: 5, contents: 4 }],
+    [5_000, { reviews: 1, places: 5, contents: 4 }],
+  ])(
+    "of %d scans, each in an engagement of its own, ten idle minutes cost a request each and the second look",
+    async (scans, look) => {
+      const w = world();
+      const round = w.follower();
+      await round();
+      w.clock.advance(300_000);
+      for (let test = 1; test <= scans; test++) {
+        await w.scan(test, 2);
+        w.feed.rename(test, `engagement ${test}`);
+      }
+      await round();
+      // The first look comes upon the import, the second looks within the margin before it.
+      for (const _ of [1, 2, 3]) {
+        Object.assign(w.feed.asked, NOTHING_ASKED);
+        for (let minute = 0; minute < 10; minute++) {
+          w.clock.advance(60_000);
+          expect(await round()).toMatchObject({ changes: 0, resyncs: 0, idle: true });
+        }
+      }
+      expect(w.feed.asked).toEqual({ ...NOTHING_ASKED, changes: 10, ...look });
+    },
+  );
 
   it("begins at the newest change: what was judged before is the daily resync's", async () => {
     const w = world();
@@ -257,9 +286,9 @@ describe("a round of follow", () => {
     w.enqueued();
     w.clock.advance(60_000);
     for (const id of findings.slice(0, verdicts)) w.feed.judge(id, w.now());
-    Object.assign(w.feed.asked, { changes: 0, duplicates: 0, underReview: 0, glances: 0, places: 0 });
+    Object.assign(w.feed.asked, NOTHING_ASKED);
     expect(await round()).toMatchObject({ changes: verdicts, resyncs: verdicts });
-    expect(w.feed.asked).toEqual({ ...asked, underReview: 0, glances: 0, places: 0 });
+    expect(w.feed.asked).toEqual({ ...NOTHING_ASKED, ...asked });
   });
 
   it("a long gap is worked off in parts, the oldest first, and a round that is killed begins where the last one ended", async () => {
@@ -349,40 +378,105 @@ describe("a round of follow", () => {
     expect(w.enqueued()).toContain("scan-1/findings.json");
   });
 
-  it("the second look finds what the feed does not tell: under review set and cleared, and one recent test in turn", async () => {
+  it("what comes under review or leaves it shows in the next round, on the finding and its duplicates, and costs nothing while it stays", async () => {
     const w = world();
+    const [original = 0] = await w.scan(1, 1);
+    await w.scan(2, 1, [original]);
     const round = w.follower();
     await round();
-    w.clock.advance(300_000);
-    const [finding = 0] = await w.scan(1, 1);
-    await w.scan(2, 1);
-    await round();
-    const looks: string[][] = [];
     for (const underReview of [true, false]) {
-      w.feed.review(finding, underReview);
-      w.clock.advance(SECOND_LOOK_MS);
+      w.clock.advance(60_000);
+      w.feed.review(original, underReview);
       await round();
-      looks.push([...new Set(w.enqueued())].sort());
+      expect(w.enqueued().sort()).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
+      Object.assign(w.feed.asked, NOTHING_ASKED);
+      w.clock.advance(60_000);
+      expect(await round()).toMatchObject({ resyncs: 0, idle: true });
+      expect(w.feed.asked).toEqual({ ...NOTHING_ASKED, changes: 1 });
     }
-    expect(looks).toEqual([["scan-1/findings.json"], ["scan-1/findings.json", "scan-2/findings.json"]]);
   });
 
-  it("each recent test has its turn once a day", async () => {
+  it("more findings under review than a page has room for are listed every ten minutes", async () => {
+    const w = world();
+    const findings = await w.scan(1, 100);
+    for (const id of findings.slice(1)) w.feed.review(id, true);
+    const round = w.follower();
+    await round();
+    w.enqueued();
+    w.feed.review(findings[0] as number, true);
+    Object.assign(w.feed.asked, NOTHING_ASKED);
+    w.clock.advance(SECOND_LOOK_MS / 2);
+    await round();
+    expect(w.enqueued()).toEqual([]);
+    expect(w.feed.asked.underReview).toBe(0);
+    w.clock.advance(SECOND_LOOK_MS / 2);
+    await round();
+    expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
+    expect(w.feed.asked.underReview).toBe(1);
+  });
+
+  it("what people edited in the UI shows at the second look, on the finding and its duplicates; verdicts and imports do not again", async () => {
+    const w = world();
+    const round = w.follower();
+    const [original = 0, judged = 0] = await w.scan(1, 2);
+    await w.scan(2, 1, [original]);
+    await w.scan(3, 1);
+    await round();
+    w.clock.advance(300_000);
+    w.feed.edit(original, w.now(), "ui");
+    w.feed.judge(judged, w.now());
+    w.feed.edit(judged, w.now(), "ui");
+    await round();
+    expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
+    w.clock.advance(300_000);
+    Object.assign(w.feed.asked, NOTHING_ASKED);
+    await round();
+    expect(w.enqueued().sort()).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
+    expect(w.feed.asked).toMatchObject({ reviews: 1, duplicates: 1 });
+    for (const _ of [1, 2, 3]) {
+      w.clock.advance(SECOND_LOOK_MS);
+      await round();
+      expect(w.enqueued()).toEqual([]);
+    }
+  });
+
+  it("each recent test is compared once a day, by one request, and synced only if it changed without a trace", async () => {
     const w = world();
     const round = w.follower();
     await round();
     w.clock.advance(60_000);
-    for (let test = 1; test <= 300; test++) await w.scan(test, 1);
+    const findings: number[] = [];
+    for (let test = 1; test <= 300; test++) findings.push(...(await w.scan(test, 2)));
     await round();
-    const seen = new Set<string>();
+    for (const id of [2, 3, 600]) w.feed.edit(id, w.now(), "api");
+    const seen: string[] = [];
+    Object.assign(w.feed.asked, NOTHING_ASKED);
     for (let look = 0; look < 144; look++) {
       w.clock.advance(SECOND_LOOK_MS);
       await round();
-      const turn = w.enqueued();
-      expect(turn.length).toBeLessThanOrEqual(3);
-      for (const key of turn) seen.add(key);
+      seen.push(...w.enqueued());
     }
-    expect(seen.size).toBe(300);
+    expect(seen.sort()).toEqual(["scan-1/findings.json", "scan-2/findings.json", "scan-300/findings.json"]);
+    expect(w.feed.asked.contents).toBe(144 * 3);
+  });
+
+  it("what a script edits right after the import, before a round saw the findings, shows at the test's turn", async () => {
+    const w = world();
+    const round = w.follower();
+    await round();
+    w.clock.advance(60_000);
+    const [edited = 0] = await w.scan(1, 2);
+    await w.scan(2, 2);
+    w.clock.advance(1_000);
+    w.feed.edit(edited, w.now(), "api");
+    await round();
+    const seen: string[] = [];
+    for (let look = 0; look < 4; look++) {
+      w.clock.advance(SECOND_LOOK_MS);
+      await round();
+      seen.push(...w.enqueued());
+    }
+    expect(seen).toEqual(["scan-1/findings.json"]);
   });
 
   it("deleted findings and a deleted test are noticed in the next round, without a further request while nothing is deleted", async () => {
@@ -426,22 +520,27 @@ describe("a round of follow", () => {
     expect(w.feed.asked.glances).toBe(180);
   });
 
-  it("a product that is renamed or moved concerns all its tests, by one request for a hundred of them", async () => {
+  it("a product that is renamed or moved concerns all its tests, and one of them is asked for while nothing is", async () => {
     const w = world();
     const round = w.follower();
     await round();
     w.clock.advance(300_000);
     for (const test of [1, 2, 3]) await w.scan(test, 2);
+    w.feed.rename(3, "another product");
     await round();
     w.clock.advance(SECOND_LOOK_MS);
     await round();
     w.enqueued();
-    for (const test of [1, 2]) w.feed.rename(test, "renamed");
-    w.clock.advance(SECOND_LOOK_MS);
-    w.feed.asked.places = 0;
-    await round();
-    expect(w.enqueued().slice(0, 2)).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
-    expect(w.feed.asked.places).toBe(1);
+    const places: number[] = [];
+    for (const [look, renamed] of [[1, 2], [], [1, 2], [3], []].entries()) {
+      for (const test of renamed) w.feed.rename(test, `name ${look}`);
+      w.feed.asked.places = 0;
+      w.clock.advance(SECOND_LOOK_MS);
+      await round();
+      places.push(w.feed.asked.places);
+      expect(w.enqueued().sort(), `${renamed}`).toEqual(renamed.map((test) => `scan-${test}/findings.json`));
+    }
+    expect(places).toEqual([2, 1, 2, 1, 1]); // of the others in a renamed place it is asked once more
   });
 
   it("a test whose import was under way when its findings showed is looked after like others", async () => {
@@ -449,9 +548,11 @@ describe("a round of follow", () => {
     const round = w.follower();
     await round();
     w.clock.advance(300_000);
-    w.feed.add(1, w.now());
+    const finding = w.feed.add(1, w.now());
     await round();
     await w.scan(1, 0); // the importer indexes it
+    w.clock.advance(1_000);
+    w.feed.edit(finding, w.now(), "api");
     w.clock.advance(SECOND_LOOK_MS);
     await round();
     expect(w.enqueued()).toContain("scan-1/findings.json");
