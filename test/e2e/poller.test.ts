@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse } from "aws-lambda";
 import { afterEach, expect, it, vi } from "vitest";
 import { fifo } from "../../cli/dlq/fifo.ts";
@@ -34,6 +35,12 @@ async function queueWith(...bodies: string[]) {
   return { sqs, queueUrl, showHidden };
 }
 
+async function inFlight(sqs: SQSClient, QueueUrl: string): Promise<string | undefined> {
+  const name = "ApproximateNumberOfMessagesNotVisible";
+  const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [name] }));
+  return Attributes?.[name];
+}
+
 it("gives up a handler that never ends, takes the next message, and leaves the first one in the queue", async () => {
   const { sqs, queueUrl, showHidden } = await queueWith("hangs", "ends");
   const { log, metrics, lines, counts } = recorder();
@@ -58,6 +65,8 @@ it("gives up a handler that never ends, takes the next message, and leaves the f
     },
   ]);
   expect(counts.get("JobsRetried")).toBe(1);
+  // "ends" is deleted only after its handler has returned; the clock must not bring it back before.
+  await vi.waitFor(async () => expect(await inFlight(sqs, queueUrl)).toBe("1"), { timeout: 30_000 });
   // However it ends at last, the message is not its own any more.
   wakeUp({ batchItemFailures: [] });
   showHidden();
