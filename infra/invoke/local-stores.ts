@@ -92,9 +92,11 @@ async function startDojo(closers: (() => Promise<void>)[]) {
 
 /** A receiver of notifications. The sample scan has findings of severity Info only, so these are told too. */
 async function startWebhook(told: string[], closers: (() => Promise<void>)[]) {
-  const server = createServer(async (request, response) => {
-    told.push(`the webhook was sent: ${await text(request)}`);
-    response.end();
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      told.push(`the webhook was sent: ${body}`);
+      response.end();
+    });
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   closers.push(async () => {

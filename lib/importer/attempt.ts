@@ -125,6 +125,8 @@ export interface Overtaken {
 /** DefectDojo has exactly one complete test of this job. */
 export interface Imported extends Prepared {
   readonly testId: number;
+  /** The test's build id: another job's key if a later run is in this living test already. */
+  readonly buildId: string;
   readonly importedAs: string;
   readonly fellBack: string | undefined;
   /** The response, if this delivery made the import. */

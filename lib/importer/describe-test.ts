@@ -5,8 +5,10 @@ import type { Imported } from "./attempt.ts";
 
 const LONGEST_PARAMETERS = 4_000;
 
-/** Writes the test's title, description and dates. */
-export async function describeInDojo({ job, options, importedAs, testId, ports }: Imported): Promise<void> {
+/** Writes the test's title, description and dates. Those of a living test are its newest run's: an earlier one that continues leaves them. */
+export async function describeInDojo(attempt: Imported): Promise<void> {
+  const { job, options, importedAs, testId, ports } = attempt;
+  if (attempt.living !== undefined && attempt.buildId !== attempt.key) return;
   const now = new Date(ports.clock.now());
   await ports.dojo.updateTest(testId, describeTest(job.scan, options.testTitle, importedAs, now));
 }

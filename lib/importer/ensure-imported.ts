@@ -83,6 +83,7 @@ function found(attempt: Prepared, test: Test, sent: Sent | undefined, living: Lo
   return {
     ...attempt,
     testId: test.id,
+    buildId: test.buildId,
     importedAs,
     fellBack: importedAs === GENERIC ? attempt.checkpoint.now.fellBack : undefined,
     answer: own?.answer,

@@ -137,6 +137,19 @@ describe("runs of one scan in a living test", () => {
     expect(await run(3, ["A"])).toMatchObject({ outcome: "synced", known: 1 });
   });
 
+  it("that continue after a later one was imported leave its dates on the test", async () => {
+    const { run, work, jobOf, port, tables } = world;
+    const dies = () => {
+      throw new Error("it died");
+    };
+    const first = jobOf(1, ["A"]);
+    await expect(work(first, {}, { ...port, findingsById: dies })).rejects.toThrow("it died");
+    const { test } = await run(3, ["A", "B"]);
+    expect(await work(first)).toMatchObject({ outcome: "synced" });
+    expect(tables.tests.get(test.id)?.start).toBe("2026-11-23T02:00:00.000Z");
+    expect(await work(jobOf(2, ["A"]))).toMatchObject({ outcome: "outdated" });
+  });
+
   it("that are outdated leave alone what another delivery or run wrote meanwhile", async () => {
     const { run, work, jobOf, receiptOf, storage, port } = world;
     await run(3, ["A", "B"]);
