@@ -1,7 +1,4 @@
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -14,6 +11,7 @@ import { s3Client, sqsClient } from "../../lib/aws/clients.ts";
 import { s3Storage } from "../../lib/aws/s3-storage.ts";
 import type { Env } from "../../lib/config.ts";
 import { startStandin } from "../local/defectdojo/server.ts";
+import { listenOnLoopback } from "../local/http-listener.ts";
 import { startEmbeddedS3 } from "../local/s3/server.ts";
 import { startEmbeddedSqs } from "../local/sqs/server.ts";
 
@@ -92,19 +90,12 @@ async function startDojo(closers: (() => Promise<void>)[]) {
 
 /** A receiver of notifications. The sample scan has findings of severity Info only, so these are told too. */
 async function startWebhook(told: string[], closers: (() => Promise<void>)[]) {
-  const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      told.push(`the webhook was sent: ${body}`);
-      response.end();
-    });
+  const server = await listenOnLoopback("127.0.0.1", 0, async (request, response) => {
+    told.push(`the webhook was sent: ${await text(request)}`);
+    response.end();
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  closers.push(async () => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { NOTIFY_URL: `http://127.0.0.1:${port}/`, NOTIFY_MINIMUM_SEVERITY: "Info" };
+  closers.push(server.close);
+  return { NOTIFY_URL: server.url, NOTIFY_MINIMUM_SEVERITY: "Info" };
 }
 
 async function uploadBeside(s3: S3Client, eventFile: string): Promise<void> {

@@ -4,7 +4,7 @@ import { type DojoApi, idGroups, type Query } from "./api.ts";
 import { listGuard } from "./list-guard.ts";
 import { deniesMode, type LocationModes } from "./location-modes.ts";
 import { type LocationMode, locate, locateEndpoints } from "./locations.ts";
-import { findingsPage, type RawFinding } from "./schemas.ts";
+import { findingsPage, type ParserColumns, type RawFinding } from "./schemas.ts";
 
 /** How many location modes are tried for a page: the server may be switched once during a read, hardly more often. */
 const MOST_MODES = 3;
@@ -80,6 +80,18 @@ async function readByIds(api: DojoApi, mode: LocationMode, ids: Iterable<number>
 const alongside = (mode: LocationMode): Record<string, string> =>
   mode === "endpoints" ? { prefetch: "endpoints" } : {};
 
+/** The fields that only parsers fill in. */
+export const parserFields = (raw: ParserColumns) => ({
+  uniqueIdFromTool: raw.unique_id_from_tool || undefined,
+  vulnIdFromTool: raw.vuln_id_from_tool || undefined,
+  filePath: raw.file_path || undefined,
+  line: raw.line ?? undefined,
+  componentName: raw.component_name || undefined,
+  componentVersion: raw.component_version || undefined,
+  vulnerabilityIds: (raw.vulnerability_ids ?? []).map(({ vulnerability_id }) => vulnerability_id),
+  service: raw.service || undefined,
+});
+
 function toFinding(raw: RawFinding, locations: readonly string[]): DojoFinding {
   return {
     id: raw.id,
@@ -90,14 +102,7 @@ function toFinding(raw: RawFinding, locations: readonly string[]): DojoFinding {
     mitigation: raw.mitigation,
     references: raw.references,
     createdAt: raw.created,
-    uniqueIdFromTool: raw.unique_id_from_tool || undefined,
-    vulnIdFromTool: raw.vuln_id_from_tool || undefined,
-    filePath: raw.file_path || undefined,
-    line: raw.line ?? undefined,
-    componentName: raw.component_name || undefined,
-    componentVersion: raw.component_version || undefined,
-    vulnerabilityIds: (raw.vulnerability_ids ?? []).map(({ vulnerability_id }) => vulnerability_id),
-    service: raw.service || undefined,
+    ...parserFields(raw),
     duplicate: raw.duplicate,
     duplicateOf: raw.duplicate ? (raw.duplicate_finding ?? undefined) : undefined,
     falsePositive: raw.false_p,

@@ -78,6 +78,19 @@ export const importAnswer = z.object({
     .catch(undefined),
 });
 
+/** Columns of a finding that only parsers fill in. */
+export const parserColumns = z.object({
+  unique_id_from_tool: text,
+  vuln_id_from_tool: text,
+  file_path: text,
+  line: z.number().nullish(),
+  component_name: text,
+  component_version: text,
+  vulnerability_ids: z.array(z.object({ vulnerability_id: z.string() })).nullish(),
+  service: text,
+});
+export type ParserColumns = z.infer<typeof parserColumns>;
+
 export const finding = z.object({
   id,
   test: id,
@@ -87,14 +100,7 @@ export const finding = z.object({
   mitigation: text,
   references: text,
   created: z.string(),
-  unique_id_from_tool: text,
-  vuln_id_from_tool: text,
-  file_path: text,
-  line: z.number().nullish(),
-  component_name: text,
-  component_version: text,
-  vulnerability_ids: z.array(z.object({ vulnerability_id: z.string() })).nullish(),
-  service: text,
+  ...parserColumns.shape,
   duplicate: z.boolean(),
   duplicate_finding: id.nullish(),
   false_p: z.boolean(),

@@ -1,5 +1,6 @@
 import { RelayError } from "../errors.ts";
 import { nearest } from "../util/nearest.ts";
+import { webUrl } from "../util/web-url.ts";
 import { IMPORT_MODES, type ImportMode, livingTitle, runlessName } from "./import-mode.ts";
 import { ANNOTATION_PREFIX, dropUndefined, type Scan } from "./scan.ts";
 
@@ -120,8 +121,7 @@ const days =
 const httpUrl =
   (field: keyof ImportOptions, longest: number): Parse =>
   (value, annotation) => {
-    const parsed = URL.parse(value.trim());
-    if (parsed === null || !/^https?:$/.test(parsed.protocol)) invalid(annotation, "not an http(s) URL");
+    if (webUrl(value.trim()) === undefined) invalid(annotation, "not an http(s) URL");
     return text(field, longest)(value, annotation);
   };
 

@@ -4,6 +4,7 @@ import type { Receipt } from "../model/receipt.ts";
 import { byWorst, isAsBad, severityIn } from "../model/severity.ts";
 import { countedAs, MISSING, verdictsIn } from "../model/verdicts.ts";
 import { cutText } from "../util/text.ts";
+import { webUrl } from "../util/web-url.ts";
 import { describeChange } from "./changes.ts";
 
 /** The most findings of each kind in a message: chat messages are limited, and so is attention. */
@@ -89,8 +90,7 @@ const oneLine = (text: string) => cutText(text.replace(/\s+/g, " ").trim(), LONG
 
 /** @returns "" for what a chat must not make a link of */
 export function webAddress(url: unknown): string {
-  const parsed = URL.parse(String(url ?? ""));
-  return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.href : "";
+  return webUrl(String(url ?? ""))?.href ?? "";
 }
 
 /** Counts all and keeps the worst. */

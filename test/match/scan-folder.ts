@@ -2,6 +2,8 @@ import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as z from "zod";
+import { parserFields } from "../../lib/defectdojo/finding-page.ts";
+import { parserColumns } from "../../lib/defectdojo/schemas.ts";
 import { DOJO_SEVERITIES } from "../../lib/model/annotations.ts";
 import { readFindings } from "../../lib/report/findings-file.ts";
 import { type DojoFacts, matchRow, relate } from "../../lib/sync/match/match.ts";
@@ -11,7 +13,6 @@ import { describeIssues } from "../../lib/util/issues.ts";
 const DOJO_FINDINGS = "dojo-findings.json";
 const FINDINGS = "findings.json";
 
-const text = z.string().nullish();
 const dojoFile = z.object({
   importedAs: z.string(),
   findings: z.array(
@@ -19,15 +20,8 @@ const dojoFile = z.object({
       id: z.number(),
       title: z.string(),
       severity: z.enum(DOJO_SEVERITIES),
-      description: text,
-      unique_id_from_tool: text,
-      vuln_id_from_tool: text,
-      file_path: text,
-      line: z.number().nullish(),
-      component_name: text,
-      component_version: text,
-      vulnerability_ids: z.array(z.object({ vulnerability_id: z.string() })).nullish(),
-      service: text,
+      description: z.string().nullish(),
+      ...parserColumns.shape,
       locations: z.array(z.string()).nullish(),
     }),
   ),
@@ -117,14 +111,7 @@ function factsOf(raw: z.output<typeof dojoFile>["findings"][number]): DojoFacts 
   return {
     title: raw.title,
     description: raw.description ?? "",
-    uniqueIdFromTool: raw.unique_id_from_tool || undefined,
-    vulnIdFromTool: raw.vuln_id_from_tool || undefined,
-    filePath: raw.file_path || undefined,
-    line: raw.line ?? undefined,
-    componentName: raw.component_name || undefined,
-    componentVersion: raw.component_version || undefined,
-    vulnerabilityIds: (raw.vulnerability_ids ?? []).map(({ vulnerability_id }) => vulnerability_id),
-    service: raw.service || undefined,
+    ...parserFields(raw),
     locations: raw.locations ?? [],
   };
 }
