@@ -100,6 +100,7 @@ const PURE = [
   "report/proto-field.ts",
   "util/secrets.ts",
   "util/usable-text.ts",
+  "util/web-url.ts",
 ];
 const PURE_PACKAGES = new Set(["zod", "node:crypto", "node:net"]);
 const isPure = (file: string) => PURE.some((pure) => (pure.endsWith("/") ? file.startsWith(pure) : file === pure));
