@@ -110,7 +110,7 @@ async function packageWith(name: string, params: Readonly<Record<string, string>
   await run(process.execPath, [osls, "package", "--package", path, ...args], {
     cwd: project,
     env,
-    timeout: 100_000,
+    timeout: 600_000,
   }).catch(
     // osls says on stdout what went wrong.
     (error: { stdout: string; stderr: string }) => Promise.reject(new Error(error.stdout + error.stderr)),
