@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import { afterAll, describe, expect, test } from "vitest";
-import { parse, parseAllDocuments, stringify } from "yaml";
+import { parse } from "yaml";
 import { RIGHTS } from "../../cli/kubernetes/rights.ts";
 import {
   readHookConfig,
@@ -14,21 +14,26 @@ import {
   readResyncConfig,
   readServiceConfig,
 } from "../../lib/config.ts";
+import {
+  CHART,
+  helm,
+  type Manifest,
+  renderChart as render,
+  runHelm as run,
+  TOOLS,
+  tool,
+  type Values,
+} from "../helpers/chart.ts";
 
-const chart = new URL("../../infra/chart", import.meta.url).pathname;
-const text = (path: string) => readFileSync(join(chart, path), "utf8");
+const text = (path: string) => readFileSync(join(CHART, path), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "chart-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "dojo-relay");
-const tool = (variable: string, name: string) =>
-  [process.env[variable], join(cache, name)].find((path) => path !== undefined && existsSync(path));
-const helm = tool("HELM_BIN", "helm");
 const kubeconform = tool("KUBECONFORM_BIN", "kubeconform");
 const schemas =
   process.env.KUBECONFORM_SCHEMA_LOCATION ??
   join(
-    cache,
+    TOOLS,
     "kubernetes-schemas/{{.NormalizedKubernetesVersion}}-local{{.StrictSuffix}}/{{.ResourceKind}}{{.KindSuffix}}.json",
   );
 if (helm === undefined) process.stderr.write("\n*** SKIPPED: rendering the chart. Set HELM_BIN to run it. ***\n\n");
@@ -37,26 +42,10 @@ if (kubeconform === undefined)
     "\n*** SKIPPED: the manifests against Kubernetes' schemas. Set KUBECONFORM_BIN to run it. ***\n\n",
   );
 
-type Values = Record<string, unknown>;
 interface EnvVar {
   readonly name: string;
   readonly value?: string;
   readonly valueFrom?: { secretKeyRef: { name: string; key: string } };
-}
-interface Manifest {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    name: string;
-    namespace?: string;
-    labels: Record<string, string>;
-    annotations?: Record<string, string>;
-  };
-  readonly spec: Record<string, unknown>;
-  /** Of roles and their bindings. */
-  readonly rules?: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[];
-  readonly subjects?: readonly object[];
-  readonly roleRef?: { kind: string; name: string };
 }
 
 /** What the reference chart (persistence-defectdojo 3.1) has, by path. */
@@ -92,7 +81,7 @@ describe("the chart's files", () => {
     path.split(".").reduce<unknown>((value, name) => (value as Values | undefined)?.[name], from);
 
   test("it is a version 2 chart of the project's version", () => {
-    const { version } = JSON.parse(readFileSync(join(chart, "../../package.json"), "utf8")) as { version: string };
+    const { version } = JSON.parse(readFileSync(join(CHART, "../../package.json"), "utf8")) as { version: string };
     expect(parse(text("Chart.yaml"))).toMatchObject({
       apiVersion: "v2",
       name: "dojo-relay",
@@ -110,6 +99,23 @@ describe("the chart's files", () => {
     expect(validate(values), JSON.stringify(validate.errors)).toBe(true);
   });
 
+  test("the schema allows no value that the chart does not have: a typo or a dead one is refused", () => {
+    interface Schema {
+      readonly type?: string;
+      readonly properties?: Readonly<Record<string, Schema>>;
+      readonly additionalProperties?: unknown;
+    }
+    const unknown: string[] = [];
+    const visit = ({ properties, ...schema }: Schema, path: string) => {
+      if (at(path, values) === undefined) unknown.push(path);
+      if (properties !== undefined) expect({ path, ...schema }).toMatchObject({ additionalProperties: false });
+      for (const [name, inner] of Object.entries(properties ?? {})) visit(inner, `${path}.${name}`);
+    };
+    const { properties = {} } = JSON.parse(text("values.schema.json")) as Schema;
+    for (const [name, inner] of Object.entries(properties)) if (name !== "global") visit(inner, name);
+    expect(unknown).toEqual([]);
+  });
+
   test.each([
     ["a mode that is none", { mode: "lambda" }],
     ["a misspelt value", { defectdojo: { ur: "http://x" } }],
@@ -125,7 +131,7 @@ describe("the chart's files", () => {
   });
 
   test("every value is used by a template, and every template reads values that are there", () => {
-    const templates = readdirSync(join(chart, "templates"))
+    const templates = readdirSync(join(CHART, "templates"))
       .map((name) => text(join("templates", name)))
       .join("\n");
     const read = [...templates.matchAll(/\.Values\.([\w.]+)/g)].map(([, path = ""]) => path);
@@ -140,7 +146,7 @@ describe("the chart's files", () => {
   });
 
   test("templates keep opened and closed blocks even", () => {
-    for (const name of readdirSync(join(chart, "templates"))) {
+    for (const name of readdirSync(join(CHART, "templates"))) {
       const template = text(join("templates", name));
       const opened = template.match(/\{\{-? *(if|range|with|define)\b/g)?.length ?? 0;
       const closed = template.match(/\{\{-? *end\b/g)?.length ?? 0;
@@ -585,7 +591,7 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       serviceAccountName: pod(RESYNC).serviceAccountName,
-      volumes: (SERVICE.relay as Values).extraVolumes,
+      volumes: expect.arrayContaining((SERVICE.relay as Values).extraVolumes as object[]),
       tolerations: (SERVICE.relay as Values).tolerations,
     });
     const env = filled(job.containers[0]?.env ?? []);
@@ -653,32 +659,6 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
 });
 
 // --- utils ---
-
-function run(command: "lint" | "template" | "install", values: Values): string {
-  const path = join(folder, "values.yaml");
-  writeFileSync(path, stringify(values));
-  const release = command === "lint" ? [] : ["release"];
-  const dry = command === "install" ? ["--dry-run=client"] : [];
-  return execFileSync(helm ?? "", [command, ...release, chart, "--values", path, ...dry], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      HELM_CACHE_HOME: folder,
-      HELM_CONFIG_HOME: folder,
-      HELM_DATA_HOME: folder,
-      KUBECONFIG: "/dev/null",
-    },
-  });
-}
-
-function render(values: Values): Manifest[] {
-  return parseAllDocuments(run("template", values)).flatMap((document) => {
-    expect(document.errors).toEqual([]);
-    const manifest = document.toJS() as Manifest | null;
-    return manifest === null ? [] : [manifest];
-  });
-}
 
 const kinds = (values: Values) => render(values).map(({ kind }) => kind);
 

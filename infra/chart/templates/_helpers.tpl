@@ -95,6 +95,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- printf "%s-elasticmq" (include "dojo-relay.fullname" . | trunc 52 | trimSuffix "-") }}
 {{- end }}
 
+{{/* ElasticMQ's own configuration. */}}
+{{- define "dojo-relay.elasticmqConfig" -}}
+include classpath("application.conf")
+node-address { protocol = http, host = "{{ include "dojo-relay.elasticmq" . }}.{{ .Release.Namespace }}.svc", port = 9324, context-path = "" }
+generate-node-address = false
+rest-sqs { enabled = true, bind-hostname = "0.0.0.0", bind-port = 9324, sqs-limits = strict }
+rest-stats.enabled = false
+messages-storage { enabled = true, uri = "jdbc:h2:/data/messages;WRITE_DELAY=0" }
+aws { region = {{ .Values.s3.region }}, accountId = 000000000000 }
+{{- end }}
+
 {{/* The queue's address; empty where it is inside the pod. */}}
 {{- define "dojo-relay.sqsEndpoint" -}}
 {{- if .Values.elasticmq.enabled }}
@@ -287,6 +298,8 @@ spec:
     spec:
       # The next run redoes what a failed one left.
       backoffLimit: 0
+      # A pod that never ends, such as one whose image cannot be pulled, would keep all later runs from starting.
+      activeDeadlineSeconds: {{ .job.activeDeadlineSeconds | int64 }}
       template:
         metadata:
           labels:
@@ -322,27 +335,38 @@ spec:
               {{- end }}
               securityContext:
                 {{- toYaml .root.Values.relay.securityContext | nindent 16 }}
-              {{- with .root.Values.relay.extraVolumeMounts }}
               volumeMounts:
+                # Findings wait there until it is known what changed: the root file system is read only.
+                - name: scratch
+                  mountPath: /tmp
+                {{- with .root.Values.relay.extraVolumeMounts }}
                 {{- toYaml . | nindent 16 }}
-              {{- end }}
-          {{- with .root.Values.relay.extraVolumes }}
+                {{- end }}
           volumes:
+            - name: scratch
+              emptyDir:
+                sizeLimit: {{ .root.Values.relay.scratchSizeLimit }}
+            {{- with .root.Values.relay.extraVolumes }}
             {{- toYaml . | nindent 12 }}
-          {{- end }}
-          {{- with .root.Values.relay.nodeSelector }}
-          nodeSelector:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
+            {{- end }}
+          {{- include "dojo-relay.placement" .root | nindent 10 }}
           {{- with .root.Values.relay.affinity }}
           affinity:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-          {{- with .root.Values.relay.tolerations }}
-          tolerations:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
-          {{- with .root.Values.relay.priorityClassName }}
-          priorityClassName: {{ . }}
-          {{- end }}
+{{- end }}
+
+{{/* The nodes that every pod of the chart may run on. Affinity is not among it: it may keep replicas apart by their labels. */}}
+{{- define "dojo-relay.placement" -}}
+{{- with .Values.relay.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.relay.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.relay.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- end }}
