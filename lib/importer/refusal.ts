@@ -1,6 +1,6 @@
 import { Deferral, sleepOrDefer } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
-import { GENERIC } from "../model/scan-types.ts";
+import { GENERIC, isReadFirst } from "../model/scan-types.ts";
 import type { Test } from "../ports/defectdojo.ts";
 import type { Prepared } from "./attempt.ts";
 import { type Checkpoint, UNSENT } from "./checkpoint.ts";
@@ -54,8 +54,8 @@ export async function afterRefusal(
   const left = await ledger.leftBehind(attempt);
   if (left.some(isComplete)) return undefined;
   const findings = await findingsIn(attempt, failure, left);
-  // A failed reimport leaves nothing in a living test: it proves as little as an empty test.
-  const tests = checkpoint.now.into === undefined ? left.length : 1;
+  // A failed reimport leaves nothing in a living test, nor does a parser that fails before there is a test: that proves as little as an empty test.
+  const tests = checkpoint.now.into === undefined && !isReadFirst(scanType) ? left.length : 1;
   const verdict = judge(failure, scanType, { tests, findings }, checkpoint.now);
   if (verdict === "failed") {
     const noted = mayBeParser(failure, scanType, tests) ? counted(attempt, findings) : {};

@@ -55,6 +55,24 @@ const BY_RAW_RESULT_TYPE: Readonly<Record<string, string>> = {
   "kube-hunter-json": "KubeHunter Scan",
 };
 
+/**
+ * Scan types of which DefectDojo reads the report before it creates the test (`get_tests` of their parsers, 2.58.4 and 3.2.0; tried with reports that they
+ * cannot read): a report on which such a parser fails leaves no test behind.
+ */
+const READ_FIRST = new Set([
+  "AWS Security Hub Scan",
+  "GitLab SAST Report",
+  "Horusec Scan",
+  "PTART Report",
+  "Rusty Hog Scan",
+  "SARIF",
+  "Scout Suite Scan",
+  "n0s1 Scanner",
+]);
+
+/** Whether DefectDojo creates the test of this scan type only once it has read the report. */
+export const isReadFirst = (scanType: string): boolean => READ_FIRST.has(scanType);
+
 /** `SCAN_TYPE_MAP`: scan type of secureCodeBox (or raw result type) to scan type of DefectDojo; takes precedence over the tables. */
 export const scanTypeMapSchema = z.record(z.string().min(1), z.string().min(1));
 export type ScanTypeMap = z.infer<typeof scanTypeMapSchema>;

@@ -24,14 +24,21 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     expect((await get(`/tests/?build_id=${build}`)).count).toBe(0);
   });
 
-  it("leaves no test behind when a generic report cannot be read", async () => {
-    const build = `unread-${world.run}`;
-    await world.client.upload(
-      { scan_type: GENERIC, engagement: world.engagement, build_id: build },
-      { name: "x.json", content: "x" },
-    );
-    expect((await get(`/tests/?build_id=${build}`)).count).toBe(0);
-  });
+  it.each([
+    [GENERIC, "x", 400],
+    ["SARIF", "[]", 500],
+  ])(
+    "leaves no test behind when %s cannot read %j: it reads before it creates the test",
+    async (scan_type, content, status) => {
+      const build = `unread-${scan_type.slice(0, 5)}-${world.run}`;
+      const answer = await world.client.upload(
+        { scan_type, engagement: world.engagement, build_id: build },
+        { name: "x.json", content },
+      );
+      expect(answer.status).toBe(status);
+      expect((await get(`/tests/?build_id=${build}`)).count).toBe(0);
+    },
+  );
 
   it("stores what is sent with an import on its test", async () => {
     const build = `job-${world.run}`;

@@ -63,6 +63,8 @@ interface WorldOptions {
   readonly open?: number;
   /** The findings are empty: the report tells all. By secureCodeBox's parser, or by nobody's. */
   readonly empty?: "parsed" | "unparsed";
+  /** DefectDojo's scan type for the report. */
+  readonly scanType?: string;
 }
 
 /** DefectDojo over virtual time, as far as the ledger sees it, and one job with its note. */
@@ -76,6 +78,7 @@ function world(options: WorldOptions = {}) {
     own = false,
     empty,
     deletionMs = 0,
+    scanType = NATIVE,
   } = options;
   let onFewerFindings = options.onFewerFindings ?? "keep";
   const clock = fakeClock();
@@ -203,7 +206,7 @@ function world(options: WorldOptions = {}) {
         job,
         key: JOB,
         ports: { dojo, clock, storage, metrics, log, pending: checkpointStore(storage, log) },
-        settings: { ...SETTINGS, onFewerFindings },
+        settings: { ...SETTINGS, onFewerFindings, scanTypeMap: { nmap: scanType } },
         delivery: {
           ...deliveryOf(clock, seconds * 1000),
           ...(messageId === undefined ? {} : { message: { messageId, receiveCount: 1, maxFailures: 5 } }),
@@ -509,6 +512,15 @@ describe("a report that the parser refuses", () => {
     expect(w.sent).toEqual([NATIVE, NATIVE, NATIVE, NATIVE, GENERIC]);
     expect(w.calls).toEqual(["delete 1", "delete 2", "delete 3", "delete 4"]);
     expect(w.note()).toMatchObject({ fellBack: imported.fellBack, expected: 3 });
+  });
+
+  it("with 500 of a parser that reads before there is a test is refused as well", async () => {
+    const w = world({ scanType: "SARIF", fates: [crashed, crashed, crashed, crashed, imports] });
+    const start = w.clock.now();
+    const imported = await delivered(w);
+    expect(w.clock.now() - start).toBeGreaterThanOrEqual(TIMING.refusalMs);
+    expect(imported.fellBack).toContain(`DefectDojo's parser "SARIF" refused the report: ${POST}: HTTP 500`);
+    expect(w.sent).toEqual(["SARIF", "SARIF", "SARIF", "SARIF", GENERIC]);
   });
 
   it.each([1, 2, 3])("with 500 %i times is imported natively then", async (times) => {
