@@ -33,11 +33,11 @@ export function clusterError(what: string, cause: unknown): RelayError {
   );
 }
 
-/** Of a request `code`, of a watch `statusCode`. */
+/** Of a request `code`, of a watch `statusCode`. A DOMException has a `code` too, which is no status. */
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
-  return [code, statusCode].find((one) => typeof one === "number");
+  return [code, statusCode].find((one): one is number => typeof one === "number" && one >= 100);
 }
 
 /** The message of a Kubernetes `Status`, which comes parsed or as text. */

@@ -212,9 +212,8 @@ async function watch(
   const watcher = new Watch(config);
   await new Promise<void>((resolve, reject) => {
     const done = (error: unknown) => {
-      // A watch that is silent, or that is ended from here, has ended in order: the next one goes on from the last version.
-      const silent = error instanceof Error && error.name === "TimeoutError";
-      if (error === null || error === undefined || silent || signal.aborted) resolve();
+      // A watch that is ended from here has ended in order. A silent one has not: the server would have sent a bookmark by then.
+      if (error === null || error === undefined || signal.aborted) resolve();
       else reject(clusterError("WATCH scans", error));
     };
     watcher

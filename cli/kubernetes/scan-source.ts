@@ -32,7 +32,8 @@ export function indexedScans(index: ScanIndex, watches: readonly ScanWatch[], fi
   };
 }
 
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
+/** Waits for the work, but no longer than so many milliseconds. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);

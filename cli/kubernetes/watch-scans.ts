@@ -50,14 +50,22 @@ export function watchScans(options: ScanWatchOptions): ScanWatch {
     tell = resolve;
   });
 
+  const isCurrent = () => {
+    state = { current: true };
+    tell();
+  };
+
   const run = async () => {
     let version: string | undefined;
     for (let failures = 0; !signal.aborted; ) {
       try {
-        version ??= await list(options);
-        state = { current: true };
-        tell();
-        version = await follow(options, version, signal);
+        if (version === undefined) {
+          version = await list(options);
+          isCurrent();
+        }
+        version = await follow(options, version, signal, isCurrent);
+        if (version === undefined) state = { current: false, error: undefined };
+        else isCurrent();
         failures = 0;
         await sleep(BETWEEN_WATCHES_MS, undefined, { signal }).catch(() => undefined);
       } catch (error) {
@@ -106,11 +114,15 @@ async function list({ cluster, namespace, index, onScan, log }: ScanWatchOptions
   return version;
 }
 
-/** @returns the last version seen, or undefined where the server no longer has it */
+/**
+ * @param onBookmark called when everything up to then was seen: a watch that goes on after a failure first delivers what happened meanwhile
+ * @returns the last version seen, or undefined where the server no longer has it
+ */
 async function follow(
   { cluster, namespace, index, onScan }: ScanWatchOptions,
   from: string,
   signal: AbortSignal,
+  onBookmark: () => void,
 ): Promise<string | undefined> {
   let version: string | undefined = from;
   let refused: RelayError | undefined;
@@ -124,7 +136,8 @@ async function follow(
     const { metadata } = object as { metadata?: { resourceVersion?: string; uid?: string } };
     version = metadata?.resourceVersion ?? version;
     if (type === "DELETED") index.remove(metadata?.uid ?? "");
-    else if (type !== "BOOKMARK") {
+    else if (type === "BOOKMARK") onBookmark();
+    else {
       const scan = index.put(object);
       if (scan !== undefined) onScan(scan);
     }

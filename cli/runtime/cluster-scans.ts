@@ -6,10 +6,13 @@ import type { ScanSource } from "../../lib/ports/scan-source.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { haveCluster, openCluster } from "../kubernetes/cluster.ts";
 import { scanIndex } from "../kubernetes/scan-index.ts";
-import { indexedScans } from "../kubernetes/scan-source.ts";
+import { indexedScans, within } from "../kubernetes/scan-source.ts";
 import { scanTeller } from "../kubernetes/scan-teller.ts";
 import { type ScanTriggerOptions, scanTrigger } from "../kubernetes/scan-trigger.ts";
 import { watchScans } from "../kubernetes/watch-scans.ts";
+
+/** Requests that the API server does not answer are left then: after the next start the Scans are looked at again. */
+const STOP_MS = 5_000;
 
 /** The service's use of the Kubernetes API. */
 export interface ClusterScans {
@@ -70,8 +73,6 @@ export async function clusterScans(service: ServiceConfig, env: Env, log: Log): 
       onScan = trigger.see;
       for (const scan of index.all()) trigger.see(scan);
     },
-    stop: async () => {
-      for (const close of closers) await close();
-    },
+    stop: () => within(STOP_MS, Promise.all(closers.map((close) => close()))),
   };
 }

@@ -81,6 +81,37 @@ describe("the watch of Scans", () => {
     expect(observer.messages("warn")).toHaveLength(1);
   });
 
+  it("knows that it may have missed something until a watch has caught up again", async () => {
+    const cluster = fakeCluster();
+    const { watch } = start(cluster);
+    for (const caughtUp of ["bookmark", "end"]) {
+      await until(cluster.watching);
+      expect(watch.state()).toEqual({ current: true });
+      cluster.watching()?.end(new RelayError("cluster-unavailable", "WATCH scans: no answer"));
+      await until(cluster.watching);
+      expect(watch.state()).toMatchObject({ current: false, error: { message: "WATCH scans: no answer" } });
+      cluster.watching()?.emit({ type: "MODIFIED", object: aScanResource() });
+      expect(watch.state()).toMatchObject({ current: false });
+      if (caughtUp === "end") cluster.watching()?.end();
+      else cluster.watching()?.emit({ type: "BOOKMARK", object: { metadata: { resourceVersion: "12" } } });
+      await until(() => watch.state().current);
+    }
+  });
+
+  it("may have missed something while it lists anew", async () => {
+    const cluster = fakeCluster();
+    const { watch } = start(cluster);
+    await until(cluster.watching);
+    let during: ReturnType<ScanWatch["state"]> | undefined;
+    cluster.before = (call) => {
+      if (call === "list all") during = watch.state();
+    };
+    cluster.watching()?.emit({ type: "ERROR", object: { code: 410, message: "too old resource version" } });
+    cluster.watching()?.end();
+    await until(() => during);
+    expect(during).toMatchObject({ current: false });
+  });
+
   it("forgets what a list of its namespace does not have, and nothing of others", () => {
     const index = scanIndex();
     index.put(aScanResource());
