@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Reason } from "../../lib/errors.ts";
 import { encodeJob, messageGroup } from "../../lib/model/job.ts";
 import type { Queue } from "../../lib/ports/queue.ts";
 import { pace } from "../terminal/pace.ts";
@@ -18,6 +19,14 @@ export interface RedriveOptions {
   readonly onMoved?: (letter: DeadLetter) => void;
 }
 
+/** Reasons that are often cured in the Scan. Its correction counts: the job leaves its own copy of the Scan behind, and the importer reads the sidecar again. */
+const CURED_IN_SCAN: ReadonlySet<string> = new Set<Reason>([
+  "sidecar-invalid",
+  "dojo-rejected",
+  "product-type-missing",
+  "report-refused",
+]);
+
 /** Longer than the gap between two messages at the lowest sensible rate. */
 const LEAST_VISIBILITY_SECONDS = 60;
 
@@ -34,9 +43,9 @@ export async function redriveDeadLetters(dlq: Fifo, queue: Queue, options: Redri
     if (!selects(letter)) return "kept";
     await wait();
     if (signal.aborted) return "kept";
-    const { body, group, job } = letter;
+    const { group, job } = letter;
     await queue.send({
-      body: force && job !== undefined ? encodeJob({ ...job, force }) : body,
+      body: redrivenBody(letter, force),
       group: job === undefined ? group : messageGroup(job),
       deduplicationId: randomUUID(),
     });
@@ -47,6 +56,14 @@ export async function redriveDeadLetters(dlq: Fifo, queue: Queue, options: Redri
   };
   await visitDeadLetters(dlq, visit, { signal, ...(enough === undefined ? {} : { enough }), ...batchFor(rate) });
   return moved;
+}
+
+function redrivenBody({ body, job, reason }: DeadLetter, force: boolean): string {
+  if (job === undefined) return body;
+  const { scan: _, ...withoutScan } = job;
+  const again = job.kind === "import" && CURED_IN_SCAN.has(reason) ? withoutScan : job;
+  if (force) return encodeJob({ ...again, force });
+  return again === job ? body : encodeJob(again);
 }
 
 /** Received messages wait for their turn and must stay hidden until then. */

@@ -224,7 +224,7 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
   it("takes ids and filters, also of messages behind those that stay", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 25; n++)
-      await queues.deadLetter(aProductJob(n, "shop"), n % 5 === 4 ? "dojo-timeout" : "dojo-rejected");
+      await queues.deadLetter(aProductJob(n, "shop"), n % 5 === 4 ? "dojo-timeout" : "dojo-forbidden");
     expect(await cliJson(["dlq", "redrive", "--filter", "reason=dojo-timeout"], queues.env)).toEqual({ moved: 5 });
     expect(names(await queues.drain("queue"))).toEqual([4, 9, 14, 19, 24].map((n) => `scan-${n}`));
     const listed = await list(queues);
