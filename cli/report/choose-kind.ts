@@ -23,10 +23,7 @@ const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
  * @throws CommandError if the report's type is unclear, or DefectDojo cannot read this form of it
  */
 export function chooseKind(as: string | undefined, start: string, name: string): ChosenKind {
-  if (start.trim() === "") {
-    const advice = "Failed scanners leave such files. One that found nothing writes a report that says so.";
-    throw new CommandError(`${name} is empty`, advice);
-  }
+  if (start.trim() === "") return ofNothing(as, name);
   const guesses = guessKinds(reportShape(start));
   if (as !== undefined) return named(as.trim(), guesses, name);
   const [only, ...others] = guesses;
@@ -39,6 +36,16 @@ export function chooseKind(as: string | undefined, start: string, name: string):
   }
   if (only.instead !== undefined) throw new CommandError(`${name} is a report of ${only.tool}`, `${only.instead}.`);
   return { ...chosen(only), guessed: true };
+}
+
+/** Some scanners write nothing if they found nothing; of others an empty file means that they failed. */
+function ofNothing(as: string | undefined, name: string): ChosenKind {
+  const clean = REPORT_KINDS.filter(({ emptyIfClean }) => emptyIfClean);
+  const kind = as === undefined ? undefined : (ofScanType(as.trim()) ?? ofName(as.trim()));
+  if (kind !== undefined && clean.some((row) => same(row.as, kind.importAs))) return kind;
+  const tools = clean.map(({ tool }) => `--as ${tool}`).join(", ");
+  const advice = `Failed scanners leave such files. If this is what one that found nothing writes, set its type (${tools}).`;
+  throw new CommandError(`${name} is empty`, advice);
 }
 
 function named(as: string, guesses: readonly ReportKind[], name: string): ChosenKind {

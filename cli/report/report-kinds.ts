@@ -12,12 +12,16 @@ export interface ReportKind {
   readonly json?: readonly (readonly string[])[];
   /** Name and attributes of an XML report's root. */
   readonly xml?: RegExp;
+  /** First line of a report that is neither JSON nor XML, as of CSV. */
+  readonly line?: RegExp;
   /** Which other form of the tool's report DefectDojo's parser needs. */
   readonly instead?: string;
+  /** What found nothing is an empty report, which DefectDojo's parser accepts as such. */
+  readonly emptyIfClean?: true;
 }
 
 /**
- * One row per kind of report, taken from `dojo/tools/<name>/parser.py` of 3.2.0 and in the tools' own documentation. Only what a tool writes in every
+ * One row per kind of report, taken from `dojo/tools/<name>/parser.py` of 3.2.0 and the tools' own documentation. Only what a tool writes in every
  * report identifies it: an empty list identifies none.
  */
 export const REPORT_KINDS: readonly ReportKind[] = [
@@ -48,12 +52,19 @@ export const REPORT_KINDS: readonly ReportKind[] = [
     instead: "DefectDojo reads ZAP's XML report: have ZAP write that (`-x report.xml`; template traditional-xml-plus)",
   },
   { tool: "nmap", as: "Nmap Scan", scanType: "nmap", xml: /^nmaprun\b(?!.*scanner="masscan")/ },
-  { tool: "masscan", as: "Masscan Scan", xml: /^nmaprun\b.*scanner="masscan"/ },
+  { tool: "masscan", as: "Masscan Scan", json: [["[].ip", "[].ports[].port"]], emptyIfClean: true },
+  {
+    tool: "masscan (XML)",
+    as: "Masscan Scan",
+    xml: /^nmaprun\b.*scanner="masscan"/,
+    instead: "DefectDojo reads masscan's JSON report: have it write that (`-oJ`)",
+  },
   {
     tool: "nuclei",
     as: "Nuclei Scan",
     scanType: "nuclei",
     json: [["[].template-id"], ["template-id", "matched-at"], ["[].templateID"], ["templateID", "info"]],
+    emptyIfClean: true,
   },
   {
     tool: "nikto",
@@ -74,8 +85,29 @@ export const REPORT_KINDS: readonly ReportKind[] = [
     scanType: "kube-hunter",
     json: [["nodes", "services", "vulnerabilities"]],
   },
-  { tool: "gitleaks", as: "Gitleaks Scan", scanType: "gitleaks", json: [["[].RuleID", "[].Secret"]] },
-  { tool: "trufflehog", as: "Trufflehog Scan", json: [["[].SourceMetadata"], ["SourceMetadata"]] },
+  {
+    tool: "gitleaks",
+    as: "Gitleaks Scan",
+    scanType: "gitleaks",
+    json: [
+      ["[].RuleID", "[].Secret"],
+      ["[].offender", "[].rule"],
+    ],
+  },
+  { tool: "trufflehog", as: "Trufflehog Scan", json: [["[].SourceMetadata"], ["SourceMetadata"]], emptyIfClean: true },
+  { tool: "trufflehog3", as: "Trufflehog3 Scan", json: [["[].rule", "[].secret", "[].context"]] },
+  {
+    tool: "noseyparker",
+    as: "Nosey Parker Scan",
+    json: [
+      ["[].rule_name", "[].matches"],
+      ["rule_name", "matches"],
+    ],
+  },
+  { tool: "ggshield", as: "Ggshield Scan", json: [["scans", "total_incidents"]] },
+  { tool: "secretlint", as: "Secretlint Scan", json: [["[].filePath", "[].messages", "[].sourceContent"]] },
+  { tool: "talisman", as: "Talisman Scan", json: [["summary.types", "results"]] },
+  { tool: "whispers", as: "Whispers Scan", json: [["[].key", "[].value", "[].rule_id"]] },
   { tool: "detect-secrets", as: "Detect-secrets Scan", json: [["plugins_used", "results"]] },
   { tool: "cyclonedx", as: "CycloneDX Scan", json: [["bomFormat=CycloneDX"]], xml: /^bom\b.*cyclonedx\.org/ },
   { tool: "dependency-check", as: "Dependency Check Scan", xml: /^analysis\b.*dependency-?check/i },
@@ -101,40 +133,130 @@ export const REPORT_KINDS: readonly ReportKind[] = [
   { tool: "yarn-audit", as: "Yarn Audit Scan", json: [["actions", "advisories", "muted"]] },
   { tool: "pip-audit", as: "pip-audit Scan", json: [["dependencies[].vulns"], ["[].vulns"]] },
   { tool: "cargo-audit", as: "CargoAudit Scan", json: [["database", "lockfile", "vulnerabilities"]] },
+  { tool: "composer-audit", as: "Composer Audit Scan", json: [["advisories", "abandoned"]] },
+  { tool: "auditjs", as: "AuditJS Scan", json: [["[].coordinates", "[].vulnerabilities"]] },
+  { tool: "nancy", as: "Nancy Scan", json: [["audited", "num_vulnerable"]] },
+  { tool: "mix-audit", as: "Mix Audit Scan", json: [["pass", "vulnerabilities"]] },
+  { tool: "retire.js", as: "Retire.js Scan", json: [["start", "data", "errors"]] },
+  { tool: "govulncheck", as: "Govulncheck Scanner", json: [["[].config.scanner_name=govulncheck"]] },
+  {
+    tool: "dependency-track",
+    as: "Dependency Track Finding Packaging Format (FPF) Export",
+    json: [["meta.application=Dependency-Track", "findings"]],
+  },
+  { tool: "jfrog-xray", as: "JFrog Xray Unified Scan", json: [["total_rows", "rows"]] },
   { tool: "bandit", as: "Bandit Scan", json: [["generated_at", "metrics", "results"]] },
   { tool: "gosec", as: "Gosec Scanner", json: [["Issues", "Stats"]] },
   { tool: "brakeman", as: "Brakeman Scan", json: [["scan_info", "warnings"]] },
+  { tool: "rubocop", as: "Rubocop Scan", json: [["metadata.rubocop_version"]] },
+  { tool: "horusec", as: "Horusec Scan", json: [["analysisVulnerabilities"]] },
+  { tool: "njsscan", as: "njsscan Scan", json: [["njsscan_version"]] },
+  { tool: "mobsfscan", as: "Mobsfscan Scan", json: [["mobsfscan_version"]] },
+  { tool: "mobsf", as: "MobSF Scan", json: [["file_name", "app_name", "app_type"]] },
+  { tool: "codechecker", as: "Codechecker Report native", json: [["reports[].checker_name", "reports[].report_hash"]] },
+  { tool: "dawnscanner", as: "DawnScanner Scan", json: [["dawn_version"]] },
+  { tool: "checkmarx", as: "Checkmarx Scan", xml: /^CxXMLResults\b/ },
+  { tool: "checkmarx-one", as: "Checkmarx One Scan", json: [["scan.scanner.id=CxOne-SAST"]] },
+  { tool: "veracode", as: "Veracode Scan", xml: /^detailedreport\b.*veracode/i },
   { tool: "eslint", as: "ESLint Scan", json: [["[].filePath", "[].messages", "[].errorCount"]] },
   { tool: "spotbugs", as: "SpotBugs Scan", xml: /^BugCollection\b/ },
   { tool: "checkov", as: "Checkov Scan", json: [["check_type", "results"], ["[].check_type"]] },
   { tool: "tfsec", as: "TFSec Scan", json: [["results[].long_id"], ["results[].rule_provider"]] },
-  { tool: "kics", as: "KICS Scan", json: [["kics_version"]] },
+  { tool: "kics", as: "KICS Scan", json: [["kics_version"], ["files_scanned", "queries_total"]] },
+  { tool: "terrascan", as: "Terrascan Scan", json: [["results.violations", "results.scan_summary"]] },
+  { tool: "cfn-nag", as: "cfn-nag Scan", json: [["[].filename", "[].file_results"]] },
+  { tool: "kubescape", as: "Kubescape JSON Importer", json: [["customerGUID", "clusterName"]] },
+  { tool: "kubeaudit", as: "Kubeaudit Scan", json: [["AuditResultName"], ["[].AuditResultName"]] },
+  { tool: "kube-linter", as: "KubeLinter Scan", json: [["Checks", "Reports"]] },
+  {
+    tool: "kube-bench",
+    as: "kube-bench Scan",
+    json: [
+      ["Controls", "Totals"],
+      ["[].node_type", "[].tests"],
+    ],
+  },
+  { tool: "popeye", as: "Popeye Scan", json: [["popeye.score"]] },
+  { tool: "docker-bench", as: "docker-bench-security Scan", json: [["dockerbenchsecurity"]] },
+  { tool: "dockle", as: "Dockle Scan", json: [["summary.fatal", "details"]] },
+  { tool: "clair", as: "Clair Scan", json: [["image", "unapproved", "vulnerabilities"]] },
+  { tool: "trivy-operator", as: "Trivy Operator Scan", json: [["apiVersion=aquasecurity.github.io/v1alpha1"]] },
+  { tool: "twistlock", as: "Twistlock Image Scan", json: [["results[].complianceDistribution"]] },
+  {
+    tool: "prowler",
+    as: "Prowler Scan",
+    json: [["[].metadata.product.name=Prowler"]],
+    line: /^AUTH_METHOD;TIMESTAMP;/,
+  },
+  { tool: "cloudsploit", as: "Cloudsploit Scan", json: [["[].plugin", "[].category", "[].resource", "[].status"]] },
+  {
+    tool: "asff",
+    as: "AWS Security Finding Format (ASFF) Scan",
+    json: [["[].ProductArn", "[].AwsAccountId", "[].GeneratorId"]],
+  },
   { tool: "hadolint", as: "Hadolint Dockerfile check", json: [["[].code", "[].level", "[].file"]] },
   { tool: "burp", as: "Burp Scan", xml: /^issues\b.*burpVersion/ },
-  { tool: "nessus", as: "Tenable Scan", xml: /^NessusClientData_v2\b/ },
-  { tool: "gitlab-sast", as: "GitLab SAST Report", json: [["vulnerabilities", "scan.type=sast"]] },
+  { tool: "burp-dastardly", as: "Burp Dastardly Scan", xml: /^testsuites\b.*Dastardly/ },
+  { tool: "nessus", as: "Tenable Scan", xml: /^NessusClientData_v2\b/, line: /^"?Plugin(?: ID)?"?,/ },
+  { tool: "nexpose", as: "Nexpose Scan", xml: /^NexposeReport\b/ },
+  { tool: "openvas", as: "OpenVAS Parser v2", xml: /^report\b.*format_id=/, line: /^IP,Hostname,Port,Port Protocol,/ },
+  { tool: "qualys", as: "Qualys Scan", xml: /^ASSET_DATA_REPORT\b/ },
+  { tool: "acunetix", as: "Acunetix Scan", xml: /^ScanGroup\b.*ExportedOn/ },
+  // The three write the same.
+  { tool: "acunetix-360", as: "Acunetix Scan", json: [["Generated", "Target", "Vulnerabilities"]] },
+  { tool: "invicti", as: "Invicti Scan", json: [["Generated", "Target", "Vulnerabilities"]] },
+  { tool: "netsparker", as: "Netsparker Scan", json: [["Generated", "Target", "Vulnerabilities"]] },
+  { tool: "arachni", as: "Arachni Scan", json: [["seed", "options.browser_cluster"]] },
+  { tool: "wapiti", as: "Wapiti Scan", xml: /^report\b.*type="security"/ },
+  { tool: "wfuzz", as: "WFuzz JSON report", json: [["[].chars", "[].payload", "[].words"]] },
+  { tool: "dirsearch", as: "Dirsearch Scan", json: [["info.args", "results"]] },
+  {
+    tool: "gobuster",
+    as: "Gobuster Scan",
+    line: /\(Status: \d{3}\) \[Size: \d+\]/,
+    emptyIfClean: true,
+  },
+  {
+    tool: "naabu",
+    as: "Naabu Scan",
+    json: [
+      ["ip", "port", "protocol", "tls"],
+      ["[].ip", "[].port", "[].protocol", "[].tls"],
+    ],
+    emptyIfClean: true,
+  },
+  { tool: "hydra", as: "Hydra Scan", json: [["generator.software=Hydra"]] },
+  { tool: "testssl", as: "Testssl Scan", line: /^"id","fqdn\/ip","port","severity"/ },
+  { tool: "sslscan", as: "Sslscan", xml: /^document\b.*SSLScan/ },
+  { tool: "gitlab-sast", as: "GitLab SAST Report", json: gitlab("sast") },
   {
     tool: "gitlab-dependency-scanning",
     as: "GitLab Dependency Scanning Report",
-    json: [["vulnerabilities", "scan.type=dependency_scanning"]],
+    json: gitlab("dependency_scanning"),
   },
   {
     tool: "gitlab-container-scanning",
     as: "GitLab Container Scan",
-    json: [["vulnerabilities", "scan.type=container_scanning"]],
+    json: gitlab("container_scanning"),
   },
   {
     tool: "gitlab-secret-detection",
     as: "GitLab Secret Detection Report",
-    json: [["vulnerabilities", "scan.type=secret_detection"]],
+    json: gitlab("secret_detection"),
   },
-  { tool: "gitlab-dast", as: "GitLab DAST Report", json: [["vulnerabilities", "scan.type=dast"]] },
+  { tool: "gitlab-dast", as: "GitLab DAST Report", json: gitlab("dast") },
 ];
+
+/** GitLab's reports name their kind beside the findings, before version 15 in each of them. */
+function gitlab(kind: string): readonly (readonly string[])[] {
+  return [["vulnerabilities", `scan.type=${kind}`], [`vulnerabilities[].category=${kind}`]];
+}
 
 /** The kinds that a report may be; several if it is ambiguous. */
 export function guessKinds(shape: ReportShape): ReportKind[] {
-  return REPORT_KINDS.filter(({ json = [], xml }) => {
+  return REPORT_KINDS.filter(({ json = [], xml, line }) => {
     if (shape.xml !== undefined) return xml?.test(shape.xml) === true;
+    if (shape.line !== undefined) return line?.test(shape.line) === true;
     return json.some((members) => members.every((member) => has(shape, member)));
   });
 }

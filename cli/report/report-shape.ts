@@ -7,6 +7,8 @@ export interface ReportShape {
   readonly json: ReadonlyMap<string, string | undefined>;
   /** Name and attributes of an XML report's root: `nmaprun scanner="nmap"`; undefined if it is not XML. */
   readonly xml: string | undefined;
+  /** First line of a report that is neither; undefined if it is one, or empty. */
+  readonly line: string | undefined;
 }
 
 const DEEPEST = 6;
@@ -16,7 +18,9 @@ const DEEPEST = 6;
  */
 export function reportShape(start: string): ReportShape {
   const text = start.replace(/^\ufeff/, "").trimStart();
-  return { json: /^[{[]/.test(text) ? jsonMembers(text) : new Map(), xml: xmlRoot(text) };
+  const isJson = /^[{[]/.test(text);
+  const line = isJson || text.startsWith("<") ? "" : (/^.*/.exec(text)?.[0] ?? "");
+  return { json: isJson ? jsonMembers(text) : new Map(), xml: xmlRoot(text), line: line === "" ? undefined : line };
 }
 
 function xmlRoot(text: string): string | undefined {

@@ -12,7 +12,8 @@ const STARTS: Readonly<Record<string, string>> = {
   zap: '<?xml version="1.0"?><OWASPZAPReport programName="ZAP" version="2.15.0">',
   "zap (JSON)": '{"@programName":"ZAP","@version":"2.15","site":[]}',
   nmap: '<?xml version="1.0"?>\n<!DOCTYPE nmaprun>\n<?xml-stylesheet href="x"?>\n<!-- Nmap <7> -->\n<nmaprun scanner="nmap" args="nmap">',
-  masscan: '<nmaprun scanner="masscan" start="1">',
+  masscan: '[{"ip":"10.0.0.5","timestamp":"1","ports":[{"port":80,"proto":"tcp"}]}]',
+  "masscan (XML)": '<nmaprun scanner="masscan" start="1">',
   nuclei: '{"template-id":"tls-version","info":{}}\n{"template-id":"x","info":{}}\n',
   nikto: '[{"host":"shop","vulnerabilities":[{"id":"1","msg":"x"}]}]',
   sslyze: '{"invalid_server_strings":[],"server_scan_results":[]}',
@@ -50,9 +51,62 @@ const STARTS: Readonly<Record<string, string>> = {
   "gitlab-container-scanning": '{"vulnerabilities":[],"scan":{"type":"container_scanning"}}',
   "gitlab-secret-detection": '{"vulnerabilities":[],"scan":{"type":"secret_detection"}}',
   "gitlab-dast": '{"vulnerabilities":[],"scan":{"type":"dast"}}',
+  trufflehog3: '[{"rule":{"id":"x"},"path":"a","secret":"s","context":{}}]',
+  noseyparker: '{"rule_name":"Key","groups":[],"matches":[]}\n{"rule_name":"Key","matches":[]}\n',
+  ggshield: '{"id":"a","type":"commit-range","scans":[],"total_incidents":0}',
+  secretlint: '[{"filePath":"a","sourceContent":"","messages":[]}]',
+  talisman: '{"summary":{"types":{"filename":0}},"results":[]}',
+  whispers: '[{"key":"password","value":"x","file":"a","rule_id":"password"}]',
+  terrascan: '{"results":{"scan_errors":[],"violations":[],"scan_summary":{}}}',
+  "cfn-nag": '[{"filename":"a.yaml","file_results":{}}]',
+  kubescape: '{"generationTime":"x","customerGUID":"","clusterName":"","resources":[]}',
+  kubeaudit: '{"AuditResultName":"x","level":"error"}\n{"AuditResultName":"y"}\n',
+  "kube-linter": '{"Checks":[],"Reports":[],"Summary":{}}',
+  "kube-bench": '{"Controls":[],"Totals":{}}',
+  popeye: '{"popeye":{"score":75,"grade":"C"}}',
+  "docker-bench": '{"dockerbenchsecurity":"1.3.6","tests":[]}',
+  dockle: '{"summary":{"fatal":0,"warn":1},"details":[]}',
+  clair: '{"image":"a","unapproved":[],"vulnerabilities":[]}',
+  "trivy-operator": '{"apiVersion":"aquasecurity.github.io/v1alpha1","kind":"VulnerabilityReport"}',
+  twistlock: '{"results":[{"id":"a","compliances":[],"complianceDistribution":{}}]}',
+  prowler: '[{"message":"x","metadata":{"product":{"name":"Prowler"}}}]',
+  cloudsploit: '[{"plugin":"x","category":"S3","resource":"y","status":"FAIL"}]',
+  asff: '[{"ProductArn":"arn:x","GeneratorId":"y","AwsAccountId":"1"}]',
+  "composer-audit": '{"advisories":[],"abandoned":[]}',
+  auditjs: '[{"coordinates":"pkg:npm/a@1","vulnerabilities":[]}]',
+  nancy: '{"audited":[],"num_audited":0,"num_vulnerable":0}',
+  "mix-audit": '{"pass":true,"vulnerabilities":[]}',
+  "retire.js": '{"version":"2","start":"x","data":[],"messages":[],"errors":[]}',
+  govulncheck: '{"config":{"scanner_name":"govulncheck"}}\n{"progress":{}}\n',
+  "dependency-track": '{"version":"1.2","meta":{"application":"Dependency-Track"},"findings":[]}',
+  "jfrog-xray": '{"total_rows":0,"rows":[]}',
+  rubocop: '{"metadata":{"rubocop_version":"1.13.0"},"files":[]}',
+  horusec: '{"version":"v2","analysisVulnerabilities":[]}',
+  njsscan: '{"errors":[],"njsscan_version":"0.4"}',
+  mobsfscan: '{"errors":[],"mobsfscan_version":"0.0.6","results":{}}',
+  mobsf: '{"version":"v3","file_name":"a.apk","app_name":"A","app_type":"apk"}',
+  codechecker: '{"version":1,"reports":[{"checker_name":"x","report_hash":"y"}]}',
+  dawnscanner: '{"status":"OK","dawn_version":"1.6.9"}',
+  checkmarx: '<CxXMLResults InitiatorName="x" Owner="y">',
+  veracode: '<detailedreport xmlns="https://www.veracode.com/schema/reports/export/1.0">',
+  "burp-dastardly": '<testsuites failures="0" name="Dastardly scan results" tests="62">',
+  nexpose: '<NexposeReport version="2.0">',
+  openvas: '<report id="x" format_id="a994b278" extension="xml">',
+  qualys: '<?xml version="1.0"?>\n<!DOCTYPE ASSET_DATA_REPORT SYSTEM "x">\n<ASSET_DATA_REPORT>',
+  acunetix: '<ScanGroup ExportedOn="28/04/2020, 14:29:33">',
+  arachni: '{"version":"1.5.1","seed":"x","options":{"browser_cluster":{}}}',
+  wapiti: '<report type="security">',
+  wfuzz: '[{"chars":1,"code":200,"payload":"a","lines":1,"words":2}]',
+  dirsearch: '{"info":{"args":"x"},"results":[]}',
+  gobuster: "admin                (Status: 301) [Size: 169] [--> http://shop/admin/]\n",
+  naabu:
+    '{"ip":"10.0.0.5","port":80,"protocol":"tcp","tls":false}\n{"ip":"10.0.0.5","port":81,"protocol":"tcp","tls":false}\n',
+  hydra: '{"generator":{"software":"Hydra"},"results":[]}',
+  testssl: '"id","fqdn/ip","port","severity","finding","cve","cwe"\n',
+  sslscan: '<document title="SSLScan Results" version="1.11.13">',
 };
-/** These two write the same. */
-const ALIKE = ["npm-audit (before 7)", "yarn-audit"];
+/** Tools that write what others write too: nothing but `--as` tells them apart. */
+const ALIKE = ["npm-audit (before 7)", "yarn-audit", "acunetix-360", "invicti", "netsparker", "checkmarx-one"];
 
 describe("a report tells its tool", () => {
   it("of every row", () => {
@@ -61,6 +115,27 @@ describe("a report tells its tool", () => {
 
   it.each(Object.entries(STARTS))("%s", (tool, start) => {
     expect(guessKinds(reportShape(start)).map((kind) => kind.tool)).toEqual([tool]);
+  });
+
+  it.each([
+    ["openvas", "IP,Hostname,Port,Port Protocol,CVSS,Severity\n"],
+    ["nessus", "\ufeffPlugin ID,CVE,CVSS,Risk,Host\n"],
+    ["prowler", "AUTH_METHOD;TIMESTAMP;ACCOUNT_UID\n"],
+    ["gitleaks", '[{"line":"x","offender":"y","rule":"z"}]'],
+    ["gitlab-sast", '{"version":"2.3","vulnerabilities":[{"category":"sast"}]}'],
+    ["kics", '{"files_scanned":1,"queries_total":834}'],
+  ])("%s in its other format", (tool, start) => {
+    expect(guessKinds(reportShape(start)).map((kind) => kind.tool)).toEqual([tool]);
+  });
+
+  it("but not which of those that write alike", () => {
+    const acunetix = '{"Generated":"x","Target":{},"Vulnerabilities":[]}';
+    expect(() => chooseKind(undefined, acunetix, "r.json")).toThrow(
+      "r.json may be a report of acunetix-360 or invicti or netsparker",
+    );
+    expect(
+      guessKinds(reportShape('{"vulnerabilities":[],"scan":{"type":"sast","scanner":{"id":"CxOne-SAST"}}}')),
+    ).toHaveLength(2);
   });
 
   it.each([
@@ -104,7 +179,7 @@ describe("--as", () => {
     ["bandit", "Bandit Scan", "bandit"],
     ["sarif", "SARIF", "sarif"],
     ["anchore grype", "Anchore Grype", "grype"],
-    ["Acunetix Scan", "Acunetix Scan", "acunetix-scan"],
+    ["Aqua Scan", "Aqua Scan", "aqua-scan"],
   ])("%s is %s", (as, importAs, scanType) => {
     expect(chooseKind(as, "anything", "r.json")).toEqual({ importAs, scanType, guessed: false });
   });
@@ -114,6 +189,18 @@ describe("--as", () => {
     expect(chooseKind("Bandit Scan", SARIF, "r.json").warning).toBe(
       'r.json looks like a report of sarif ("SARIF"), not "Bandit Scan"',
     );
+  });
+
+  it.each([undefined, "nmap", "Bandit Scan"])("%s leaves an empty report a failed scanner's", (as) => {
+    expect(() => chooseKind(as, " \n", "r.json")).toThrow("r.json is empty");
+  });
+
+  it.each([
+    ["nuclei", "Nuclei Scan"],
+    ["Trufflehog Scan", "Trufflehog Scan"],
+    ["gobuster", "Gobuster Scan"],
+  ])("%s takes an empty report for one that found nothing", (as, importAs) => {
+    expect(chooseKind(as, "", "r.json")).toMatchObject({ importAs, guessed: false });
   });
 
   it("is not needed where the report tells", () => {
