@@ -53,6 +53,13 @@ const namespaces = z
   .pipe(
     z.array(z.string().regex(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "must be names of namespaces, separated by commas")),
   );
+/** A day, or a time with its zone. */
+const instant = z
+  .string()
+  .refine(
+    (text) => /^\d{4}-\d\d-\d\d(T.+(Z|[+-]\d\d:\d\d))?$/.test(text) && Date.parse(text) > 0,
+    "must be a date (2026-11-24) or a time (2026-11-24T12:00:00Z)",
+  );
 const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
 
 /** A name, or a pattern with one `*`. Companions are named by the word `findings` (lib/model/object-keys.ts). */
@@ -150,6 +157,8 @@ const service = z.object({
   TRIGGER: z.enum(["webhook", "kubernetes", "both"]).default("webhook"),
   /** Namespaces whose Scans are watched; all if none is named. */
   SCAN_NAMESPACES: namespaces.default([]),
+  /** Scans that were created before trigger nothing. */
+  SCAN_SINCE: instant.optional(),
   /** Whether `status.findings` of a Scan is patched when it is synced. */
   SCAN_STATUS: bool(true),
 });

@@ -16,6 +16,8 @@ export interface ScanTriggerOptions {
   readonly findingsName: string;
   /** The bucket that is served; any where none is named. */
   readonly bucket: string | undefined;
+  /** Scans that were created before, by ISO 8601, are left alone. */
+  readonly since?: string | undefined;
   /** The ingest handler. */
   readonly ingest: (event: unknown) => Promise<unknown>;
   /** Tells a Scan of a job that was done before. */
@@ -41,7 +43,7 @@ const LONGEST_PAUSE_MS = 60_000;
  * imported before, by whatever event, is only told so.
  */
 export function scanTrigger(options: ScanTriggerOptions): ScanTrigger {
-  const { index, log } = options;
+  const { index, log, since = "" } = options;
   /** Phases in which a Scan was dealt with by this process, by uid: where it cannot be told, it would be looked at with each change. */
   const dealtWith = new Map<string, Set<ClusterScan["phase"]>>();
   const work = keyedWork({
@@ -66,9 +68,11 @@ export function scanTrigger(options: ScanTriggerOptions): ScanTrigger {
     },
   });
   const isDone = (scan: ClusterScan) => isToldFinally(scan) || dealtWith.get(scan.uid)?.has(scan.phase) === true;
+  // Both are undefined times, and compare as not older, where there is none.
+  const isOld = ({ createdAt }: ClusterScan) => Date.parse(createdAt) < Date.parse(since);
   return {
     see: (scan) => {
-      if (scan.phase === "running" || scan.phase === "rewriting" || isDone(scan)) return;
+      if (scan.phase === "running" || scan.phase === "rewriting" || isOld(scan) || isDone(scan)) return;
       work.add(scan.uid, scan.phase === "parsed" ? AFTER_PARSING_MS : 0);
     },
     stop: work.stop,

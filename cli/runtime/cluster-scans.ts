@@ -66,6 +66,7 @@ export async function clusterScans(service: ServiceConfig, env: Env, log: Log): 
       const trigger = scanTrigger({
         ...options,
         index,
+        since: service.SCAN_SINCE,
         tell: (scan, receipt) => teller.tell(scan.uid, { receipt }),
         log,
       });

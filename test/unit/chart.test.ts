@@ -493,10 +493,14 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
       ...{ SCAN_SOURCE: "auto", TRIGGER: "both", SCAN_NAMESPACES: [], SCAN_STATUS: true },
     });
     const values = {
-      kubernetes: { namespaces: ["a", "b"], scanSource: "kubernetes", trigger: "kubernetes", patchFindings: false },
+      kubernetes: {
+        ...{ namespaces: ["a", "b"], scanSource: "kubernetes", trigger: "kubernetes", patchFindings: false },
+        since: "2026-11-28",
+      },
     };
     expect(readServiceConfig(filled(container(values).env))).toMatchObject({
       ...{ SCAN_SOURCE: "kubernetes", TRIGGER: "kubernetes", SCAN_NAMESPACES: ["a", "b"], SCAN_STATUS: false },
+      SCAN_SINCE: "2026-11-28",
     });
     expect(filled(container({ kubernetes: { enabled: false } }).env).TRIGGER).toBeUndefined();
   });
@@ -644,7 +648,10 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
 
   test.each([
     [{ mode: "hook" }, /ReadAndWrite hook release-dojo-relay/],
-    [{}, /watches the Scans of all namespaces[\s\S]*doctor --kubernetes[\s\S]*describe scan[\s\S]*port-forward/],
+    [
+      {},
+      /watches the Scans of all namespaces[\s\S]*persistence-defectdojo[\s\S]*doctor --kubernetes[\s\S]*describe scan[\s\S]*port-forward/,
+    ],
     [BOTH, /hook release-dojo-relay in team-c, team-d[\s\S]*watches the Scans of team-a\./],
     [{ kubernetes: { trigger: "webhook" } }, /http:\/\/release-dojo-relay\.default\.svc:8080\/events/],
     [

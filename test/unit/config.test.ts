@@ -48,6 +48,15 @@ describe("defaults", () => {
     expect(readServiceConfig({})).toMatchObject({ PORT: 8080, HOST: "127.0.0.1", BUCKET: "securecodebox" });
   });
 
+  it("of the service: Scans count from a day or a time on that there is", async () => {
+    for (const SCAN_SINCE of ["2026-11-24", "2026-11-24T12:00:00Z", "2026-11-24T12:00:00+01:00"])
+      expect(readServiceConfig({ SCAN_SINCE })).toMatchObject({ SCAN_SINCE });
+    for (const SCAN_SINCE of ["7d", "2026-13-01", "2026-11-24T12:00"])
+      expect(await relayErrorBy(() => readServiceConfig({ SCAN_SINCE }))).toMatchObject({
+        message: expect.stringContaining("SCAN_SINCE"),
+      });
+  });
+
   it("of what commands read: the queues need no address, and a resync none at all", () => {
     expect(readOperatorConfig({})).toEqual({
       AWS_REGION: "us-east-1",

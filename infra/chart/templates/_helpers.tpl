@@ -154,6 +154,10 @@ aws { region = {{ .Values.s3.region }}, accountId = 000000000000 }
 - name: SCAN_NAMESPACES
   value: {{ join "," . | quote }}
 {{- end }}
+{{- with .Values.kubernetes.since }}
+- name: SCAN_SINCE
+  value: {{ . | quote }}
+{{- end }}
 - name: SCAN_STATUS
   value: {{ .Values.kubernetes.patchFindings | quote }}
 {{- end }}

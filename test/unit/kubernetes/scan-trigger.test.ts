@@ -18,6 +18,7 @@ const FINDINGS = { bucket: "securecodebox", key: `scan-${UID}/findings.json` };
 function world({
   bucket = "securecodebox" as string | undefined,
   ingest = async (_: unknown): Promise<unknown> => ({}),
+  since = undefined as string | undefined,
 } = {}) {
   const index = scanIndex();
   const storage = memoryStorage();
@@ -28,6 +29,7 @@ function world({
     storage,
     findingsName: "findings.json",
     bucket,
+    since,
     ingest: async (event) => {
       ingested.push(event);
       return await ingest(event);
@@ -68,6 +70,16 @@ describe("a Scan as the event", () => {
     const orderedHookStatuses = [[{ type: "ReadAndWrite", state: "Pending" }]];
     await see({ status: { state: "HookProcessing", orderedHookStatuses } });
     expect(storage.calls).toEqual([]);
+  });
+
+  it("is none where it was created before the day from which on Scans count", async () => {
+    const { storage, see, ingested } = world({ since: "2026-11-20" });
+    storage.put(FINDINGS, "[]");
+    await see({ metadata: { uid: "a", creationTimestamp: "2026-11-19T23:59:59Z" } });
+    expect(storage.calls).toEqual([]);
+    await see({ metadata: { uid: "b", creationTimestamp: "2026-11-20T00:00:00Z" } });
+    await see({ metadata: { uid: "c", creationTimestamp: null } });
+    expect(ingested).toHaveLength(2);
   });
 
   it("is only told where its job was done before", async () => {
