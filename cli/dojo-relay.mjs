@@ -13,6 +13,15 @@ if (process.env.DOJO_RELAY_PARENT === "1" && process.channel) {
   process.on("disconnect", () => process.exit(1));
   process.channel.unref();
 }
+// As a container's first process it would ignore signals that nobody listens to: the kernel gives that process no default action.
+if (process.pid === 1) {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ]) {
+    process.on(signal, () => process.listenerCount(signal) === 1 && process.exit(code));
+  }
+}
 if (Number(process.versions.node.split(".")[0]) >= 24) {
   const { run } = await import(main);
   await run(process.argv);
