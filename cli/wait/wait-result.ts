@@ -3,6 +3,7 @@ import { countsIn, describeCounts } from "../../lib/model/verdicts.ts";
 import { printableLine } from "../terminal/printable.ts";
 import type { Ended } from "./exit-codes.ts";
 import type { Gated } from "./gate.ts";
+import { receiptNotes } from "./receipt-notes.ts";
 import type { WaitEnd } from "./wait-for.ts";
 
 /** The result of a wait, for people and `--json`. */
@@ -53,6 +54,7 @@ export function describeResult({ findings, ended, receipt, why, advice, bySeveri
     `findings  ${receipt.findings.count}: ${severities.join(", ")}`,
     `verdicts  ${describeCounts(countsIn(receipt))}`,
     `test      ${receipt.importedAs}, ${receipt.test.url}`,
+    ...receiptNotes(receipt).map((note) => `note      ${printableLine(note)}`),
     ...(gate === undefined ? [] : describeGate(gate)),
   ].join("\n");
 }
