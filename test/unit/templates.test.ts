@@ -315,6 +315,7 @@ const ALARMS: Readonly<Record<string, readonly [metric: string, of: string, stat
   IngestFailuresAlarm: ["ApproximateNumberOfMessagesVisible", "<IngestFailureQueue.QueueName>", "Maximum", 0],
   JobAgeAlarm: ["ApproximateAgeOfOldestMessage", "<JobQueue.QueueName>", "Maximum", 3600],
   IngestErrorsAlarm: ["Errors", "<IngestLambdaFunction>", "Sum", 0],
+  IngestLostAlarm: ["DestinationDeliveryFailures", "<IngestLambdaFunction>", "Sum", 0],
   ImporterErrorsAlarm: ["Errors", "<ImporterLambdaFunction>", "Sum", 0],
   IngestThrottlesAlarm: ["Throttles", "<IngestLambdaFunction>", "Sum", 0],
   ImporterThrottlesAlarm: ["Throttles", "<ImporterLambdaFunction>", "Sum", 0],
