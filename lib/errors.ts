@@ -196,9 +196,9 @@ export function describeError(error: unknown, limit = 1_000): string {
   const parts: string[] = [];
   for (let e: unknown = error, depth = 0; e !== undefined && depth < 5; depth++) {
     const code = e instanceof Error && "code" in e && typeof e.code === "string" ? ` (${e.code})` : "";
-    const message = messageOf(e);
+    const text = `${messageOf(e).replace(/\s+/g, " ")}${code}`;
     // A message that quotes its cause is not followed by it.
-    if (code !== "" || !parts.some((part) => part.includes(message))) parts.push(`${message}${code}`);
+    if (!parts.some((part) => part.includes(text))) parts.push(text);
     e = e instanceof Error ? e.cause : undefined;
   }
   const line = redact(redact(parts.join(": ")).replace(/\s+/g, " "));

@@ -91,7 +91,9 @@ export function connectionError(what: string, error: unknown): RelayError {
   if (error instanceof RelayError) return error;
   const code = codeOf(error);
   const reason = BY_CODE.find(([pattern]) => pattern.test(code))?.[1] ?? "dojo-unreachable";
-  return new RelayError(reason, `${what}: ${describeError(error)}`, { object: what, cause: error });
+  const detail = describeError(error);
+  const hint = /wrong version number/i.test(detail) ? "; the server answers without TLS" : "";
+  return new RelayError(reason, `${what}: ${detail}${hint}`, { object: what, cause: error });
 }
 
 /** Whether the request certainly never reached DefectDojo. */

@@ -8,14 +8,19 @@ const withoutQuotes = (text: string) =>
 /** The API key without the header's `Token `, which people copy along. */
 export const apiKeyIn = (text: string) => withoutQuotes(withoutQuotes(text).replace(/^token\s+/i, ""));
 
-/** DefectDojo's URL without the API's path, which the relay adds itself. */
-export const dojoUrlIn = (text: string) => withoutQuotes(text).replace(/\/+(api(\/+v2)?\/*)?$/i, "");
+/** DefectDojo's URL without the API's path, which the relay adds itself, and without the pages that people copy it from. */
+export const dojoUrlIn = (text: string) =>
+  withoutQuotes(text).replace(/\/+(?:(?:api(?:\/+v2(?:\/.*)?)?|login|dashboard)\/*(?:\?.*)?)?$/i, "");
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** One row per variable whose typos are corrected: how, and the warning, which never contains the key. */
 const MENDED: readonly (readonly [string, (text: string) => string, string])[] = [
-  ["DEFECTDOJO_URL", (text) => dojoUrlIn(text).replace(/\/+$/, ""), "quotes or /api/v2 were removed: set only the URL"],
+  [
+    "DEFECTDOJO_URL",
+    (text) => dojoUrlIn(text).replace(/\/+$/, ""),
+    "quotes, /api/v2 or a page were removed: set only the URL",
+  ],
   ["DEFECTDOJO_APIKEY", apiKeyIn, "quotes or the word Token were removed: set only the key"],
 ];
 

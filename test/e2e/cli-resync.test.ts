@@ -144,7 +144,7 @@ describe("resync", { timeout: 120_000 }, () => {
     });
     it("row 13: mends typos, and says so at its cold start", async () => {
       const handler = await handlerFor({ RESYNC_PREFIX: "b/", DEFECTDOJO_URL: `${runtime.standin.url}/api/v2` });
-      expect(said.join("\n")).toContain("DEFECTDOJO_URL: quotes or /api/v2");
+      expect(said.join("\n")).toContain("DEFECTDOJO_URL: quotes, /api/v2");
       expect(await handler({}, context(900_000))).toMatchObject({ synced: 1, failed: 0 });
     });
     it("begins none when its time is nearly over", async () => {

@@ -142,6 +142,12 @@ describe("describeError", () => {
     expect(describeError(Object.create(null))).toBe("[object Object]");
   });
 
+  it("says once what a message quotes of its cause, code and line breaks included", () => {
+    const refused = Object.assign(new Error("connect\nrefused"), { code: "ECONNREFUSED" });
+    const quoting = new Error(`GET failed: ${describeError(refused)}`, { cause: refused });
+    expect(describeError(quoting)).toBe("GET failed: connect refused (ECONNREFUSED)");
+  });
+
   it("says once what a message quotes of its cause", () => {
     const cause = new Error("HTTP 400: no JSON");
     expect(describeError(new Error("the parser refused it: HTTP 400: no JSON; nothing else is there", { cause }))).toBe(

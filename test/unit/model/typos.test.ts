@@ -7,6 +7,9 @@ describe("typos in the way to DefectDojo are mended, and told", () => {
     "https://dojo.example.com/api/v2",
     "https://dojo.example.com/api/v2/",
     "https://dojo.example.com/api/",
+    "https://dojo.example.com/api/v2/oa3/swagger-ui/",
+    "https://dojo.example.com/dashboard",
+    "https://dojo.example.com/login?next=/",
     '"https://dojo.example.com"',
     " 'https://dojo.example.com/api/v2' ",
   ])("%s", (DEFECTDOJO_URL) => {
@@ -23,7 +26,12 @@ describe("typos in the way to DefectDojo are mended, and told", () => {
   });
 
   it("what is right stays as it is, and is not told of", () => {
-    for (const url of ["https://dojo.example.com", "https://example.com/dojo", "https://api.example.com/"])
+    for (const url of [
+      "https://dojo.example.com",
+      "https://example.com/dojo",
+      "https://example.com/login/dojo",
+      "https://api.example.com/",
+    ])
       expect(typoWarnings({ DEFECTDOJO_URL: url, DEFECTDOJO_APIKEY: "0123abc" })).toEqual([]);
     expect([dojoUrlIn("https://example.com/my-api"), apiKeyIn("tokenized")]).toEqual([
       "https://example.com/my-api",
