@@ -14,6 +14,7 @@ import { cutText } from "../../lib/util/text.ts";
 import type { Announcement, Cluster } from "./cluster.ts";
 import { keyedWork } from "./keyed-work.ts";
 import type { ScanIndex } from "./scan-index.ts";
+import { scanNotes } from "./scan-notes.ts";
 
 /** How a Scan ended: with its receipt, or with the error that its dead letter carries. */
 export type Outcome = { readonly receipt: Receipt } | { readonly failure: RelayError };
@@ -33,7 +34,7 @@ export interface ScanTeller {
 }
 
 const AT_ONCE = 4;
-/** What is not told by then is told after the next start, if the watch triggers jobs. */
+/** What is refused that often is told after the next start, if the watch triggers jobs. An API server that is away is waited for as long as the Scan exists. */
 const MOST_TRIES = 8;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -46,20 +47,28 @@ export function scanTeller(options: ScanTellerOptions): ScanTeller {
   const { index, log } = options;
   const outcomes = new Map<string, Outcome>();
   /** The receipt that a Scan was told last, by its time: a resync that changes nothing has the same. */
-  const last = new Map<string, string>();
+  const last = scanNotes<string>((uid) => index.get(uid) !== undefined);
+  const forget = (uid: string) => {
+    outcomes.delete(uid);
+    last.delete(uid);
+  };
   const allowed = onceRefused(log);
   const work = keyedWork({
     limit: AT_ONCE,
     work: async (uid) => {
       const [scan, outcome] = [index.get(uid), outcomes.get(uid)];
-      if (scan === undefined || outcome === undefined) return void last.delete(uid);
+      if (scan === undefined || outcome === undefined) return forget(uid);
       await tellScan(scan, outcome, options, allowed);
       if (outcomes.get(uid) === outcome) outcomes.delete(uid);
     },
     again: (uid, failures, error) => {
       const failure = toRelayError(error, uid);
-      if (failures < MOST_TRIES) return backoff(FIRST_PAUSE_MS, failures, LONGEST_PAUSE_MS);
-      log.warn("a Scan's outcome cannot be written", { object: failure.object, error: failure });
+      const fields = { object: failure.object, error: failure };
+      if (failures < MOST_TRIES || failure.errorClass === "transient") {
+        if (failures === MOST_TRIES) log.warn("a Scan's outcome cannot be written yet; retrying", fields);
+        return backoff(FIRST_PAUSE_MS, failures, LONGEST_PAUSE_MS);
+      }
+      log.warn("a Scan's outcome cannot be written", fields);
       outcomes.delete(uid);
       return undefined;
     },

@@ -9,6 +9,7 @@ import { backoff } from "../../lib/util/backoff.ts";
 import { importNeeded } from "../backfill-scans.ts";
 import { keyedWork } from "./keyed-work.ts";
 import type { ScanIndex } from "./scan-index.ts";
+import { scanNotes } from "./scan-notes.ts";
 
 export interface ScanTriggerOptions {
   readonly index: Pick<ScanIndex, "get">;
@@ -45,12 +46,12 @@ const LONGEST_PAUSE_MS = 60_000;
 export function scanTrigger(options: ScanTriggerOptions): ScanTrigger {
   const { index, log, since = "" } = options;
   /** Phases in which a Scan was dealt with by this process, by uid: where it cannot be told, it would be looked at with each change. */
-  const dealtWith = new Map<string, Set<ClusterScan["phase"]>>();
+  const dealtWith = scanNotes<Set<ClusterScan["phase"]>>((uid) => index.get(uid) !== undefined);
   const work = keyedWork({
     limit: AT_ONCE,
     work: async (uid) => {
       const scan = index.get(uid);
-      if (scan === undefined) return void dealtWith.delete(uid);
+      if (scan === undefined) return dealtWith.delete(uid);
       if (isDone(scan) || scan.phase === "rewriting") return;
       await lookAt(scan, options);
       dealtWith.set(uid, (dealtWith.get(uid) ?? new Set()).add(scan.phase));

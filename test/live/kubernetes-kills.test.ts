@@ -81,7 +81,10 @@ describe.skipIf(!have)(
       const lists = (await api.requests())["list scans"] ?? 0;
       second?.pause(true);
       await api.restart();
-      await cluster.create(NAMESPACE, { metadata: { name: `${run}-never-begun` }, spec: { scanType: "nmap" } });
+      await cluster.create(NAMESPACE, {
+        metadata: { name: `${run}-never-begun` },
+        spec: { scanType: "nmap", parameters: [] },
+      });
       await api.restart(() => api.compact());
       second?.pause(false);
       await finished;

@@ -174,6 +174,24 @@ describe("a Scan is told", () => {
     expect(observer.messages("warn")).toHaveLength(warnings);
   });
 
+  it("no more where the API refuses it again and again", async () => {
+    vi.useFakeTimers();
+    try {
+      const { cluster, observer, tell } = world();
+      cluster.before = () => {
+        throw refused(400, "of no use");
+      };
+      void tell({ receipt: aReceipt() });
+      await vi.advanceTimersByTimeAsync(3_600_000);
+      expect(observer.messages("warn")).toEqual(["a Scan's outcome cannot be written"]);
+      const calls = cluster.calls.length;
+      await vi.advanceTimersByTimeAsync(3_600_000);
+      expect(cluster.calls).toHaveLength(calls);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("in the end where the API was away", async () => {
     vi.useFakeTimers();
     try {
@@ -185,10 +203,17 @@ describe("a Scan is told", () => {
       void tell({ receipt: aReceipt() });
       await vi.advanceTimersByTimeAsync(60_000);
       expect(annotations()).toHaveLength(1);
-      away = 1_000;
+      // As long as the upgrade of a managed control plane takes, and longer.
+      let gone = true;
+      cluster.before = () => {
+        if (gone) throw new RelayError("cluster-unavailable", "HTTP 503", { status: 503 });
+      };
       void tell({ receipt: aReceipt(undefined, { startedAt: "2026-12-01T00:00:00.000Z" }) });
-      await vi.advanceTimersByTimeAsync(600_000);
-      expect(observer.messages("warn")).toEqual(["a Scan's outcome cannot be written"]);
+      await vi.advanceTimersByTimeAsync(3_600_000);
+      expect(observer.messages("warn")).toEqual(["a Scan's outcome cannot be written yet; retrying"]);
+      gone = false;
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(annotations()).toHaveLength(2);
     } finally {
       vi.useRealTimers();
     }
