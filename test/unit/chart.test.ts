@@ -547,6 +547,19 @@ describe.skipIf(helm === undefined)("the chart rendered", () => {
     expect(find("Deployment", ELASTICMQ).spec).not.toHaveProperty("replicas");
   });
 
+  test("ElasticMQ's pods can have their labels, however long the release's name is", () => {
+    // Their label controller-revision-hash is the StatefulSet's name with eleven characters more, and may have 63.
+    const { metadata } = find("StatefulSet", { ...ELASTICMQ, fullnameOverride: "x".repeat(63) });
+    expect(metadata.name.length).toBeLessThanOrEqual(52);
+  });
+
+  test("an upgrade with the values of an earlier release has what it does not know", () => {
+    const job = { enabled: true, activeDeadlineSeconds: null };
+    const earlier = { ...ELASTICMQ, relay: { host: null }, backfill: job, resync: job, kubernetes: { since: null } };
+    expect(readServiceConfig(filled(container(earlier).env))).toMatchObject({ HOST: "0.0.0.0" });
+    expect(find("CronJob", earlier).spec).toMatchObject({ jobTemplate: { spec: { activeDeadlineSeconds: 43_200 } } });
+  });
+
   test("the backfill runs the command with the queue's environment", () => {
     const job = find("CronJob", { ...ELASTICMQ, resync: { enabled: false } });
     expect(job.metadata.name).toBe("release-dojo-relay-backfill");

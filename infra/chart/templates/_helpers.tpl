@@ -91,8 +91,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if not (or .Values.sqs.endpoint .Values.elasticmq.enabled) }}true{{ end }}
 {{- end }}
 
+{{/* Of 52 characters at most: the pods of a StatefulSet have a label with its name and eleven more. */}}
 {{- define "dojo-relay.elasticmq" -}}
-{{- printf "%s-elasticmq" (include "dojo-relay.fullname" . | trunc 52 | trimSuffix "-") }}
+{{- printf "%s-elasticmq" (include "dojo-relay.fullname" . | trunc 42 | trimSuffix "-") }}
 {{- end }}
 
 {{/* ElasticMQ's own configuration. */}}
@@ -303,7 +304,7 @@ spec:
       # The next run redoes what a failed one left.
       backoffLimit: 0
       # A pod that never ends, such as one whose image cannot be pulled, would keep all later runs from starting.
-      activeDeadlineSeconds: {{ .job.activeDeadlineSeconds | int64 }}
+      activeDeadlineSeconds: {{ .job.activeDeadlineSeconds | default 43200 | int64 }}
       template:
         metadata:
           labels:
