@@ -33,6 +33,10 @@ export function withOwnServers(env: Env): Env {
   };
 }
 
+/** Whether the store is the one embedded in `dojo-relay start`, which loses no event. */
+export const isOwnStore = (env: Env): boolean =>
+  !env.AWS_ENDPOINT_URL_S3 && !env.AWS_ENDPOINT_URL && Number(env.S3_PORT) > 0;
+
 /** @throws RelayError `config-invalid` */
 export function operator(env: Env): Operator {
   const config = readOperatorConfig(withOwnServers(env));

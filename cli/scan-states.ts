@@ -9,6 +9,7 @@ import type { ListedObject, Storage } from "../lib/ports/storage.ts";
 import { listedScans } from "../lib/sync/scan-folders.ts";
 import { mapInOrder } from "../lib/util/concurrency.ts";
 import { importNeeded } from "./backfill-scans.ts";
+import { countOf } from "./terminal/count-of.ts";
 import { formatDuration } from "./terminal/durations.ts";
 
 type Done = FindingCounts & {
@@ -91,7 +92,7 @@ export function howFar(note: Checkpoint, now: number): string {
     progress && `test ${progress.testId} has ${progress.findings} findings, the last ${since(progress.since)}`,
     postedAt !== undefined && progress === undefined && `sent to DefectDojo ${since(postedAt)}`,
     fellBack !== undefined && `as generic findings: ${fellBack}`,
-    waits && `waited ${waits.count} times`,
+    waits && `waited ${countOf(waits.count, "time")}`,
     lastError && `failed ${since(lastError.at)}: ${lastError.reason}: ${lastError.message}`,
   ];
   return parts.filter((part) => typeof part === "string").join("; ") || "begun";

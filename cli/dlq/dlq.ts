@@ -3,6 +3,7 @@ import { sqsQueue } from "../../lib/aws/sqs-queue.ts";
 import { CommandError } from "../command-error.ts";
 import { findQueues, operator } from "../operator.ts";
 import { parseRate, print } from "../options.ts";
+import { countOf } from "../terminal/count-of.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { progressBar } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";
@@ -113,7 +114,7 @@ function redriveCommand(): Command {
           ? await redriveNatively(rate, signal)
           : await redrive({ ids: ids.map(checkedId), filter, rate, force }, signal),
       );
-      print({ moved }, json, () => `${moved} messages moved back to the job queue`);
+      print({ moved }, json, () => `${countOf(moved, "message")} moved back to the job queue`);
     });
 }
 
@@ -190,7 +191,7 @@ function dropCommand(): Command {
         }
         assertAllFound(ids, dropped, signal);
       });
-      print({ dropped: dropped.length }, json, () => `${dropped.length} messages dropped`);
+      print({ dropped: dropped.length }, json, () => `${countOf(dropped.length, "message")} dropped`);
     });
 }
 

@@ -16,6 +16,7 @@ import { findingsSuffix, folderOf, nameOf, type ObjectRef, uri } from "../../lib
 import type { Condition, Storage } from "../../lib/ports/storage.ts";
 import { storageError } from "../../lib/ports/storage-error.ts";
 import { withServerDate } from "../http-date.ts";
+import { isOwnStore } from "../operator.ts";
 import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
 
 const SCRATCH = ".dojo-relay-doctor/";
@@ -150,6 +151,7 @@ async function notification(
     return fail("notification", `s3://${bucket} notifies nobody when …${name} lands`, remedy);
   }
   const says = `…${name} notifies ${fitting.arn}`;
+  if (isOwnStore(env)) return ok("notification", `…${name} notifies the service that the store belongs to`);
   if (!fitting.arn?.startsWith("arn:minio:")) return ok("notification", says);
   const remedy =
     "Make sure that MinIO's webhook has a QUEUE_DIR: without one, events are lost while the receiver is unavailable (doctor cannot check this).";

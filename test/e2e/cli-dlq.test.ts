@@ -179,7 +179,7 @@ describe.concurrent("dlq drop", { timeout: 120_000 }, () => {
     const [one] = (await list(queues)).filter(({ scan }) => scan === "default/scan-4");
     expect(await cli(["dlq", "drop", one?.id ?? ""], queues.env)).toMatchObject({
       code: 0,
-      stdout: "1 messages dropped\n",
+      stdout: "1 message dropped\n",
     });
     expect(await cli(["dlq", "drop", one?.id ?? ""], queues.env)).toMatchObject({ code: 1 });
     expect(await cliJson(["dlq", "drop", "--all"], queues.env)).toEqual({ dropped: 11 });

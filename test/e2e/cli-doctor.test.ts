@@ -119,6 +119,13 @@ describe("doctor", () => {
     expect(of(diagnoses, "notification")).toMatchObject([{ level }]);
   });
 
+  it("the store of `dojo-relay start` needs no queue directory", async () => {
+    const { AWS_ENDPOINT_URL_S3 = "", ...others } = env;
+    const own = { ...others, S3_PORT: new URL(AWS_ENDPOINT_URL_S3).port };
+    expect(of(await diagnose(env), "notification")).toMatchObject([{ level: "warn" }]);
+    expect(of(await diagnose(own), "notification")).toMatchObject([{ level: "ok" }]);
+  });
+
   it("deduplication that is off, and a parser that is missing, are warned of", async () => {
     const other = await startRuntime({}, { deduplication: false, missingScanTypes: ["ZAP Scan"] });
     const diagnoses = await diagnose({ ...env, DEFECTDOJO_URL: other.standin.url });
