@@ -9,7 +9,10 @@ export interface ScanIndex {
   /** Forgets what a complete list of a namespace (undefined: of all) did not have. */
   retain(namespace: string | undefined, uids: ReadonlySet<string>): void;
   get(uid: string): ClusterScan | undefined;
-  /** The Scan whose links lead to this object, else the one whose uid is in the key; the latest of several. */
+  /**
+   * The Scan whose uid is in the object's key, else the one whose links lead to it; the latest of several. Only the operator makes keys, but more may write
+   * a Scan's status.
+   */
   find(object: ObjectRef): ClusterScan | undefined;
   all(): Iterable<ClusterScan>;
 }
@@ -56,8 +59,10 @@ export function scanIndex(): ScanIndex {
     get: (uid) => byUid.get(uid),
     find: (object) => {
       const byLink = [...linked(`${object.bucket}/${object.key}`, object), ...linked(object.key, object)];
-      if (byLink.length > 0) return latest(byLink);
-      return latest([...object.key.matchAll(UID)].flatMap(([uid]) => byUid.get(uid.toLowerCase()) ?? []));
+      const named = [...object.key.matchAll(UID)].flatMap(([uid]) => byUid.get(uid.toLowerCase()) ?? []);
+      // A template may name several uids, such as the parent's.
+      const both = named.filter((scan) => byLink.includes(scan));
+      return latest([both, named, byLink].find((scans) => scans.length > 0) ?? []);
     },
     all: () => byUid.values(),
   };

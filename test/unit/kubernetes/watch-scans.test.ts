@@ -139,6 +139,21 @@ describe("the index of Scans", () => {
     expect(index.find({ bucket: "copy", key: `copies/${UID.toUpperCase()}-findings.json` })?.uid).toBe(UID);
   });
 
+  it("gives another Scan's findings to none whose status leads there: the uid in the key is the operator's word", () => {
+    const index = scanIndex();
+    index.put(aScanResource());
+    index.put(
+      aScanResource({ metadata: { uid: "forger", namespace: "other", creationTimestamp: "2026-11-30T10:00:00Z" } }),
+    );
+    expect(index.find(FINDINGS)?.uid).toBe(UID);
+    // A template may name the parent's uid too: then the link tells which of the two it is.
+    const child = "0b1e2f9c-5d2a-4c83-9a39-6f0c3f1de002";
+    const key = `scan-${UID}/${child}/findings.json`;
+    const status = { findingDownloadLink: `http://minio:9000/securecodebox/${key}`, rawResultDownloadLink: "" };
+    index.put(aScanResource({ metadata: { uid: child, creationTimestamp: "2026-11-19T10:00:00Z" }, status }));
+    expect(index.find({ bucket: "securecodebox", key })?.uid).toBe(child);
+  });
+
   it("takes the latest of several in one place, and the one before where that is deleted", () => {
     const index = scanIndex();
     const at = (uid: string, creationTimestamp: string) =>
