@@ -21,7 +21,8 @@ export async function hasTestType(api: DojoApi, known: Remembered, name: string)
 export async function testTypeNamed(api: DojoApi, known: Remembered, wanted: string): Promise<string> {
   const unknown = (names: readonly string[]) => {
     const annotation = `annotation ${ANNOTATION_PREFIX}import-as`;
-    const meant = nearest(wanted, names);
+    // Some names end with "Scan", some do not: "Sarif Scan" is SARIF, not CSAF Scan.
+    const meant = nearest(wanted.replace(/ scan\s*$/i, ""), names, 0) ?? nearest(wanted, names);
     const hint = meant === undefined ? "" : `; did you mean ${JSON.stringify(meant)}?`;
     const message = `${annotation}: DefectDojo has no scan type ${JSON.stringify(wanted)}${hint}`;
     return new RelayError("sidecar-invalid", message, { object: annotation });

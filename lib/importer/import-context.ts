@@ -67,10 +67,13 @@ export async function resolveImportContext({ dojo, scan, options, settings, now 
     elsewhere &&
       `product ${JSON.stringify(product.name)} is in product type ${JSON.stringify(productType.name)} and stays there`,
     closesNothing(options, engagement) &&
-      `close-old-findings closes nothing: engagement ${JSON.stringify(engagement.name)} was created for this import; annotate close-old-findings-product-scope, or give all runs one engagement-name`,
+      `close-old-findings closes nothing${options.engagementName === scan.name ? OF_ITS_OWN : " yet"}: engagement ${JSON.stringify(engagement.name)} was created for this import`,
   ].filter((warning) => typeof warning === "string");
   return { lead, productType, product, engagement, environment, warnings };
 }
+
+/** Where each run has its own engagement, no run ever closes anything. */
+const OF_ITS_OWN = " (annotate close-old-findings-product-scope, or give all runs one engagement-name)";
 
 /** Old findings are searched for only in the engagement: one created for this import has none. */
 function closesNothing(options: ImportOptions, { isNew }: Engagement): boolean {

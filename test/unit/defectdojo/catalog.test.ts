@@ -233,7 +233,7 @@ describe("test types", () => {
   });
 
   const test_types = () =>
-    ["Generic Findings Import", "Nikto Scan", "SARIF", "Trivy Scan"].map((name, id) => ({ id, name }));
+    ["CSAF Scan", "Generic Findings Import", "Nikto Scan", "SARIF", "Trivy Scan"].map((name, id) => ({ id, name }));
 
   it.each(["Trivy Scan", "trivy scan", " TRIVY SCAN"])(
     "are found in any case: %j, all of them asked for once",
@@ -254,6 +254,7 @@ describe("test types", () => {
     ["Trivy", "Trivy Scan"],
     ["Nitko Scan", "Nikto Scan"],
     ["generic", "Generic Findings Import"],
+    ["Sarif Scan", "SARIF"],
   ])("that are not there name annotation, value and the nearest: %j, %j", async (name, meant) => {
     const { catalog } = dojo({ test_types: test_types() });
     expect(await relayErrorBy(() => catalog.testType(name))).toMatchObject({

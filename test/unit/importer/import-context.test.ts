@@ -250,6 +250,11 @@ describe("closing what an earlier scan found", () => {
     expect(filed.warnings).toEqual([expect.stringContaining("close-old-findings-product-scope")]);
   });
 
+  it("reaches nothing yet in the first run of an engagement that later ones share: nothing is to be annotated", async () => {
+    const { filed } = await file(closing({ "engagement-name": "main" }), {}, made);
+    expect(filed.warnings).toEqual([expect.stringMatching(/closes nothing yet: .* was created for this import$/)]);
+  });
+
   it("is not warned of in the product's scope, in an engagement that was there, or where nothing is to be closed", async () => {
     expect((await file(closing({ "close-old-findings-product-scope": "true" }), {}, made)).filed.warnings).toEqual([]);
     expect((await file(closing({}))).filed.warnings).toEqual([]);
