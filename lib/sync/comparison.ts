@@ -7,14 +7,18 @@ export function compared(
   matches: readonly Match[],
   dojoFindings: number,
 ): Required<Pick<Receipt, "matched" | "onlyInScan" | "onlyInDojo">> {
-  const claimed = new Set<number>();
-  let matched = 0;
+  // A byte per finding: a Set of 100,000 takes several MiB, here, where memory is at its peak.
+  const claimed = new Uint8Array(dojoFindings);
+  let [matched, onlyInDojo] = [0, dojoFindings];
   for (const match of matches) {
     if (typeof match === "string") continue;
     matched++;
-    for (const place of match) claimed.add(place);
+    for (const place of match) {
+      if (claimed[place] === 0) onlyInDojo--;
+      claimed[place] = 1;
+    }
   }
-  return { matched, onlyInScan: matches.length - matched, onlyInDojo: dojoFindings - claimed.size };
+  return { matched, onlyInScan: matches.length - matched, onlyInDojo };
 }
 
 /** Worst first, with their names in warnings. */
