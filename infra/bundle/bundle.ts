@@ -18,7 +18,7 @@ export interface Bundle {
 
 /**
  * Builds `functions/<name>.ts` to `<outdir>/functions/<name>.mjs`, the same path and bytes as in the packages of osls and SAM.
- * Only the build in the project has a source map beside it, for reading stack traces.
+ * Only the build in the project has a source map next to it, for reading stack traces.
  */
 export async function bundle(name: FunctionName, outdir?: string): Promise<Bundle> {
   const path = join(outdir ?? join(ROOT, ".build"), "functions", `${name}.mjs`);

@@ -14,7 +14,7 @@ export const functionBuild = {
   mainFields: ["module", "main"],
   legalComments: "none",
   logLevel: "warning",
-  // The plugin would drop the side effect that such an import is for.
+  // The plugin would drop the side effect of such an import.
   logOverride: { "ignored-bare-import": "error" },
   // Everything is bundled: Lambda's own SDK changes over time.
   external: [],
@@ -22,7 +22,7 @@ export const functionBuild = {
 };
 
 /**
- * What serverless-esbuild calls. `osls invoke local` finds no handler in a file that ends in `.mjs`, and then hangs.
+ * The options for serverless-esbuild. `osls invoke local` finds no handler in a file that ends in `.mjs`, and then hangs.
  * @param {{ processedInput?: { commands?: readonly string[] } }} serverless
  */
 const serverlessEsbuild = ({ processedInput }) => {
@@ -30,14 +30,14 @@ const serverlessEsbuild = ({ processedInput }) => {
   return {
     ...functionBuild,
     outputFileExtension: local ? ".js" : ".mjs",
-    // Concurrent packagings have a folder each, removed at the end.
+    // Each concurrent packaging uses its own folder, removed at the end.
     outputWorkFolder: local ? ".build/osls-local" : `.build/osls-${process.pid}`,
-    // A failed build ends osls instead of leaving it waiting for the next one.
+    // A failed build ends osls, which would otherwise wait for the next one.
     skipRebuild: true,
-    // Otherwise it leaves out the SDK.
+    // Otherwise it omits the SDK.
     exclude: [],
   };
 };
 
-// serverless-esbuild `require`s this file and wants a function.
+// serverless-esbuild `require`s this file and expects a function.
 export { serverlessEsbuild as "module.exports" };

@@ -1,4 +1,4 @@
-/** Writes the SBOM (CycloneDX, made by npm) of the production packages to .build/sbom.cdx.json: part of `npm run package`. */
+/** Writes npm's SBOM (CycloneDX) of the production packages to .build/sbom.cdx.json: part of `npm run package`. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -14,9 +14,9 @@ interface Bom {
 }
 
 /**
- * The lockfile's production packages as CycloneDX. npm's `--omit=dev` also drops packages shared with development ones (tried with npm 11), so
- * all are requested and the lockfile says which are production's.
- * @throws Error where npm fails
+ * The lockfile's production packages as CycloneDX. npm's `--omit=dev` also drops packages that development packages share (tested with npm 11), so
+ * this requests all packages and selects the production ones by the lockfile.
+ * @throws Error if npm fails
  */
 export function sbom(): string {
   const args = ["sbom", "--package-lock-only", "--sbom-format=cyclonedx", "--sbom-type=application"];
@@ -29,7 +29,7 @@ export function sbom(): string {
       dev === true ? [] : `${path.slice(path.lastIndexOf(FOLDER) + FOLDER.length)}@${version}`,
     ),
   );
-  // A package installed in several places has its path after its name and version.
+  // The id of a package installed in several places ends with its path.
   const components = all.components.filter((one) => ofProduction.has(one["bom-ref"].split("|")[0] ?? ""));
   const kept = new Set([all.metadata.component["bom-ref"], ...components.map((component) => component["bom-ref"])]);
   const dependencies = all.dependencies

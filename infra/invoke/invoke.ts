@@ -75,9 +75,9 @@ async function main(): Promise<void> {
   }
 }
 
-/** What has something to do on a bare machine only once a scan is imported. */
+/** Functions that need an imported scan before they have anything to do on a bare machine. */
 const NEEDS_IMPORT: ReadonlySet<FunctionName> = new Set(["resync", "notify"]);
-/** The event that imports it. */
+/** The event that imports that scan. */
 const JOB = join(import.meta.dirname, "../events/sqs-job.json");
 
 async function invoke(name: FunctionName, event: unknown, stores: Env, rie: boolean): Promise<Answer> {
@@ -86,7 +86,7 @@ async function invoke(name: FunctionName, event: unknown, stores: Env, rie: bool
   return rie ? await invokeInRie(path, event, env) : await invokeInChild(path, event, env, LIMITS[name].timeout);
 }
 
-/** Prints the answer on stdout and sets the exit code. */
+/** Prints the response on stdout and sets the exit code. */
 function showAnswer(answer: Answer): void {
   if ("result" in answer) {
     process.stdout.write(`${JSON.stringify(answer.result ?? null, undefined, 2)}\n`);
@@ -106,7 +106,7 @@ async function readEvent(file: string): Promise<unknown> {
   }
 }
 
-/** The variables that Lambda sets, unless they are set. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
+/** Sets Lambda's variables unless they are already set. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
 function lambdaEnvironment(name: FunctionName, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   if (!env.AWS_ACCESS_KEY_ID || !env.AWS_SECRET_ACCESS_KEY) {
     throw new UsageError(
@@ -124,7 +124,7 @@ function lambdaEnvironment(name: FunctionName, env: NodeJS.ProcessEnv): NodeJS.P
   };
 }
 
-/** Runs in its own process, whose stdout (logs and metrics) becomes our stderr and which ends at the function's timeout. */
+/** Runs the function in its own process, which is killed at the function's timeout. Its stdout (logs and metrics) goes to our stderr. */
 async function invokeInChild(path: string, event: unknown, env: NodeJS.ProcessEnv, timeout: number): Promise<Answer> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "invoke-child.ts"), path], {
     env,

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 import type { Context, Handler } from "aws-lambda";
 
-/** The outcome of an invocation; `failed` is Lambda's error object, `atInit` says that the function did not even start. */
+/** The outcome of an invocation; `failed` is Lambda's error object, `atInit` means that the function failed to start. */
 export type Answer = { readonly result: unknown } | { readonly failed: unknown; readonly atInit?: boolean };
 
 export interface Invocation {
@@ -12,7 +12,7 @@ export interface Invocation {
   readonly requestId?: string;
 }
 
-/** The bundle's handler, as Lambda would load it. */
+/** Loads the bundle's handler as Lambda does. */
 export async function loadHandler(path: string): Promise<Handler> {
   const { handler } = (await import(pathToFileURL(path).href)) as { handler: Handler };
   return handler;
@@ -43,7 +43,7 @@ export async function callHandler(handler: Handler, { event, deadline, requestId
   }
 }
 
-/** An error as Lambda's Node.js runtime gives it. */
+/** An error in the format of Lambda's Node.js runtime. */
 export function toLambdaError(error: unknown) {
   if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error), trace: [] };
   return { errorType: error.name, errorMessage: error.message, trace: error.stack?.split("\n") ?? [] };

@@ -15,7 +15,7 @@ import { listenOnLoopback } from "../local/http-listener.ts";
 import { startEmbeddedS3 } from "../local/s3/server.ts";
 import { startEmbeddedSqs } from "../local/sqs/server.ts";
 
-/** Any of these names a store, a queue or an account: nothing is started then. */
+/** If any of these is set, a store, queue or account is configured and nothing is started. */
 const NAMES_A_STORE = [
   "AWS_ENDPOINT_URL",
   "AWS_ENDPOINT_URL_S3",
@@ -29,20 +29,20 @@ const BUCKET = "securecodebox";
 const FINDINGS_NAME = "findings.json";
 
 export interface LocalStores {
-  /** The environment that a function needs to find them. */
+  /** Environment variables through which a function finds them. */
   readonly env: Env;
-  /** Lines for people: what is in the queues and the bucket now. */
+  /** Human-readable lines: the contents of the queues and the bucket. */
   report(): Promise<string>;
   stop(): Promise<void>;
 }
 
-/** Whether the environment names no store, no queue and no account. An empty variable counts as not set. */
+/** Whether the environment configures no store, queue or account. An empty variable counts as unset. */
 export const isBare = (env: Env): boolean => NAMES_A_STORE.every((name) => !env[name]?.trim());
 
 /**
- * Starts the embedded store and queue and, where DEFECTDOJO_URL is not set, the stand-in DefectDojo, all on free loopback ports,
- * and uploads the scan folders that lie beside the event.
- * @param eventFile path of the event; `-` for stdin, which has no scans beside it
+ * Starts the embedded store and queue and, unless DEFECTDOJO_URL is set, the stand-in DefectDojo, all on free loopback ports,
+ * and uploads the scan folders next to the event.
+ * @param eventFile path of the event; `-` for stdin, which has no scans next to it
  */
 export async function startLocalStores(env: Env, eventFile: string): Promise<LocalStores> {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-invoke-"));
@@ -88,7 +88,7 @@ async function startDojo(closers: (() => Promise<void>)[]) {
   return { DEFECTDOJO_URL: standin.url, DEFECTDOJO_APIKEY: standin.apiKey };
 }
 
-/** A receiver of notifications. The sample scan has findings of severity Info only, so these are told too. */
+/** A receiver of notifications. The sample scan only has Info findings, so these are included. */
 async function startWebhook(told: string[], closers: (() => Promise<void>)[]) {
   const server = await listenOnLoopback("127.0.0.1", 0, async (request, response) => {
     told.push(`the webhook was sent: ${await text(request)}`);

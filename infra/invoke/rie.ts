@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "./lambda-runtime.ts";
 
 /**
- * One invocation under the Lambda Runtime Interface Emulator. It is bound to loopback (by default it listens everywhere), gets one
- * invocation (a concurrent one crashes it), and answers 200 for errors too, so the body decides.
+ * One invocation under the Lambda Runtime Interface Emulator. It is bound to loopback (by default it listens on all interfaces), receives one
+ * invocation (a concurrent one crashes it), and returns 200 even for errors, so the body decides.
  * https://github.com/aws/aws-lambda-runtime-interface-emulator
  */
 export async function invokeInRie(bundle: string, event: unknown, env: NodeJS.ProcessEnv): Promise<Answer> {
@@ -26,7 +26,7 @@ export async function invokeInRie(bundle: string, event: unknown, env: NodeJS.Pr
       join(import.meta.dirname, "runtime-client.ts"),
       bundle,
     ],
-    // In its own process group, so that its children end with it.
+    // In its own process group, so that its children are killed with it.
     { env, detached: true, stdio: ["ignore", process.stderr, process.stderr] },
   );
   try {

@@ -3,12 +3,12 @@ import { text } from "node:stream/consumers";
 import { callHandler, loadHandler, toLambdaError } from "./lambda-runtime.ts";
 
 /**
- * What runs a bundle under the Runtime Interface Emulator: a client of Lambda's runtime API, started by the emulator.
+ * Runs a bundle under the Runtime Interface Emulator: a client of Lambda's runtime API, started by the emulator.
  * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  */
 const API = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
 
-/** Not with `fetch`, which would time out: the next invocation may take long. */
+/** Does not use `fetch`, which would time out: the next invocation may be a long time away. */
 async function call(method: "GET" | "POST", path: string, body?: unknown) {
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
     const request = http.request(`${API}/${path}`, { method }, resolve);

@@ -3,21 +3,21 @@ import { chmod, lstat, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, parse, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Thrown when a data directory or a file in it cannot be used. The message names the file and says what to do. */
+/** Thrown when a data directory or a file in it cannot be used. The message names the file and the remedy. */
 export class DataDirectoryError extends Error {
   override readonly name = "DataDirectoryError";
 }
 
-/** For the relay's user only: scan results and a token are nobody else's business. */
+/** Private to the relay's user: the directory holds scan results and a token. */
 const PRIVATE_DIRECTORY = 0o700;
 export const PRIVATE_FILE = 0o600;
 
-/** A network file system that is gone blocks every call on it. */
+/** An unreachable network file system blocks every call. */
 const LONGEST_MS = 10_000;
 
 /**
- * Creates a directory for this user only, with its parents, and checks that it can be written.
- * @throws DataDirectoryError naming the obstacle, also when the file system does not answer in time
+ * Creates a private directory with its parents and checks that it is writable.
+ * @throws DataDirectoryError naming the obstacle, also when the file system does not respond in time
  */
 export async function privateDirectory(directory: string, longestMs = LONGEST_MS): Promise<void> {
   const stop = new AbortController();
@@ -45,7 +45,7 @@ async function prepare(directory: string): Promise<void> {
   }
 }
 
-/** Step by step: recursive `mkdir` never ends on a file system that answers ENOENT to every name, like /proc. */
+/** One level at a time: recursive `mkdir` never ends on a file system that returns ENOENT for every name, like /proc. */
 async function makeDirectories(directory: string): Promise<void> {
   const missing: string[] = [];
   for (let at = directory; (await existing(at)) === undefined; at = dirname(at)) {
@@ -59,7 +59,7 @@ async function makeDirectories(directory: string): Promise<void> {
   }
 }
 
-/** A mounted volume may belong to another user, who alone can change its mode: files made in it are private anyway. */
+/** A mounted volume may belong to another user, and only that user can change its mode. Files created in it are private anyway. */
 async function closeToOthers(directory: string): Promise<void> {
   const found = await lstat(directory);
   if (found.isSymbolicLink()) return;
@@ -82,7 +82,7 @@ async function existing(path: string): Promise<Stats | undefined> {
 const unusable = (directory: string, why: string, cause?: unknown) =>
   new DataDirectoryError(`the data directory ${directory} cannot be used: ${why}`, { cause });
 
-/** One row per error code: what it means here. */
+/** What each error code means here. */
 const MEANINGS: Readonly<Record<string, string>> = {
   EACCES: "this user may not write there",
   EPERM: "this user may not write there",

@@ -2,15 +2,15 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PRIVATE_FILE } from "./data-directory.ts";
 
-/** Whether the embedded stores can write; each change is logged once. */
+/** Tracks whether the embedded stores can write; each change is logged once. */
 export interface DiskHealth {
-  /** Records an error; @returns whether it is the disk's and therefore needs no log line of its own */
+  /** Records an error; @returns whether it is a disk error, which needs no log line of its own */
   failed(error: unknown): boolean;
-  /** What is wrong, or undefined. After a failure the disk is tried again. */
+  /** What is wrong, or undefined. After a failure it tests the disk again. */
   problem(): string | undefined;
 }
 
-/** As much as a database page and a small object need. */
+/** Enough for a database page and a small object. */
 const PROBE = Buffer.alloc(64 * 1024);
 
 /** SQLite's primary result codes: https://sqlite.org/rescode.html */
@@ -44,7 +44,7 @@ export function diskHealth(directory: string, report: (message: string) => void 
   };
 }
 
-/** @returns what is wrong with the disk, if the error or one of its causes comes from it */
+/** @returns what is wrong with the disk, if the error or one of its causes is a disk error */
 function diskState(error: unknown): string | undefined {
   for (let e = error; e instanceof Error; e = e.cause) {
     const { code = "", errcode = 0 } = e as NodeJS.ErrnoException & { errcode?: number };

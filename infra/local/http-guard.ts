@@ -1,17 +1,17 @@
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 
-/** `*.example.com` is each name under it, `*` any. */
+/** Names that pass: `*.example.com` matches every subdomain, `*` any name. */
 export interface OwnNames {
-  /** Of the Host header, besides loopback's and addresses. */
+  /** Names allowed in the Host header, besides loopback names and IP addresses. */
   readonly hosts?: readonly string[];
-  /** Of an Origin that is not the Host's own: a proxy that ends TLS may hand on another Host than the browser's. */
+  /** Names allowed in an Origin that differs from the Host: a proxy that terminates TLS may pass on another Host than the browser sent. */
   readonly origins?: readonly string[];
 }
 
 /**
- * Why a request is not from a legitimate client, or undefined. A web page in a browser on this machine can reach loopback: by a name of its
- * own that resolves to it (DNS rebinding; the Host header gives it away), or by a cross-origin request (the Origin header does).
+ * Why a request is rejected, or undefined if it is legitimate. A web page in a browser on this machine can reach loopback by a name of its
+ * own that resolves to it (DNS rebinding; the Host header reveals it) or by a cross-origin request (the Origin header reveals it).
  */
 export function refusal(request: IncomingMessage, { hosts = [], origins = [] }: OwnNames = {}): string | undefined {
   const host = request.headers.host ?? "";
@@ -41,11 +41,11 @@ function isOwnOrigin(origin: string, host: string, allowed: readonly string[]): 
   return url.host === host.toLowerCase() || isAllowed(bare(url.hostname), allowed);
 }
 
-/** The name or address of `name[:port]`, or undefined where it is none. */
+/** The name or address in `name[:port]`, or undefined if it is malformed. */
 function hostname(host: string): string | undefined {
   const url = /[\s/?#@\\]/.test(host) ? null : URL.parse(`http://${host}`);
   return url === null ? undefined : bare(url.hostname);
 }
 
-/** Without the brackets of IPv6 and the dot that ends a full name. */
+/** Without the brackets of IPv6 and the trailing dot of an absolute name. */
 const bare = (name: string) => name.replace(/^\[|\]$|\.$/g, "").toLowerCase();

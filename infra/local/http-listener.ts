@@ -10,19 +10,19 @@ const CLOSE_GRACE_MS = 1_000;
 export interface EmbeddedServer {
   readonly url: string;
   readonly port: number;
-  /** Takes no new requests, gives those in progress a second to finish, then closes the connections. */
+  /** Stops accepting requests, gives those in progress a second to finish, then closes the connections. */
   close(): Promise<void>;
 }
 
-/** A server that keeps what it takes on a disk. */
+/** A server that stores data on disk. */
 export interface EmbeddedStore extends EmbeddedServer {
-  /** What keeps it from writing, or undefined. */
+  /** Why it cannot write, or undefined. */
   problem(): string | undefined;
 }
 
 /**
- * Listens on loopback only: the embedded servers check no signatures, so whoever reaches them may do anything. A browser's
- * requests on behalf of other sites are refused.
+ * Listens on loopback only: the embedded servers check no signatures, so any client that reaches them may do anything. Requests that a
+ * browser sends for other sites are rejected.
  */
 export async function listenOnLoopback(
   host: string,
@@ -35,12 +35,12 @@ export async function listenOnLoopback(
     );
   }
   const running = new Set<Promise<void>>();
-  // No limit on the time of a request: a large upload may take long, and the peer is this machine.
+  // No request timeout: a large upload may take long, and the peer is this machine.
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (request, response) => {
     const why = refusal(request);
     const work = (why === undefined ? handle(request, response) : refuse(response, why)).finally(() => {
       running.delete(work);
-      // Drains what a refusal left unread: it would block the client's writing and its next request on the connection.
+      // Drains what a rejected request left unread: it would block the client's writes and its next request on the connection.
       request.resume();
     });
     running.add(work);

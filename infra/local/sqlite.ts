@@ -6,15 +6,15 @@ const SCHEMA_VERSION = 1;
 
 export interface OpenDatabase {
   readonly database: DatabaseSync;
-  /** The database is new: files beside it belong to a lost one. */
+  /** Whether the database was just created: files beside it then belong to a lost one. */
   readonly fresh: boolean;
 }
 
 /**
- * Opens a database that this process alone uses, and no one else may read. WAL with synchronous NORMAL keeps every committed transaction over a
- * SIGKILL (the pages are in the kernel's cache); only a crash of the machine can lose the last ones.
- * The exclusive lock keeps a second server out of the directory: its cleaning at start would delete live bodies.
- * @throws DataDirectoryError when another process holds it, a newer release wrote it, or it is damaged; nothing is changed then
+ * Opens a database for this process and user only. With WAL and synchronous NORMAL, every committed transaction survives a
+ * SIGKILL (the pages are in the kernel's cache); only a crash of the machine can lose the latest ones.
+ * The exclusive lock keeps a second server out of the directory: its cleanup at startup would delete live bodies.
+ * @throws DataDirectoryError, leaving everything unchanged, when another process holds it, a newer release wrote it, or it is damaged
  */
 export function openDatabase(file: string, schema: string): OpenDatabase {
   let database: DatabaseSync | undefined;
@@ -32,7 +32,7 @@ export function openDatabase(file: string, schema: string): OpenDatabase {
   }
 }
 
-/** Runs `work`, which must be synchronous, in one transaction: all of it is kept, or nothing. */
+/** Runs `work`, which must be synchronous, in one transaction: all or nothing. */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
   database.exec("BEGIN IMMEDIATE");
   try {
@@ -47,13 +47,13 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
 
 // --- utils ---
 
-/** SQLite discards the write-ahead log of an empty database, and its content would be lost. */
+/** SQLite discards the write-ahead log of an empty database; its content would be lost. */
 function assertNotTruncated(file: string): void {
   const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (sizeOf(file) === 0 && sizeOf(`${file}-wal`) > 0) throw damaged(file, "it is empty, and its -wal is not");
 }
 
-/** The files beside it (-wal, -shm) take its mode. */
+/** The files beside it (-wal, -shm) inherit its mode. */
 function makePrivate(file: string): void {
   closeSync(openSync(file, "a", PRIVATE_FILE));
   if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, PRIVATE_FILE);

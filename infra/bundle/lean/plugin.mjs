@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 
-// JavaScript, as osls may load it with a Node that cannot run TypeScript.
+// JavaScript, because osls may load it with a Node that cannot run TypeScript.
 
 /**
  * Drops code from the bundles that never runs on Lambda. The rest behaves the same; `test/unit/bundle.test.ts` checks the sizes,
@@ -9,7 +9,7 @@ import { basename, join } from "node:path";
  */
 
 /**
- * Modules replaced as a whole by a file of this folder; with `only`, in one function's bundle.
+ * Modules replaced by a file in this folder; with `only`, in one function's bundle.
  * @type {readonly { module: RegExp, file: string, only?: string }[]}
  */
 const STAND_INS = [
@@ -40,9 +40,9 @@ const EDITS = [
   },
 ];
 
-/** Packages without side effects whose package.json does not say so. */
+/** Packages without side effects whose package.json does not declare it. */
 const PURE_PACKAGES = /^(stream-json|stream-chain|@aws-lambda-powertools|@aws)(\/|$)/;
-/** The same of modules of lib/ that others of lib/ import. A bare `import "./x.ts"` there ends the build: see `logOverride`. */
+/** The same for modules of lib/ that others in lib/ import. A bare `import "./x.ts"` there fails the build: see `logOverride`. */
 const PURE_MODULES = /^\.\.?\/.*\.ts$/;
 
 /** @type {import("esbuild").Plugin} */
@@ -80,7 +80,7 @@ function entryOf(entryPoints) {
 }
 
 /**
- * `await import("x")` as a static import. esbuild keeps a dynamic import whole, along with all that it shares with the rest:
+ * Turns `await import("x")` into a static import. esbuild keeps a dynamic import whole, along with everything it shares with the rest:
  * some 250 KB of the SDK.
  * @param {string} source
  */
@@ -95,7 +95,7 @@ function importStatically(source) {
 }
 
 /**
- * The SDK's schemas, so that those of unused operations can be dropped: keys are written out (`[_x]` might have a side effect), and error
+ * Edits the SDK's schemas so that those of unused operations can be dropped: keys become literals (`[_x]` might have a side effect), and error
  * classes are not registered. An error without its class still has its code as `name`, its message and `$metadata`, which is all that lib/ reads.
  * @param {string} source
  */
@@ -107,7 +107,7 @@ function makeSchemasPure(source) {
 }
 
 /**
- * Values made by a call, marked so that unused ones can be dropped: js-yaml's writer and its YAML 1.1 schema, as only the
+ * Marks values created by a call so that unused ones can be dropped: js-yaml's writer and its YAML 1.1 schema, since only the
  * reader is used.
  * @param {string} source
  */
@@ -118,7 +118,7 @@ function markPure(source) {
 }
 
 /**
- * Lambda's Node has SHA-1 and SHA-256; the JavaScript versions are not needed.
+ * Lambda's Node has SHA-1 and SHA-256; the JavaScript implementations are not needed.
  * @param {string} source
  */
 function withoutFallback(source) {
@@ -126,7 +126,7 @@ function withoutFallback(source) {
 }
 
 /**
- * Buckets of several regions (SigV4a) want a package that is not inside; the first sentence says so.
+ * Multi-region buckets (SigV4a) require a package that is not bundled; the first sentence of the error remains.
  * @param {string} source
  */
 function shortenErrors(source) {
@@ -143,7 +143,7 @@ function keepVersion(source) {
 }
 
 /**
- * A chain as a web stream, which nothing here uses.
+ * Replaces chains as web streams, which nothing here uses.
  * @returns {string}
  */
 function noWebStream() {
@@ -156,7 +156,7 @@ function noWebStream() {
 }
 
 /**
- * SigV4a, for access points of several regions, takes a package that is not here: without it the original throws as well, in 3 KB of text.
+ * SigV4a, for multi-region access points, requires a package that is not bundled: without it the original also throws, with 3 KB of text.
  * @returns {string}
  */
 function oneRegion() {
@@ -174,7 +174,7 @@ function oneRegion() {
 }
 
 /**
- * zod's conversion to JSON schema, which nothing uses.
+ * Drops zod's conversion to JSON schema, which nothing uses.
  * @param {string} source
  */
 function emptyFunctions(source) {

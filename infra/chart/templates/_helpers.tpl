@@ -286,7 +286,7 @@ aws { region = {{ .Values.s3.region }}, accountId = 000000000000 }
 apiVersion: batch/v1
 kind: CronJob
 metadata:
-  # A CronJob's name may have 52 characters: its jobs have eleven more.
+  # A CronJob's name is limited to 52 characters: its jobs have eleven more.
   name: {{ include "dojo-relay.fullname" .root | trunc (int (sub 51 (len .name))) | trimSuffix "-" }}-{{ .name }}
   namespace: {{ .root.Release.Namespace }}
   labels:
@@ -301,9 +301,9 @@ spec:
   failedJobsHistoryLimit: 3
   jobTemplate:
     spec:
-      # The next run redoes what a failed one left.
+      # The next run repeats what a failed one left.
       backoffLimit: 0
-      # A pod that never ends, such as one whose image cannot be pulled, would keep all later runs from starting.
+      # A pod that never ends, for example because its image cannot be pulled, would prevent all later runs.
       activeDeadlineSeconds: {{ .job.activeDeadlineSeconds | default 43200 | int64 }}
       template:
         metadata:
@@ -341,7 +341,7 @@ spec:
               securityContext:
                 {{- toYaml .root.Values.relay.securityContext | nindent 16 }}
               volumeMounts:
-                # Findings wait there until it is known what changed: the root file system is read only.
+                # Findings stay there until the changes are known: the root file system is read-only.
                 - name: scratch
                   mountPath: /tmp
                 {{- with .root.Values.relay.extraVolumeMounts }}

@@ -2,7 +2,7 @@ import { detail, type Refusal } from "./http.ts";
 import type { Engagement, Product, ProductType, Test, User } from "./model.ts";
 import { productOfTest, type State } from "./state.ts";
 
-/** The user of an Authorization header. A wrong or missing token is 403 in DefectDojo, not 401. */
+/** The user of an Authorization header. In DefectDojo a wrong or missing token is 403, not 401. */
 export function authenticate(state: State, header: string | undefined): User {
   const parts = (header ?? "").trim().split(/\s+/);
   if (parts[0]?.toLowerCase() !== "token") throw detail(403, "Authentication credentials were not provided.");
@@ -22,7 +22,7 @@ export function seesProductType(user: User, type: ProductType): boolean {
   return user.is_superuser || type.authorized_users.includes(user.id);
 }
 
-/** Seeing, adding to and importing into go together: a user stands on the product or on its type. */
+/** The right to view, add and import is the same: the user is authorized for the product or its product type. */
 export function seesProduct(state: State, user: User, product: Product): boolean {
   if (user.is_superuser || product.authorized_users.includes(user.id)) return true;
   const type = state.productTypes.get(product.prod_type);

@@ -8,7 +8,7 @@ export type Body = { body: unknown; form: MultipartForm | undefined };
 
 const MAX_JSON = 8 * 1024 * 1024;
 
-/** The body of a request: JSON or a form; `formOnly` paths take nothing else. */
+/** The body of a request: JSON or a form; `formOnly` paths accept only a form. */
 export async function readBody(state: State, request: IncomingMessage, formOnly: boolean): Promise<Body> {
   if (Number(request.headers["content-length"] ?? 0) > state.settings.maxUploadBytes) {
     throw new Refusal({

@@ -3,9 +3,9 @@ import { type FieldError, fieldErrors } from "./http.ts";
 type Field = {
   kind: "text" | "boolean" | "date" | "datetime" | "choice" | "reference" | "references" | "tags";
   required?: boolean;
-  /** null is a value. */
+  /** Accepts null. */
   nullable?: boolean;
-  /** The empty string is a value. */
+  /** Accepts the empty string. */
   blank?: boolean;
   maxLength?: number;
   choices?: readonly string[];
@@ -15,8 +15,8 @@ type Field = {
 export type Fields = Record<string, Field>;
 
 /**
- * The fields of a request body that are in the table, checked like Django REST framework: all errors at once, in
- * the order of the table. Fields that are not in it are ignored.
+ * Validates the fields of a request body against the table, like Django REST framework: all errors at once, in
+ * the order of the table. Other fields are ignored.
  */
 export function cleaned(body: unknown, fields: Fields, partial: boolean): Record<string, unknown> {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
@@ -88,7 +88,7 @@ const CHECKS: Record<Field["kind"], (value: unknown, field: Field) => Checked> =
   tags: (value) => tags(value),
 };
 
-/** Tags are a JSON list, or one in a string; none may hold a space, a comma or a quote. */
+/** Tags are a JSON list, or one in a string; a tag must not contain a space, a comma or a quote. */
 function tags(value: unknown): Checked {
   let list = value;
   if (typeof value === "string") {
@@ -124,7 +124,7 @@ export function isDate(value: unknown): value is string {
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(value);
 }
 
-/** As Python prints it: no fraction when there is none. */
+/** As Python prints it: without a fraction if it is zero. */
 export function formatDatetime(date: Date): string {
   return date
     .toISOString()

@@ -1,6 +1,6 @@
 import { type Call, type FieldError, fieldErrors } from "./http.ts";
 
-/** Turns the value of a query parameter into a condition on rows, or says what is wrong with it. */
+/** Turns the value of a query parameter into a condition on rows, or returns an error message. */
 export type Filter<T> = (value: string) => ((row: T) => boolean) | FieldError | undefined;
 
 export function filtered<T>(call: Call, rows: Iterable<T>, filters: Record<string, Filter<T>>): T[] {
@@ -64,7 +64,7 @@ export function idList(value: string): Set<number> | FieldError {
   return ids.some(Number.isNaN) ? { text: "Enter a number.", code: "invalid" } : new Set(ids);
 }
 
-/** One row of another table; an id that is not there is an error, even to those who may not see it. */
+/** One row of another table; an unknown id is an error, even for users without access. */
 export function reference<T>(table: ReadonlyMap<number, unknown>, of: (row: T) => number | null): Filter<T> {
   return (value) => {
     const id = Number(value);
@@ -87,7 +87,7 @@ export function number<T>(of: (row: T) => number | null): Filter<T> {
 
 const BOOLEANS: Record<string, boolean> = { true: true, True: true, "1": true, false: false, False: false, "0": false };
 
-/** A value that is no boolean is ignored. */
+/** A value other than a boolean is ignored. */
 export function boolean<T>(of: (row: T) => boolean): Filter<T> {
   return (value) => {
     const wanted = BOOLEANS[value];
@@ -95,7 +95,7 @@ export function boolean<T>(of: (row: T) => boolean): Filter<T> {
   };
 }
 
-/** The orderings a list allows, for its `o` parameter. */
+/** The orderings that a list supports in its `o` parameter. */
 export function sorted<T>(call: Call, rows: T[], orderings: Record<string, (row: T) => unknown>): T[] {
   const wanted = call.query.get("o");
   if (wanted === null || wanted === "") return rows;

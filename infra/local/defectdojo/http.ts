@@ -2,27 +2,27 @@ import type { User } from "./model.ts";
 import type { MultipartForm } from "./multipart.ts";
 import type { ImportFault } from "./state.ts";
 
-/** One request as the handlers see it. */
+/** One request for the handlers. */
 export type Call = {
   method: string;
-  /** Below `/api/v2`, with its slashes. */
+  /** The path below `/api/v2`, including slashes. */
   path: string;
   /** Ids taken from the path. */
   ids: number[];
   query: URLSearchParams;
-  /** Scheme and host the client used, for the `next` and `previous` links. */
+  /** The client's scheme and host, for the `next` and `previous` links. */
   origin: string;
   user: User;
   /** JSON, or the fields of a form. */
   body: unknown;
   form: MultipartForm | undefined;
-  /** How its import shall fail, if at all. */
+  /** How its import fails, if it should. */
   importFault?: ImportFault;
 };
 
 export type Reply = { status: number; body?: unknown; headers?: Record<string, string> };
 
-/** Thrown by a handler that answers with an error. */
+/** Thrown by a handler to return an error. */
 export class Refusal extends Error {
   readonly reply: Reply;
   constructor(reply: Reply) {
@@ -36,7 +36,7 @@ export type FieldError = { text: string; code: string };
 
 const PRO = ["Pro comes with support. Try today for free or email us at hello@defectdojo.com"];
 
-/** A string as Python prints it within a list or a dict: DefectDojo puts such text into `message`. */
+/** A string as Python prints it within a list or dict: DefectDojo uses such text in `message`. */
 export function pythonRepr(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const escaped = text
@@ -60,7 +60,7 @@ export function fieldError(name: string, text: string, code: string): Refusal {
   return fieldErrors({ [name]: [{ text, code }] });
 }
 
-/** What DefectDojo makes of an error that a parser or the importer raises on purpose. */
+/** The response to an error that a parser or the importer raises on purpose. */
 export function importError(text: string): Refusal {
   return new Refusal({ status: 400, body: { message: `[${pythonRepr(text)}]`, pro: PRO } });
 }
@@ -69,7 +69,7 @@ export function internalError(): Refusal {
   return new Refusal({ status: 500, body: { message: "Internal server error, check logs for details", pro: PRO } });
 }
 
-/** A unique row that another request wrote first (3.2: `dojo/api_v2/exception_handler.py`). */
+/** Another request wrote the same unique row first (3.2: `dojo/api_v2/exception_handler.py`). */
 export function conflict(): Refusal {
   const message =
     "The request conflicts with an existing record because a unique field value already exists. Retrieve or update the existing record instead of creating a new one.";
@@ -88,7 +88,7 @@ export function notFound(model: string): Refusal {
   return detail(404, `No ${model} matches the given query.`);
 }
 
-/** An id in the path that is no number. */
+/** An id in the path that is not a number. */
 export function notAnId(): Refusal {
   return new Refusal({ status: 404, body: { detail: "Not found.", message: "", pro: PRO } });
 }

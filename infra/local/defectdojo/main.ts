@@ -26,7 +26,7 @@ const { values } = parseArgs({
 const standin = await startStandin({
   host: values.host,
   port: Number(values.port),
-  // A profile says the mode itself.
+  // A profile determines the mode itself.
   ...(values.profile === undefined
     ? { mode: values.mode === "endpoints" ? ("endpoints" as const) : ("locations" as const) }
     : { profile: values.profile }),

@@ -1,4 +1,4 @@
-/** The tables of the stand-in, in the names of DefectDojo's API; a row is what its GET answers, bar computed fields. */
+/** The stand-in's tables, named as in DefectDojo's API; a row is the GET response without computed fields. */
 
 export type User = {
   id: number;
@@ -30,7 +30,7 @@ export type Product = {
   prod_type: number;
   authorized_users: number[];
   tags: string[];
-  /** Columns the stand-in stores and gives back but never looks at. */
+  /** Columns that the stand-in stores and returns but never uses. */
   rest: Record<string, unknown>;
 };
 
@@ -112,7 +112,7 @@ export type TestImport = {
 export const SEVERITIES = ["Info", "Low", "Medium", "High", "Critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** The columns of a finding that a report fills. */
+/** The columns of a finding that come from the report. */
 export type ReportedFinding = {
   title: string;
   severity: Severity;
@@ -194,7 +194,7 @@ export type Finding = ReportedFinding & {
 
 export type FindingGroup = { id: number; name: string; test: number; jira_issue: null };
 
-/** A place as a parser reports it. */
+/** An endpoint or location from a parser. */
 export type Place = {
   protocol: string;
   userinfo: string;
@@ -207,10 +207,10 @@ export type Place = {
 
 export type Location = Place & { id: number; created: string; updated: string; value: string; badHost: boolean };
 
-/** `location_findings`: which finding is where. */
+/** `location_findings`: links findings to locations. */
 export type LocationFinding = { id: number; created: string; updated: string; location: number; finding: number };
 
-/** `location_products`, which `endpoints/` shows in locations mode. */
+/** `location_products`, which `endpoints/` lists in locations mode. */
 export type LocationProduct = { id: number; created: string; updated: string; location: number; product: number };
 
 export type Endpoint = Omit<Place, "userinfo"> & {

@@ -18,7 +18,7 @@ type Part = { name: string; file: UploadedFile | undefined; sink: WriteStream | 
 
 const BLANK_LINE = Buffer.from("\r\n\r\n");
 
-/** Reads a form as it comes in; files go to disk, so that a report of any size passes through little memory. */
+/** Parses a form as a stream; files go to disk, so that a report of any size needs little memory. */
 export async function readMultipart(request: IncomingMessage, boundary: string): Promise<MultipartForm> {
   const folder = await mkdtemp(path.join(tmpdir(), "standin-upload-"));
   const form: MultipartForm = {
@@ -27,7 +27,7 @@ export async function readMultipart(request: IncomingMessage, boundary: string):
     discard: () => rm(folder, { recursive: true, force: true }),
   };
   const delimiter = Buffer.from(`\r\n--${boundary}`);
-  // The first delimiter has no line break before it; giving it one makes all alike.
+  // The first delimiter lacks the line break that precedes all others; adding one makes them equal.
   let rest: Buffer = Buffer.from("\r\n");
   let part: Part | undefined;
   try {
@@ -59,7 +59,7 @@ export async function readMultipart(request: IncomingMessage, boundary: string):
   return form;
 }
 
-/** Skips to the next delimiter and reads the headers behind it, once they are there. */
+/** Skips to the next delimiter and reads the headers after it, once they have arrived. */
 function startPart(data: Buffer, delimiter: Buffer, folder: string, count: number) {
   const at = data.indexOf(delimiter);
   if (at < 0) return undefined;

@@ -1,36 +1,36 @@
 import { type Profile, profileNamed } from "./profiles.ts";
 
-/** How the stand-in is to behave; everything has the default of a fresh DefectDojo 3.2 with deduplication switched on. */
+/** How the stand-in behaves; the defaults are those of a fresh DefectDojo 3.2 with deduplication enabled. */
 export type StandinOptions = {
   host?: string;
   /** @default 0 (any free port) */
   port?: number;
-  /** The version whose answers it gives. @default "3.2-locations" */
+  /** The version that it simulates. @default "3.2-locations" */
   profile?: string;
-  /** `V3_FEATURE_LOCATIONS` on (the default of 3.2) or off (what 2.x answers). */
+  /** `V3_FEATURE_LOCATIONS` on (the default of 3.2) or off (as in 2.x). */
   mode?: "locations" | "endpoints";
   apiKey?: string;
   lowPrivilegedApiKey?: string;
   /** `system_settings.enable_deduplication`. @default true */
   deduplication?: boolean;
-  /** False: an older server, which ignores `deduplication_execution_mode` and does not send `deduplication_complete`. */
+  /** False: an older server that ignores `deduplication_execution_mode` and never sends `deduplication_complete`. */
   asyncWait?: boolean;
-  /** Whether the users' contact info says `block_execution`: duplicates are marked within the import then, without Celery. @default false */
+  /** Whether the users' contact info sets `block_execution`: the import then marks duplicates itself, without Celery. @default false */
   blockExecution?: boolean;
-  /** How long after an import that does not wait its duplicates are marked. @default 0 */
+  /** Delay before duplicates are marked after an import that does not wait for them. @default 0 */
   deduplicationDelayMs?: number;
   timing?: Partial<Timing>;
-  /** A larger report is refused, as by `DD_SCAN_FILE_MAX_SIZE`. @default 100 MB */
+  /** Larger reports are rejected, as with `DD_SCAN_FILE_MAX_SIZE`. @default 100 MB */
   maxReportBytes?: number;
-  /** A larger request body gets 413, as from the nginx in front. @default 800 MB */
+  /** Larger request bodies get 413, as from DefectDojo's nginx. @default 800 MB */
   maxUploadBytes?: number;
-  /** A longer request line gets 414, as from gunicorn (the image of DefectDojo takes up to 8 KB). @default 4094 */
+  /** Longer request lines get 414, as from gunicorn (DefectDojo's image accepts up to 8 KB). @default 4094 */
   maxRequestLine?: number;
-  /** Scan types that this server does not know. */
+  /** Scan types that this server does not support. */
   missingScanTypes?: readonly string[];
-  /** Added to every id that is given, as on a server with years behind it. @default 0 */
+  /** Added to every new id, as on a server that has run for years. @default 0 */
   idsFrom?: number;
-  /** Milliseconds added to every answer. @default 0 */
+  /** Milliseconds added to every response. @default 0 */
   latency?: number;
   /** The server's clock. */
   now?: () => Date;
@@ -38,17 +38,17 @@ export type StandinOptions = {
 
 export type Timing = {
   importMsPerFinding: number;
-  /** Added for every finding that turns out a duplicate. */
+  /** Added for every finding marked as a duplicate. */
   duplicateMsPerFinding: number;
   readMsPerFinding: number;
   fixedMs: number;
-  /** How many requests are worked on at a time when timing is on. */
+  /** The number of concurrent requests when timing is on. */
   workers: number;
 };
 
 export type Settings = Required<Omit<StandinOptions, "timing" | "profile">> & { timing: Timing; profile: Profile };
 
-/** @throws Error where there is no such profile */
+/** @throws Error for an unknown profile */
 export function settings(options: StandinOptions): Settings {
   const profile = profileNamed(options.profile ?? `3.2-${options.mode ?? "locations"}`);
   return {

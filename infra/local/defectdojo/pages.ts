@@ -7,7 +7,7 @@ import { closeFinding, createRiskAcceptance, updateFinding } from "./resources/f
 import { serializeFinding } from "./resources/serialize-finding.ts";
 import type { State } from "./state.ts";
 
-/** What the buttons of a finding do, as the API does it. */
+/** The buttons of a finding, with the same effect as the API. */
 const VERDICTS = {
   "false positive": (state: State, finding: Finding, call: ApiCall) =>
     updateFinding(state, call(finding, { false_p: true, active: false, verified: false })),
@@ -18,7 +18,7 @@ const VERDICTS = {
   "under review": (state: State, finding: Finding, call: ApiCall) =>
     updateFinding(state, call(finding, { under_review: true })),
   close: (state: State, finding: Finding, call: ApiCall) => closeFinding(state, call(finding, {})),
-  // As the page of DefectDojo does, which takes the acceptance back too (`reopen_finding` of dojo/finding/views.py).
+  // Like DefectDojo's page, this also revokes the risk acceptance (`reopen_finding` of dojo/finding/views.py).
   reopen: (state: State, finding: Finding, call: ApiCall) =>
     updateFinding(state, call(finding, { active: true, risk_accepted: false, under_review: false })),
 } as const;
@@ -49,7 +49,7 @@ const document = (title: string, body: string, status = 200): Reply => ({
 const link = (kind: string, id: number, name: string | null) => `<a href="/${kind}/${id}">${html(name)}</a>`;
 const list = (items: readonly string[]) => `<ul>${items.map((item) => `<li>${item}</li>`).join("")}</ul>`;
 
-/** A page a kind of object, for people: `/product/1`, `/engagement/1`, `/test/1`, `/finding/1`. */
+/** One page per kind of object: `/product/1`, `/engagement/1`, `/test/1`, `/finding/1`. */
 const PAGES: Readonly<Record<string, (state: State, id: number) => Reply | undefined>> = {
   product: (state, id) => {
     const product = state.products.get(id);
@@ -96,7 +96,7 @@ ${known}<form method="post" action="/finding/${finding.id}">${buttons.join("")}<
 }
 
 /**
- * The stand-in's pages for people, behind the links of receipts: what the team would do in DefectDojo, in one press of a button.
+ * The stand-in's HTML pages, which the links of receipts open: each button does what the team would do in DefectDojo.
  * @returns undefined for any other path
  */
 export async function pageOf(state: State, request: IncomingMessage, path: string): Promise<Reply | undefined> {
@@ -112,7 +112,7 @@ export async function pageOf(state: State, request: IncomingMessage, path: strin
   return page(state, id);
 }
 
-/** Only a form of this server's own pages is taken. */
+/** Accepts only forms from this server's own pages. */
 async function judge(state: State, request: IncomingMessage, id: number): Promise<Reply> {
   const finding = state.findings.get(id);
   const { origin, host } = request.headers;

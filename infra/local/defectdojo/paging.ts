@@ -2,7 +2,7 @@ import type { Call, Reply } from "./http.ts";
 
 const PAGE_SIZE = 25;
 
-/** Django REST framework's LimitOffsetPagination: no upper bound on `limit`, bad values are ignored. */
+/** Django REST framework's LimitOffsetPagination: no upper bound on `limit`, invalid values are ignored. */
 export function paged<T>(call: Call, rows: readonly T[], serialize: (row: T) => unknown, extra: object = {}): Reply {
   const limit = positive(call.query.get("limit"), 1) ?? PAGE_SIZE;
   const offset = positive(call.query.get("offset"), 0) ?? 0;
@@ -19,7 +19,7 @@ export function paged<T>(call: Call, rows: readonly T[], serialize: (row: T) => 
   };
 }
 
-/** The rows that `paged` shows, for what comes beside them. */
+/** The rows that `paged` returns, for the extra fields next to them. */
 export function page<T>(call: Call, rows: readonly T[]): T[] {
   const offset = positive(call.query.get("offset"), 0) ?? 0;
   return rows.slice(offset, offset + (positive(call.query.get("limit"), 1) ?? PAGE_SIZE));

@@ -1,50 +1,50 @@
-/** What differs between the versions of DefectDojo that were measured; each is held to its recordings by `test/contract`. */
+/** The differences between the recorded versions of DefectDojo; `test/contract` checks each against its recordings. */
 export type Profile = {
   /** `V3_FEATURE_LOCATIONS`; 2.x has endpoints only. */
   mode: "locations" | "endpoints";
-  /** `percent_complete` of a test while its import runs, and of one that an import left behind. 100 before 2.35. */
+  /** `percent_complete` of a test while its import runs and after the import fails. 100 before 2.35. */
   percentAtStart: 50 | 100;
   /** `deduplication_execution_mode` and `deduplication_complete`, from 3.1 on. */
   asyncWait: boolean;
   missingScanTypes: readonly string[];
-  /** Paths below `/api/v2/` that this version does not have. */
+  /** Paths below `/api/v2/` that this version lacks. */
   missingPaths: readonly string[];
-  /** Values of `group_by`. */
+  /** Allowed values of `group_by`. */
   groupings: readonly string[];
-  /** Fields that a generic finding may not have; one of them refuses the report. */
+  /** Fields that a generic finding must not have; any of them causes the report to be rejected. */
   unknownFindingFields: readonly string[];
-  /** Status of an import into an environment that is not there. */
+  /** Status of an import into a missing environment. */
   unknownEnvironment: 400 | 500;
   /** Access by roles (2.x: the low-privileged user is a Maintainer) instead of `authorized_users`. */
   roles: boolean;
-  /** A generic report that names no type gets a test type with this name. */
+  /** The test type of a generic report without a type. */
   genericTestType: string;
-  /** A finding's date in a generic report may have a time. */
+  /** Whether a finding's date in a generic report may include a time. */
   takesDateTimes: boolean;
-  /** A date that is none is refused (400), or the importer stumbles over it (500). */
+  /** Status for an invalid date: 400 if it is rejected, 500 if the importer crashes. */
   badDate: 400 | 500;
-  /** Whether accepting a risk over the API marks its findings, and so moves their `last_status_update`. */
+  /** Whether accepting a risk via the API updates its findings and so their `last_status_update`. */
   acceptanceMarks: boolean;
   /** Whether closing a finding ends its review. */
   closingEndsReview: boolean;
-  /** Whether a note over the API counts as a review of its finding. */
+  /** Whether a note via the API counts as a review of its finding. */
   notesReview: boolean;
-  /** Whether a reimport that tags findings tags those that it closes too. */
+  /** Whether a reimport that tags findings also tags those that it closes. */
   tagsClosed: boolean;
-  /** What the statistics of a reimport call the findings that stay as they are. */
+  /** The name for unchanged findings in the statistics of a reimport. */
   untouched: string;
-  /** Whether the first reimport, which makes the test, closes what earlier tests of the engagement have. */
+  /** Whether the first reimport, which creates the test, closes findings of earlier tests in the engagement. */
   firstReimportCloses: boolean;
-  /** Whether a reimport leaves an inactive accepted risk that is found again alone, and does not close it. */
+  /** Whether a reimport leaves an inactive accepted risk unchanged when it is found again, instead of closing it. */
   sparesAccepted: boolean;
-  /** The settings that the record of an import has; null: all. */
+  /** The settings that an import record contains; null: all. */
   recordedSettings: readonly string[] | null;
-  /** What version, branch and commit of a test are where the import names none. */
+  /** Version, branch and commit of a test if the import sets none. */
   noText: "" | null;
   shapes: Shapes;
 };
 
-/** By resource: fields that its rows lack against 3.2, and those that they have instead or on top (a name in the row, or a value). */
+/** By resource: fields that its rows lack compared to 3.2, and fields they have instead or in addition (a name in the row, or a value). */
 export type Shapes = Readonly<Record<string, Shape>>;
 export type Shape = {
   without?: readonly string[];
@@ -148,7 +148,7 @@ const V2_34: Profile = {
       },
     },
     error: { without: ["pro"] },
-    // The exception of Django itself stands beside the words of its REST framework.
+    // The message contains Django's own exception next to that of its REST framework.
     missing: { renamed: { detail: "message" }, with: { detail: "Not found." } },
     "engagements list": { with: { prefetch: {} } },
   },
@@ -161,7 +161,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   "3.2-locations": { ...ENDPOINTS, mode: "locations" },
 };
 
-/** @throws Error that lists the profiles, for a name that is none of them */
+/** @throws Error for an unknown name; it lists the profiles */
 export function profileNamed(name: string): Profile {
   const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined;
   if (profile !== undefined) return profile;

@@ -3,10 +3,10 @@ import type { Shape, Shapes } from "./profiles.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** What the rows of another resource are called where they stand in an answer. */
+/** The names of fields that hold rows of another resource. */
 const NESTED: Readonly<Record<string, string>> = { user: "user", test: "tests", duplicate_finding: "findings" };
 
-/** An answer in the shape of another version; those of 3.2 are what the handlers give. @param path below `/api/v2`, with its slashes */
+/** Converts a response of 3.2, which the handlers return, to the format of another version. @param path below `/api/v2`, including slashes */
 export function reshape(shapes: Shapes, path: string, reply: Reply): Reply {
   const body = reply.body;
   if (Object.keys(shapes).length === 0 || typeof body !== "object" || body === null || Array.isArray(body))
@@ -27,7 +27,7 @@ function ofResource(shapes: Shapes, resource: string, body: Row): Row {
   return nested(shapes, shaped({ ...body, results }, shapes[`${resource} list`]));
 }
 
-/** What is prefetched by id, and the user within a profile. */
+/** Rows prefetched by id, and the user within a profile. */
 function nested(shapes: Shapes, row: Row): Row {
   const { prefetch, user } = row as { prefetch?: Record<string, Record<string, Row>>; user?: unknown };
   const more: Record<string, unknown> = {};

@@ -19,7 +19,7 @@ type Handler = (state: State, call: Call) => Reply | Promise<Reply>;
 export type Route = {
   methods: Record<string, Handler>;
   ids: number[];
-  /** A form is the only body it takes. */
+  /** It accepts only a form as its body. */
   form: boolean;
 };
 
@@ -84,7 +84,7 @@ const COMPILED = ROUTES.map((row) => ({
   pattern: new RegExp(`^/${row.path.replaceAll(":id", "([^/.]+)")}/$`),
 }));
 
-/** The route of a path that ends in a slash. */
+/** The route for a path that ends with a slash. */
 export function routeOf(state: State, path: string): Route | undefined {
   for (const row of COMPILED) {
     const match = row.pattern.exec(path);

@@ -25,12 +25,12 @@ export type Standin = {
 
 type Work = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** Starts a server that behaves like DefectDojo 3.2 towards API clients. */
+/** Starts a server that behaves like DefectDojo to API clients. */
 export async function startStandin(options: StandinOptions = {}): Promise<Standin> {
   const state = createState(settings(options));
   const work = createWorkers(state.settings.timing);
   const server = createServer((request, response) => {
-    // Its key is known to everybody: no page of another site is to use it through a browser on this machine.
+    // Its key is public: pages of other sites must not use it through a browser on this machine.
     const why = isLoopback(state.settings.host) ? refusal(request) : undefined;
     if (why !== undefined) return void response.writeHead(403, { "content-type": "text/plain" }).end(`${why}\n`);
     void serve(state, work, request, response);
@@ -100,7 +100,7 @@ function intercepted(state: State, request: IncomingMessage, earlier: number): I
 const importFault = (interception: Interception | undefined) =>
   interception !== undefined && "importFails" in interception ? interception : undefined;
 
-/** Turns every failure into an answer. */
+/** Turns every failure into a response. */
 async function answer(state: State, work: Work, request: IncomingMessage, fault?: ImportFault): Promise<Reply> {
   try {
     return await answerOrThrow(state, work, request, fault);
@@ -154,7 +154,7 @@ async function answerOrThrow(state: State, work: Work, request: IncomingMessage,
   }
 }
 
-/** The cost of a list's row, in findings; other lists cost next to nothing. Prefetching costs extra. */
+/** The cost of a row in a list, measured in findings; other lists cost almost nothing. Prefetching costs extra. */
 const WEIGHTS: Record<string, number> = { "/findings/": 1, "/location/": 0.3, "/url/": 0.3 };
 
 function readingTime(state: State, call: Call, reply: Reply): number {
@@ -166,7 +166,7 @@ function readingTime(state: State, call: Call, reply: Reply): number {
 }
 
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
-  // Drains the rest of a refused body, so that the client gets to read the answer.
+  // Drains the rest of a rejected body, so that the client can read the response.
   if (!request.complete) request.resume();
   const isText = typeof reply.body === "string";
   const text = reply.body === undefined ? "" : isText ? (reply.body as string) : JSON.stringify(reply.body);

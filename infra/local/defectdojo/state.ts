@@ -18,20 +18,20 @@ import type {
 import type { Settings } from "./options.ts";
 import { initialTestTypes } from "./test-types.ts";
 
-/** What a test can do to a request before it is handled; see `State.intercept`. */
+/** Faults that a test can inject into a request; see `State.intercept`. */
 export type Interception =
   | Reply
-  /** Closes the connection without an answer; nothing happens. */
+  /** Closes the connection without handling the request or responding. */
   | { hangUp: true }
-  /** Handles the request, but the answer never arrives. */
+  /** Handles the request, but the response never arrives. */
   | { processThenHangUp: true }
-  /** Handles the request this much later. */
+  /** Delays the handling of the request. */
   | { delayMs: number }
   | ImportFault;
 
 /**
- * The import fails with this status once its report is read: before any finding is stored (`parsed`) or after all are (`stored`). Either way its
- * test stays behind, unfinished, as on the real server: 409 where another import stores the same new URLs, 500 where broker, cache or database stumble.
+ * The import fails with this status after its report is parsed: before any finding is stored (`parsed`) or after all are (`stored`). Either way its
+ * test remains, incomplete, as on the real server: 409 if another import stores the same new URLs, 500 if broker, cache or database fail.
  */
 export type ImportFault = { importFails: 409 | 500; once: "parsed" | "stored" };
 
@@ -40,7 +40,7 @@ type SeenRequest = Pick<Call, "method" | "path" | "query"> & {
   contentType: string;
   /** Content-Length, null when chunked. */
   bodyBytes: number | null;
-  /** How many requests with this method and path came before. */
+  /** The number of earlier requests with this method and path. */
   earlier: number;
 };
 
@@ -56,10 +56,10 @@ export type LoggedRequest = {
 
 export type State = {
   readonly settings: Settings;
-  /** Asked before every request; undefined lets it pass. */
+  /** Called before every request; undefined lets it pass. */
   intercept: ((request: SeenRequest) => Interception | undefined) | undefined;
   readonly requests: LoggedRequest[];
-  /** How many requests came, by method and path: `GET /api/v2/findings/`. */
+  /** The number of requests by method and path: `GET /api/v2/findings/`. */
   readonly counts: Map<string, number>;
   users: User[];
   /** Token to user id. */
@@ -85,19 +85,19 @@ export type State = {
   cicdInfrastructure: Map<number, Record<string, unknown>>;
   environments: string[];
   systemSettings: Record<string, unknown>;
-  /** Tests whose import still runs. */
+  /** Tests whose import is still running. */
   importing: Set<number>;
   /** Background work: marking duplicates after an import that does not wait. */
   running: Set<Promise<unknown>>;
   /** The worker that marks duplicates in the background. */
   celery: Celery;
   nextId: (table: keyof typeof FIRST_IDS) => number;
-  /** The clock, as DefectDojo writes it. */
+  /** The current time in DefectDojo's format. */
   timestamp: () => string;
   today: () => string;
 };
 
-/** Work for a stopped worker waits until it is started again. */
+/** Work for a stopped worker waits until the worker is started again. */
 export type Celery = { stop: () => void; start: () => void; free: () => Promise<void> };
 
 function celeryWorker(): Celery {
@@ -114,7 +114,7 @@ function celeryWorker(): Celery {
   };
 }
 
-/** Offset per table, so that ids of two tables never coincide. */
+/** Offset per table, so that ids of two tables never collide. */
 const FIRST_IDS = {
   riskAcceptance: 1,
   productType: 2,

@@ -1,6 +1,6 @@
 import type { TestType } from "./model.ts";
 
-/** How findings of a scan type are recognised (`dojo/settings/settings.dist.py` of 3.2.0). */
+/** How findings of a scan type are matched (`dojo/settings/settings.dist.py` of 3.2.0). */
 export type Matching = {
   algorithm: "legacy" | "hash_code" | "unique_id_from_tool_or_hash_code";
   /** `HASHCODE_FIELDS_PER_SCANNER`; null: title, cwe, line, file path and description. */
@@ -57,12 +57,12 @@ export function initialTestTypes(missing: readonly string[]): TestType[] {
   }));
 }
 
-/** The choices of `scan_type` in an import. */
+/** The allowed values of `scan_type` in an import. */
 export function isScanType(name: string, missing: readonly string[]): boolean {
   return ROWS.some((r) => r.parser && r.name === name) && !missing.includes(name);
 }
 
-/** By the name of the test type, else by the scan type: a generic report can bring its own test type. */
+/** Looks up the test type, else the scan type: a generic report can define its own test type. */
 export function matchingOf(testType: string, scanType: string | null): Matching {
   return (ROWS.find((r) => r.name === testType) ?? ROWS.find((r) => r.name === scanType))?.matching ?? DEFAULT;
 }

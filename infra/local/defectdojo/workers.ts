@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Timing } from "./options.ts";
 
-/** Limits the requests handled at once, like a server with that many workers, when timing is on. */
+/** With timing on, limits concurrent requests, like a server with that many workers. */
 export function createWorkers(timing: Timing): <T>(work: () => Promise<T>) => Promise<T> {
   if (timing.fixedMs + timing.importMsPerFinding + timing.readMsPerFinding === 0) return (work) => work();
   const waiting: (() => void)[] = [];

@@ -2,7 +2,7 @@ export type Element = {
   name: string;
   attributes: Record<string, string>;
   children: Element[];
-  /** Of this element alone, not of its children; before the first child, as ElementTree has it. */
+  /** Text of this element before its first child, as in ElementTree. */
   text: string;
 };
 
@@ -11,7 +11,7 @@ const TOKEN =
   /<!--[\s\S]*?-->|<!\[CDATA\[([\s\S]*?)\]\]>|<\?[\s\S]*?\?>|<!DOCTYPE(?:[^[>]|\[[\s\S]*?\])*>|<(\/?)([^\s/>]+)((?:[^>"']|"[^"]*"|'[^']*')*?)(\/?)>|([^<]+)/g;
 const ATTRIBUTE = /([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
 
-/** Reads XML: elements, attributes, text, entities and CDATA. Comments, instructions and the DOCTYPE are skipped. */
+/** Parses XML: elements, attributes, text, entities and CDATA. Comments, instructions and the DOCTYPE are skipped. */
 export function parseXml(source: string): Element {
   const document: Element = { name: "", attributes: {}, children: [], text: "" };
   const open: Element[] = [document];
@@ -66,7 +66,7 @@ export function element(root: Element, path: string): Element | undefined {
   return elements(root, path)[0];
 }
 
-/** The text of a child; undefined where there is none. */
+/** The text of a child, or undefined. */
 export function textOf(root: Element, path: string): string | undefined {
   return element(root, path)?.text;
 }

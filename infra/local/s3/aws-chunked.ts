@@ -6,7 +6,7 @@ const LF = 0x0a;
 /**
  * Decodes an aws-chunked body (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html and
  * …/sigv4-streaming-trailers.html): `<hex size>[;chunk-signature=…]\r\n<bytes>\r\n`, a chunk of size 0, then trailers.
- * Yields the bytes; fills `trailers` (lower-case names). Chunk signatures are not verified, like all signatures here.
+ * Yields the bytes and fills `trailers` (lower-case names). Like all signatures here, chunk signatures are not verified.
  */
 export async function* decodeAwsChunked(
   source: AsyncIterable<Uint8Array>,
@@ -32,7 +32,7 @@ export async function* decodeAwsChunked(
       position = end;
       if (line.length > MAX_LINE) throw malformed("a line is too long");
       if (newline < 0) continue;
-      // After a trailer some clients send LF and an empty line, as a sample in AWS's documentation has it.
+      // After a trailer some clients send LF and an empty line, as in a sample in AWS's documentation.
       if (state !== "trailer" && !line.endsWith("\r\n")) throw malformed("a line does not end in CRLF");
       const text = line.trimEnd();
       line = "";

@@ -4,7 +4,7 @@ import { chmod, copyFile, link, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PRIVATE_FILE } from "../data-directory.ts";
 
-/** One file of bytes. An object is one segment, or as many as its multipart upload had parts. */
+/** One file of bytes. An object has one segment, or one for each part of its multipart upload. */
 export interface Segment {
   readonly id: string;
   readonly size: number;
@@ -12,7 +12,7 @@ export interface Segment {
 
 interface BodyWriter {
   write(bytes: Uint8Array): Promise<void>;
-  /** The file is complete; it becomes an object when a row of the database names it. */
+  /** Completes the file; it becomes an object when a database row references it. */
   close(): Promise<Segment>;
   /** Closes and removes the file. */
   discard(): Promise<void>;
@@ -20,18 +20,18 @@ interface BodyWriter {
 
 export interface Bodies {
   create(): Promise<BodyWriter>;
-  /** The bytes from `start` to `end` (exclusive) of the segments put together. */
+  /** The bytes from `start` to `end` (exclusive) of the concatenated segments. */
   read(segments: readonly Segment[], start: number, end: number): AsyncGenerator<Uint8Array, void, undefined>;
-  /** Copies of the files, independent of these; hard links where possible. */
+  /** Independent copies of the files; hard links where possible. */
   duplicate(segments: readonly Segment[]): Promise<Segment[]>;
-  /** Keeps the files until the returned function is called, even if they are removed meanwhile. */
+  /** Keeps the files readable until the returned function is called, even if they are removed meanwhile. */
   hold(segments: readonly Segment[]): () => Promise<void>;
   remove(segments: readonly Segment[]): Promise<void>;
 }
 
 const READ_SIZE = 256 * 1024;
 
-/** Files named by random ids, so that no key ever becomes a path. The directory is there. */
+/** Stores files under random ids, so that no key becomes a path. The directory must exist. */
 export function openBodies(directory: string): Bodies {
   const held = new Map<string, number>();
   const doomed = new Set<string>();
@@ -44,7 +44,7 @@ export function openBodies(directory: string): Bodies {
     }
   }
 
-  /** What cannot be removed now is cleaned up at the next start; no request fails because of it. */
+  /** A file that cannot be removed now is removed at the next start; no request fails because of it. */
   async function unlink(id: string): Promise<void> {
     await rm(pathOf({ id }), { force: true }).catch(() => undefined);
   }

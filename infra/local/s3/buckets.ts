@@ -16,7 +16,7 @@ interface Bucket {
   readonly location: string;
 }
 
-/** The bucket that the request names, which must exist. */
+/** The bucket of the request, which must exist. */
 export function existingBucket(context: S3Context, name: string): Bucket {
   const row = context.database.prepare("SELECT name, created, location FROM buckets WHERE name = ?").get(name);
   if (!row) throw new S3Error("NoSuchBucket");

@@ -34,7 +34,7 @@ export type ChecksumType = "FULL_OBJECT" | "COMPOSITE";
 
 export interface Checksum {
   readonly algorithm: ChecksumAlgorithm;
-  /** Base64; a composite one ends in the number of its parts, "-3". */
+  /** Base64; a composite checksum ends with the number of parts, such as "-3". */
   readonly value: string;
 }
 
@@ -52,7 +52,7 @@ export function checksumHeader(algorithm: ChecksumAlgorithm): string {
   return `x-amz-checksum-${algorithm.toLowerCase()}`;
 }
 
-/** The checksum that the headers (or the trailer, or an element of XML) give, of which there may be one. */
+/** The checksum in the headers, the trailer or an XML element; at most one is allowed. */
 export function readChecksum(headers: ReadonlyMap<string, string>): Checksum | undefined {
   const given = [...headers].filter(([name]) => /^x-amz-checksum-(?!type$|mode$|algorithm$)/.test(name));
   const [first, second] = given;
@@ -69,7 +69,7 @@ export function assertChecksumFormat({ algorithm, value }: Checksum): void {
   }
 }
 
-/** The checksum of a whole multipart object, from its parts' checksums. */
+/** The checksum of a multipart object, computed from the checksums of its parts. */
 export function checksumOfParts(
   algorithm: ChecksumAlgorithm,
   type: ChecksumType,

@@ -2,15 +2,15 @@ import { lstatSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DataDirectoryError } from "../data-directory.ts";
 
-/** What {@link openBodies} names its files. */
+/** The file names that {@link openBodies} creates. */
 const OWN_NAME = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /**
- * Removes what a crash left behind: body files that no row names. Only files that the store itself made, and only if the database
- * is complete: a new one knows nothing of the bodies beside it.
- * @param isLive whether a row names that body
- * @param fresh whether the database was made just now
- * @throws DataDirectoryError when the directory is a link, or its bodies belong to a lost database; nothing is removed then
+ * Removes what a crash left behind: body files that no row references. It removes only files of this store, and only if the database
+ * is complete: a new database does not know the bodies beside it.
+ * @param isLive whether a row references that body
+ * @param fresh whether the database was just created
+ * @throws DataDirectoryError, removing nothing, when the directory is a link or its bodies belong to a lost database
  */
 export function cleanBodies(directory: string, isLive: (id: string) => boolean, fresh: boolean): void {
   if (lstatSync(directory).isSymbolicLink())

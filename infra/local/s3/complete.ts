@@ -17,12 +17,12 @@ interface CompletedPart {
 
 export interface Completion {
   readonly parts: readonly CompletedPart[];
-  /** Of the whole object, when the client gave it. */
+  /** Checksum of the whole object, if the client sent one. */
   readonly checksum: string | undefined;
   readonly size: number | undefined;
 }
 
-/** A CompleteMultipartUpload request: the parts, and the expected result. */
+/** A CompleteMultipartUpload request: the parts and the expected result. */
 export async function readCompletion(request: S3Request, upload: Upload): Promise<Completion> {
   const checksum = readChecksum(request.headers);
   if (checksum && checksum.algorithm !== upload.algorithm) {
@@ -44,7 +44,7 @@ export async function readCompletion(request: S3Request, upload: Upload): Promis
   return { parts: listed.map((part) => readXml(() => readPart(part))), checksum: checksum?.value, size };
 }
 
-/** Checks the list against the uploaded parts and assembles the object without moving a byte. */
+/** Checks the list against the uploaded parts and assembles the object without copying bytes. */
 export function assembleObject(upload: Upload, uploaded: readonly Part[], completion: Completion): StoredObject {
   const byNumber = new Map(uploaded.map((part) => [part.number, part]));
   const { parts: listed } = completion;
@@ -62,7 +62,7 @@ export function assembleObject(upload: Upload, uploaded: readonly Part[], comple
     );
   }
   const checksum = objectChecksum(upload, parts);
-  // Clients give a composite checksum with the number of parts, or (minio-go) without.
+  // Clients send a composite checksum with the number of parts or (minio-go) without it.
   if (
     completion.checksum !== undefined &&
     completion.checksum.replace(/-\d+$/, "") !== checksum?.value.replace(/-\d+$/, "")
@@ -115,14 +115,14 @@ function objectChecksum({ algorithm, type }: Upload, parts: readonly Part[]): St
   return { algorithm, type, value: checksumOfParts(algorithm, type, checksums) };
 }
 
-/** The MD5 of the parts' MD5s, and their number. */
+/** The MD5 of the MD5s of the parts, and their number. */
 function multipartEtag(parts: readonly Part[]): string {
   const md5 = createHash("md5");
   for (const part of parts) md5.update(Buffer.from(part.etag, "hex"));
   return `${md5.digest("hex")}-${parts.length}`;
 }
 
-/** Here a checksum header is the object's, not the XML document's. */
+/** Here a checksum header applies to the object, not to the XML document. */
 function withoutObjectChecksum(request: S3Request): S3Request {
   const headers = [...request.headers].filter(([name]) => !/^x-amz-(checksum-|sdk-checksum-)/.test(name));
   return { ...request, headers: new Map(headers) };

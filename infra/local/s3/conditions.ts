@@ -9,7 +9,7 @@ type Headers = ReadonlyMap<string, string>;
 
 /**
  * Conditional writes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
- * To be called in the transaction that writes, so that of several racers one wins.
+ * Call it in the transaction of the write, so that exactly one of several concurrent writes succeeds.
  */
 export function assertWriteConditions(headers: Headers, current: Current | undefined): void {
   const noneMatch = headers.get("if-none-match");
@@ -27,7 +27,7 @@ export function assertWriteConditions(headers: Headers, current: Current | undef
   }
 }
 
-/** A conditional delete: an absent object has nothing to compare with and nothing to delete. */
+/** A conditional delete; if the object is absent there is nothing to compare or delete. */
 export function assertDeleteCondition(etag: string | undefined, current: Current | undefined): void {
   if (etag !== undefined && current && !matches(etag, current.etag)) throw new S3Error("PreconditionFailed");
 }
@@ -48,7 +48,7 @@ export function assertReadConditions(headers: Headers, current: Current): void {
   }
 }
 
-/** The conditions that CopyObject sets on its source: all failures are 412. */
+/** The conditions of CopyObject on its source; every failure is a 412. */
 export function assertCopySourceConditions(headers: Headers, source: Current): void {
   const names = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
   const given = names.flatMap((name) => {
@@ -71,7 +71,7 @@ function matches(header: string, etag: string): boolean {
   });
 }
 
-/** Whether the object changed after that date (to the second, as HTTP dates go); undefined if there is no date. */
+/** Whether the object changed after that date (HTTP dates have whole seconds); undefined without a date. */
 function modifiedAfter(current: Current, date: string | undefined): boolean | undefined {
   const time = Date.parse(date ?? "");
   return Number.isNaN(time) ? undefined : Math.floor(current.modified / 1000) > Math.floor(time / 1000);

@@ -4,13 +4,13 @@ import type { EventQueue } from "./event-queue.ts";
 import type { S3Request } from "./request.ts";
 import type { ObjectStore } from "./store.ts";
 
-/** What the handlers share. */
+/** Context that all handlers share. */
 export interface S3Context {
   readonly database: DatabaseSync;
   readonly objects: ObjectStore;
   readonly bodies: Bodies;
   readonly events: EventQueue;
-  /** Where the server listens; known once it does. */
+  /** The server's URL, known once it listens. */
   readonly endpoint: () => string;
 }
 
@@ -18,7 +18,7 @@ export interface S3Response {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | AsyncIterable<Uint8Array>;
-  /** Called when the response has been sent, or has failed. */
+  /** Called after the response was sent or failed. */
   readonly finished?: () => Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * CRC-32C and CRC-64/NVME (node:zlib has CRC-32 only), and the sum of two CRCs from the CRCs of the halves, which gives
- * a multipart object's FULL_OBJECT checksum without reading its parts again.
+ * CRC-32C and CRC-64/NVME (node:zlib has CRC-32 only), and the combination of two CRCs, which computes
+ * the FULL_OBJECT checksum of a multipart object without reading its parts again.
  * Parameters: https://reveng.sourceforge.io/crc-catalogue/all.htm (CRC-32/ISCSI, CRC-64/NVME); all are reflected, with
  * an initial value and a final XOR of all ones.
  */
@@ -19,7 +19,7 @@ const crc32cTable = new Uint32Array(256).map((_, byte) => {
   return value;
 });
 
-/** Continues a CRC-32C over more bytes; start from 0. */
+/** Continues a CRC-32C with more bytes; start with 0. */
 export function crc32c(bytes: Uint8Array, previous: number): number {
   let value = ~previous;
   for (const byte of bytes) value = (value >>> 8) ^ (crc32cTable[(value ^ byte) & 0xff] ?? 0);
@@ -35,7 +35,7 @@ for (let byte = 0; byte < 256; byte++) {
   crc64High[byte] = Number(value >> 32n);
 }
 
-/** Continues a CRC-64/NVME over more bytes; start from 0n. Works on 32-bit halves: BigInt would be far slower. */
+/** Continues a CRC-64/NVME with more bytes; start with 0n. It uses 32-bit halves: BigInt would be far slower. */
 export function crc64nvme(bytes: Uint8Array, previous: bigint): bigint {
   let low = ~Number(previous & 0xffffffffn);
   let high = ~Number(previous >> 32n);
@@ -65,7 +65,7 @@ export function combineCrc(
   return multiply(shift, first, one, polynomial) ^ second;
 }
 
-/** The product of two reflected polynomials, modulo the CRC's own. The highest bit is the coefficient of x^0. */
+/** The product of two reflected polynomials, modulo the CRC polynomial. The highest bit is the coefficient of x^0. */
 function multiply(left: bigint, right: bigint, one: bigint, polynomial: bigint): bigint {
   let product = 0n;
   let factor = right;

@@ -34,7 +34,7 @@ const ERRORS = {
 
 export type S3ErrorCode = keyof typeof ERRORS;
 
-/** Thrown when a request cannot be served; the server renders it as the XML error that S3 answers. */
+/** Thrown when a request fails; the server renders it as an S3 error document. */
 export class S3Error extends Error {
   override readonly name = "S3Error";
   readonly code: S3ErrorCode;

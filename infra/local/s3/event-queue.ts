@@ -3,10 +3,10 @@ import { request as httpsRequest } from "node:https";
 import type { DatabaseSync } from "node:sqlite";
 import type { DiskHealth } from "../disk-health.ts";
 
-/** A webhook that events go to, named in ARNs as `arn:minio:sqs::<name>:webhook`. */
+/** A webhook that receives events; its ARN is `arn:minio:sqs::<name>:webhook`. */
 export interface EventTarget {
   readonly endpoint: string;
-  /** Sent as `Authorization: Bearer <token>`, or as it is when it is two words, as MinIO does; nothing if it is empty. */
+  /** Sent as `Authorization: Bearer <token>`; two words are sent unchanged, as in MinIO; empty sends no header. */
   readonly authToken: string;
 }
 
@@ -16,30 +16,30 @@ export interface EventQueueOptions {
   /** @default 3000, as MinIO */
   readonly retryMs?: number;
   readonly disk: DiskHealth;
-  /** Called with every failed delivery. */
+  /** Called for every failed delivery. */
   readonly report?: (message: string) => void;
 }
 
 export interface EventQueue {
-  /** Whether there is a target of that ARN. */
+  /** Whether a target has that ARN. */
   knows(arn: string): boolean;
-  /** Queues an event; to be called in the transaction of its write. */
+  /** Enqueues an event. Call it in the transaction of the write. */
   add(arn: string, body: string): void;
-  /** Delivers queued events; to be called after that transaction, and once at start. */
+  /** Delivers queued events. Call it after that transaction and once at startup. */
   wake(): void;
-  /** Stops delivery; what was not acknowledged is delivered after the next start. */
+  /** Stops delivery; unacknowledged events are delivered after the next start. */
   close(): Promise<void>;
 }
 
 const DEFAULT_RETRY_MS = 3_000;
 const DELIVERY_TIMEOUT_MS = 60_000;
-/** Failures of the database are retried at growing intervals, up to this multiple of the usual one. */
+/** Database failures are retried at growing intervals, up to this multiple of the usual one. */
 const MOST_RETRIES_AT_ONCE = 20;
 
 /**
- * Events wait in the database. Each target gets its own in order: one that is not answered 2xx is sent again until it
- * is, and blocks those behind it, like MinIO with QUEUE_DIR. Delivery is at least once; a delivered event that cannot be
- * removed, as on a full disk, is not sent again.
+ * Events wait in the database. Each target receives its events in order: one without a 2xx response is resent until it
+ * gets one and blocks those behind it, like MinIO with QUEUE_DIR. Delivery is at least once; a delivered event that cannot be
+ * removed, for example on a full disk, is not resent.
  */
 export function createEventQueue({
   database,
@@ -82,7 +82,7 @@ export function createEventQueue({
     return first.get(arn) as { id: number; body: string } | undefined;
   }
 
-  /** A read error is reported by {@link drain}, which retries. */
+  /** {@link drain} reports read errors and retries. */
   function waits(arn: string): boolean {
     try {
       return next(arn) !== undefined;
@@ -101,7 +101,7 @@ export function createEventQueue({
         })
         .finally(() => {
           running.delete(arn);
-          // An event may have arrived between the last look and this line.
+          // An event may have arrived since the last read.
           wake();
         });
       running.set(arn, work);
@@ -123,7 +123,7 @@ export function createEventQueue({
 
 // --- utils ---
 
-/** Why the event was not accepted, or undefined if it was. Not with fetch, which refuses some ports as "bad". */
+/** Why the event was not accepted, or undefined if it was. It does not use fetch, which rejects some ports as "bad". */
 function deliver(
   { endpoint, authToken }: EventTarget,
   body: string,
@@ -142,7 +142,7 @@ function deliver(
     };
     const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, options, (response) => {
       const { statusCode = 0 } = response;
-      // The answer's body does not matter, but must be read to its end.
+      // The response body is irrelevant but must be consumed.
       response.resume().on("error", (error) => resolve(error.message));
       response.on("end", () => resolve(statusCode >= 200 && statusCode < 300 ? undefined : `status ${statusCode}`));
     });

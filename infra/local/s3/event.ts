@@ -51,8 +51,8 @@ export function buildEvent(
 }
 
 /**
- * The next sequencer: the time in nanoseconds in hexadecimal, as MinIO's, but always greater than the one before, also
- * when the clock was set back or the server restarted. To be called in the transaction of the write.
+ * The next sequencer: the hexadecimal time in nanoseconds, as in MinIO, but always greater than the previous one, even
+ * if the clock was set back or the server restarted. Call it in the transaction of the write.
  */
 export function nextSequencer(database: DatabaseSync): string {
   const now = BigInt(Date.now()) * 1_000_000n;
@@ -62,7 +62,7 @@ export function nextSequencer(database: DatabaseSync): string {
   return next.toString(16).toUpperCase().padStart(16, "0");
 }
 
-/** The id of this installation, made once. */
+/** The id of this installation, generated once. */
 export function deploymentId(database: DatabaseSync): string {
   const known = readState(database, "deployment");
   if (known !== undefined) return known;
@@ -81,7 +81,7 @@ function writeState(database: DatabaseSync, name: string, value: string): void {
   database.prepare("INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)").run(name, value);
 }
 
-/** Go's url.QueryEscape, which MinIO encodes keys with: all but letters, digits and `-_.~`; a space becomes `+`. */
+/** Go's url.QueryEscape, as MinIO encodes keys: everything except letters, digits and `-_.~`; a space becomes `+`. */
 function queryEscape(key: string): string {
   return encodeURIComponent(key)
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
@@ -94,7 +94,7 @@ function userMetadata({ headers, metadata }: StoredObject): Record<string, strin
   return { ...Object.fromEntries(entries), ...told };
 }
 
-/** Go's canonical form of a header's name: the first letter and those after a hyphen are upper case. */
+/** Go's canonical header name: the first letter and every letter after a hyphen are upper case. */
 function canonical(name: string): string {
   return name.replace(/(^|-)([a-z])/g, (letters) => letters.toUpperCase());
 }

@@ -9,14 +9,14 @@ const MAX_KEYS = 1000;
 
 interface Grouping {
   readonly prefix: Buffer;
-  /** Empty when keys are not to be folded. */
+  /** Empty: no common prefixes. */
   readonly delimiter: Buffer;
 }
 
 interface Page {
   readonly objects: readonly ListedObject[];
   readonly prefixes: readonly Buffer[];
-  /** The least key of the next page, when there is one. */
+  /** The first key of the next page, if there is one. */
   readonly next: Buffer | undefined;
 }
 
@@ -54,7 +54,7 @@ export const listObjects: S3Handler = (context, request) => {
   );
 };
 
-/** One page from the key `start` on. A common prefix is skipped as a whole, however many keys it covers. */
+/** One page starting at the key `start`. A common prefix is skipped in one step, however many keys it covers. */
 function listPage(
   store: ObjectStore,
   bucket: string,
@@ -101,14 +101,14 @@ function contents(object: ListedObject, encode: (text: string) => string, owner:
   ]);
 }
 
-/** `encoding-type=url`: as a form is encoded, but with slashes as they are. */
+/** `encoding-type=url`: form encoding that leaves slashes as they are. */
 function keyEncoder(type: string | undefined): (text: string) => string {
   if (type === undefined) return (text) => text;
   if (type !== "url") throw new S3Error("InvalidArgument", `encoding-type must be url, not ${type}`);
   return (text) => new URLSearchParams([["", text]]).toString().slice(1).replaceAll("%2F", "/");
 }
 
-/** Where a listing begins that starts after a key, and so after the common prefix that this key is folded into. */
+/** Where a listing with `start-after` begins: after that key and the common prefix that contains it. */
 function startOf(startAfter: string | undefined, grouping: Grouping): Buffer {
   if (startAfter === undefined || startAfter === "") return Buffer.alloc(0);
   const key = Buffer.from(startAfter);
@@ -123,7 +123,7 @@ function commonPrefix(key: Buffer, { prefix, delimiter }: Grouping): Buffer | un
   return end < 0 ? undefined : key.subarray(0, end + delimiter.length);
 }
 
-/** The least byte string greater than all that begin with the prefix. UTF-8 has no 0xff, so there always is one. */
+/** The smallest byte string greater than all those with the prefix. UTF-8 never contains 0xff, so there always is one. */
 function afterPrefix(prefix: Buffer): Buffer {
   const next = Buffer.from(prefix);
   next[next.length - 1] = (next.at(-1) ?? 0) + 1;

@@ -42,7 +42,7 @@ export const uploadPart: S3Handler = async (context, request) => {
   let replaced: Part | undefined;
   try {
     replaced = transaction(context.database, () => {
-      // It may have been completed or aborted while the part came.
+      // The upload may have been completed or aborted while the part arrived.
       existingUpload(context.database, upload.id, upload.bucket, upload.key);
       return putPart(context.database, upload.id, part);
     });
@@ -57,7 +57,7 @@ export const uploadPart: S3Handler = async (context, request) => {
 
 export const completeMultipartUpload: S3Handler = async (context, request) => {
   const completion = await readCompletion(request, requestedUpload(request, context));
-  // It may have been completed or aborted while the list of parts came.
+  // The upload may have been completed or aborted while the list of parts arrived.
   const upload = requestedUpload(request, context);
   const { database } = context;
   const parts = listParts(database, upload.id);
@@ -142,7 +142,7 @@ function partElement({ number, segment, etag, checksum, modified }: Part): strin
   ]);
 }
 
-/** Which types an algorithm has: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html */
+/** The checksum types of each algorithm: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html */
 function wantedChecksum({ headers }: S3Request) {
   const name = headers.get("x-amz-checksum-algorithm");
   const type = headers.get("x-amz-checksum-type")?.toUpperCase();

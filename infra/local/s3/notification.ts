@@ -48,7 +48,7 @@ export const putNotification: S3Handler = async (context, request) => {
   return { status: 200 };
 };
 
-/** Queues the event of a write for every target that wants it; to be called in the transaction of the write. */
+/** Enqueues the event of a write for every subscribed target. Call it in the transaction of the write. */
 export function queueEvents(
   context: S3Context,
   request: S3Request,

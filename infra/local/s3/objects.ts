@@ -39,7 +39,7 @@ export const putObject: S3Handler = async (context, request) => {
   };
 };
 
-/** A copy keeps the ETag and checksum of its source, also a multipart one's; S3 would compute the ETag anew. */
+/** A copy keeps the ETag and checksum of its source, also of a multipart source; S3 would recompute the ETag. */
 export const copyObject: S3Handler = async (context, request) => {
   const [bucket, key] = [requireBucket(request), requireKey(request)];
   existingBucket(context, bucket);

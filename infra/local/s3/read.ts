@@ -5,7 +5,7 @@ import { S3Error } from "./errors.ts";
 import { headerText, requireBucket, requireKey, type S3Request } from "./request.ts";
 import type { StoredObject } from "./store.ts";
 
-/** Headers of the response that a signed GET may choose, by the names of their parameters. */
+/** Response headers that a signed GET may override, by parameter name. */
 const OVERRIDES = {
   "response-cache-control": "cache-control",
   "response-content-disposition": "content-disposition",
@@ -17,7 +17,7 @@ const OVERRIDES = {
 
 export const OVERRIDE_PARAMETERS = Object.keys(OVERRIDES);
 
-/** Buckets are unversioned: the only version there is has the id "null". */
+/** Buckets are unversioned: the only version has the id "null". */
 export function assertVersion(versionId: string | undefined): void {
   if (versionId !== undefined && versionId !== "null") throw new S3Error("NoSuchVersion");
 }
@@ -74,20 +74,20 @@ function checksumHeaders({ headers }: S3Request, { checksum }: StoredObject): Re
   };
 }
 
-/** S3 gives back what is not ASCII as an encoded word of RFC 2047, and so does MinIO. */
+/** Like MinIO, S3 returns non-ASCII text as an encoded word (RFC 2047). */
 function encodeMetadata(value: string): string {
   const text = headerText(value);
   return /^[ -~]*$/.test(text) ? text : `=?UTF-8?B?${Buffer.from(text).toString("base64")}?=`;
 }
 
-/** If-Range: the range counts only for the entity that the client already has a part of. */
+/** If-Range: the range applies only if the client has a part of the same entity. */
 function applicableRange({ headers }: S3Request, object: StoredObject): string | undefined {
   const condition = headers.get("if-range");
   const same = condition === undefined || condition === `"${object.etag}"`;
   return same ? headers.get("range") : undefined;
 }
 
-/** The first byte and the byte after the last one. A header that is no single byte range is ignored, as S3 does. */
+/** The first byte and the byte after the last one. As in S3, a header that is not a single byte range is ignored. */
 function parseRange(header: string | undefined, size: number): [number, number] | undefined {
   const [, first = "", last = ""] = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? "") ?? [];
   if (first === "" && last === "") return undefined;

@@ -22,11 +22,11 @@ const MAX_XML = 4 * 1024 ** 2;
 export interface Received {
   readonly segment: Segment;
   readonly md5: Buffer;
-  /** The client's checksum (verified), or the one computed because the upload named that algorithm. */
+  /** The client's verified checksum, or the one computed with the upload's algorithm. */
   readonly checksum: Checksum | undefined;
 }
 
-/** Streams the body into a new file and verifies length and checksums; a wrong body leaves no file. */
+/** Streams the body into a new file and verifies length and checksums; a mismatch leaves no file. */
 export async function receiveBody(request: S3Request, bodies: Bodies, wanted?: ChecksumAlgorithm): Promise<Received> {
   const length = declaredLength(request);
   if (length > MAX_BODY) throw new S3Error("EntityTooLarge");
@@ -45,7 +45,7 @@ export async function receiveBody(request: S3Request, bodies: Bodies, wanted?: C
   }
 }
 
-/** A small XML document as the body, verified like any other. */
+/** Reads a small XML document from the body, verified like any other. */
 export async function receiveXml(request: S3Request): Promise<XmlElement> {
   const length = declaredLength(request);
   if (length > MAX_XML) throw new S3Error("MalformedXML", "The XML document is too large.");
@@ -59,7 +59,7 @@ export async function receiveXml(request: S3Request): Promise<XmlElement> {
   return readXml(() => parseXml(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(blocks))));
 }
 
-/** Reads XML; malformed documents are the client's error. */
+/** Parses XML; a malformed document is a client error. */
 export function readXml<T>(read: () => T): T {
   try {
     return read();
@@ -98,7 +98,7 @@ async function* decodedBody(
   if (received < length) throw new S3Error("IncompleteBody");
 }
 
-/** The bytes of the request. Ending early leaves the connection open, so that the error can still be answered. */
+/** The bytes of the request. Stopping early keeps the connection open, so that the error response can still be sent. */
 function readMessage(message: IncomingMessage): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => message.iterator({ destroyOnReturn: false }) };
 }
@@ -147,7 +147,7 @@ interface Announced {
   readonly trailing: boolean;
 }
 
-/** The checksum that headers give or promise as a trailer; else the one that `wanted` asks to compute. */
+/** The checksum in the headers or announced as a trailer; otherwise one computed with the `wanted` algorithm. */
 function announcedChecksum(headers: ReadonlyMap<string, string>, wanted?: ChecksumAlgorithm): Announced | undefined {
   const given = readChecksum(headers);
   const trailer = headers.get("x-amz-trailer");

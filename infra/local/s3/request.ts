@@ -4,14 +4,14 @@ import { notImplemented, S3Error } from "./errors.ts";
 const MAX_KEY_BYTES = 1024;
 const METADATA_PREFIX = "x-amz-meta-";
 
-/** A request as the handlers see it. Header names are lower case; header values are latin1, as node:http gives them. */
+/** A request for the handlers. Header names are lower case; header values are latin1, as in node:http. */
 export interface S3Request {
   readonly method: string;
   readonly path: string;
   readonly bucket: string | undefined;
   readonly key: string | undefined;
   readonly query: ReadonlyMap<string, string>;
-  /** The request's headers; in a presigned request also the `X-Amz-…` parameters, which stand for headers. */
+  /** The headers; a presigned request adds its `X-Amz-…` parameters, which replace headers. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: IncomingMessage;
 }
@@ -52,8 +52,8 @@ export function requireKey(request: S3Request): string {
 }
 
 /**
- * The text that a header's value encodes. Values are kept as node:http gives them, one character a byte; what clients
- * send beyond ASCII is UTF-8.
+ * Decodes the text of a header value. node:http returns one character per byte; clients send non-ASCII
+ * text as UTF-8.
  */
 export function headerText(value: string): string {
   try {
@@ -63,7 +63,7 @@ export function headerText(value: string): string {
   }
 }
 
-/** User metadata, names without the prefix, values as they were sent. */
+/** User metadata: names without the prefix, values as sent. */
 export function readMetadata(request: S3Request): Record<string, string> {
   const metadata: Record<string, string> = {};
   let size = 0;
@@ -76,7 +76,7 @@ export function readMetadata(request: S3Request): Record<string, string> {
   return metadata;
 }
 
-/** An unsigned integer from the query or a header, or `fallback` when it is absent. */
+/** An unsigned integer from the query or a header, or `fallback` if absent. */
 export function readInteger(source: ReadonlyMap<string, string>, name: string, fallback: number): number {
   const value = source.get(name);
   if (value === undefined || value === "") return fallback;
@@ -85,8 +85,8 @@ export function readInteger(source: ReadonlyMap<string, string>, name: string, f
 }
 
 /**
- * Signatures are accepted without verification: the server listens on loopback only. That there is one is required all
- * the same, for a web page open in a browser can send unsigned "simple" requests to loopback, but no such header.
+ * Signatures are accepted without verification: the server listens on loopback only. A signature is still
+ * required, because a web page in a browser can send unsigned "simple" requests to loopback, but not this header.
  */
 function authenticate({ method, headers }: S3Request): void {
   if (headers.get("authorization")?.startsWith("AWS4-HMAC-SHA256 ")) return;

@@ -18,16 +18,16 @@ import type { S3Request } from "./request.ts";
 interface Route {
   readonly method: string;
   readonly scope: "service" | "bucket" | "object";
-  /** Parameters that must be there: what makes, say, a POST a CompleteMultipartUpload. */
+  /** Required parameters: they make a POST, say, a CompleteMultipartUpload. */
   readonly needs?: readonly string[];
-  /** Other parameters that are understood. */
+  /** Other supported parameters. */
   readonly query?: readonly string[];
-  /** `x-amz-…` and conditional headers that are understood, besides those of every request. A final * is a prefix. */
+  /** Supported `x-amz-…` and conditional headers, besides those of every request. A trailing * matches a prefix. */
   readonly headers?: readonly string[];
   readonly handler: S3Handler;
 }
 
-/** `x-id` is the SDK's name of the operation. The others stand in every signed request. */
+/** `x-id` is the SDK's name for the operation. Every signed request has the others. */
 const COMMON_QUERY = ["x-id"];
 const COMMON_HEADERS = [
   ...["algorithm", "content-sha256", "credential", "date", "expires", "security-token", "signature"],
@@ -61,7 +61,7 @@ const LIST_QUERY = [
   "fetch-owner",
 ];
 
-/** All that the server can do; the first row that fits serves the request. */
+/** All supported operations; the first matching row serves the request. */
 const ROUTES: readonly Route[] = [
   { method: "GET", scope: "service", handler: listBuckets },
   {
@@ -118,8 +118,8 @@ const COPY: Route = {
 const HARMLESS_VALUES: Readonly<Record<string, string>> = { "x-amz-acl": "private", "x-amz-storage-class": "STANDARD" };
 
 /**
- * The handler of the request. A parameter or header that its row does not list asks for something this server does not
- * do (tags, encryption, locks…) and is answered 501: never 200 for something that was not done.
+ * The handler of the request. A parameter or header that its row does not list asks for an unsupported feature
+ * (tags, encryption, locks…) and returns 501, never a false 200.
  */
 export function route(request: S3Request): S3Handler {
   const { method, query, headers } = request;

@@ -21,11 +21,11 @@ export interface EmbeddedS3Options {
   readonly host?: string;
   /** @default 0, a free port */
   readonly port?: number;
-  /** Holds the database and the bodies; one process at a time. */
+  /** Directory of the database and the bodies, for one process at a time. */
   readonly dataDir: string;
-  /** The webhooks that bucket notifications may name, as `arn:minio:sqs::<name>:webhook`. */
+  /** The webhooks that bucket notifications may reference, as `arn:minio:sqs::<name>:webhook`. */
   readonly targets?: Readonly<Record<string, EventTarget>>;
-  /** How long an event waits after a failed delivery. @default 3000 */
+  /** Milliseconds before a failed delivery is retried. @default 3000 */
   readonly retryMs?: number;
   /** Called with failed deliveries and internal errors. */
   readonly report?: (message: string) => void;
@@ -104,7 +104,7 @@ async function serve(
   try {
     await send(response, answer, requestId, message.method === "HEAD");
   } catch (error) {
-    // The client went away or the body cannot be read: what was sent cannot be taken back, only truncated.
+    // The client disconnected or the body is unreadable: the response has begun and can only be truncated.
     if (!response.destroyed) observer.report?.(`${message.method} ${message.url}: ${String(error)}`);
     response.destroy();
   } finally {

@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Segment } from "./bodies.ts";
 import type { ChecksumType } from "./checksums.ts";
 
-/** Keys are BLOBs: SQLite compares those byte by byte, which is the order S3 lists UTF-8 keys in. */
+/** Keys are BLOBs: SQLite compares them byte by byte, which is S3's order for UTF-8 keys. */
 export const S3_SCHEMA = `
 CREATE TABLE IF NOT EXISTS buckets (
   name TEXT PRIMARY KEY, created INTEGER NOT NULL, location TEXT NOT NULL, notification TEXT NOT NULL
@@ -87,7 +87,7 @@ export function objectStore(database: DatabaseSync) {
     hasAny(bucket: string): boolean {
       return any.get(bucket) !== undefined;
     },
-    /** The objects whose key is at least `start`, in the order of the bytes of their keys. */
+    /** The objects from the key `start` on, in byte order of their keys. */
     *listFrom(bucket: string, start: Uint8Array): Generator<ListedObject, void, undefined> {
       for (const row of from.iterate(bucket, start)) {
         const listed = row as unknown as Omit<ListedObject, "key"> & { key: Uint8Array };
@@ -97,7 +97,7 @@ export function objectStore(database: DatabaseSync) {
   };
 }
 
-/** The ids of all body files that objects and uploads need. */
+/** The ids of all body files that objects and uploads reference. */
 export function liveBodies(database: DatabaseSync): Set<string> {
   const rows = database
     .prepare(

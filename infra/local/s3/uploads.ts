@@ -5,7 +5,7 @@ import type { Checksum, ChecksumAlgorithm, ChecksumType } from "./checksums.ts";
 import { S3Error } from "./errors.ts";
 import type { Attributes } from "./store.ts";
 
-/** A multipart upload neither completed nor aborted by then is discarded at the next start, as in MinIO. */
+/** An older multipart upload that was neither completed nor aborted is discarded at the next start, as in MinIO. */
 const UPLOAD_LIFETIME_MS = 7 * 24 * 3600 * 1000;
 
 export interface Upload {
@@ -22,7 +22,7 @@ export interface Part {
   readonly number: number;
   readonly segment: Segment;
   readonly etag: string;
-  /** Of the upload's algorithm; if that has none, what the client gave with the part. */
+  /** With the upload's algorithm or, if it has none, as sent with the part. */
   readonly checksum: Checksum | undefined;
   readonly modified: number;
 }
@@ -63,7 +63,7 @@ export function putPart(database: DatabaseSync, upload: string, part: Part): Par
   return replaced;
 }
 
-/** The parts in the order of their numbers. */
+/** The parts, ordered by number. */
 export function listParts(database: DatabaseSync, upload: string, after = 0, limit = -1): Part[] {
   const rows = database
     .prepare(
@@ -81,7 +81,7 @@ export function listParts(database: DatabaseSync, upload: string, after = 0, lim
   });
 }
 
-/** Forgets an upload; the caller removes its parts' files. */
+/** Deletes an upload; the caller removes the files of its parts. */
 export function deleteUpload(database: DatabaseSync, id: string): void {
   database.prepare("DELETE FROM parts WHERE upload = ?").run(id);
   database.prepare("DELETE FROM uploads WHERE id = ?").run(id);

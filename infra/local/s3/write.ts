@@ -8,7 +8,7 @@ import { queueEvents } from "./notification.ts";
 import type { S3Request } from "./request.ts";
 import type { StoredObject } from "./store.ts";
 
-/** Content-Type and its like, which are kept with the object and given back as they came. */
+/** Headers such as Content-Type that are stored with the object and returned unchanged. */
 const KEPT_HEADERS = [
   "cache-control",
   "content-disposition",
@@ -35,14 +35,14 @@ export interface Commit {
   readonly bucket: string;
   readonly object: StoredObject;
   readonly eventName: EventName;
-  /** Files that nothing names if the commit fails. */
+  /** Files that nothing references if the commit fails. */
   readonly removeOnFailure: readonly Segment[];
   readonly alsoInTransaction?: () => void;
 }
 
 /**
- * Publishes an object whose bytes are complete: checks the request's conditions, replaces the row and queues the
- * events, all in one transaction, in one turn of the event loop. So of several racers exactly one meets its condition.
+ * Publishes a complete object: checks the conditions of the request, replaces the row and enqueues the
+ * events in one synchronous transaction, so exactly one of several concurrent writes meets its condition.
  */
 export async function commitObject(context: S3Context, request: S3Request, commit: Commit): Promise<void> {
   const { bucket, object, eventName, removeOnFailure, alsoInTransaction } = commit;

@@ -1,11 +1,11 @@
-/** The little XML that S3 speaks: elements and text. Attributes are skipped, documents with a DTD are refused. */
+/** The subset of XML that S3 uses: elements and text. Attributes are skipped, documents with a DTD rejected. */
 export interface XmlElement {
   readonly name: string;
   readonly text: string;
   readonly children: readonly XmlElement[];
 }
 
-/** Thrown when a request body is not the XML this reader understands. */
+/** Thrown when a request body is malformed or uses unsupported XML. */
 export class XmlError extends Error {
   override readonly name = "XmlError";
 }
@@ -54,14 +54,14 @@ export function parseXml(source: string): XmlElement {
   return only;
 }
 
-/** The text of the only child of that name, or undefined when there is none. */
+/** The text of the only child with that name, or undefined if there is none. */
 export function childText(parent: XmlElement, name: string): string | undefined {
   const [first, second] = parent.children.filter((child) => child.name === name);
   if (second) throw new XmlError(`<${parent.name}> has more than one <${name}>`);
   return first?.text;
 }
 
-/** An element of trusted children (strings made by this function) or of text, which is escaped. */
+/** An element with trusted children (strings from this function) or text, which is escaped. */
 export function element(name: string, content: string | readonly string[]): string {
   return `<${name}>${typeof content === "string" ? escapeXml(content) : content.join("")}</${name}>`;
 }

@@ -19,7 +19,7 @@ import { sendMessage } from "./send.ts";
 import { changeVisibility, deleteMessage } from "./settle.ts";
 import type { SqsContext } from "./store.ts";
 
-/** `clientGone` is aborted when the client closes its connection before the answer. */
+/** `clientGone` is aborted when the client disconnects before the response. */
 export type SqsAction = (context: SqsContext, input: unknown, clientGone: AbortSignal) => object | Promise<object>;
 
 const MAX_BATCH_ENTRIES = 10;
@@ -29,7 +29,7 @@ const BATCH_ENTRY_ID = /^[\w-]{1,80}$/;
 const queueUrl = { QueueUrl: z.string() };
 const entryId = { Id: z.string() };
 
-/** The server's actions. Others are answered with UnsupportedOperation. */
+/** The supported actions. Any other returns UnsupportedOperation. */
 export const ACTIONS: Readonly<Record<string, SqsAction>> = {
   CreateQueue: createQueue,
   DeleteQueue: deleteQueue,
@@ -79,7 +79,7 @@ export const ACTIONS: Readonly<Record<string, SqsAction>> = {
 
 // --- utils ---
 
-/** Reads a batch; an error of the whole fails the request, an error of an entry fails only that entry. */
+/** Reads a batch. An error of the batch fails the request; an error of an entry fails only that entry. */
 function batch<T extends { readonly Id: string }>(
   context: SqsContext,
   input: unknown,

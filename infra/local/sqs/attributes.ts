@@ -10,7 +10,7 @@ interface Attribute {
 
 const isBoolean = (value: string) => value === "true" || value === "false";
 
-/** The attributes of queues that this server heeds: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html */
+/** The queue attributes that this server supports: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html */
 const ATTRIBUTES: Readonly<Record<string, Attribute>> = {
   VisibilityTimeout: { default: "30", valid: between(0, 43_200) },
   MessageRetentionPeriod: { default: "345600", valid: between(60, 1_209_600) },
@@ -59,7 +59,7 @@ export function parseRedrivePolicy(value: string | undefined): RedrivePolicy | u
   }
 }
 
-/** The defaults of every queue of that kind. */
+/** The default attributes of a standard or FIFO queue. */
 export function defaultAttributes(isFifo: boolean): QueueAttributes {
   const entries = Object.entries(ATTRIBUTES).flatMap(([name, attribute]) =>
     attribute.default === undefined || (attribute.fifoOnly && !isFifo) ? [] : [[name, attribute.default] as const],

@@ -1,4 +1,4 @@
-/** Query codes and statuses of the errors: the JSON protocol still carries them, as `x-amzn-query-error`. */
+/** Query codes and HTTP statuses of the errors; the JSON protocol still sends the code in `x-amzn-query-error`. */
 const ERRORS = {
   BatchEntryIdsNotDistinct: ["AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400],
   BatchRequestTooLong: ["AWS.SimpleQueueService.BatchRequestTooLong", 400],
@@ -20,7 +20,7 @@ const ERRORS = {
 
 export type SqsErrorCode = keyof typeof ERRORS;
 
-/** Thrown when an action cannot be done; the server renders it as the error that SQS answers. */
+/** Thrown when an action fails; the server renders it as an SQS error response. */
 export class SqsError extends Error {
   override readonly name = "SqsError";
   readonly code: SqsErrorCode;

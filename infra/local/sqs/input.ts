@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SqsError } from "./errors.ts";
 
-/** Attributes of a message, as the AWS JSON protocol carries them: binary values are base64. */
+/** Message attributes in the AWS JSON protocol: binary values are base64. */
 export const MessageAttributes = z.record(
   z.string(),
   z.strictObject({
@@ -41,7 +41,7 @@ export const ReceiveInput = z.strictObject({
 });
 
 /**
- * Reads the input of an action. Fields outside the schema are refused, never silently ignored.
+ * Reads the input of an action. Unknown fields are rejected, never silently ignored.
  */
 export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);

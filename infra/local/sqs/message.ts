@@ -6,7 +6,7 @@ const MAX_ATTRIBUTES = 10;
 const ATTRIBUTE_NAME = /^(?!aws\.|amazon\.)(?!\.)(?!.*\.\.)(?!.*\.$)[\w.-]{1,256}$/i;
 const DATA_TYPE = /^(String|Number|Binary)(\.[^\s]+)?$/;
 /**
- * C0 controls but tab, newline and return; lone surrogates; U+FFFE and U+FFFF.
+ * C0 controls except tab, newline and return; lone surrogates; U+FFFE and U+FFFF.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
  */
 const FORBIDDEN = /(?![\t\n\r\x7f-\x9f])\p{Cc}|[\p{Cs}\ufffe\uffff]/u;
@@ -40,7 +40,7 @@ export function md5OfAttributes(attributes: MessageAttributes): string | undefin
   return hash.digest("hex");
 }
 
-/** The size that counts towards limits: body plus attributes' names, types and values. */
+/** The size that counts towards limits: the body plus the names, types and values of the attributes. */
 export function messageSize(body: string, attributes: MessageAttributes): number {
   return Object.entries(attributes).reduce(
     (size, [name, { DataType, StringValue = "", BinaryValue = "" }]) =>

@@ -36,7 +36,7 @@ function findQueue({ database }: SqsContext, name: string): Queue | undefined {
   };
 }
 
-/** The queue of a URL. Its host is not looked at: the port may have changed since the URL was given out. */
+/** The queue of a URL. The host is ignored: the port may have changed since the URL was issued. */
 export function queueOfUrl(context: SqsContext, queueUrl: string): Queue {
   const [, name] = new RegExp(`/${ACCOUNT}/([^/?#]+)$`).exec(queueUrl) ?? [];
   const queue = name === undefined ? undefined : findQueue(context, name);
@@ -44,12 +44,12 @@ export function queueOfUrl(context: SqsContext, queueUrl: string): Queue {
   return queue;
 }
 
-/** A number among the queue's attributes. */
+/** A numeric queue attribute. */
 export function numericAttribute(queue: Queue, name: string): number {
   return Number(queue.attributes[name] ?? 0);
 }
 
-/** The queue for messages received too often, if it exists. */
+/** The dead-letter queue, if it exists. */
 export function deadLetterQueue(
   context: SqsContext,
   queue: Queue,
@@ -160,7 +160,7 @@ export function deleteQueue(context: SqsContext, input: unknown) {
   return {};
 }
 
-/** Deletes the messages; deduplication ids are remembered on. */
+/** Deletes the messages; deduplication ids stay in effect. */
 export function purgeQueue(context: SqsContext, input: unknown) {
   const { name } = queueOfUrl(context, parseInput(queueUrlOnly, input).QueueUrl);
   context.database.prepare("DELETE FROM messages WHERE queue = ?").run(name);

@@ -6,9 +6,9 @@ import { deadLetterQueue, numericAttribute, type Queue, queueOfUrl } from "./que
 import { ACCOUNT, type MessageRow, queueArn, type SqsContext, sequenceNumber } from "./store.ts";
 
 /**
- * Nothing of a group is handed out while one of its messages is in flight or an earlier one is delayed.
- * Several messages of a group may go out in one answer, in order. One index covers the whole query: a long
- * queue whose groups are all busy is scanned without reading its messages.
+ * A group delivers nothing while one of its messages is in flight or an earlier one is delayed.
+ * One response may contain several messages of a group, in order. One index covers the whole query: a long
+ * queue with only busy groups is scanned without reading its messages.
  */
 const GROUP_IS_FREE = `
   AND group_id NOT IN (SELECT group_id FROM messages WHERE queue = :queue AND visible_at > :now AND received_here > 0)
@@ -21,7 +21,7 @@ function nextMessages(isFifo: boolean): string {
     ${isFifo ? GROUP_IS_FREE : ""} ORDER BY id LIMIT :limit) ORDER BY id`;
 }
 
-/** ReceiveMessage. A long poll ends with the first message, the time, the client's going away or the server's stop. */
+/** ReceiveMessage. A long poll ends with the first message, at its time limit, or when the client disconnects or the server stops. */
 export async function receiveMessage(context: SqsContext, input: unknown, clientGone: AbortSignal) {
   const options = parseInput(ReceiveInput, input);
   const queue = queueOfUrl(context, options.QueueUrl);
@@ -30,7 +30,7 @@ export async function receiveMessage(context: SqsContext, input: unknown, client
   const describe = messageDescriber(options);
   const deadline = performance.now() + wait * 1000;
   for (;;) {
-    // A message for a client that went away would be hidden from all others until its visibility timeout.
+    // A message delivered to a disconnected client would stay hidden from all others until its visibility timeout.
     if (clientGone.aborted) return {};
     const current = queueOfUrl(context, options.QueueUrl);
     const timeout = options.VisibilityTimeout ?? numericAttribute(current, "VisibilityTimeout");
@@ -74,7 +74,7 @@ function takeMessages(context: SqsContext, queue: Queue, limit: number, timeout:
   return taken;
 }
 
-/** The message keeps its id, attributes, group and counts; its place in the other queue is that of an arrival now. */
+/** Moves the message to the end of the other queue; it keeps its id, attributes, group and counts. */
 function moveToDeadLetters({ database }: SqsContext, queue: Queue, target: string, row: MessageRow, now: number): void {
   database
     .prepare(
@@ -92,7 +92,7 @@ function removeExpired({ database }: SqsContext, queue: Queue, now: number): voi
   database.prepare("DELETE FROM messages WHERE queue = ? AND enqueued_at < ?").run(queue.name, now - retention);
 }
 
-/** Waits until a message may have become visible: one was sent or given back, or a timeout has run out. */
+/** Waits until a message may have become visible: one was sent or returned, or a timeout expired. */
 function nextArrival(context: SqsContext, queue: string, milliseconds: number, ended: AbortSignal): Promise<void> {
   const row = context.database
     .prepare("SELECT min(visible_at) AS next FROM messages WHERE queue = ? AND visible_at > ?")
@@ -111,7 +111,7 @@ function nextArrival(context: SqsContext, queue: string, milliseconds: number, e
   });
 }
 
-/** Renders a message with the attributes that were asked for. */
+/** Renders a message with the requested attributes. */
 function messageDescriber(
   options: ReturnType<typeof ReceiveInput.parse>,
 ): (row: MessageRow) => Record<string, unknown> {
@@ -151,7 +151,7 @@ function systemAttributes(row: MessageRow): Record<string, string | undefined> {
   };
 }
 
-/** `All`, `.*`, a name, or the beginning of names as `bar.*`. */
+/** `All`, `.*`, a name, or a prefix such as `bar.*`. */
 function matchesName(pattern: string, name: string): boolean {
   if (pattern === "All" || pattern === ".*") return true;
   return pattern.endsWith(".*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;

@@ -15,7 +15,7 @@ import { type SqsContext, sequenceNumber } from "./store.ts";
 
 const DEDUPLICATION_MS = 5 * 60 * 1000;
 
-/** Queues a message; to be called in a transaction that is committed before the answer. */
+/** Enqueues a message. Call it in a transaction that commits before the response. */
 export function sendMessage(context: SqsContext, queue: Queue, entry: SendEntry) {
   const { MessageBody: body, MessageAttributes: attributes = {}, MessageSystemAttributes: system = {} } = entry;
   assertBody(body);
@@ -83,7 +83,7 @@ function fifoParameters(queue: Queue, entry: SendEntry): { groupId: string; dedu
   return { groupId, deduplicationId };
 }
 
-/** A standard queue keeps a group id (SQS uses it for fairness) without any order. */
+/** A standard queue stores a group id (SQS uses it for fairness) but does not order by it. */
 function standardParameters(entry: SendEntry): { groupId: string | undefined; deduplicationId: undefined } {
   if (entry.MessageDeduplicationId !== undefined) {
     throw invalidParameter(

@@ -14,15 +14,15 @@ export interface EmbeddedSqsOptions {
   readonly host?: string;
   /** @default 0, a free port */
   readonly port?: number;
-  /** Holds the database; one process at a time. */
+  /** Directory of the database, for one process at a time. */
   readonly dataDir: string;
   /** Called with internal errors. */
   readonly report?: (message: string) => void;
-  /** The clock, in milliseconds, for tests of what takes minutes. @default Date.now */
+  /** The clock in milliseconds; tests replace it to skip minutes. @default Date.now */
   readonly now?: () => number;
 }
 
-/** A batch is at most 1 MiB, which JSON escapes may make six times as long. */
+/** A batch is at most 1 MiB; JSON escapes can make it six times as long. */
 const MAX_REQUEST = 8 * 1024 ** 2;
 const TARGET = /^AmazonSQS\.(\w+)$/;
 

@@ -5,8 +5,8 @@ import type { MessageRow, SqsContext } from "./store.ts";
 const RECEIPT = /^([\da-f-]{36}) [\da-f-]{36}$/;
 
 /**
- * DeleteMessage. A message that is gone already is no error. A handle that is not the last one, or whose visibility
- * timeout has expired, is refused by a FIFO queue; a standard queue accepts an expired handle and ignores an older one.
+ * DeleteMessage. Deleting a message twice is no error. A FIFO queue rejects a handle that is not the latest or whose visibility
+ * timeout has expired; a standard queue accepts an expired handle and ignores an older one.
  */
 export function deleteMessage(context: SqsContext, queue: Queue, receipt: string): object {
   const row = findMessage(context, queue, receipt);
@@ -15,12 +15,12 @@ export function deleteMessage(context: SqsContext, queue: Queue, receipt: string
   if (queue.isFifo && (!isLast || row.visible_at <= context.now())) throw expired(receipt);
   if (!isLast) return {};
   context.database.prepare("DELETE FROM messages WHERE id = ?").run(row.id);
-  // The next of its group may go out now.
+  // The next message of its group is available now.
   context.arrivals.announce(queue.name);
   return {};
 }
 
-/** ChangeMessageVisibility: from now on; 0 gives the message back at once. */
+/** ChangeMessageVisibility, counted from now; 0 returns the message to the queue at once. */
 export function changeVisibility(context: SqsContext, queue: Queue, receipt: string, seconds: number): object {
   const row = findMessage(context, queue, receipt);
   if (!row || row.receipt !== receipt) {

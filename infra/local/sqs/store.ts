@@ -5,7 +5,7 @@ const REGION = "us-east-1";
 
 /**
  * `id` is the order of arrival in the queue; `visible_at` is in the future while a message is in flight or delayed.
- * The body comes last: SQLite reads a row from its beginning, and need not go through a long body to the other columns.
+ * The body comes last: SQLite reads a row from the start and need not skip a long body to reach the other columns.
  */
 export const SQS_SCHEMA = `
 CREATE TABLE IF NOT EXISTS queues (
@@ -47,22 +47,22 @@ export interface MessageRow {
   readonly received_here: number;
 }
 
-/** What the actions work with. */
+/** Context that all actions share. */
 export interface SqsContext {
   readonly database: DatabaseSync;
-  /** The time in milliseconds. */
+  /** The current time in milliseconds. */
   readonly now: () => number;
-  /** Where the server listens. */
+  /** The server's URL. */
   readonly url: () => string;
   readonly arrivals: Arrivals;
   /** Aborted when the server stops. */
   readonly stopped: AbortSignal;
 }
 
-/** Wakes the long polls: a message of their queue may have become visible. */
+/** Wakes the long polls of a queue: a message may have become visible. */
 export interface Arrivals {
   announce(queue: string): void;
-  /** Subscribes to these wake-ups until the returned function is called. */
+  /** Subscribes; the returned function unsubscribes. */
   listen(queue: string, callback: () => void): () => void;
 }
 
@@ -87,7 +87,7 @@ export function queueArn(name: string): string {
   return `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`;
 }
 
-/** Increasing with the order of arrival, over restarts too, and 20 digits long as those of SQS. */
+/** Increases in order of arrival, also across restarts; 20 digits long, as in SQS. */
 export function sequenceNumber(rowId: number): string {
   return String(18_850_000_000_000_000_000n + BigInt(rowId) * 256n);
 }

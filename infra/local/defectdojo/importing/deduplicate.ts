@@ -4,8 +4,8 @@ import { matchingOf } from "../test-types.ts";
 import { placesOf } from "./places.ts";
 
 /**
- * Marks findings as duplicates of older ones that are alike (`dojo/finding/deduplication.py`): within the product, or
- * within the engagement where either side's engagement keeps to itself. Findings of one report can be duplicates of each
+ * Marks findings as duplicates of matching older ones (`dojo/finding/deduplication.py`): within the product, or
+ * within the engagement if either engagement sets `deduplication_on_engagement`. Findings of one report can be duplicates of each
  * other. The original is never itself a duplicate.
  * @returns how many were marked
  */
@@ -60,19 +60,19 @@ function originalOf(state: State, finding: Finding, candidates: Candidates, algo
   return undefined;
 }
 
-/** A finding that reappears after it was fixed starts afresh. */
+/** A finding that reappears after it was fixed is not a duplicate. */
 function isClosed(finding: Finding): boolean {
   return !finding.active && finding.is_mitigated && !finding.out_of_scope && !finding.false_p;
 }
 
-/** `DEDUPE_ALGO_ENDPOINT_FIELDS`: one place with the same host and path suffices, or none on either side. */
+/** `DEDUPE_ALGO_ENDPOINT_FIELDS`: one shared host and path suffices, or none on either side. */
 function samePlace(state: State, a: Finding, b: Finding): boolean {
   const [places, others] = [placesOf(state, a), placesOf(state, b)];
   if (places.length === 0 && others.length === 0) return true;
   return places.some((p) => others.some((o) => p.host === o.host && p.path === o.path));
 }
 
-/** The older way: every place of the original is in the new finding, or both are at the same line of the same file. */
+/** Legacy matching: the new finding has every location of the original, or both are at the same line of the same file. */
 function legacyMatch(state: State, finding: Finding, candidate: Finding): boolean {
   const [places, others] = [placesOf(state, finding), placesOf(state, candidate)];
   if (places.length > 0 && others.length > 0) {

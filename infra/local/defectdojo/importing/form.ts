@@ -5,14 +5,14 @@ import type { UploadedFile } from "../multipart.ts";
 import type { State } from "../state.ts";
 import { isScanType } from "../test-types.ts";
 
-/** The checked fields of `import-scan` and `reimport-scan`. */
+/** The validated fields of `import-scan` and `reimport-scan`. */
 export type ImportForm = {
-  /** As given, for the answer. */
+  /** As sent, for the response. */
   given: Record<string, unknown>;
   file: UploadedFile;
   scanType: string;
   minimumSeverity: Severity;
-  /** null: what the report says. */
+  /** null: use the report's value. */
   active: boolean | null;
   verified: boolean | null;
   scanDate: string | null;
@@ -58,7 +58,7 @@ export function field(call: Call, name: string): string | undefined {
   return call.form?.fields.get(name)?.at(-1);
 }
 
-/** All errors of the fields at once, as DefectDojo names them. */
+/** Validates all fields at once, with DefectDojo's messages. */
 export function checkForm(state: State, call: Call, closeOldByDefault: boolean): ImportForm {
   const errors: Record<string, FieldError[]> = {};
   const given: Record<string, unknown> = {};
@@ -104,7 +104,7 @@ export function checkForm(state: State, call: Call, closeOldByDefault: boolean):
     if (state.users.some((u) => u.id === Number(lead))) given.lead = Number(lead);
     else fail("lead", `Invalid pk "${lead}" - object does not exist.`, "does_not_exist");
   }
-  // Older servers do not know the field, and ignore it.
+  // Older servers ignore this unknown field.
   if (state.settings.asyncWait) choice("deduplication_execution_mode", MODES);
   choice("group_by", state.settings.profile.groupings);
   const scanType = value("scan_type");
@@ -151,12 +151,12 @@ export function scanTime(state: State, form: ImportForm): string {
   return form.scanDate === null ? state.timestamp() : formatDatetime(new Date(`${form.scanDate}T00:00:00Z`));
 }
 
-/** A field, or nothing. */
+/** An optional field. */
 export function text(form: ImportForm, name: string): string {
   return String(form.given[name] ?? "");
 }
 
-/** The columns of a test that each import sets anew. */
+/** The columns of a test that every import overwrites. */
 export function buildColumns({ settings }: State, form: ImportForm) {
   const column = (name: string) => text(form, name) || settings.profile.noText;
   return {

@@ -1,7 +1,7 @@
 import type { Finding, Test } from "../model.ts";
 import type { State } from "../state.ts";
 
-/** How findings come into groups, by the value of `group_by`. */
+/** How findings are grouped for each value of `group_by`. */
 const NAMES: Record<string, (finding: Finding) => string | null> = {
   component_name: (f) => f.component_name,
   "component_name+component_version": (f) =>

@@ -3,7 +3,7 @@ import type { Finding, Place, ReportedFinding } from "../model.ts";
 import type { Matching } from "../test-types.ts";
 import { locationValue } from "./place.ts";
 
-/** The hash that makes findings alike, computed as DefectDojo does (`dojo/finding/models.py`), so the hashes are the same. */
+/** The hash that matches findings, computed as in DefectDojo (`dojo/finding/models.py`), so the hashes are equal. */
 export function hashCode(finding: ReportedFinding, places: readonly Place[], matching: Matching): string {
   const fields = matching.hashCodeFields;
   const usual = fields === null || (finding.cwe === 0 && !matching.allowsNullCwe);

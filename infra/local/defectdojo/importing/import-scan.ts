@@ -58,7 +58,7 @@ function failAsTold({ importFault }: Call, point: ImportFault["once"]): void {
   if (importFault?.once === point) throw importFault.importFails === 409 ? conflict() : internalError();
 }
 
-/** The test is made before the report is read, so a report that cannot be read leaves one behind, at 50 %. */
+/** The test is created before the report is parsed, so an unreadable report leaves a test behind, at 50 %. */
 async function parsed(state: State, form: ImportForm, engagement: Engagement): Promise<{ test: Test; report: Report }> {
   const parser = parserFor(form.scanType);
   const makeTest = (typeName: string) =>
@@ -88,7 +88,7 @@ export function parserContext({ settings }: State): ParserContext {
   return { mode: settings.mode, now: settings.now, generic: settings.profile };
 }
 
-/** Waits for the duplicates to be marked if asked to; else they are marked some time after the answer. */
+/** Waits for deduplication if requested; otherwise it runs some time after the response. */
 export async function settleDuplicates(
   state: State,
   form: ImportForm,
@@ -114,7 +114,7 @@ export async function settleDuplicates(
   return false;
 }
 
-/** Closes findings of earlier tests of this type in the engagement, or the product, that are no longer reported. */
+/** Closes findings no longer reported, from earlier tests of this type in the engagement or product. */
 function closeOld(state: State, form: ImportForm, test: Test, user: number): Finding[] {
   const reported = new Set(findingsOf(state, test).map((f) => f.hash_code));
   const product = state.engagements.get(test.engagement)?.product ?? 0;
@@ -151,7 +151,7 @@ export function requireEnvironment(state: State, form: ImportForm): void {
   else throw importError(`Environment named ${form.environment} does not exist.`);
 }
 
-/** DefectDojo 3.2 does not check these lengths: the database does, and the answer is a bare 500. */
+/** DefectDojo 3.2 does not validate these lengths: the database does, and the response is a bare 500. */
 function requireColumnLengths(form: ImportForm): void {
   const most: Record<string, number> = {
     test_title: 255,

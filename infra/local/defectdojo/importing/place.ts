@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 import type { Place } from "../model.ts";
 
-/** Ports that go without saying (`dojo/url/validators.py`). */
+/** Default ports (`dojo/url/validators.py`). */
 const DEFAULT_PORTS: Record<string, number> = {
   ftp: 21,
   ssh: 22,
@@ -39,7 +39,7 @@ const DEFAULT_PORTS: Record<string, number> = {
 const URL_PARTS = /^(?:([^:/?#]+):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s;
 const AUTHORITY = /^(?:([^@/?#]*)@)?(?:\[([^[\]/?#]*)\]|([^:/?#[\]]*))(?::(.*))?$/s;
 
-/** The parts of a URL as the hyperlink library takes them apart; throws an Error with its words if it cannot. */
+/** Splits a URL like the hyperlink library; throws an Error with that library's message if it is invalid. */
 function parsePlace(text: string): Place {
   const [, scheme = "", authority = "", path = "", query = "", fragment = ""] = URL_PARTS.exec(text) ?? [];
   const parts = AUTHORITY.exec(authority);
@@ -67,7 +67,7 @@ function withoutDots(path: string): string {
   return kept.join("/");
 }
 
-/** A location of DefectDojo 3.x from the text of a report; undefined where DefectDojo skips it. */
+/** A DefectDojo 3.x location from the text of a report; undefined if DefectDojo skips it. */
 export function locationFrom(text: string): Place | undefined {
   try {
     const place = parsePlace(text);
@@ -92,7 +92,7 @@ export function cleanLocation(place: Place): Place {
   };
 }
 
-/** `host_validation_failure`: a host that is neither an address nor a name by IDNA. */
+/** `host_validation_failure`: a host that is neither an IP address nor a valid IDNA name. */
 export function hasBadHost(host: string): boolean {
   if (isIP(host) > 0) return false;
   const ascii = domainToASCII(host);
@@ -103,7 +103,7 @@ function asciiHost(host: string): string {
   return isIP(host) > 0 ? host : domainToASCII(host);
 }
 
-/** `location_value`. The default port and a password are left out, and what needs it is percent-encoded. */
+/** `location_value`, percent-encoded, without default port and password. */
 export function locationValue(place: Place): string {
   const host = isIP(place.host) === 6 ? `[${place.host}]` : place.host;
   const user = place.userinfo === "" ? "" : `${place.userinfo.replace(/:.*$/s, ":")}@`;
@@ -127,7 +127,7 @@ function decodeURIComponentOrKeep(text: string): string {
   }
 }
 
-/** An endpoint of the time before locations; throws an Error where DefectDojo refuses the report. */
+/** An endpoint, the predecessor of locations; throws an Error if DefectDojo rejects the report. */
 export function endpointFrom(text: string): Place {
   const place = parsePlace(text);
   return {

@@ -2,7 +2,7 @@ import type { Endpoint, Finding, Location, Place } from "../model.ts";
 import type { State } from "../state.ts";
 import { hasBadHost, locationValue } from "./place.ts";
 
-/** Links a finding to where it was found: by locations in 3.x, by endpoints of the product before. */
+/** Links a finding to where it was found: to locations in 3.x, to endpoints of the product before. */
 export function rememberPlaces(state: State, finding: Finding, places: readonly Place[], product: number): void {
   for (const place of places) {
     if (state.settings.mode === "locations") addLocation(state, finding, place, product);
@@ -18,7 +18,7 @@ export function forgetPlaces(state: State, finding: Finding): void {
   }
 }
 
-/** Where a finding is, for deduplication by host and path. */
+/** The hosts and paths of a finding, for deduplication. */
 export function placesOf(state: State, finding: Finding): Omit<Place, "userinfo">[] {
   const places: Omit<Place, "userinfo">[] = [];
   for (const id of finding.endpoints) {

@@ -22,7 +22,7 @@ import { madeEngagement, testToReimportInto } from "./target.ts";
 
 type Outcome = { created: Finding[]; closed: Finding[]; reactivated: Finding[]; untouched: Finding[] };
 
-/** Merges a report into a test: findings that are alike become one, and what is no longer reported is closed. */
+/** Merges a report into a test: matching findings become one, and findings no longer reported are closed. */
 export async function reimportScan(state: State, call: Call): Promise<Reply> {
   const test = testToReimportInto(state, call);
   const form = checkForm(state, call, true);
@@ -110,14 +110,14 @@ const isJudged = ({ false_p, out_of_scope, risk_accepted }: Finding): boolean =>
   false_p || out_of_scope || risk_accepted;
 
 /**
- * What people judged, and the report does not say the same of, is neither untouched nor reactivated: it counts as gone, and is closed where it was not.
- * An inactive accepted risk alone is spared, though not by 2.34 (`process_matched_special_status_finding` of its `default_reimporter.py`).
+ * A finding with a verdict that differs from the report is neither untouched nor reactivated: it counts as no longer reported and is closed.
+ * Only an inactive accepted risk stays unchanged, except on 2.34 (`process_matched_special_status_finding` of its `default_reimporter.py`).
  */
 function staysAccepted({ settings }: State, { risk_accepted, active }: Finding): boolean {
   return risk_accepted && !active && settings.profile.sparesAccepted;
 }
 
-/** By hash, or by title and severity for the scan types that still go the older way. */
+/** Matches by hash, or by title and severity for the scan types with legacy matching. */
 function keyOf(state: State, test: Test): (finding: Pick<Finding, "hash_code" | "title" | "severity">) => string {
   const legacy = matchingOf(state.testTypes.get(test.test_type)?.name ?? "", test.scan_type).algorithm === "legacy";
   return (finding) => (legacy ? `${finding.title.toLowerCase()} ${finding.severity}` : finding.hash_code);

@@ -2,7 +2,7 @@ import type { Finding, Test } from "../model.ts";
 import type { State } from "../state.ts";
 import { forgetPlaces } from "./places.ts";
 
-/** Removes findings. Where one was the original of others, the oldest of these takes its place and its status. */
+/** Removes findings. The oldest duplicate of a removed original takes its place and status. */
 export function removeFindings(state: State, findings: readonly Finding[]): void {
   const removed = new Map(findings.map((finding) => [finding.id, finding]));
   for (const finding of findings) {
@@ -24,7 +24,7 @@ export function removeFindings(state: State, findings: readonly Finding[]): void
   }
 }
 
-/** With its findings and the record of its imports. */
+/** Removes a test with its findings and import records. */
 export function removeTest(state: State, test: Test): void {
   removeFindings(state, state.findingsByTest.get(test.id) ?? []);
   state.findingsByTest.delete(test.id);

@@ -11,7 +11,7 @@ const COUNTED = [
 ] as const;
 const SEVERITY_KEYS = ["info", "low", "medium", "high", "critical", "total"] as const;
 
-/** The counts by severity that an import answers with. */
+/** The counts by severity in the response to an import. */
 export function statistics(findings: Iterable<Finding>): Record<string, Record<string, number>> {
   const counts: Record<string, Record<string, number>> = {};
   for (const key of SEVERITY_KEYS) counts[key] = Object.fromEntries([...COUNTED, "total"].map((name) => [name, 0]));

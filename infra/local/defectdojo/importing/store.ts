@@ -11,17 +11,17 @@ import { hashCode } from "./hash-code.ts";
 import { rememberPlaces } from "./places.ts";
 import { titlecase } from "./titlecase.ts";
 
-/** DefectDojo links places to findings, and marks duplicates, in batches of this many. */
+/** The batch size in which DefectDojo links locations to findings and marks duplicates. */
 const BATCH = 1000;
 
-/** Columns of the database that a report can overflow, and their room in characters (`dojo_finding`). */
+/** Database columns that a report can overflow, and their length in characters (`dojo_finding`). */
 const COLUMNS = [
   ["service", 200],
   ["component_name", 500],
   ["component_version", 100],
 ] as const;
 
-/** Refuses a report with an unknown severity as a whole, and leaves out what is below the minimum. */
+/** Rejects a report with an unknown severity; omits findings below the minimum severity. */
 export function sifted(report: Report, form: ImportForm): ReportItem[] {
   const least = SEVERITIES.indexOf(form.minimumSeverity);
   for (const { finding } of report.findings) {
@@ -38,13 +38,13 @@ export function sifted(report: Report, form: ImportForm): ReportItem[] {
   return report.findings.filter(({ finding }) => SEVERITIES.indexOf(finding.severity) >= least);
 }
 
-/** The hash of a finding of a report, in its test. */
+/** The hash of a reported finding in its test. */
 export function hashOf(state: State, test: Test, item: ReportItem): string {
   const type = state.testTypes.get(test.test_type)?.name ?? "";
   return hashCode(item.finding, item.places, matchingOf(type, test.scan_type));
 }
 
-/** Stores the findings one by one, at the pace of the settings: they can be read while it goes on. */
+/** Stores the findings one by one at the configured pace; they can be read meanwhile. */
 export async function storeFindings(
   state: State,
   test: Test,
@@ -89,7 +89,7 @@ function newFinding(
   if (form.verified !== null) reported.verified = form.verified;
   if (form.scanDate !== null) reported.date = form.scanDate;
   if (form.service !== null) reported.service = form.service;
-  // The answer is a bare 500, and the findings before stay.
+  // The response is a bare 500, and the findings stored before remain.
   for (const [column, room] of COLUMNS) if ((reported[column]?.length ?? 0) > room) throw internalError();
   if (form.applyTagsToFindings) reported.tags = [...new Set([...reported.tags, ...form.tags])].sort();
   const now = state.timestamp();
@@ -126,7 +126,7 @@ function newFinding(
   return finding;
 }
 
-/** An active finding is not closed; one that is a false positive or out of scope is. */
+/** An active finding is not closed; a false positive or one out of scope is. */
 function settleNew(finding: Finding, now: string, user: number): void {
   if (finding.active || !finding.is_mitigated) finding.mitigated = null;
   if (finding.active) Object.assign(finding, { false_p: false, out_of_scope: false, is_mitigated: false });

@@ -8,7 +8,7 @@ import { addProduct } from "../resources/products.ts";
 import type { State } from "../state.ts";
 import { field } from "./form.ts";
 
-/** The engagement an import goes to, or undefined when it is to be made; decided before anything else is looked at. */
+/** The engagement of an import, or undefined if it must be created; decided before any other check. */
 export function engagementToImportInto(state: State, call: Call): Engagement | undefined {
   const id = idField(call, "engagement");
   const product = namedProduct(state, call);
@@ -23,7 +23,7 @@ export function engagementToImportInto(state: State, call: Call): Engagement | u
   return undefined;
 }
 
-/** The test a reimport goes to, or undefined when it is to be made. */
+/** The test of a reimport, or undefined if it must be created. */
 export function testToReimportInto(state: State, call: Call): Test | undefined {
   const id = idField(call, "test");
   const product = namedProduct(state, call);
@@ -38,7 +38,7 @@ export function testToReimportInto(state: State, call: Call): Test | undefined {
   return undefined;
 }
 
-/** Makes what `auto_create_context` asks for: it matches the engagement by its name only. */
+/** Implements `auto_create_context`, which matches the engagement only by name. */
 export function madeEngagement(state: State, call: Call): Engagement {
   const typeName = field(call, "product_type_name") ?? "";
   const productName = field(call, "product_name") ?? "";
@@ -99,7 +99,7 @@ function newestTest(state: State, call: Call, engagement: Engagement | undefined
   );
 }
 
-/** Without a target by id there must be names, and either all of them exist or the user may make what is missing. */
+/** Without a target id, names are required; either all of them exist or the user may create the missing ones. */
 function requireNames(
   state: State,
   call: Call,

@@ -14,7 +14,7 @@ const APOSTROPHE_SECOND = /^[dol]['‘][\p{L}\p{N}_]+(?:['s]{2})?$/iu;
 const INITIALS = /^(?:[A-Z]\.|[A-Z]\.[A-Z])+$/;
 const CONSONANTS = /^[bcdfghjklmnpqrstvwxz]{3,}$/i;
 
-/** DefectDojo stores titles in title case, by the rules of the Python package `titlecase`. */
+/** DefectDojo stores titles in title case, following the Python package `titlecase`. */
 export function titlecase(text: string): string {
   return text
     .split(/[\r\n]+/)

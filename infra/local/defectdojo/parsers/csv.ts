@@ -1,7 +1,7 @@
 import type { Severity } from "../model.ts";
 import { item, type ParserContext, placesOfUrl, type ReportItem, reported } from "./report.ts";
 
-/** The CSV form of a generic report: a heading and one finding a line. */
+/** A generic report as CSV: a header and one finding per line. */
 export function parseCsv(text: string, context: ParserContext): ReportItem[] {
   const [heading, ...lines] = rows(text).filter((row) => row.some((cell) => cell !== ""));
   return lines.map((line) => {

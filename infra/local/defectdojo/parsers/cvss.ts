@@ -11,7 +11,7 @@ const PRIVILEGES: Record<string, Record<string, number>> = {
   C: { N: 0.85, L: 0.68, H: 0.5 },
 };
 
-/** The environmental score of a CVSS 3 vector, which DefectDojo computes anew; null for what is no such vector. */
+/** The environmental score of a CVSS 3 vector, which DefectDojo recomputes; null for an invalid vector. */
 export function cvss3Score(vector: string): number | null {
   const version = /^CVSS:(3\.[01])\//.exec(vector)?.[1];
   if (version === undefined) return null;
@@ -27,7 +27,7 @@ export function cvss3Score(vector: string): number | null {
   return impact <= 0 ? 0 : roundUp(Math.min((impact + exploitability) * (changed ? 1.08 : 1), 10));
 }
 
-/** To one decimal, as the specification of CVSS 3.1 has it. */
+/** Rounds up to one decimal, as the CVSS 3.1 specification defines. */
 function roundUp(score: number): number {
   const units = Math.round(score * 100_000);
   return units % 10_000 === 0 ? units / 100_000 : (Math.floor(units / 10_000) + 1) / 10;

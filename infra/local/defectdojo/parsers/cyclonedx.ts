@@ -4,7 +4,7 @@ import { item, type Parser, type ReportItem, reported } from "./report.ts";
 
 type Component = { name: string | null; version: string | null };
 
-/** What the analysis of a vulnerability makes of its finding. */
+/** Maps the analysis of a vulnerability to the status of its finding. */
 const STATES: Readonly<Record<string, Partial<ReportedFinding>>> = {
   resolved: { is_mitigated: true, active: false },
   resolved_with_pedigree: { is_mitigated: true, active: false },
@@ -12,7 +12,7 @@ const STATES: Readonly<Record<string, Partial<ReportedFinding>>> = {
   false_positive: { false_p: true, active: false },
 };
 
-/** CycloneDX, JSON (`dojo/tools/cyclonedx`): one finding for each component that a vulnerability affects. Its XML is not read here. */
+/** CycloneDX, JSON (`dojo/tools/cyclonedx`): one finding for each component that a vulnerability affects. XML is not supported here. */
 export const cycloneDxParser: Parser = {
   parse: async (file) => {
     const bom = object(await readJson(file));
@@ -66,7 +66,7 @@ function affectedFinding(given: Record<string, unknown>, of: Component | undefin
 
 const NO_DESCRIPTION = "Description was not provided.";
 
-/** The first rating's, unless one by CVSS 3 has another. */
+/** The severity of the first rating, unless a CVSS 3 rating has another. */
 function severityOf(given: Record<string, unknown>): Severity {
   const ratings = optionalArray(given.ratings).map(object);
   const byVector = ratings.findLast((r) => ["CVSSv3", "CVSSv31"].includes(string(r.method)) && r.severity);

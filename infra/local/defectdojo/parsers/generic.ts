@@ -45,10 +45,10 @@ const ALLOWED = new Set([
   ...["dynamic_finding", "unique_id_from_tool", "vuln_id_from_tool", "sast_source_object", "sast_sink_object"],
   ...["sast_source_file_path", "publish_date", "service", "planned_remediation_date", "planned_remediation_version"],
   ...["effort_for_fixing", "kev_date", "known_exploited", "ransomware_used", "fix_available", "fix_version"],
-  // Taken out before the check.
+  // Removed before validation.
   ...["endpoints", "files", "tags", "vulnerability_ids", "cwes"],
 ]);
-/** Columns too short for any text: the database refuses, and the answer is a bare 500. */
+/** Columns of limited length: the database rejects longer text, and the response is a bare 500. */
 const MOST: Record<string, number> = {
   unique_id_from_tool: 500,
   vuln_id_from_tool: 500,

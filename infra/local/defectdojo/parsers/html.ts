@@ -1,6 +1,6 @@
 const WIDTH = 78;
 
-/** The text of HTML, paragraph by paragraph and wrapped, as the Python package html2text does with what ZAP writes. */
+/** Converts HTML to wrapped paragraphs of text, as the Python package html2text does with ZAP's output. */
 export function htmlToText(html: string): string {
   const paragraphs = html.split(/<\/?(?:p|div|br)\s*\/?>/i).flatMap((paragraph) => {
     const text = decoded(paragraph.replaceAll(/<[^>]*>/g, ""))
@@ -11,7 +11,7 @@ export function htmlToText(html: string): string {
   return `${paragraphs.join("\n\n")}\n\n`;
 }
 
-/** Lines of at most WIDTH characters, broken at spaces and after hyphens within words; longer words stay whole. */
+/** Lines of at most WIDTH characters, broken at spaces and after hyphens; longer words stay whole. */
 function wrapped(text: string): string {
   const lines: string[] = [];
   let line = "";

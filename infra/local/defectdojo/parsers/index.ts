@@ -31,10 +31,10 @@ const PARSERS: Record<string, Parser> = {
   "ZAP Scan": zapParser,
 };
 
-/** The parser of a scan type. What it stumbles over is a bare 500, what it complains about a 400. */
+/** The parser of a scan type. A crash is a bare 500, a reported error a 400. */
 export function parserFor(scanType: string): Parser {
   const parser = PARSERS[scanType];
-  // Reading other types is as if their reports could not be read.
+  // Reports of other types count as unreadable.
   if (parser === undefined) return { parse: () => Promise.reject(internalError()) };
   return {
     ...parser,

@@ -4,7 +4,7 @@ import { type Element, element, elements, parseXml } from "../xml.ts";
 import { readText } from "./read.ts";
 import { type Parser, type ParserContext, placeOfParts, type ReportItem, reported } from "./report.ts";
 
-/** Nmap's XML (`dojo/tools/nmap/parser.py`): one finding a port number, for all hosts, and one for each finding of `vulners`. */
+/** Nmap's XML (`dojo/tools/nmap/parser.py`): one finding per port number for all hosts, and one per finding of `vulners`. */
 export const nmapParser: Parser = {
   parse: async (file, context) => {
     const root = parseXml(await readText(file));
@@ -19,7 +19,7 @@ export const nmapParser: Parser = {
 
 function parseHost(host: Element, found: Map<string, ReportItem>, date: string | null, context: ParserContext): void {
   const address = elements(host, "address").find((a) => a.attributes.addrtype === "ipv4");
-  // DefectDojo stumbles over a host that has an IPv6 address only.
+  // DefectDojo crashes on a host with only an IPv6 address.
   const ip = required(address?.attributes.addr);
   const names = required(element(host, "hostnames")).children;
   const fqdn = names.find((name) => name.attributes.type === "PTR")?.attributes.name;

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { importError } from "../http.ts";
 import type { UploadedFile } from "../multipart.ts";
 
-/** JSON of a report. What is none is a 400 in the words of Python's json module. */
+/** Parses a JSON report. Invalid JSON is a 400 with the message of Python's json module. */
 export async function readJson(file: UploadedFile): Promise<unknown> {
   return parseJson((await readFile(file.path)).toString("utf8"));
 }
@@ -15,7 +15,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Python points at the place; Node names it in some of its messages only. */
+/** Python names the position; Node does so only in some of its messages. */
 function jsonComplaint(text: string, error: unknown): string {
   const position = Number(/position (\d+)/.exec(error instanceof Error ? error.message : "")?.[1] ?? 0);
   const before = text.slice(0, position).split("\n");
@@ -26,7 +26,7 @@ export async function readText(file: UploadedFile): Promise<string> {
   return (await readFile(file.path)).toString("utf8");
 }
 
-/** A value as an object; parsers of DefectDojo stumble over anything else, which is a 500. */
+/** A value as an object; DefectDojo's parsers crash on anything else, which is a 500. */
 export function object(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError("not an object");
   return value as Record<string, unknown>;
@@ -37,7 +37,7 @@ export function array(value: unknown): unknown[] {
   return value;
 }
 
-/** A list that may be missing or null. */
+/** A list, empty if missing or null. */
 export function optionalArray(value: unknown): unknown[] {
   return value === undefined || value === null ? [] : array(value);
 }

@@ -7,14 +7,14 @@ import type { Profile } from "../profiles.ts";
 export type ReportItem = {
   finding: ReportedFinding;
   places: Place[];
-  /** False: the finding is of source or a package only. */
+  /** False: the finding concerns only source code or a package. */
   anyPlace: boolean;
   requestResponses: Finding["requestResponses"];
 };
 
 export type Report = {
   findings: ReportItem[];
-  /** A test type that the report brings itself. */
+  /** A test type that the report itself defines. */
   testType?: string;
   testColumns?: Partial<Test>;
 };
@@ -27,7 +27,7 @@ export type ParserContext = {
 };
 
 export type Parser = {
-  /** The report is read before its test is made: one that cannot be read leaves none behind. */
+  /** The report is parsed before its test is created: an unreadable report leaves no test behind. */
   namesItsTest?: boolean;
   parse: (file: UploadedFile, context: ParserContext) => Promise<Report>;
 };
@@ -42,7 +42,7 @@ export function item(finding: ReportedFinding, places: Place[] = []): ReportItem
   return { finding, places, anyPlace: places.length > 0, requestResponses: [] };
 }
 
-/** Where a URL, or a host with or without a port, points to. Only the older endpoints refuse what makes no sense. */
+/** The target of a URL, or of a host with or without a port. Only the older endpoints reject invalid ones. */
 export function placesOfUrl(url: string, context: ParserContext): Place[] {
   if (context.mode === "locations") {
     const place = locationFrom(url.includes("://") ? url : `//${url}`);
@@ -69,7 +69,7 @@ export function placeOfParts(parts: Partial<Place>, context: ParserContext): Pla
   return context.mode === "locations" ? cleanLocation(place) : { ...place, path: place.path.replace(/^\/+/, "") };
 }
 
-/** Findings under a key; a second one of a key is merged into the first. */
+/** Findings by key; a second finding with the same key is merged into the first. */
 export function merged(
   entries: readonly (readonly [string, ReportItem])[],
   merge: (known: ReportItem, next: ReportItem) => void,

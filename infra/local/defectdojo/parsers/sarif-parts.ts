@@ -2,7 +2,7 @@ import { object, optionalArray, string } from "./read.ts";
 
 type Fields = Record<string, unknown>;
 
-/** `get_message_from_multiformatMessageString`: a text, or the rule's text of that id with its arguments. */
+/** `get_message_from_multiformatMessageString`: a text, or the rule's text with that id and its arguments filled in. */
 export function messageText(message: Fields, rule: Fields | undefined): string | undefined {
   if (rule === undefined || message.id === undefined)
     return message.text === undefined ? undefined : string(message.text);
@@ -15,10 +15,10 @@ export function messageText(message: Fields, rule: Fields | undefined): string |
   return undefined;
 }
 
-/** Where Python's `textwrap` breaks within a word: after a hyphen between letters. */
+/** Where Python's `textwrap` breaks a word: after a hyphen between letters. */
 const HYPHEN = /(?<=[\p{L}_]{2}-|[\p{L}_]-[\p{L}_]-)(?=[\p{L}_]-?[\p{L}_])/u;
 
-/** Python's `textwrap.shorten`: whole words within the length, with a sign where some are left out. */
+/** Python's `textwrap.shorten`: whole words within the length, and a placeholder for omitted ones. */
 export function shortened(text: string, length: number): string {
   const words = text.trim().split(/\s+/);
   const whole = words.join(" ");
@@ -33,7 +33,7 @@ export function shortened(text: string, length: number): string {
   return `${kept}${placeholder}`.trim();
 }
 
-/** The region's snippet, else that around it. */
+/** The snippet of the region, else of its context. */
 export function snippetOf(location: Fields | undefined): string | undefined {
   if (location?.physicalLocation === undefined) return undefined;
   const physical = object(location.physicalLocation);
@@ -44,7 +44,7 @@ export function snippetOf(location: Fields | undefined): string | undefined {
   return undefined;
 }
 
-/** `get_codeFlowsDescription`: the last flow's steps. */
+/** `get_codeFlowsDescription`: the steps of the last flow. */
 export function codeFlows(result: Fields): string {
   const flows = optionalArray(result.codeFlows).flatMap((flow) => optionalArray(object(flow).threadFlows).map(object));
   const last = flows.filter((flow) => flow.locations !== undefined).at(-1);
@@ -74,7 +74,7 @@ const cweIn = (text: string) => {
   return found === undefined ? [] : [Number(found)];
 };
 
-/** `get_rule_cwes`: of the relationships, else of the properties, else of the tags. */
+/** `get_rule_cwes`: from the relationships, else the properties, else the tags. */
 export function ruleCwes(rule: Fields): number[] {
   if (Array.isArray(rule.relationships))
     return rule.relationships.flatMap((one) => cweIn(string(object(object(one).target).id)));
@@ -93,7 +93,7 @@ export function taxaCwes(result: Fields): number[] {
   });
 }
 
-/** `unique_id_from_tool`: the first fingerprint, else all partial ones in order; of several versions of one the last. */
+/** `unique_id_from_tool`: the first fingerprint, else all partial fingerprints in order, each in its last version. */
 export function fingerprint({ fingerprints, partialFingerprints }: Fields): string | null {
   const whole = Object.entries(object(fingerprints ?? {}));
   if (whole.length > 0) return latest(whole)[0]?.[1] ?? null;

@@ -17,7 +17,7 @@ type Fields = Record<string, unknown>;
 
 const LEVELS: Readonly<Record<string, Severity>> = { note: "Info", warning: "Medium", error: "High" };
 
-/** SARIF 2.1.0 (`dojo/tools/sarif/parser.py`): the first run names the test's type; one finding for each location of a result. */
+/** SARIF 2.1.0 (`dojo/tools/sarif/parser.py`): the first run defines the test type; one finding per location of a result. */
 export const sarifParser: Parser = {
   namesItsTest: true,
   parse: async (file) => {
@@ -105,7 +105,7 @@ function placeOf(location: Fields | undefined): Partial<ReportedFinding> {
   };
 }
 
-/** The result's level, else its rule's; a rule's `security-severity` has the last word. */
+/** The level of the result, else of its rule; the rule's `security-severity` overrides both. */
 function rated(result: Fields, rule: Fields | undefined): Partial<ReportedFinding> & { severity: Severity } {
   const level = result.level ?? object(rule?.defaultConfiguration ?? {}).level;
   const severity = LEVELS[string(level)] ?? "Medium";

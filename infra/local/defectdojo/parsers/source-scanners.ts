@@ -13,12 +13,12 @@ const SEMGREP_SEVERITY: Record<string, Severity> = {
   INFO: "Low",
 };
 
-/** `dojo/tools/semgrep`: one finding for a rule, file and line. */
+/** `dojo/tools/semgrep`: one finding per rule, file and line. */
 export const semgrepParser: Parser = {
   parse: async (file) => {
     const found = new Map<string, ReportItem>();
     const report = await readJson(file);
-    // Python asks `"results" in data`, which a list answers too.
+    // Python evaluates `"results" in data`, which works on a list too.
     for (const entry of Array.isArray(report) ? [] : optionalArray(object(report).results)) {
       const next = semgrepFinding(object(entry));
       const { title, file_path, line } = next.finding;
@@ -59,7 +59,7 @@ function semgrepFinding(given: Record<string, unknown>): ReportItem {
   return { ...item(finding), anyPlace: true };
 }
 
-/** `dojo/tools/gitleaks`, the reports of version 8. */
+/** `dojo/tools/gitleaks`, reports of version 8. */
 export const gitleaksParser: Parser = {
   parse: async (file) => {
     const found = new Map<string, ReportItem>();
@@ -78,7 +78,7 @@ export const gitleaksParser: Parser = {
   },
 };
 
-/** What Python's `for` gives of it: of an object its keys, so nothing of an empty one; `null` is asked for before. */
+/** What Python's `for` iterates over: an object's keys, so nothing for an empty one. The caller has checked for `null`. */
 function iterated(report: unknown): unknown[] {
   if (report === null || Array.isArray(report)) return optionalArray(report);
   return Object.keys(object(report));

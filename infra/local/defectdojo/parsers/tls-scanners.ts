@@ -62,21 +62,21 @@ const PROTOCOLS: Record<string, string> = {
 };
 const REFERENCES =
   "TLS recommendations of German BSI: https://www.bsi.bund.de/SharedDocs/Downloads/EN/BSI/Publications/TechGuidelines/TG02102/BSI-TR-02102-2.pdf?__blob=publicationFile&v=10";
-/** Near to the list of the German BSI that DefectDojo goes by. */
+/** Close to the list of the German BSI that DefectDojo uses. */
 const RECOMMENDED: Record<string, RegExp> = {
   "TLS 1.2":
     /^TLS_(?:EC)?DHE?_(?:ECDSA|RSA|DSS|PSK)_WITH_AES_(?:128|256)_(?:CBC_SHA(?:256|384)|GCM_SHA(?:256|384)|CCM(?:_SHA256)?)$|^TLS_RSA_PSK_WITH_AES_(?:128|256)_(?:CBC|GCM)_SHA(?:256|384)$/,
   "TLS 1.3": /^TLS_AES_(?:128_GCM_SHA256|256_GCM_SHA384|128_CCM_SHA256)$/,
 };
 
-/** `dojo/tools/sslyze`: XML or JSON by the file's name, whatever the scan type; a finding for each weakness of a server. */
+/** `dojo/tools/sslyze`: XML or JSON by file name, whatever the scan type; one finding per weakness of a server. */
 export const sslyzeParser: Parser = {
   parse: async (file, context) => {
     const name = file.name.toLowerCase();
     if (name.endsWith(".xml")) return { findings: xmlFindings(parseXml(await readText(file))) };
     if (!name.endsWith(".json")) throw importError("Unknown File Format");
     const report: unknown = JSON.parse(await readText(file));
-    // What Python takes for false is no report, and none of its findings.
+    // A falsy value in Python counts as no report and yields no findings.
     if (report === null || Object.keys(Object(report)).length === 0) return { findings: [] };
     return {
       findings: array(object(report).server_scan_results).flatMap((server) => tlsFindings(object(server), context)),
@@ -84,7 +84,7 @@ export const sslyzeParser: Parser = {
   },
 };
 
-/** The older XML, of which only a report without targets is read here. */
+/** The older XML; only a report without targets is supported here. */
 function xmlFindings(root: Element): ReportItem[] {
   const results = element(root, "results");
   if (!root.name.includes("document") || results === undefined) throw new TypeError("no sslyze report");
@@ -97,14 +97,14 @@ function tlsFindings(server: Record<string, unknown>, context: ParserContext): R
   const host = string(at.hostname);
   const url = `${host}:${at.port}`;
   const place = placeOfParts({ host, port: Number(at.port) }, context);
-  // Without results the servers that could not be reached have null here, and DefectDojo stumbles.
+  // Unreachable servers have null instead of results here, and DefectDojo crashes.
   const commands = server.scan_commands_results ?? server.scan_result;
   if (commands === undefined) return [];
   const results = object(commands);
   const result = (name: string): Record<string, unknown> => {
     const node = object(results[name] ?? {});
     if (node.status === "NOT_SCHEDULED") return {};
-    // A command that failed has null for its result, and DefectDojo stumbles over that too.
+    // A failed command has null as its result, and DefectDojo crashes on that too.
     return object("result" in node ? node.result : node);
   };
   const weaknesses: Weakness[] = [

@@ -11,7 +11,7 @@ const SEVERITY: Record<string, Severity> = {
   LOW: "Low",
   UNKNOWN: "Info",
 };
-/** Whose CVSS counts when the report does not say. */
+/** The source whose CVSS counts if the report names none. */
 const SOURCES = ["nvd", "ghsa", "redhat", "bitnami"];
 
 const STATUS: Record<string, Partial<ReportedFinding>> = {
@@ -27,7 +27,7 @@ const STATUS: Record<string, Partial<ReportedFinding>> = {
 
 type Target = { target: string; class: string; type: string; service: string | null };
 
-/** Trivy's JSON (`dojo/tools/trivy/parser.py`), with its older forms and that of `trivy k8s`. */
+/** Trivy's JSON (`dojo/tools/trivy/parser.py`), including older formats and that of `trivy k8s`. */
 export const trivyParser: Parser = {
   parse: async (file) => {
     const data = await readJson(file);
@@ -70,7 +70,7 @@ function targets(results: readonly unknown[], service: string | null): ReportIte
 function vulnerability(given: Record<string, unknown>, target: Target): ReportItem[] {
   const name = stringOrNull(given.PkgName);
   const rated = given.Severity ? SEVERITY[string(given.Severity)] : undefined;
-  // A report that lacks the package, or rates in another way, is skipped with a warning.
+  // A vulnerability without a package, or with another kind of rating, is skipped with a warning.
   if (name === null || (given.Severity && rated === undefined)) return [];
   const id = string(given.VulnerabilityID, "0");
   const version = string(given.InstalledVersion);
@@ -99,7 +99,7 @@ function vulnerability(given: Record<string, unknown>, target: Target): ReportIt
   return [{ ...item(finding), anyPlace: true }];
 }
 
-/** DefectDojo computes the score from the vector; the report brings both. */
+/** DefectDojo computes the score from the vector, although the report contains both. */
 function cvss(given: Record<string, unknown>): { score: number | null; columns: Partial<ReportedFinding> } {
   const all = object(given.CVSS ?? {});
   const source = [string(given.SeveritySource), ...SOURCES].find((name) => all[name] !== undefined);

@@ -50,7 +50,7 @@ export const niktoParser: Parser = {
   },
 };
 
-/** `dojo/tools/nuclei`: a JSON list, or one object a line. */
+/** `dojo/tools/nuclei`: a JSON list, or one object per line. */
 export const nucleiParser: Parser = {
   parse: async (file, context) => {
     const text = await readText(file);
@@ -107,7 +107,7 @@ function nucleiFinding(given: Record<string, unknown>, context: ParserContext): 
   return [key, { ...item(finding, places), requestResponses }];
 }
 
-/** `dojo/tools/ffuf`: one finding a hit. */
+/** `dojo/tools/ffuf`: one finding per hit. */
 export const ffufParser: Parser = {
   parse: async (file, context) => {
     const report = object(await readJson(file));
@@ -150,7 +150,7 @@ function ffufFinding(given: Record<string, unknown>, command: unknown, context: 
 const NETWORK = ["IP", "Country"];
 const DETAILS = ["version", "string", "module", "account", "filepath", "model", "firmware"];
 
-/** `dojo/tools/whatweb`: one finding a target. */
+/** `dojo/tools/whatweb`: one finding per target. */
 export const whatWebParser: Parser = {
   parse: async (file, context) => ({
     findings: array(await readJson(file)).map((entry) => whatWebFinding(object(entry), context)),

@@ -11,7 +11,7 @@ import {
   reported,
 } from "./report.ts";
 
-/** `dojo/tools/wpscan`: vulnerabilities of plugins and of WordPress, and what is interesting. */
+/** `dojo/tools/wpscan`: vulnerabilities of plugins and of WordPress, and interesting findings. */
 export const wpscanParser: Parser = {
   parse: async (file, context) => {
     const report = object(await readJson(file));

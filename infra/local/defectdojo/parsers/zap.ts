@@ -8,7 +8,7 @@ import { type Parser, type ParserContext, placesOfUrl, type ReportItem, reported
 const SEVERITY: Record<string, Severity> = { "0": "Info", "1": "Low", "2": "Medium", "3": "High" };
 const CONFIDENCE: Record<string, number> = { "1": 7, "2": 4, "3": 1, "4": 1 };
 
-/** ZAP's XML (`dojo/tools/zap/parser.py`): one finding an alert, with the place of each instance. */
+/** ZAP's XML (`dojo/tools/zap/parser.py`): one finding per alert, with the location of each instance. */
 export const zapParser: Parser = {
   parse: async (file, context) => {
     if (!file.name.endsWith(".xml")) throw importError("Internal error: Wrong file format, please use xml.");

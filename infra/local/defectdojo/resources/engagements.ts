@@ -45,7 +45,7 @@ function fields(state: State): Fields {
     cicd_scm_server: cicd,
     cicd_build_server: cicd,
     cicd_orchestration_engine: cicd,
-    // 2.x in place of the latter.
+    // 2.x uses this instead of the latter.
     ...(state.settings.profile.missingPaths.includes("cicd_infrastructure") ? { orchestration_engine: tools } : {}),
     ...Object.fromEntries(CHECKLISTS.map((name) => [name, { kind: "boolean" as const }])),
   };
@@ -99,14 +99,14 @@ export function createEngagement(state: State, call: Call): Reply {
   return { status: 201, body: serialize(engagement) };
 }
 
-/** The order of the dates is checked at creation only. */
+/** The order of the dates is only checked on creation. */
 export function updateEngagement(state: State, call: Call): Reply {
   const engagement = find(state, call);
   assign(engagement, { ...cleaned(call.body, fields(state), true), updated: state.timestamp() });
   return { status: 200, body: serialize(engagement) };
 }
 
-/** One column holds the orchestration engine, whatever the version calls it. */
+/** One column stores the orchestration engine under every version's name for it. */
 function assign(engagement: Engagement, { orchestration_engine: engine, ...columns }: Record<string, unknown>): void {
   Object.assign(engagement, engine === undefined ? {} : { cicd_orchestration_engine: engine }, columns);
 }

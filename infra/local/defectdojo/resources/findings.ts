@@ -56,7 +56,7 @@ function filters(state: State): Record<string, Filter<Finding>> {
   };
 }
 
-/** Choices of a `DateRangeFilter` that go back by days: today, a week, a month, a quarter, a year. */
+/** Choices of a `DateRangeFilter`, in days back: today, a week, a month, a quarter, a year. */
 const DAYS_BACK: Readonly<Record<string, number>> = { 1: 0, 2: 7, 3: 30, 4: 90, 7: 365 };
 
 function within(state: State, of: (finding: Finding) => string): Filter<Finding> {
@@ -138,7 +138,7 @@ export function updateFinding(state: State, call: Call): Reply {
   return { status: 200, body };
 }
 
-/** `close/` takes no time of its own making: `mitigated` is set to now (EDITABLE_MITIGATED_DATA=false). */
+/** `close/` ignores the client's time: `mitigated` is set to now (EDITABLE_MITIGATED_DATA=false). */
 export function closeFinding(state: State, call: Call): Reply {
   const finding = find(state, call);
   const before = { ...finding };
@@ -152,7 +152,7 @@ export function closeFinding(state: State, call: Call): Reply {
   };
 }
 
-/** A note is a review too, but not on 2.34. Its text is kept nowhere. */
+/** A note counts as a review, except on 2.34. Its text is not stored. */
 export function noteFinding(state: State, call: Call): Reply {
   const finding = find(state, call);
   const { entry, private: isPrivate = false } = call.body as { entry?: string; private?: boolean };
@@ -176,7 +176,7 @@ const ACCEPTANCE = {
   notes: [],
 };
 
-/** Accepts the risk of findings, whatever `enable_simple_risk_acceptance` of their product says. */
+/** Accepts the risk of findings, regardless of `enable_simple_risk_acceptance` in their product. */
 export function createRiskAcceptance(state: State, call: Call): Reply {
   const body = call.body as { name?: string; owner?: number; accepted_findings?: number[] };
   const now = state.timestamp();
@@ -231,10 +231,10 @@ function refuseContradictions(state: State, finding: Finding, given: Partial<Fin
   if (reason !== undefined) throw fieldErrors({ non_field_errors: [{ text: reason[1], code: "invalid" }] });
 }
 
-/** What moves `last_status_update`; a review and a severity changed by hand do not (measured on 2.34, 2.58 and 3.2). */
+/** Changes that update `last_status_update`; a review or a manual change of severity does not (measured on 2.34, 2.58 and 3.2). */
 const STATUS = ["active", "verified", "false_p", "duplicate", "out_of_scope", "is_mitigated", "risk_accepted"] as const;
 
-/** What follows from a change of status: `update_finding_status` of `dojo/finding/helper.py`. */
+/** Side effects of a status change: `update_finding_status` of `dojo/finding/helper.py`. */
 function settleStatus(state: State, finding: Finding, before: Finding, user: number): void {
   const now = state.timestamp();
   const changed = (name: keyof Finding) => finding[name] !== before[name];
@@ -256,7 +256,7 @@ function settleStatus(state: State, finding: Finding, before: Finding, user: num
   if (STATUS.some(changed)) finding.last_status_update = now;
 }
 
-/** The fields whose change moves `last_status_update`: those that the handler of `dojo/finding/helper.py` listens to. */
+/** The fields whose change updates `last_status_update`: those that the handler in `dojo/finding/helper.py` watches. */
 const STATUS_FIELDS = [
   "active",
   "verified",
@@ -268,7 +268,7 @@ const STATUS_FIELDS = [
   "risk_accepted",
 ] as const;
 
-/** Uses what the query names, so that a page of a big test is found without looking at all findings. */
+/** Uses indexes for the query, so that a page of a large test does not require scanning all findings. */
 function selected(state: State, call: Call): Finding[] {
   const table = filters(state);
   const { id: _, test: __, ...others } = table;

@@ -7,7 +7,7 @@ import type { State } from "../state.ts";
 import { prefetched } from "./prefetch.ts";
 import { serializeEndpoint, serializeLink, serializeLocation } from "./serialize-location.ts";
 
-/** `location/` and `url/` are for superusers only. */
+/** Only superusers may read `location/` and `url/`. */
 export function listLocations(state: State, call: Call): Reply {
   requireSuperuser(call.user, forbidden());
   return paged(call, selectedLocations(state, call), serializeLocation);
@@ -53,7 +53,7 @@ export function getLocationFinding(state: State, call: Call): Reply {
   return { status: 200, body: { ...serializeLink(link), prefetch: prefetched(state, call, "links", [link]) } };
 }
 
-/** In locations mode the places of products, under ids of their own; before, the endpoints. */
+/** In locations mode the locations of products, with ids of their own; otherwise the endpoints. */
 export function listEndpoints(state: State, call: Call): Reply {
   if (state.settings.mode === "endpoints") {
     const rows = filtered<Endpoint>(call, visibleEndpoints(state, call), {
@@ -84,7 +84,7 @@ export function getEndpoint(state: State, call: Call): Reply {
   }
   const place = visibleProductPlaces(state, call).find((p) => p.id === call.ids[0]);
   if (place === undefined) throw notFound("LocationProductReference");
-  // A slip of 3.2.0: its check of the rights fails for those who are not superusers.
+  // A bug of 3.2.0: its permission check fails for users who are not superusers.
   if (!call.user.is_superuser) throw internalError();
   return { status: 200, body: { ...serializeProductPlace(state, place), prefetch: {} } };
 }

@@ -29,7 +29,7 @@ const LINK: Prefetches<Pick<LocationFinding, "location">> = {
   },
 };
 
-/** What `prefetch=…` brings beside the rows, by field and id; fields that it does not know are ignored. */
+/** The additional rows of `prefetch=…`, by field and id; unknown fields are ignored. */
 export function prefetched<T>(state: State, call: Call, of: "findings" | "links", rows: readonly T[]): object {
   const table = (of === "findings" ? FINDING : LINK) as unknown as Prefetches<T>;
   const result: Record<string, Record<number, unknown>> = {};
@@ -42,7 +42,7 @@ export function prefetched<T>(state: State, call: Call, of: "findings" | "links"
         result[field][id] = value;
       }
     }
-    // The field shows, empty, where rows could have had it.
+    // An empty field appears if rows could have it.
     if (field === "endpoints" && rows.length > 0) result[field] ??= {};
   }
   return result;

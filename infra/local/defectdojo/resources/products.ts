@@ -15,7 +15,7 @@ const FIELDS: Fields = {
   authorized_users: { kind: "references" },
 };
 
-/** The columns that nothing here reads. */
+/** Columns that the stand-in never reads. */
 const REST: Fields = {
   business_criticality: { kind: "text", nullable: true, blank: true },
   platform: { kind: "text", nullable: true, blank: true },
@@ -113,7 +113,7 @@ export function addProduct(state: State, name: string, description: string, type
   return product;
 }
 
-/** With every active finding it has: asking for a big product costs. */
+/** Includes every active finding: a request for a large product is expensive. */
 function serialize(state: State, product: Product): object {
   const active = findingsOfProduct(state, product.id)
     .filter((f) => f.active)

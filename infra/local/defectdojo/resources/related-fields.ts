@@ -1,7 +1,7 @@
 import type { Finding } from "../model.ts";
 import { productOfTest, type State } from "../state.ts";
 
-/** `related_fields=true`: the objects above a finding, up to the product type. */
+/** `related_fields=true`: the parent objects of a finding, up to the product type. */
 export function relatedFields(state: State, { test }: Finding): object {
   const { id, title, branch_tag, build_id, commit_hash, version } = test;
   const engagement = state.engagements.get(test.engagement);

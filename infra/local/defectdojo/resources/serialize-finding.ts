@@ -1,7 +1,7 @@
 import type { Finding } from "../model.ts";
 import type { State } from "../state.ts";
 
-/** Days to fix by severity, of the default SLA configuration. */
+/** Days to fix by severity, from the default SLA configuration. */
 const SLA_DAYS: Partial<Record<Finding["severity"], number>> = { Critical: 7, High: 30, Medium: 90, Low: 120 };
 const NUMERICAL: Record<Finding["severity"], string> = {
   Critical: "S0",
@@ -12,7 +12,7 @@ const NUMERICAL: Record<Finding["severity"], string> = {
 };
 const DAY = 86_400_000;
 
-/** A finding as `findings/` shows it. */
+/** A finding as `findings/` returns it. */
 export function serializeFinding(state: State, finding: Finding): Record<string, unknown> {
   const { test, cwes, requestResponses, group, ...columns } = finding;
   const until = finding.mitigated?.slice(0, 10) ?? state.today();

@@ -14,16 +14,16 @@ type Table = {
   fields: (state: State) => Fields;
   defaults: Row;
   filters: Record<string, Filter<Row>>;
-  /** True: everybody may read. */
+  /** True: every user may read it. */
   open: boolean;
-  /** Beside the results of a list. */
+  /** Extra fields next to the results of a list. */
   extra: object;
   unique?: (row: Row, other: Row) => boolean;
 };
 
 const TEXT: Fields[string] = { kind: "text", nullable: true, blank: true };
 
-/** Tables that DefectDojo keeps plainly: list, get, create, change. */
+/** Tables with the basic operations: list, get, create, change. */
 export const SIMPLE_TABLES: Record<string, Table> = {
   tool_types: {
     model: "Tool_Type",

@@ -5,7 +5,7 @@ import type { TestImport } from "../model.ts";
 import { paged } from "../paging.ts";
 import type { State } from "../state.ts";
 
-/** Newest first, and with every finding of the import. */
+/** Newest first, with every finding of the import. */
 export function listTestImports(state: State, call: Call): Reply {
   const visible = [...state.testImports.values()].filter((i) => sees(state, call, i)).reverse();
   const rows = filtered<TestImport>(call, visible, {

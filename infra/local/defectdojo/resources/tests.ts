@@ -94,9 +94,9 @@ export function updateTest(state: State, call: Call): Reply {
 
 export function deleteTest(state: State, call: Call): Reply {
   const test = find(state, call);
-  // 2.x goes by roles, and a Maintainer of the product may.
+  // 2.x uses roles, and a Maintainer of the product may.
   if (!call.user.is_superuser && !state.settings.profile.roles) throw forbidden();
-  // The rows that the import adds meanwhile stand in the way: nothing is deleted, and the import goes on.
+  // Rows that the import adds meanwhile prevent the deletion: nothing is deleted, and the import continues.
   if (state.importing.has(test.id)) throw internalError();
   removeTest(state, test);
   return { status: 204 };

@@ -5,7 +5,7 @@ import type { User } from "../model.ts";
 import { paged } from "../paging.ts";
 import type { State } from "../state.ts";
 
-/** Who never had contact info saved has none, as after the first start of DefectDojo. */
+/** Users without saved contact info have none, as after DefectDojo's first start. */
 export function userProfile(state: State, call: Call): Reply {
   const contactInfo = state.settings.blockExecution ? { user: call.user.id, block_execution: true } : null;
   return { status: 200, body: { user: serialize(call.user), user_contact_info: contactInfo } };
