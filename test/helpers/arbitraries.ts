@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { aFinding } from "./factories.ts";
 
-/** Text of any UTF-16 units: control characters, halves of surrogate pairs, everything. */
+/** Text of any UTF-16 units, including control characters and lone surrogates. */
 export const anyText = (maxLength = 40): fc.Arbitrary<string> =>
   fc.oneof(
     fc.string({ unit: "binary", maxLength }),
@@ -16,7 +16,7 @@ export const anyText = (maxLength = 40): fc.Arbitrary<string> =>
       .map((chars) => chars.join("")),
   );
 
-/** Any JSON, of awkward texts too. */
+/** Any JSON, including awkward texts. */
 export const anyJson = (maxDepth = 4): fc.Arbitrary<unknown> =>
   fc.oneof(
     { weight: 3, arbitrary: fc.jsonValue({ maxDepth }) },
@@ -56,7 +56,7 @@ function replaced(value: unknown, [key, ...rest]: Path, change: (old: unknown) =
 }
 const REMOVED = Symbol("removed");
 
-/** One of the values with some of its places removed, replaced by any JSON or doubled. */
+/** One of the values with some parts removed, duplicated or replaced by any JSON. */
 export const mutated = (...values: readonly unknown[]): fc.Arbitrary<unknown> =>
   fc
     .tuple(
@@ -89,7 +89,7 @@ const date = fc.oneof(
   ),
 );
 
-/** A finding that satisfies secureCodeBox's schema, with texts of any kind. */
+/** A finding that satisfies secureCodeBox's schema, with arbitrary texts. */
 export const validFinding = fc
   .record({
     id: fc.uuid(),
@@ -107,7 +107,7 @@ export const validFinding = fc
   })
   .map((finding) => JSON.parse(JSON.stringify(finding)) as Record<string, unknown>);
 
-/** One that the schema refuses in places, but that is read. */
+/** A readable finding that violates the schema in places. */
 export const readableFinding = fc
   .record({
     id: fc.option(anyText(600)),

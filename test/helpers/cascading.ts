@@ -4,7 +4,7 @@ export interface Matches {
 }
 
 /**
- * Whether a CascadingRule matches a finding, as secureCodeBox's hook decides it (`hooks/cascading-scans/hook/hook.ts`: lodash's isMatch, then the same with
+ * Whether a CascadingRule matches a finding, as in secureCodeBox's hook (`hooks/cascading-scans/hook/hook.ts`: lodash's isMatch, then the same with
  * wildcards in texts): each field of one of `anyOf` is in the finding, at any depth; `*` stands for any text, a `!` before it for all other texts.
  */
 export function ruleMatches(finding: unknown, { anyOf }: Matches): boolean {

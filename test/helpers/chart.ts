@@ -7,7 +7,7 @@ import { parseAllDocuments, stringify } from "yaml";
 export const CHART = new URL("../../infra/chart", import.meta.url).pathname;
 export const TOOLS = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "dojo-relay");
 
-/** A tool by its variable, else where `.ci/live-servers` installs it; undefined where it is not. */
+/** A tool's path from its variable or from `.ci/live-servers`; undefined if not installed. */
 export const tool = (variable: string, name: string): string | undefined =>
   [process.env[variable], join(TOOLS, name)].find((path) => path !== undefined && existsSync(path));
 
@@ -31,7 +31,7 @@ export interface Manifest {
   readonly roleRef?: { kind: string; name: string };
 }
 
-/** Runs helm on the chart. @throws Error with helm's own words where it refuses the values */
+/** Runs helm on the chart. @throws Error with helm's message if it rejects the values */
 export function runHelm(command: "lint" | "template" | "install", values: Values): string {
   const folder = mkdtempSync(join(tmpdir(), "chart-test-"));
   try {
@@ -50,7 +50,7 @@ export function runHelm(command: "lint" | "template" | "install", values: Values
   }
 }
 
-/** The manifests that the chart makes of these values. */
+/** The manifests that the chart renders with these values. */
 export function renderChart(values: Values): Manifest[] {
   return parseAllDocuments(runHelm("template", values)).flatMap((document) => {
     const [error] = document.errors;

@@ -9,7 +9,7 @@ export interface ResourceParts {
   readonly status?: object;
 }
 
-/** A Scan as the operator leaves it once its findings have landed at `securecodebox/scan-UID/findings.json`. */
+/** A Scan in the operator's format after its findings have landed at `securecodebox/scan-UID/findings.json`. */
 export function aScanResource({ metadata, spec, status }: ResourceParts = {}) {
   const link = (name: string) => `http://minio.example.com:9000/securecodebox/scan-${UID}/${name}?X-Amz-Signature=abc`;
   return {
@@ -35,20 +35,20 @@ export function aScanResource({ metadata, spec, status }: ResourceParts = {}) {
   };
 }
 
-/** Ends a watch: in order, or by an error. */
+/** Ends a watch, normally or with an error. */
 type EndWatch = (error?: Error) => void;
 
 export interface FakeCluster extends Cluster {
   readonly calls: string[];
-  /** The answers to lists, in order; the last one again and again. */
+  /** The responses to list requests, in order; the last one repeats. */
   readonly pages: (ScanPage | Error)[];
-  /** The watch that is open now. */
+  /** The currently open watch. */
   watching(): { readonly emit: (event: ScanEvent) => void; readonly end: EndWatch } | undefined;
   /** Throws to fail a call. */
   before: (call: string) => void;
 }
 
-/** The Kubernetes API as the service sees it; what a watch says is up to the test. */
+/** A fake Kubernetes API; the test decides what a watch reports. */
 export function fakeCluster(pages: (ScanPage | Error)[] = []): FakeCluster {
   const calls: string[] = [];
   let open: ReturnType<FakeCluster["watching"]>;

@@ -1,4 +1,4 @@
-/** What the work takes of a core, in milliseconds: the machine may be busy with other things. */
+/** CPU time of the work in milliseconds, independent of other load on the machine. */
 export function cpuTimeMs(work: () => void): number {
   const before = process.threadCpuUsage();
   work();

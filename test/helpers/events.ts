@@ -31,7 +31,7 @@ export function s3Event(object: Fields = {}, eventName = "ObjectCreated:Put") {
   return { Records: [s3Record(object, eventName)] };
 }
 
-/** What MinIO's webhook sends. */
+/** The payload of MinIO's webhook. */
 export function minioEvent(object: Fields = {}) {
   const record = { ...s3Record({ key: "scan-abc%2Ffindings.json", ...object }, "s3:ObjectCreated:Put") };
   return {
@@ -66,7 +66,7 @@ export function eventBridge(object: Fields = {}) {
   };
 }
 
-/** One SQS message for each body; a text is sent as it is. */
+/** One SQS message for each body; a text is sent unchanged. */
 export function sqsEvent(...bodies: unknown[]) {
   return {
     Records: bodies.map((body, index) => ({
@@ -81,7 +81,7 @@ export function sqsEvent(...bodies: unknown[]) {
   };
 }
 
-/** As SNS invokes a Lambda function. */
+/** The event with which SNS invokes a Lambda function. */
 export function snsEvent(message: unknown) {
   return {
     Records: [

@@ -7,7 +7,7 @@ import type { Test } from "../../lib/ports/defectdojo.ts";
 import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 import type { ScanFinding } from "../../lib/report/findings-file.ts";
 
-/** Where the findings of most tests lie. */
+/** The location of the findings in most tests. */
 export const FINDINGS: ObjectRef = { bucket: "securecodebox", key: "scan-abc/findings.json" };
 /** MD5 of `[]`. */
 export const ETAG = "d751713988987e9331980363e24189ce";
@@ -18,7 +18,7 @@ interface SidecarParts {
   readonly status?: Record<string, unknown> | null;
 }
 
-/** What `kubectl get scan nmap-example -o json` prints; parts are merged over it. */
+/** The output of `kubectl get scan nmap-example -o json`; the given parts override it. */
 export function aSidecar({ metadata, spec, status }: SidecarParts = {}): Record<string, unknown> {
   return {
     apiVersion: "execution.securecodebox.io/v1",
@@ -43,7 +43,7 @@ export function aSidecar({ metadata, spec, status }: SidecarParts = {}): Record<
   };
 }
 
-/** A sidecar with these annotations of ours. */
+/** A sidecar with these relay annotations. */
 export function annotatedSidecar(annotations: Readonly<Record<string, string>>): Record<string, unknown> {
   const prefixed = Object.entries(annotations).map(([name, value]) => [`${ANNOTATION_PREFIX}${name}`, value]);
   return aSidecar({ metadata: { annotations: Object.fromEntries(prefixed) } });
@@ -89,7 +89,7 @@ export function aFinding(changes: Partial<ScanFinding> = {}): ScanFinding {
   };
 }
 
-/** A new finding's verdicts. */
+/** The verdicts of a new finding. */
 export const NOT_JUDGED = {
   duplicate: false,
   duplicateOf: undefined,
@@ -105,7 +105,7 @@ export const NOT_JUDGED = {
   lastReviewedBy: undefined,
 };
 
-/** A finding's identifying fields if DefectDojo's parser fills in none. */
+/** The identifying fields of a finding if DefectDojo's parser sets none. */
 export const NOTHING_KNOWN = {
   vulnIdFromTool: undefined,
   filePath: undefined,

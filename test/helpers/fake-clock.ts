@@ -1,14 +1,14 @@
 import type { Delivery } from "../../lib/deferral.ts";
 import type { Clock } from "../../lib/util/clock.ts";
 
-/** A clock that only sleeping moves, so that hours pass at once. */
+/** A clock that advances only through sleep, so that hours pass at once. */
 export interface FakeClock extends Clock {
-  /** Every sleep that was asked for, in milliseconds. */
+  /** Every requested sleep, in milliseconds. */
   readonly slept: number[];
   advance(ms: number): void;
 }
 
-/** @param onSleep is called with the time after each sleep: what happens in the world meanwhile */
+/** @param onSleep called with the time after each sleep, to simulate events meanwhile */
 export function fakeClock(start = "2026-11-24T12:00:00.000Z", onSleep?: (now: number) => void): FakeClock {
   let now = Date.parse(start);
   const slept: number[] = [];
@@ -26,7 +26,7 @@ export function fakeClock(start = "2026-11-24T12:00:00.000Z", onSleep?: (now: nu
   };
 }
 
-/** A delivery that ends `ms` after now. */
+/** A delivery that ends `ms` from now. */
 export function deliveryOf(clock: Clock, ms = 900_000): Delivery {
   const end = clock.now() + ms;
   return { remainingMs: () => end - clock.now() };

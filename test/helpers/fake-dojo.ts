@@ -1,6 +1,6 @@
 import type { DefectDojo } from "../../lib/ports/defectdojo.ts";
 
-/** DefectDojo of which only what is given can be called; anything else is a fault of the test, named by its method. */
+/** A DefectDojo with only the given methods; a call to any other fails the test and names the method. */
 export function fakeDojo(methods: Partial<DefectDojo> = {}): DefectDojo {
   const refuse = (name: string) => () => {
     throw new Error(`${name} was not to be called`);

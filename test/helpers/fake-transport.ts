@@ -5,10 +5,10 @@ import { RelayError } from "../../lib/errors.ts";
 
 export interface Call {
   readonly method: Method;
-  /** Below /api/v2/, without its query. */
+  /** The path below /api/v2/, without the query. */
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
-  /** Path and query as they go over the wire. */
+  /** Path and query as sent over the wire. */
   readonly url: string;
   readonly json: unknown;
   readonly options: RequestOptions;
@@ -22,7 +22,7 @@ export interface FakeTransport extends Transport {
   readonly lines: () => string[];
 }
 
-/** A transport whose answers are `reply`'s; unexpected statuses are errors as over HTTP. */
+/** A transport that responds with `reply`; unexpected statuses are errors, as over HTTP. */
 export function fakeTransport(reply: (call: Call) => Reply | Promise<Reply>): FakeTransport {
   const calls: Call[] = [];
   return {
@@ -43,7 +43,7 @@ export function fakeTransport(reply: (call: Call) => Reply | Promise<Reply>): Fa
   };
 }
 
-/** A page of a list, cut out of all its items by the call's limit and offset. */
+/** A page of a list: the items at the call's limit and offset. */
 export function pageOf<T>(all: readonly T[], { query }: Call): Reply {
   const [limit, offset] = [Number(query.limit ?? 25), Number(query.offset ?? 0)];
   return [200, { count: all.length, next: null, previous: null, results: all.slice(offset, offset + limit) }];

@@ -1,9 +1,9 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What a broken or hostile DefectDojo answers to a list. Every row is a way to keep a client busy. */
+/** List responses of a broken or hostile DefectDojo. Every row is a way to keep a client busy. */
 export const HOSTILE_LISTS = {
-  /** Full pages for ever, of new ids, and always more to come. */
+  /** Full pages of new ids, without an end. */
   "endless, growing": (offset: number, limit: number) => ({
     count: offset + 2 * limit,
     results: items(offset, limit),
@@ -26,7 +26,7 @@ export interface HostileDojo {
   readonly close: () => Promise<void>;
 }
 
-/** Answers every GET in that way; `answer` may do something else instead. */
+/** Responds to every GET in that way, unless `answer` overrides it. */
 export async function startHostileDojo(
   list: HostileList,
   answer: (request: http.IncomingMessage, response: http.ServerResponse) => boolean = () => false,
@@ -54,7 +54,7 @@ export async function startHostileDojo(
   };
 }
 
-/** Objects that pass for any of DefectDojo's: tests, engagements, findings, links, locations. */
+/** Objects that are valid as any of DefectDojo's: tests, engagements, findings, links, locations. */
 function items(from: number, count: number) {
   return Array.from({ length: count }, (_, index) => ({
     id: from + index + 1,

@@ -15,14 +15,14 @@ interface Received {
 export interface TestServer {
   readonly url: string;
   readonly port: number;
-  /** Requests whose bodies came in full, in order. */
+  /** Requests with complete bodies, in order. */
   readonly received: Received[];
   readonly close: () => Promise<void>;
 }
 
 export type Handler = (request: Received, response: ServerResponse, raw: IncomingMessage) => void | Promise<void>;
 
-/** A real server on this machine; `handle` answers. */
+/** A real server on this machine; `handle` responds. */
 export async function testServer(handle: Handler): Promise<TestServer> {
   const received: Received[] = [];
   const listener: RequestListener = (request, response) => {
@@ -37,7 +37,7 @@ export async function testServer(handle: Handler): Promise<TestServer> {
   return { ...(await listen(listener)), received };
 }
 
-/** A server that is handed the bare request, for what happens before its body is there. */
+/** A server that handles the bare request before its body has arrived. */
 export async function listen(
   listener: RequestListener,
   tls?: { readonly key: string; readonly cert: string },
@@ -58,7 +58,7 @@ export async function listen(
   };
 }
 
-/** Answers JSON. */
+/** Responds with JSON. */
 export function json(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) {
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }

@@ -10,17 +10,17 @@ import { memoryStorage } from "./memory-storage.ts";
 import { recorder } from "./recorder.ts";
 
 interface ImportWorldOptions {
-  /** Methods of DefectDojo that behave in another way. */
+  /** DefectDojo methods that the test overrides. */
   readonly methods?: Partial<DefectDojo>;
-  /** How many of a generic report's findings DefectDojo keeps; all of them without it. */
+  /** How many findings of a generic report DefectDojo keeps. @default all */
   readonly keeps?: (count: number) => number;
-  /** What the clock shows first. ISO 8601. */
+  /** The initial time of the clock. ISO 8601. */
   readonly now?: string;
 }
 
 /**
- * All that an import needs, in memory: a bucket, queues, a clock, an observer, and a DefectDojo that imports at once.
- * Of a generic report it keeps what it is sent, of any other report nothing.
+ * Everything that an import needs, in memory: a bucket, queues, a clock, an observer, and a DefectDojo that imports at once.
+ * It keeps all findings of a generic report and none of any other report.
  */
 export function importWorld({ methods = {}, keeps = (count) => count, now }: ImportWorldOptions = {}) {
   const tests: Test[] = [];

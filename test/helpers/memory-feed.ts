@@ -13,7 +13,7 @@ interface Row extends StatusChange {
   reviewedAt: string;
 }
 
-/** DefectDojo's client shows up to so many findings under review with the feed. */
+/** The maximum number of findings under review that the client returns with the feed. */
 const MOST_SHOWN = 40;
 
 type Asked = "changes" | "duplicates" | "underReview" | "reviews" | "glances" | "contents" | "places";
@@ -21,22 +21,22 @@ export const NOTHING_ASKED: Readonly<Record<Asked, number>> = {
   ...{ changes: 0, duplicates: 0, underReview: 0, reviews: 0, glances: 0, contents: 0, places: 0 },
 };
 
-/** The feed of verdicts over findings in memory, in DefectDojo's order and in its pages. */
+/** The feed of verdicts on findings in memory, with DefectDojo's order and pages. */
 export interface MemoryFeed extends VerdictFeed {
-  /** Requests by kind: one a page. */
+  /** Requests by kind: one per page. */
   readonly asked: Record<Asked, number>;
   add(testId: number, at: string, original?: number): number;
-  /** A verdict: moves the finding's clock. */
+  /** Sets a verdict, which updates `last_status_update`. */
   judge(findingId: number, at: string): void;
-  /** Does not move it. */
+  /** Does not update it. */
   review(findingId: number, underReview: boolean): void;
-  /** Somebody edits a finding: the UI notes a review, the API does not. */
+  /** Edits a finding: the UI records a review, the API does not. */
   edit(findingId: number, at: string, where: "api" | "ui"): void;
   /** Deletes findings. */
   remove(wanted: (finding: { findingId: number; testId: number }) => boolean): void;
-  /** The product or engagement of a test is another, or has another name. */
+  /** Moves a test to another product or engagement, or renames these. */
   rename(testId: number, place: string): void;
-  /** Called before each request; what it throws is what the request throws. */
+  /** Runs before each request; its error fails the request. */
   before: () => void;
 }
 
@@ -44,7 +44,7 @@ export function memoryFeed(pageSizes: readonly [first: number, later: number] = 
   const rows = new Map<number, Row>();
   const places = new Map<number, string>();
   let lastId = 0;
-  /** Newest first; undefined once something changed. */
+  /** Newest first; undefined after a change. */
   let sorted: Row[] | undefined;
   const put = (row: Row) => {
     sorted = undefined;

@@ -1,10 +1,10 @@
 import type { OutgoingMessage, Queue } from "../../lib/ports/queue.ts";
 
-/** The queue port in memory: what was sent, and how visibility was changed. */
+/** The queue port in memory; it records messages and changes of visibility. */
 export interface MemoryQueue extends Queue {
   readonly sent: OutgoingMessage[];
   readonly visibility: { readonly receiptHandle: string; readonly seconds: number }[];
-  /** Called before each call; what it throws is what the call throws. */
+  /** Runs before each call; its error fails the call. */
   before: (call: "send" | "changeVisibility") => void | Promise<void>;
 }
 

@@ -14,12 +14,12 @@ interface Stored {
 
 type StorageCall = "head" | "read" | "write" | "copy" | "remove" | "list";
 
-/** The storage port in memory, with hooks to fail or to let others write in between. */
+/** The storage port in memory, with hooks to fail calls or to let others write in between. */
 export interface MemoryStorage extends Storage {
   readonly objects: Map<string, Stored>;
   /** `call s3://bucket/key`, in order. */
   readonly calls: string[];
-  /** Called before each call; what it throws is what the call throws. */
+  /** Runs before each call; its error fails the call. */
   before: (call: StorageCall, ref: ObjectRef) => void | Promise<void>;
   put(ref: ObjectRef, content: string | Uint8Array, metadata?: Readonly<Record<string, string>>): string;
   text(ref: ObjectRef): string | undefined;

@@ -42,7 +42,7 @@ export const mergeContext = (importedAs = GENERIC): MergeContext => ({
   generic: importedAs === GENERIC,
 });
 
-/** What a mode writes of an upload and of what DefectDojo answers, by the relay's own relation. */
+/** The result of a sync mode for an upload and DefectDojo's findings, with the relay's own matching. */
 export async function merging({ mode, importedAs = GENERIC, uploaded, dojo, minimum = "Info", ...before }: Merging) {
   const known = await knownOf(before);
   const context = mergeContext(importedAs);
@@ -88,7 +88,7 @@ async function knownOf({ last, kept }: Pick<Merging, "last" | "kept">): Promise<
   return lastKnown(read, kept, () => findingsOf(storage, FINDINGS, etag));
 }
 
-/** A written finding as it stands in the file. */
+/** A finding as written to the file. */
 export interface WrittenJson {
   readonly [field: string]: unknown;
   readonly id: string;

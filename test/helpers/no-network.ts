@@ -1,8 +1,8 @@
 import net from "node:net";
 
 /**
- * Unit tests reach nothing but this machine: every connection to another address is an error at once.
- * Imported for its effect by the other helpers.
+ * Unit tests only connect to this machine: a connection to any other address fails at once.
+ * The other helpers import it for this effect.
  */
 const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|localhost|)$/;
 const connect = net.Socket.prototype.connect as (this: net.Socket, ...args: unknown[]) => net.Socket;

@@ -3,7 +3,7 @@ import type { finding } from "../../lib/defectdojo/schemas.ts";
 
 type RawInput = z.input<typeof finding> & { readonly [field: string]: unknown };
 
-/** A finding as DefectDojo's API gives it, of what is read and a little more. */
+/** A finding in DefectDojo's API format: the fields that are read and a few more. */
 export function rawFinding(id: number, changes: Partial<RawInput> = {}): RawInput {
   return {
     id,

@@ -6,11 +6,11 @@ interface Line {
   readonly fields: Fields;
 }
 
-/** An observer that keeps what it is told. */
+/** An observer that records everything. */
 export interface Recorder extends Observer {
   readonly lines: Line[];
   readonly counts: Map<MetricName, number>;
-  /** Messages of that level. */
+  /** Messages with that level. */
   messages(level: Line["level"]): string[];
 }
 

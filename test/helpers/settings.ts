@@ -2,7 +2,7 @@ import type { RecordSettings } from "../../lib/importer/settings.ts";
 import type { IngestSettings } from "../../lib/ingest/settings.ts";
 import type { FlowSettings } from "../../lib/types.ts";
 
-/** The defaults of the configuration, as an import is given them; limits are small. */
+/** The import settings with the default configuration and small limits. */
 export const aFlow = (changes: Partial<FlowSettings> = {}): FlowSettings => ({
   lowPrivileged: false,
   userId: undefined,
@@ -18,7 +18,7 @@ export const aFlow = (changes: Partial<FlowSettings> = {}): FlowSettings => ({
   ...changes,
 });
 
-/** Nothing is waited for. */
+/** Without any waits. */
 export const aQuickFlow = (changes: Partial<FlowSettings> = {}): FlowSettings =>
   aFlow({
     ledger: { settleMs: 1, stalledMs: 1, refusalMs: 1, pollMs: 1 },
@@ -34,7 +34,7 @@ const INGEST: IngestSettings = {
   sidecarGraceMs: 30_000,
 };
 
-/** What a message is processed with; nothing is looked at a second time. */
+/** The settings that process a message, without a second look. */
 export const recordSettings = (changes: Partial<RecordSettings> = {}): RecordSettings => ({
   maxFailures: 5,
   heartbeatSeconds: 120,

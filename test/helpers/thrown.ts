@@ -1,6 +1,6 @@
 import { RelayError } from "../../lib/errors.ts";
 
-/** What `run` throws, now or later; an error of its own where it throws nothing. */
+/** The error that `run` throws or rejects with; throws if there is none. */
 export async function thrownBy(run: () => unknown): Promise<unknown> {
   try {
     await run();
@@ -10,7 +10,7 @@ export async function thrownBy(run: () => unknown): Promise<unknown> {
   throw new Error("nothing was thrown");
 }
 
-/** The RelayError that `run` throws; anything else that it throws is thrown on. */
+/** The RelayError that `run` throws; any other error is rethrown. */
 export async function relayErrorBy(run: () => unknown): Promise<RelayError> {
   const error = await thrownBy(run);
   if (error instanceof RelayError) return error;

@@ -8,9 +8,9 @@ export type Service = "s3" | "sqs" | "dojo";
 export interface Actor {
   readonly name: string;
   alive: boolean;
-  /** What it works on, for those who come in between. */
+  /** The object it works on, for actors that interfere. */
   readonly ref: ObjectRef;
-  /** Its message, where it has one. */
+  /** Its message, if it has one. */
   readonly receiptHandle?: string;
   /** Resolves when it dies. */
   readonly death: Promise<void>;
@@ -33,10 +33,10 @@ export function newActor(name: string, ref: ObjectRef, receiptHandle?: string): 
   return actor;
 }
 
-/** Where the dead wait: nothing comes of their calls any more. */
+/** Where dead processes wait: their calls have no effect any more. */
 export interface Limbo {
   stay(): Promise<never>;
-  /** Ends the wait in an error, so that what the dead hold open (files) is closed as the end of a process closes it. */
+  /** Ends the wait with an error, so that files of dead processes are closed, as at the end of a real process. */
   end(): void;
 }
 
@@ -46,7 +46,7 @@ export function limbo(): Limbo {
   return { stay: () => promise, end: () => reject(new Error("the process is dead")) };
 }
 
-/** What of a fault is told to the caller where nothing, or nothing known, came back. */
+/** The error that the caller sees if the response is missing or unknown. */
 export function errorOf(service: Service, what: string, { kind, seconds }: Fault): RelayError {
   const object = `${service} ${what}`;
   if (service === "s3") return new RelayError("storage-unavailable", `${object}: SlowDown (HTTP 503)`, { object });

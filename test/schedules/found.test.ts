@@ -17,7 +17,7 @@ const SCHEDULE: Schedule = {
   ...{ eventMetadata: false, deliverySeconds: 900, msPerFinding: 10 },
 };
 
-/** Schedules that went wrong once, by what was wrong. */
+/** Schedules that once failed, by their fault. */
 const FOUND: Readonly<Record<string, Partial<Schedule>>> = {
   "the same content uploaded again within five minutes is synced again": {
     uploads: [UPLOAD, { ...UPLOAD, at: 30 }],

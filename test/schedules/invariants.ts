@@ -6,7 +6,7 @@ import type { Schedule } from "./schedule.ts";
 import { findingsOf, idsOf, portsOf } from "./uploads.ts";
 import { type LastWord, MAX_FAILURES, type World } from "./world.ts";
 
-/** Causes that no fault of a schedule can be: who finds them has made something permanent of what would have passed. */
+/** Reasons that no fault of a schedule can cause: they mean that a transient failure became permanent. */
 const PASSING = new Set([
   "dojo-busy",
   "dojo-unavailable",
@@ -20,7 +20,7 @@ const PASSING = new Set([
   "dojo-conflict",
 ]);
 
-/** What is wrong with the dead-letter queue before it is redriven: each message has its reason, and one that can be. */
+/** Violations in the dead-letter queue before the redrive: each message needs a reason that is possible. */
 export function wrongInDlq(world: World, schedule: Schedule): string[] {
   const failedImport = schedule.faults.some(({ kind }) => kind === "failed-import");
   return world.dlq.messages.flatMap(({ attributes, body }) => {
@@ -34,13 +34,13 @@ export function wrongInDlq(world: World, schedule: Schedule): string[] {
   });
 }
 
-/** Whether the importer failed or died on a job so often. A wait that could not be noted counts as a failure. */
+/** Whether the importer failed or died on a job that often. A wait that could not be recorded counts as a failure. */
 function failedOften({ failures, hits }: World, body: string): boolean {
   const unnoted = hits.filter(({ what }) => what.includes("defectdojo.pending.json")).length;
   return (failures.get(jobKey(JSON.parse(body) as Job)) ?? 0) + unnoted >= MAX_FAILURES;
 }
 
-/** What is wrong at the end, when faults have stopped and all queues are drained. */
+/** Violations at the end, after the faults have stopped and all queues are drained. */
 export function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
   const { queue, dlq, dojo, jobKeys, ends, lastWords, s3 } = world;
   const wrong: string[] = [];
@@ -63,8 +63,8 @@ export function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
 }
 
 /**
- * A note that took longer than its job, or whose importer did while another one ended its message (no sign of life is sent in a schedule), stays until
- * the next job of the key. Nothing follows from it.
+ * A checkpoint written after the end of its job (a schedule sends no heartbeats, so another importer may end the message) stays until
+ * the next job of the key. It has no effect.
  */
 function cameLate({ hits }: World): boolean {
   const zombie = hits.some(({ kind }) => kind === "expire" || kind === "slow");
@@ -72,7 +72,7 @@ function cameLate({ hits }: World): boolean {
   return zombie || late.some(({ what }) => /defectdojo\.pending\.json$|^queue change visibility$/.test(what));
 }
 
-/** An upload that a later one overtook before its notification came is never a job. */
+/** An upload that was replaced before its notification arrived never becomes a job. */
 function supersededInIngest({ lastWords }: World, key: string): boolean {
   return ![...lastWords.values()].some((last) => last.by === "upload" && last.jobKey === key);
 }
@@ -84,7 +84,7 @@ function wrongInFolder(world: World, schedule: Schedule, folder: number, last: L
   if (last.by === "delete") return stored === undefined ? [] : ["was deleted and is there again"];
   if (stored === undefined) return ["is gone"];
   if (last.by === "rival") {
-    // A late notification of an upload before takes what the other writer wrote for one: nothing of it may be lost then either.
+    // A late notification of an earlier upload imports the other writer's content as an upload: it must not be lost either.
     const synced =
       uploadedEtag(ref, stored.metadata) !== undefined && s3.get(originalOf(ref))?.bytes.equals(last.bytes);
     return stored.bytes.equals(last.bytes) || synced ? [] : ["is not what the other writer wrote"];
@@ -112,7 +112,7 @@ function wrongFindings(
   { plan, again }: Extract<LastWord, { by: "upload" }>,
   { replaceFewer }: Schedule,
 ): string[] {
-  // A job of its first upload can have met the sidecar of the one in between.
+  // A job of the first upload may have read the sidecar of the one in between.
   if (again) return [];
   const generic = test.scanType === "Generic Findings Import";
   if (generic !== (plan.kind !== "native") && generic === false)
@@ -131,7 +131,7 @@ interface Synced {
 
 function wrongSync(synced: readonly Synced[], test: TestRow): string[] {
   const state = (id: unknown, duplicate: unknown) => `${id}${duplicate ? " duplicate" : ""}`;
-  // Merge mode keeps what nothing in DefectDojo stands for, and says so.
+  // Merge mode keeps findings without a counterpart in DefectDojo and reports them.
   const inDojo = synced.filter(({ attributes }) => attributes["defectdojo.org/matched"] !== false);
   const written = inDojo.map(({ attributes }) => state(attributes["defectdojo.org/finding-id"], attributes.duplicate));
   const stored = test.findings.map(({ id, duplicate }) => state(id, duplicate));

@@ -10,7 +10,7 @@ import type { Fault, Schedule, UploadPlan } from "./schedule.ts";
 import { findingsOf } from "./uploads.ts";
 import { createWorld, type LastWord, type World } from "./world.ts";
 
-/** What may come to any call of the relay or end an import. */
+/** Faults that may hit any call of the relay or end an import. */
 const FAULTS = [
   ...(["die-before", "die-after", "refused", "lost", "late", "twice", "slow", "expire"] as const),
   ...(["dead-import", "failed-import", "conflicting-import"] as const),
@@ -24,12 +24,12 @@ const run = fc.record({
   at: fc.integer({ min: 0, max: 900 }),
   content: fc.nat({ max: 2 }),
   kind: fc.constantFrom("generic", "native", "unreadable"),
-  /** Minutes after eleven at which the scan began: those that began later may be uploaded earlier. */
+  /** Minutes after eleven when the scan began; a later scan may be uploaded earlier. */
   begun: fc.nat({ max: 50 }),
   notices: fc.integer({ min: 1, max: 2 }),
 });
 
-/** Runs of one scheduled scan, each with a folder of its own. */
+/** Runs of one scheduled scan, each in its own folder. */
 const schedules = (mostFaults: number): fc.Arbitrary<Schedule> => {
   const kind = fc.constantFrom(...FAULTS);
   const seconds = fc.constantFrom(0, 1, 5, 30);
@@ -141,7 +141,7 @@ function wrongAtTheEnd(world: World, schedule: Schedule): string[] {
   return wrong;
 }
 
-/** An outdated run has a later one in the test that its receipt names; nothing of it was imported, and its findings are its upload. */
+/** The receipt of an outdated run names a test with a later run; nothing of the outdated run was imported, and its findings are its upload. */
 function wrongOutdated(
   { dojo, s3 }: World,
   { faults }: Schedule,
@@ -158,7 +158,7 @@ function wrongOutdated(
   return wrong;
 }
 
-/** What an operator forces is imported, and has an ordinary receipt then. */
+/** A forced run is imported and then has an ordinary receipt. */
 async function wrongOnceForced(world: World): Promise<string[]> {
   const receiptIn = (folder: number) => {
     const stored = world.s3.get(receiptOf(findingsOf(folder)));
@@ -181,7 +181,7 @@ async function wrongOnceForced(world: World): Promise<string[]> {
   });
 }
 
-/** What is open in a living test is what the newest run that came to it found; no older one has closed it. */
+/** The open findings of a living test are those of its newest run; no older run has closed them. */
 function wrongTest({ dojo, lastWords }: World, schedule: Schedule, test: TestRow): string[] {
   const keys = new Map(
     [...lastWords.values()].flatMap((last) =>

@@ -20,30 +20,30 @@ const BROKEN = "Internal server error, check logs for details";
 
 export interface ImportTiming {
   readonly msPerFinding: number;
-  /** False: an older server, which does not wait for deduplication and does not speak of it. */
+  /** False: an older server that neither waits for deduplication nor reports it. */
   readonly asyncWait: boolean;
-  /** How long after an import that does not wait its duplicates are marked. */
+  /** Delay before duplicates are marked after an import that does not wait. */
   readonly deduplicationDelayMs: number;
 }
 
-/** How an import ends before its time: its worker dies after so many findings, and answers 500, 409 or nothing. */
+/** How an import ends early: its worker dies after so many findings and returns 500, 409 or nothing. */
 export interface Fate {
   readonly diesAfter: number;
   readonly answers: boolean;
-  /** @default 500; 409 where another import stores the same new URLs */
+  /** @default 500; 409 if another import stores the same new URLs */
   readonly status?: 409 | 500;
 }
 
 type Reported = Pick<FindingRow, "title" | "severity" | "description" | "locations" | "uniqueIdFromTool">;
 
-/** What every import of a server shares. */
+/** Context that all imports of a server share. */
 export interface ImportWorld {
   readonly tables: DojoTables;
   readonly clock: Clock;
   readonly timing: ImportTiming;
 }
 
-/** A report that was read, and the test that its findings go into. */
+/** A parsed report and the test for its findings. */
 interface Run extends ImportWorld {
   readonly request: ImportRequest;
   readonly fate: Fate | undefined;
@@ -138,7 +138,7 @@ function sifted({ reported, request: { minimumSeverity } }: Run): Reported[] {
   return reported.filter(({ severity }) => DOJO_SEVERITIES.indexOf(severity) <= least);
 }
 
-/** Whether the worker dies at this finding. @throws its answer, where it has one */
+/** Whether the worker dies at this finding. @throws its response, if there is one */
 function isFatal(fate: Fate | undefined, index: number): boolean {
   if (fate === undefined || index < fate.diesAfter) return false;
   if (fate.answers) throw refused(POST, fate.status ?? 500, fate.status === 409 ? CONFLICT : BROKEN);
@@ -180,7 +180,7 @@ function parseGeneric(text: string): Reported[] {
   }));
 }
 
-/** As much of Nmap's XML as the tests send: one finding an open port; what is cut off cannot be read. */
+/** Parses the subset of Nmap's XML that the tests send: one finding per open port; a truncated report is unreadable. */
 function parseNmap(text: string): Reported[] {
   if (!/<nmaprun[\s>]/.test(text) || !text.includes("</nmaprun>")) throw refused(POST, 500, BROKEN);
   const address = /<address addr="([^"]+)" addrtype="ipv4"/.exec(text)?.[1];

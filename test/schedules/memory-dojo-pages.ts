@@ -7,14 +7,14 @@ import { type Call, fakeTransport, pageOf, type Reply } from "../helpers/fake-tr
 import { rawFinding } from "../helpers/raw-dojo.ts";
 import { type DojoTables, type FindingRow, refused } from "./memory-dojo-tables.ts";
 
-/** A test's pages of findings through the relay's own client, as a server in one of its location modes gives them. */
+/** A test's pages of findings through the relay's own client, in the format of either location mode. */
 export interface MemoryPages {
   readonly findingPages: (...args: Parameters<DefectDojo["findingPages"]>) => AsyncGenerator<FindingPage>;
   /** The server is upgraded, or its flag switched, before its n-th request from now. */
   switchMode(requests: number): void;
 }
 
-/** Each finding's locations have ids of their own, which mean something else in the other mode. */
+/** Each finding's locations have their own ids, which mean something else in the other mode. */
 const LOCATIONS_EACH = 10;
 const LOCATION_IDS = 1_000_000;
 
@@ -94,7 +94,7 @@ const linksOf = ({ id: finding, locations }: FindingRow): Link[] =>
 
 const toLocation = (id: number, url: string) => ({ id, location_type: "url", location_value: url });
 
-/** What `prefetch=endpoints` gives: in locations mode a link, which has no host. */
+/** The rows of `prefetch=endpoints`: in locations mode a link without a host. */
 function toEndpoint({ id, location, finding, url }: Link, mode: string): object {
   if (mode === "locations") return { id, location, finding };
   const { protocol, hostname, port, pathname } = new URL(url);

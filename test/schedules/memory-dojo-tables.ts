@@ -8,15 +8,15 @@ export type FindingRow = Mutable<DojoFinding> & { hash: string };
 export type TestRow = Mutable<Test> & { start: string; isDescribed: boolean; readonly findings: FindingRow[] };
 type EngagementRow = Engagement & Pick<EngagementWanted, "version" | "deduplicateOnEngagement">;
 
-/** What DefectDojo has stored. */
+/** The tables of the DefectDojo in memory. */
 export interface DojoTables {
   readonly productTypes: Map<number, Named>;
   readonly products: Map<number, Product>;
   readonly engagements: Map<number, EngagementRow>;
   readonly tests: Map<number, TestRow>;
-  /** Of imports and reimports that came to their end, in that order. */
+  /** Records of completed imports and reimports, in order. */
   readonly records: ImportRecord[];
-  /** Tests whose import runs. */
+  /** Tests with a running import. */
   readonly importing: Set<number>;
   readonly nextId: () => number;
 }
@@ -34,7 +34,7 @@ export function dojoTables(): DojoTables {
   };
 }
 
-/** Findings of the test's product, oldest first; the engagement's alone where either side keeps to itself. */
+/** Findings of the test's product, oldest first; only those of the engagement if either engagement deduplicates on its own. */
 function comparable(tables: DojoTables, test: Test): FindingRow[] {
   const own = tables.engagements.get(test.engagementId);
   const inScope = [...tables.tests.values()].filter(({ engagementId }) => {
@@ -45,7 +45,7 @@ function comparable(tables: DojoTables, test: Test): FindingRow[] {
   return inScope.flatMap(({ findings }) => findings).sort((a, b) => a.id - b.id);
 }
 
-/** Marks findings that hash as an older one does; the original is never a duplicate itself. */
+/** Marks findings with the hash of an older one; an original is never itself a duplicate. */
 export function deduplicate(tables: DojoTables, test: TestRow): void {
   const candidates = comparable(tables, test);
   for (const finding of test.findings) {
@@ -58,7 +58,7 @@ export function deduplicate(tables: DojoTables, test: TestRow): void {
   }
 }
 
-/** Keeps the record of an import or reimport: ids by what was done to them. */
+/** Stores the record of an import or reimport: ids by action. */
 export function remember(
   { records, nextId }: DojoTables,
   { id: testId, buildId }: Test,
@@ -82,7 +82,7 @@ export function remember(
   });
 }
 
-/** An answer that refuses, as lib/defectdojo/client.ts gives it on. */
+/** A rejection in the form that lib/defectdojo/client.ts returns. */
 export function refused(what: string, status: 400 | 404 | 409 | 500, detail: string): RelayError {
   const reason = (
     { 400: "dojo-rejected", 404: "dojo-not-found", 409: "dojo-conflict", 500: "dojo-unavailable" } as const

@@ -11,7 +11,7 @@ import type { DojoFinding, FindingPage } from "../../lib/ports/dojo-finding.ts";
 import { systemClock } from "../../lib/util/clock.ts";
 import { memoryDojo } from "./memory-dojo.ts";
 
-/** The schedules trust the DefectDojo in memory only in what it answers as the stand-in does, through the client that is used. */
+/** Compares the in-memory DefectDojo to the stand-in, through the same client. */
 interface Subject {
   readonly dojo: DefectDojo;
   readonly close: () => Promise<void>;
@@ -71,7 +71,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
   const imported = async (dojo: DefectDojo, content: string, changes: Partial<ImportRequest> = {}, name?: string) =>
     await dojo.importScan(await requestOf((await engagementOf(dojo, name)).id, content, changes));
 
-  it("finds what it made again", async () => {
+  it("finds the objects it created", async () => {
     const dojo = await begin();
     const { isNew, ...made } = await engagementOf(dojo);
     expect(isNew).toBe(true);
@@ -81,7 +81,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     await expect(dojo.productType("Nope", false)).rejects.toMatchObject({ reason: "product-type-missing" });
   });
 
-  it("imports a generic report, and gives its findings back in their order", async () => {
+  it("imports a generic report and returns its findings in order", async () => {
     const dojo = await begin();
     const answer = await imported(dojo, generic(["One", "Two", "Three"]));
     expect(answer).toMatchObject({ total: 3, deduplicated: true });
@@ -101,7 +101,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     expect(await dojo.findingCount(answer.testId)).toBe(3);
   });
 
-  it("keeps findings that are alike, as duplicates", async () => {
+  it("keeps identical findings as duplicates", async () => {
     const dojo = await begin();
     const { testId, total } = await imported(dojo, generic(Array<string>(5).fill("Same")));
     expect(total).toBe(5);
@@ -111,7 +111,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     expect(await dojo.findingCount(testId, true)).toBe(4);
   });
 
-  it("knows duplicates over the engagements of a product, and gives the originals", async () => {
+  it("finds duplicates across the engagements of a product and returns the originals", async () => {
     const dojo = await begin();
     const first = await imported(dojo, generic(["One", "Two"]), { buildId: "first" });
     const second = await imported(dojo, generic(["Two", "Three"]), { buildId: "second" }, "another");
@@ -124,13 +124,13 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     expect(pages[0]?.originals.get(originals[1]?.id ?? 0)?.testId).toBe(first.testId);
   });
 
-  it("leaves out what is below the minimum severity", async () => {
+  it("omits findings below the minimum severity", async () => {
     const dojo = await begin();
     const { total } = await imported(dojo, generic(["One"], "Low"), { minimumSeverity: "Medium" });
     expect(total).toBe(0);
   });
 
-  it("marks duplicates after the answer where it does not wait for them", async () => {
+  it("marks duplicates after the response if it does not wait for them", async () => {
     const dojo = await begin({ asyncWait: false });
     const { testId, deduplicated } = await imported(dojo, generic(["Same", "Same"]));
     expect(deduplicated ?? undefined).not.toBe(true);
@@ -139,7 +139,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     expect(await dojo.findingCount(testId, true)).toBe(1);
   });
 
-  it("goes on with an import whose client gave up: at 50 % and growing, then complete", async () => {
+  it("continues an import whose client gave up: at 50 % and growing, then complete", async () => {
     const dojo = await begin();
     const many = generic(Array.from({ length: 30 }, (_, i) => `Finding ${i}`));
     const { id } = await engagementOf(dojo);
@@ -179,7 +179,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
       return [named(record?.new), named(record?.known), named(record?.closed), named(record?.reactivated)];
     };
 
-    it("is found by engagement, title and scan type, with the day that it starts", async () => {
+    it("is found by engagement, title and scan type, with its start date", async () => {
       const dojo = await begin();
       const { testId, engagementId } = await living(dojo, ["One"]);
       const wanted = { engagementId, title: "a test", scanType: "Generic Findings Import" };
@@ -196,7 +196,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
       expect(await dojo.livingTest({ ...wanted, scanType: "Nmap Scan" })).toBeUndefined();
     });
 
-    it("takes new findings, closes those that are gone and reactivates those that are back, and records it", async () => {
+    it("adds new findings, closes missing ones, reactivates those that return, and records it", async () => {
       const dojo = await begin();
       const { testId, again } = await living(dojo, ["One", "Two"]);
       expect(await recordOf(dojo, "first")).toEqual([["One", "Two"], [], [], []]);
@@ -213,7 +213,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
       expect(await dojo.importRecord(99_999_999)).toBeUndefined();
     });
 
-    it("makes one of findings that are alike, and a second record of the same report", async () => {
+    it("merges identical findings and creates a second record of the same report", async () => {
       const dojo = await begin();
       const { again } = await living(dojo, []);
       await again("second", ["Same", "Same"]);
@@ -225,7 +225,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
       ]);
     });
 
-    it("closes and reactivates nothing where it is not to", async () => {
+    it("closes and reactivates nothing unless requested", async () => {
       const dojo = await begin();
       const { again } = await living(dojo, ["One", "Two"]);
       await again("second", ["Two"], { closeOldFindings: false });
@@ -235,7 +235,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
       expect(await recordOf(dojo, "fourth")).toEqual([[], ["Two"], [], []]);
     });
 
-    it("gives findings by their ids, in their order and without those that are gone", async () => {
+    it("returns findings by id, in order and without deleted ones", async () => {
       const dojo = await begin();
       const { testId, again } = await living(dojo, ["One", "Two", "Three"]);
       const [one, , three] = await findingsOf(dojo, testId);
@@ -260,7 +260,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     });
   });
 
-  it("answers 500 to a native report that it cannot read, and leaves a test at 50 %", async () => {
+  it("returns 500 for an unreadable native report and leaves a test at 50 %", async () => {
     const dojo = await begin();
     const { id } = await engagementOf(dojo);
     const request = await requestOf(id, nmap([22]).slice(0, -12), { scanType: "Nmap Scan" });
@@ -273,7 +273,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     expect(await dojo.findingCount(left?.id ?? 0)).toBe(0);
   });
 
-  it("refuses a generic report with a severity that it does not know, and leaves a test at 50 %", async () => {
+  it("rejects a generic report with an unknown severity and leaves a test at 50 %", async () => {
     const dojo = await begin();
     await expect(imported(dojo, generic(["One"], "Bogus"))).rejects.toMatchObject({
       status: 400,
@@ -283,13 +283,13 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     expect(await dojo.testsByBuildId("build")).toMatchObject([{ percentComplete: 50 }]);
   });
 
-  it("leaves nothing behind of a generic report that is no JSON", async () => {
+  it("leaves no test behind for a generic report that is not JSON", async () => {
     const dojo = await begin();
     await expect(imported(dojo, "nope")).rejects.toMatchObject({ status: expect.any(Number) });
     expect(await dojo.testsByBuildId("build")).toEqual([]);
   });
 
-  it("refuses an engagement that is not there", async () => {
+  it("rejects an unknown engagement", async () => {
     const dojo = await begin();
     await expect(dojo.importScan(await requestOf(99_999_999, generic(["One"])))).rejects.toMatchObject({
       status: 400,
@@ -297,7 +297,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     });
   });
 
-  it("deletes no test under its import, which goes on", async () => {
+  it("does not delete a test during its import, which continues", async () => {
     const dojo = await begin();
     const { id } = await engagementOf(dojo);
     const request = await requestOf(id, generic(Array.from({ length: 20 }, (_, i) => `Finding ${i}`)));
@@ -309,7 +309,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     expect(await dojo.deleteTest(running?.id ?? 0)).toBe(true);
   });
 
-  it("refuses what is asked of a test that is gone", async () => {
+  it("rejects requests for a deleted test", async () => {
     const dojo = await begin();
     const { testId } = await imported(dojo, generic(["One"]));
     expect(await dojo.deleteTest(testId)).toBe(true);
@@ -319,7 +319,7 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
     await expect(findingsOf(dojo, testId)).rejects.toMatchObject({ reason: "dojo-rejected", status: 400 });
   });
 
-  it("lets a low-privileged token close and rename a test that it may not delete; it counts no more", async () => {
+  it("lets a low-privileged token close and rename a test that it may not delete, so that it no longer counts", async () => {
     const dojo = await begin({ lowPrivileged: true });
     const { testId } = await imported(dojo, generic(["One"]));
     expect(await dojo.deleteTest(testId)).toBe(false);

@@ -11,7 +11,7 @@ import { type DojoTables, dojoTables, refused, type TestRow } from "./memory-doj
 
 export interface MemoryDojo {
   readonly tables: DojoTables;
-  /** The port's import, which may be made to end before its time. */
+  /** The port's import, which a fault can end early. */
   importScan(request: ImportRequest, fate?: Fate): Promise<ImportAnswer>;
   readonly port: DefectDojo;
   /** The server is upgraded, or its location feature switched, before its n-th request for findings from now. */
@@ -19,15 +19,15 @@ export interface MemoryDojo {
 }
 
 export interface MemoryDojoOptions extends Partial<ImportTiming> {
-  /** The token may not delete tests. */
+  /** The token is not allowed to delete tests. */
   readonly lowPrivileged?: boolean;
-  /** Findings a page. */
+  /** Findings per page. */
   readonly pageSize?: number;
 }
 
 /**
- * DefectDojo behind the port, in memory, as far as the flows see it and as memory-dojo.test.ts holds it to the stand-in:
- * imports that run on behind a client that gave up, tests at 50 % that they leave behind, duplicates, a token that may not delete.
+ * An in-memory DefectDojo behind the port, with what the flows use; memory-dojo.test.ts compares it to the stand-in:
+ * imports that continue after the client gave up, tests left at 50 %, duplicates, a token without the right to delete.
  */
 export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): MemoryDojo {
   const { lowPrivileged = false, pageSize = 250 } = options;
@@ -40,7 +40,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     if (test === undefined) throw refused(what, 404, "No Test matches the given query.");
     return test;
   };
-  /** The filter of a list: an id that is not there is no valid choice. */
+  /** The filter of a list: an unknown id is not a valid choice. */
   const filterBy = (testId: number): TestRow => {
     const test = tests.get(testId);
     if (test === undefined) {

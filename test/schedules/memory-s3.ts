@@ -9,7 +9,7 @@ export interface StoredObject {
   readonly bytes: Buffer;
   readonly etag: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Set on what is given to a reader whose connection breaks in the middle. */
+  /** Marks a body whose connection breaks in the middle. */
   readonly cut?: true;
 }
 
@@ -21,7 +21,7 @@ export interface MemoryS3 {
   remove(ref: ObjectRef, ifMatch?: string): void;
 }
 
-/** @param onCreated is told of every object that is written, as a bucket notifies */
+/** @param onCreated is called for every written object, like a bucket notification */
 export function memoryS3(onCreated: (ref: ObjectRef, stored: StoredObject) => void = () => undefined): MemoryS3 {
   const objects = new Map<string, StoredObject>();
   return {
@@ -46,10 +46,10 @@ export function memoryS3(onCreated: (ref: ObjectRef, stored: StoredObject) => vo
   };
 }
 
-/** How one request goes: the port's own are made of these, so that a fault can come before or after each. */
+/** Wraps one request; the port consists of these, so that a fault can hit before or after each. */
 export type Request = <T>(what: string, ref: ObjectRef, effect: () => T) => Promise<T>;
 
-/** The storage port over the memory, with the errors that lib/aws/s3-storage.ts makes of S3's. */
+/** The storage port in memory, with the errors of lib/aws/s3-storage.ts. */
 export function storageOver(s3: MemoryS3, request: Request): Storage {
   const headOf = ({ etag, bytes, metadata }: StoredObject) => ({
     etag,
@@ -107,6 +107,6 @@ function check(ref: ObjectRef, present: StoredObject | undefined, condition: Con
   if (present.etag !== condition.ifMatch) throw precondition(ref);
 }
 
-/** Where the object is gone S3 answers 404 to the condition, which the storage port takes for the same. */
+/** If the object is missing, S3 returns 404 for the condition, which the storage port treats the same. */
 const precondition = (ref: ObjectRef, status = 412) =>
   new RelayError("storage-precondition", `${uri(ref)}: HTTP ${status}`, { object: uri(ref), status });

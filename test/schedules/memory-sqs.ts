@@ -5,15 +5,15 @@ export interface QueuedMessage extends OutgoingMessage {
   readonly messageId: string;
   receiptHandle: string;
   receiveCount: number;
-  /** Milliseconds; in the future while it is in flight. */
+  /** Milliseconds; in the future while the message is in flight. */
   visibleAt: number;
 }
 
-/** One FIFO queue: a group is handed out in order, one message at a time; a deduplication id is known for five minutes. */
+/** One FIFO queue: a group is delivered in order, one message at a time; a deduplication id is valid for five minutes. */
 export interface MemorySqs {
   readonly messages: QueuedMessage[];
   send(message: OutgoingMessage): void;
-  /** Takes the next message that may go out; it stays hidden until it is given back. */
+  /** Receives the next available message, which stays hidden until it is returned. */
   receive(): QueuedMessage | undefined;
   changeVisibility(receiptHandle: string, seconds: number): void;
   delete(receiptHandle: string): void;
@@ -22,7 +22,7 @@ export interface MemorySqs {
 const DEDUPLICATION_MS = 300_000;
 const IN_FLIGHT = Number.POSITIVE_INFINITY;
 
-/** @param onChange is told when a message may have become visible, and at which time */
+/** @param onChange is called with the time at which a message may become visible */
 export function memorySqs(now: () => number, onChange: (at: number) => void = () => undefined): MemorySqs {
   const messages: QueuedMessage[] = [];
   const known = new Map<string, number>();

@@ -6,10 +6,10 @@ import { wrongAtTheEnd, wrongInDlq } from "./invariants.ts";
 import type { Schedule } from "./schedule.ts";
 import { createWorld } from "./world.ts";
 
-/** Longer stories are cut at their beginning. */
+/** Longer traces are truncated at the start. */
 const LONGEST_STORY = 400;
 
-/** Plays a schedule to its end. @throws with all that is wrong then, and the story of it */
+/** Plays a schedule to its end. @throws with all violations and the trace */
 export async function play(schedule: Schedule): Promise<void> {
   await using world = createWorld(schedule);
   const wrong: string[] = [];
@@ -24,7 +24,7 @@ export async function play(schedule: Schedule): Promise<void> {
   if (wrong.length > 0) throw new Error([...wrong, ...world.story.slice(-LONGEST_STORY)].join("\n"));
 }
 
-/** Importers that die leave their temporary folders: all of them are in one, which is removed. */
+/** Dead importers leave their temporary folders in one parent folder, which is removed. */
 export function useTemporaryFolder(): void {
   const before = process.env.TMPDIR;
   let folder = "";

@@ -2,7 +2,7 @@
 export interface Random {
   /** 0 (included) to 1 (excluded) */
   next(): number;
-  /** A whole number from `least` to `most`, both included. */
+  /** An integer from `least` to `most`, both included. */
   between(least: number, most: number): number;
 }
 

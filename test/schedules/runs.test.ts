@@ -4,7 +4,7 @@ import { useTemporaryFolder } from "./play.ts";
 import type { Fault, Schedule, UploadPlan } from "./schedule.ts";
 import { createWorld } from "./world.ts";
 
-/** What may come to any call without an operator having to do anything about it. */
+/** Faults that need no action by an operator. */
 const CRASHES = ["die-before", "die-after", "refused", "lost", "twice", "slow", "expire", "dead-import"] as const;
 
 /** Seconds between two uploads: long enough for every job to end before the next. */
@@ -39,7 +39,7 @@ const sequences: fc.Arbitrary<Schedule> = fc.record({
 
 describe("scheduled runs into one folder, whatever their findings and wherever the importer dies", () => {
   useTemporaryFolder();
-  it("end as one test in DefectDojo each", async () => {
+  it("each end as one test in DefectDojo", async () => {
     await fc.assert(
       fc.asyncProperty(sequences, async (schedule) => {
         await using world = createWorld(schedule);

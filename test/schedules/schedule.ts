@@ -3,17 +3,17 @@ import { checkpointOf, receiptOf } from "../../lib/model/object-keys.ts";
 import { findingsOf } from "./uploads.ts";
 
 /**
- * What goes wrong at one call of the relay to the bucket, a queue or DefectDojo:
+ * A fault in one call of the relay to the bucket, a queue or DefectDojo:
  * - `die-before`, `die-after`: the process ends there.
- * - `refused`: an error, and nothing happened. `outage`: for some time every call to that service is refused.
- * - `lost`: it happened, but the answer is an error some time later. `late`: an error now, and it happens some time later.
- * - `twice`: the SDK lost the answer and sent it again; only the second answer is seen (S3, SQS).
- * - `slow`: the answer takes its time. `cut`: what is read breaks off.
- * - `expire`: the message becomes visible to others while its importer works on.
- * - `rival`, `delete`, `upload`: somebody writes over, deletes or uploads the findings right before the call.
- * - `dead-import`: DefectDojo's worker dies in the import, which stays at 50 % without an answer. `failed-import`: it answers 500.
+ * - `refused`: an error without any effect. `outage`: every call to that service is refused for some time.
+ * - `lost`: the call takes effect, but returns an error some time later. `late`: an error now, and the effect some time later.
+ * - `twice`: the SDK lost the response and resent the request; only the second response is visible (S3, SQS).
+ * - `slow`: a delayed response. `cut`: a body that breaks off.
+ * - `expire`: the message becomes visible to others while its importer continues.
+ * - `rival`, `delete`, `upload`: an outsider overwrites, deletes or uploads the findings right before the call.
+ * - `dead-import`: DefectDojo's worker dies in the import, which stays at 50 % without a response. `failed-import`: it returns 500.
  * - `switched-mode`: DefectDojo's location feature is switched, or it is upgraded, at one of the next requests for findings.
- * - `conflicting-import`: another import stores the same new URLs, and this one answers 409 once it has read its report.
+ * - `conflicting-import`: another import stores the same new URLs, and this one returns 409 after reading its report.
  */
 const FAULTS = [
   "die-before",
@@ -37,7 +37,7 @@ const FAULTS = [
 
 export interface Fault {
   readonly kind: (typeof FAULTS)[number];
-  /** The call that it comes to, counted over all of them, or over those of this name. */
+  /** The number of the call it hits, counted over all calls or those with this name. */
   readonly call: number;
   readonly on?: string;
   readonly seconds: number;
@@ -52,18 +52,18 @@ export interface UploadPlan {
   readonly kind: "generic" | "native" | "unreadable" | "overflowing";
   /** The same content of the same run twice is the same job. */
   readonly content: number;
-  /** Which execution of the Scan it is of. */
+  /** The execution of the Scan it belongs to. */
   readonly run: number;
-  /** Jobs of different products run side by side. */
+  /** Jobs of different products run in parallel. */
   readonly product: number;
-  /** How often the bucket tells of it. */
+  /** How often the bucket sends its notification. */
   readonly notices: number;
-  /** Of a run of a scheduled scan: its name, and when it began (ISO 8601). */
+  /** For a run of a scheduled scan: its name and start (ISO 8601). */
   readonly scheduled?: { readonly by: string; readonly at: string };
 }
 
 export interface Schedule {
-  /** Of latencies and orders. */
+  /** Seed of latencies and orders. */
   readonly seed: number;
   readonly uploads: readonly UploadPlan[];
   readonly faults: readonly Fault[];
@@ -75,14 +75,14 @@ export interface Schedule {
   readonly lowPrivileged: boolean;
   /** DefectDojo waits for its deduplication. */
   readonly asyncWait: boolean;
-  /** Metadata comes with a notification (MinIO), or does not (S3). */
+  /** Whether notifications include metadata (MinIO) or not (S3). */
   readonly eventMetadata: boolean;
-  /** How long one delivery may work. */
+  /** The time limit of one delivery. */
   readonly deliverySeconds: number;
   readonly msPerFinding: number;
 }
 
-/** Calls where much is at stake. */
+/** Critical calls. */
 const TURNING_POINTS = [
   "dojo importScan",
   "dojo testsByBuildId",
@@ -96,7 +96,7 @@ const TURNING_POINTS = [
   ),
 ];
 
-/** @param mostFaults 0 for schedules of uploads alone */
+/** @param mostFaults 0 for schedules with uploads only */
 export function schedules(mostFaults: number): fc.Arbitrary<Schedule> {
   const upload: fc.Arbitrary<UploadPlan> = fc.record({
     at: fc.integer({ min: 0, max: 300 }),

@@ -3,7 +3,7 @@ import { describe, it } from "vitest";
 import { play, useTemporaryFolder } from "./play.ts";
 import { schedules } from "./schedule.ts";
 
-/** `FC_SEED` and `FC_PATH` play one failed schedule again (a failure prints them), `FC_RUNS` plays more of them. */
+/** `FC_SEED` and `FC_PATH` replay one failed schedule (a failure prints them); `FC_RUNS` sets the number of schedules. */
 const { FC_SEED, FC_PATH, FC_RUNS } = process.env;
 const RUNS = Number(FC_RUNS ?? 1_200);
 

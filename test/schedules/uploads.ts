@@ -3,7 +3,7 @@ import type { UploadPlan } from "./schedule.ts";
 
 const BUCKET = "securecodebox";
 
-/** The objects of a scan's folder, as they are uploaded. */
+/** The uploaded objects of a scan's folder. */
 export interface ScanFiles {
   readonly sidecar: string;
   readonly raw: string;
@@ -13,24 +13,24 @@ export interface ScanFiles {
 const folderOf = (folder: number) => `scan-${folder}/`;
 export const findingsOf = (folder: number) => ({ bucket: BUCKET, key: `${folderOf(folder)}findings.json` });
 
-/** Ports that the scan found open: a few that are the same in every content, some of its own, and some twice. */
+/** Open ports of the scan: a few shared by every content, some unique, some repeated. */
 export function portsOf(content: number): number[] {
   return [[22, 80, 443], [22, 8080], []][content] ?? [];
 }
 
-/** A port that DefectDojo's database has no room for. */
+/** A port too large for DefectDojo's database. */
 export const OVERFLOWING = 65_536;
 
-/** Findings by id; of the third content all are alike. */
+/** Findings by id; all of the third content are identical. */
 export function idsOf(content: number): string[] {
   const count = [3, 5, 4][content] ?? 0;
   return Array.from({ length: count }, (_, i) => `${content}0000000-0000-4000-8000-00000000000${i}`);
 }
 
-/** Each content has a raw result of its own, so that a test's findings tell which upload they came from. */
+/** Each content has its own raw result, so that a test's findings reveal their upload. */
 export const rawName = ({ kind, content }: Pick<UploadPlan, "kind" | "content">) => `nmap-${kind}-${content}.xml`;
 
-/** The findings differ with the kind and product too: the same findings of the same run are the same job. */
+/** The findings also differ by kind and product, because the same findings of the same run are the same job. */
 export function filesOf({ folder, kind, content, run, product, scheduled }: UploadPlan): ScanFiles {
   const native = kind !== "generic";
   const sidecar = {

@@ -92,7 +92,7 @@ export async function verdictWorld() {
   storage.before = call;
   queue.before = call;
   feed.before = call;
-  /** Runs a process that dies at its nth call. @returns whether it came to its end */
+  /** Runs a process that dies at its nth call. @returns whether it completed */
   const live = async (calls: number, process: () => Promise<unknown>): Promise<boolean> => {
     callsLeft = calls;
     try {
@@ -112,31 +112,31 @@ export async function verdictWorld() {
       const row = rows.get(id);
       if (row === undefined) return;
       rows.set(id, { ...row, ...change });
-      // Changes of one row wait for each other.
+      // Changes of one row are serialized.
       const at = Math.max(clock.now() - late * 1_000, (changedAt.get(id) ?? begun) + 1);
       changedAt.set(id, at);
       feed.judge(id, new Date(at).toISOString());
     },
-    /** Sets or ends a review, which moves no clock. */
+    /** Sets or ends a review, which does not update `last_status_update`. */
     review: (id: number, underReview: boolean) => {
       const row = rows.get(id);
       if (row === undefined) return;
       rows.set(id, { ...row, underReview });
       feed.review(id, underReview);
     },
-    /** Somebody deletes a finding that is no original. */
+    /** Deletes a finding that has no duplicates. */
     remove: (id: number) => {
       if ([...rows.values()].some(({ duplicateOf }) => duplicateOf === id)) return;
       rows.delete(id);
       feed.remove(({ findingId }) => findingId === id);
     },
-    /** A round of one of the two followers; one that dies is started anew. */
+    /** A round of one of the two followers; a dead one is restarted. */
     round: async (which: number, calls = Number.POSITIVE_INFINITY) => {
       const lived = await live(calls, async () => await followers[which]?.());
       if (!lived) followers[which] = newFollower();
       return lived;
     },
-    /** The importer takes the oldest message, which stays where it dies. */
+    /** The importer processes the oldest message, which stays in the queue if it dies. */
     deliver: async (calls = Number.POSITIVE_INFINITY) => {
       const [message] = queue.sent;
       if (message === undefined) return false;
@@ -146,7 +146,7 @@ export async function verdictWorld() {
       if (await live(calls, () => resyncJob({ ...job, kind: "resync" }, ports, SETTINGS))) queue.sent.shift();
       return true;
     },
-    /** Scans whose findings.json is not what DefectDojo has, or whose receipt counts otherwise. */
+    /** Scans whose findings.json or receipt differs from DefectDojo. */
     wrong: () =>
       [...jobs].flatMap(([testId, job]) => {
         const receipt = JSON.parse(storage.text(receiptOf(job)) ?? "") as { falsePositives: number };
@@ -154,7 +154,7 @@ export async function verdictWorld() {
           (row) => countedAs(verdictsOf(row, originalOf(row))) === "falsePositives",
         ).length;
         const written = JSON.parse(storage.text(job) ?? "") as { attributes: Record<string, unknown> }[];
-        // What was deleted stays, marked.
+        // Deleted findings remain, marked as deleted.
         const there = written.filter(({ attributes }) => attributes["defectdojo.org/missing"] !== true);
         const same =
           isDeepStrictEqual(there, JSON.parse(text(testId))) &&

@@ -12,7 +12,7 @@ const CHANGES = [
 ] as const;
 
 const seconds = fc.integer({ min: 2, max: 90 });
-/** Most processes live; the others die at one of their first calls. */
+/** Most processes survive; the others die at one of their first calls. */
 const calls = fc.oneof(
   { weight: 2, arbitrary: fc.constant(Number.POSITIVE_INFINITY) },
   { weight: 1, arbitrary: fc.nat({ max: 12 }) },
@@ -37,12 +37,12 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant("deliver" as const), seconds, calls }),
 );
 
-describe("whatever the order, two followers, and whoever dies", () => {
-  it("a verdict is in the bucket after two rounds that live", { timeout: 120_000 + RUNS * 200 }, async () => {
+describe("two followers in any order, with processes that die", () => {
+  it("a verdict reaches the bucket after two surviving rounds", { timeout: 120_000 + RUNS * 200 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), fc.nat({ max: 1 }), async (steps, last) => {
         const w = await verdictWorld();
-        /** No verdict is older than two rounds, of whichever followers. */
+        /** No verdict is older than two rounds of any follower. */
         const check = async (first: number) => {
           for (const which of [first, 1 - first]) {
             w.clock.advance(30_000);
@@ -51,7 +51,7 @@ describe("whatever the order, two followers, and whoever dies", () => {
           while (await w.deliver());
           expect(w.wrong()).toEqual([]);
         };
-        await w.round(0); // sees the findings come
+        await w.round(0); // records the new findings
         for (const each of steps) {
           w.clock.advance(each.seconds * 1000);
           if (each.kind === "verdict") w.judge(each.finding, each.change, each.late);

@@ -1,15 +1,15 @@
 import type { Clock } from "../../lib/util/clock.ts";
 
-/** A clock that stands still until everything has come to rest, and then jumps to the next thing that is to happen. */
+/** A clock that stands still until everything is idle and then jumps to the next event. */
 export interface VirtualTime extends Clock {
-  /** Calls back at that time; ties in the order in which they were asked for. */
+  /** Calls back at that time; ties run in the order of registration. */
   at(time: number, what: () => void): void;
-  /** Lets things happen, one after another, until none is left. @throws where there is no end */
+  /** Runs events one after another until none is left. @throws if there is no end */
   drain(): Promise<void>;
 }
 
 const START = Date.parse("2026-11-24T12:00:00Z");
-/** Far more than any schedule takes. */
+/** Far more than any schedule needs. */
 const MOST_EVENTS = 40_000;
 const LONGEST_MS = 14 * 24 * 3_600_000;
 
@@ -41,7 +41,7 @@ export function virtualTime(): VirtualTime {
   };
 }
 
-/** Resolves when nothing runs any more: no microtask, no callback, no file that is read or written. */
+/** Resolves when everything is idle: no microtask, no callback, no file access. */
 async function rest(): Promise<void> {
   for (let calm = 0; calm < 2; ) {
     await new Promise((resolve) => setImmediate(resolve));

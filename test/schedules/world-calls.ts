@@ -11,7 +11,7 @@ import type { Random } from "./random.ts";
 import type { Fault } from "./schedule.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** What the calls of all actors go through. */
+/** The path of all actors' calls. */
 export interface Wires {
   readonly time: VirtualTime;
   readonly random: Random;
@@ -19,19 +19,19 @@ export interface Wires {
   readonly queue: MemorySqs;
   readonly dlq: MemorySqs;
   readonly dojo: MemoryDojo;
-  /** Counts the call and says what goes wrong with it. */
+  /** Counts the call and returns its fault. */
   readonly faultOf: (service: Service, what: string, actor: Actor) => Fault | undefined;
-  /** Somebody else does something, or the message expires, right before the call. */
+  /** An outsider acts, or the message expires, right before the call. */
   readonly meanwhile: (fault: Fault, actor: Actor) => void;
   readonly log: Log;
   readonly limbo: Limbo;
 }
 
 const LATENCY_MS = 40;
-/** Within IMPORT_SETTLE_SECONDS: what is later than that cannot be told from what never comes. */
+/** Within IMPORT_SETTLE_SECONDS: a later effect is indistinguishable from none. */
 const LATEST_IMPORT_SECONDS = 59;
 
-/** The relay's ports as one process has them; it can die in any call, and is heard of no more then. */
+/** The ports of one relay process; it can die in any call and then has no further effect. */
 export function portsOf(actor: Actor, wires: Wires): RecordPorts {
   const { time, random, s3, queue, dlq, dojo, log } = wires;
   const never = () => wires.limbo.stay();
@@ -152,7 +152,7 @@ function dojoOver(dojo: MemoryDojo, call: Call): DefectDojo {
         const fate = fault === undefined ? undefined : FATES[fault.kind];
         if (fault !== undefined && fate !== undefined)
           return await dojo.importScan(request, { diesAfter: fault.seconds % 3, ...fate });
-        // The answer is lost some time after the import has begun, which goes on.
+        // The response is lost some time after the start of the import, which continues.
         if (fault?.kind === "lost") {
           dojo.importScan(request).catch(() => undefined);
           return { testId: 0, total: undefined, deduplicated: undefined };

@@ -18,14 +18,14 @@ import { filesOf, findingsOf, rawName } from "./uploads.ts";
 import { virtualTime } from "./virtual-time.ts";
 import { portsOf } from "./world-calls.ts";
 
-/** What somebody else did last to the findings of a folder. */
+/** The last change by an outsider to the findings of a folder. */
 export type LastWord =
   | {
       readonly by: "upload";
       readonly plan: UploadPlan;
       readonly bytes: Buffer;
       readonly jobKey: string;
-      /** The same content was here before, and another in between. */
+      /** The same content was here before, with another in between. */
       readonly again: boolean;
     }
   | { readonly by: "rival"; readonly bytes: Buffer }
@@ -41,7 +41,7 @@ interface Hit {
   readonly what: string;
 }
 
-/** Disposed of, it closes what the dead hold open. */
+/** Its disposal closes the files of dead processes. */
 export interface World extends AsyncDisposable {
   readonly s3: MemoryS3;
   readonly queue: MemorySqs;
@@ -49,18 +49,18 @@ export interface World extends AsyncDisposable {
   readonly dojo: MemoryDojo;
   /** By folder. */
   readonly lastWords: ReadonlyMap<number, LastWord>;
-  /** Keys of all jobs that were uploaded. */
+  /** Keys of all uploaded jobs. */
   readonly jobKeys: ReadonlySet<string>;
   readonly ends: readonly End[];
-  /** Faults that came to a call, and to which. */
+  /** Faults that occurred, with the call they hit. */
   readonly hits: readonly Hit[];
-  /** Deliveries in which the importer failed or died, those included that put the job aside, by job key. */
+  /** Deliveries in which the importer failed or died, by job key; includes those that dead-lettered the job. */
   readonly failures: ReadonlyMap<string, number>;
-  /** Every call, fault and log line, for people. */
+  /** Every call, fault and log line, human-readable. */
   readonly story: readonly string[];
-  /** Uploads, faults, and everything that follows from them. */
+  /** Runs uploads and faults with all their consequences. */
   run(): Promise<void>;
-  /** Moves every message of the dead-letter queue back, and lets things happen without faults. */
+  /** Redrives the dead-letter queue and continues without faults. */
   redrive(): Promise<void>;
 }
 
@@ -124,7 +124,7 @@ export function createWorld(schedule: Schedule): World {
     return fault;
   };
 
-  /** Writes as an outsider: with no fault of ours, and whether the bucket tells of it or not. */
+  /** Writes as an outsider, without faults; the bucket may or may not send a notification. */
   const write = (ref: ObjectRef, bytes: Buffer, silently: boolean) => {
     quiet = silently;
     const stored = s3.put(ref, bytes);
@@ -208,7 +208,7 @@ export function createWorld(schedule: Schedule): World {
     }
   }
 
-  /** A notification comes again until it is taken. */
+  /** A notification is redelivered until it is accepted. */
   async function tellIngest(ref: ObjectRef, event: unknown): Promise<void> {
     const actor = newActor(`ingest-${++actors}`, ref);
     const taken = ingest(event, portsOf(actor, wires), settings.ingest).then(({ failed }) => failed.length === 0);
@@ -220,7 +220,7 @@ export function createWorld(schedule: Schedule): World {
     try {
       queue.changeVisibility(receiptHandle, seconds);
     } catch {
-      // It was given to another meanwhile.
+      // Another importer received it meanwhile.
     }
   }
 
@@ -257,13 +257,13 @@ export function createWorld(schedule: Schedule): World {
     const waited = outcome?.settled === false && outcome.error instanceof Deferral;
     const failed = !waited && (outcome?.settled !== true || outcome.deadLettered !== undefined);
     if (failed) failures.set(key, (failures.get(key) ?? 0) + 1);
-    // What nobody made visible at another time is hidden until its visibility timeout.
+    // Unless its visibility was changed, a message stays hidden until its visibility timeout.
     const message = queue.messages.find((one) => one.receiptHandle === receiptHandle);
     if (message?.visibleAt === Number.POSITIVE_INFINITY) giveBack(receiptHandle, VISIBILITY_SECONDS);
     actor.die();
   }
 
-  /** What the runtime does after the handler: a call like any other. */
+  /** The runtime's call after the handler, which can fail like any other. */
   async function remove(actor: Actor, receiptHandle: string): Promise<void> {
     const fault = faultOf("sqs", "queue delete", actor);
     if (fault === undefined || fault.kind === "lost" || fault.kind === "die-after") {
@@ -304,7 +304,7 @@ export const MAX_FAILURES = 5;
 function settingsOf({ syncBack, merge, replaceFewer, lowPrivileged, reimport = false }: Schedule): RecordSettings {
   return recordSettings({
     maxFailures: MAX_FAILURES,
-    // Real time: no sign of life is sent in a schedule. `expire` is what comes of that.
+    // Heartbeats use real time, so a schedule sends none; `expire` simulates the consequence.
     heartbeatSeconds: VISIBILITY_SECONDS,
     secondLookMs: 20_000,
     flow: aFlow({
