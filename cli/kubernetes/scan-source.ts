@@ -19,12 +19,11 @@ export function indexedScans(index: ScanIndex, watches: readonly ScanWatch[], fi
       for (const watch of watches) {
         const state = watch.state();
         if (state.current) continue;
-        throw (
-          state.error ??
-          new RelayError(
-            "cluster-unavailable",
-            `the Scan of ${uri(object)} is unknown: the cluster has not responded yet`,
-          )
+        // Whatever the watch failed with says nothing about this Scan: an API server that starts refuses everybody for a while.
+        throw new RelayError(
+          "cluster-unavailable",
+          `the Scan of ${uri(object)} is unknown: ${state.error?.message ?? "the cluster has not responded yet"}`,
+          { object: uri(object), cause: state.error },
         );
       }
       return undefined;

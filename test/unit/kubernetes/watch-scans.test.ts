@@ -190,10 +190,13 @@ describe("Scans as a source", () => {
   it("gives the Scan, and says that there is none only while it would know", async () => {
     const index = scanIndex();
     expect(await indexedScans(index, [state(true)], true).find(FINDINGS)).toBeUndefined();
-    const away = new RelayError("cluster-unavailable", "LIST scans: HTTP 503");
-    expect(await relayErrorBy(() => indexedScans(index, [state(true), state(false, away)], true).find(FINDINGS))).toBe(
-      away,
+    // An API server that is starting up refuses everybody: that says nothing about the Scan, so the job waits.
+    const away = new RelayError("cluster-refused", "LIST scans: HTTP 403", { status: 403 });
+    const failed = await relayErrorBy(() =>
+      indexedScans(index, [state(true), state(false, away)], true).find(FINDINGS),
     );
+    expect(failed).toMatchObject({ reason: "cluster-unavailable", errorClass: "transient", cause: away });
+    expect(failed.message).toContain("is unknown: LIST scans: HTTP 403");
     expect(await relayErrorBy(() => indexedScans(index, [state(false)], true).find(FINDINGS))).toMatchObject({
       reason: "cluster-unavailable",
     });
