@@ -2,7 +2,7 @@
 // The findings of a scan: searched and paged by the service.
 import { ask } from "./api.js";
 import { element, link, table } from "./dom.js";
-import { nameOf, number, one, safeUrl } from "./format.js";
+import { findingsPlace, nameOf, one, safeUrl } from "./format.js";
 import { findingStates } from "./words.js";
 
 /** @typedef {import("../runtime/history/seen-finding.ts").SeenFinding} SeenFinding */
@@ -41,11 +41,11 @@ export function prepareFindings(id, before) {
     const fields = [...new FormData(form)].map(([name, value]) => [name, String(value)]);
     try {
       const query = new URLSearchParams([["id", id], ["offset", String(offset)], ...fields]);
-      /** @type {{ findings: SeenFinding[], total: number }} */
-      const { findings, total } = await ask("findings", query, signal);
+      /** @type {import("../runtime/history/findings-index.ts").FindingsPage} */
+      const { findings, total, onlyFirst } = await ask("findings", query, signal);
       results.replaceChildren(...(total === 0 ? [] : [findingsTable(findings)]));
       const last = offset + findings.length;
-      count.textContent = total === 0 ? "No finding." : `${number(offset + 1)} to ${number(last)} of ${number(total)}`;
+      count.textContent = findingsPlace({ offset, shown: findings.length, total, onlyFirst });
       pages.replaceChildren(
         pageButton("← Previous", offset > 0, () => goTo(offset - PAGE)),
         pageButton("Next →", last < total, () => goTo(last)),

@@ -33,6 +33,16 @@ export const number = (value) => new Intl.NumberFormat("en").format(value);
  */
 export const counted = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 
+/**
+ * Where a page stands among the findings that match.
+ * @param {{ offset: number, shown: number, total: number, onlyFirst?: number | undefined }} place
+ */
+export function findingsPlace({ offset, shown, total, onlyFirst }) {
+  const place = total === 0 ? "No finding" : `${number(offset + 1)} to ${number(offset + shown)} of ${number(total)}`;
+  if (onlyFirst === undefined) return total === 0 ? `${place}.` : place;
+  return `${place}. Only the first ${number(onlyFirst)} findings can be searched here; findings.json has them all.`;
+}
+
 /** @param {number} ms */
 export function duration(ms) {
   if (ms < 1_000) return `${Math.round(ms)} ms`;

@@ -3,7 +3,7 @@ import { transaction } from "../../../infra/local/sqlite.ts";
 import { RelayError } from "../../../lib/errors.ts";
 import { type ObjectRef, uri } from "../../../lib/model/object-keys.ts";
 import type { Storage } from "../../../lib/ports/storage.ts";
-import { readFindings } from "../../../lib/report/findings-file.ts";
+import { readFindings, type ScanFinding } from "../../../lib/report/findings-file.ts";
 import { type SeenFinding, seenFinding } from "./seen-finding.ts";
 
 export interface WantedFindings {
@@ -20,6 +20,15 @@ export interface FindingsPage {
   readonly findings: SeenFinding[];
   /** How many findings match in all. */
   readonly total: number;
+  /** If the file has more than are searched: how many are. */
+  readonly onlyFirst?: number | undefined;
+}
+
+/** What is kept of one scan at most. */
+export interface Room {
+  readonly findings: number;
+  /** Characters of the rows. */
+  readonly characters: number;
 }
 
 export interface FindingsIndex {
@@ -34,6 +43,8 @@ const SCHEMA = `CREATE TABLE findings (
   scan TEXT, n INTEGER, severity TEXT, states TEXT, words TEXT, seen TEXT, PRIMARY KEY (scan, n)
 ) WITHOUT ROWID`;
 
+/** An uploader must not fill the disk: with {@link MOST_SCANS} that is about 1 GiB at worst. */
+const ROOM: Room = { findings: 100_000, characters: 256 * 1024 * 1024 };
 /** How many scans' findings are kept. */
 const MOST_SCANS = 4;
 /** Rows per transaction. */
@@ -51,22 +62,27 @@ const CONDITIONS: readonly (readonly [
 ];
 
 /**
- * The findings of the scans that people look at. findings.json is streamed once into a temporary file, which serves pages and searches; a few scans are
- * kept, each with its ETag.
+ * The findings of the scans that people look at. findings.json is streamed once into a temporary file, as far as there is room, which serves pages and
+ * searches; a few scans are kept, each with its ETag.
  */
-export function findingsIndex(storage: Storage): FindingsIndex {
+export function findingsIndex(storage: Storage, room = ROOM): FindingsIndex {
   const database = new DatabaseSync("");
   database.exec(SCHEMA);
-  /** By location and ETag; the last one viewed comes last. */
-  const kept = new Map<string, Promise<void>>();
+  /** By location and ETag, what {@link fill} returned; the last one viewed comes last. */
+  const kept = new Map<string, Promise<number | undefined>>();
   const drop = (scan: string) => {
     kept.delete(scan);
     if (database.isOpen) database.prepare("DELETE FROM findings WHERE scan = ?").run(scan);
   };
   const load = async (ref: ObjectRef, scan: string, etag: string) => {
     try {
-      await fill(database, storage, { ref, scan, etag });
+      const found = await storage.read(ref, etag);
+      if (found === undefined) throw missing(ref);
+      const onlyFirst = await fill(database, room, { scan, findings: readFindings(found.body, uri(ref)) }).finally(() =>
+        found.body.destroy(),
+      );
       if (!kept.has(scan)) drop(scan);
+      return onlyFirst;
     } catch (error) {
       drop(scan);
       throw error;
@@ -82,8 +98,8 @@ export function findingsIndex(storage: Storage): FindingsIndex {
       kept.set(scan, loading);
       const [oldest] = kept.keys();
       if (kept.size > MOST_SCANS && oldest !== undefined) drop(oldest);
-      await loading;
-      return page(database, scan, wanted, most);
+      const onlyFirst = await loading;
+      return { ...page(database, scan, wanted, most), onlyFirst };
     },
     close: () => database.close(),
   };
@@ -92,30 +108,42 @@ export function findingsIndex(storage: Storage): FindingsIndex {
 const missing = (ref: ObjectRef) =>
   new RelayError("findings-missing", `${uri(ref)} does not exist`, { object: uri(ref) });
 
+/** @returns how many findings there was room for, if there are more */
 async function fill(
   database: DatabaseSync,
-  storage: Storage,
-  { ref, scan, etag }: { readonly ref: ObjectRef; readonly scan: string; readonly etag: string },
-): Promise<void> {
-  const found = await storage.read(ref, etag);
-  if (found === undefined) throw missing(ref);
+  room: Room,
+  { scan, findings }: { readonly scan: string; readonly findings: AsyncIterable<ScanFinding> },
+): Promise<number | undefined> {
   const insert = database.prepare("INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?)");
-  let batch: SeenFinding[] = [];
-  let written = 0;
-  const flush = () =>
+  let batch: Row[] = [];
+  let [count, characters] = [0, 0];
+  const flush = () => {
     transaction(database, () => {
-      for (const seen of batch) {
-        const { name, location, category, description, severity, states } = seen;
-        const words = [name, location, category, description].join("\n").toLowerCase();
-        insert.run(scan, written++, severity, ` ${countedBy(states)} `, words, JSON.stringify(seen));
-      }
-      batch = [];
+      for (const row of batch) insert.run(scan, ...row);
     });
-  for await (const finding of readFindings(found.body, uri(ref))) {
-    batch.push(seenFinding(finding));
+    batch = [];
+  };
+  for await (const finding of findings) {
+    const row = rowOf(count, seenFinding(finding));
+    characters += row[3].length + row[4].length;
+    if (count === room.findings || characters > room.characters) {
+      flush();
+      return count;
+    }
+    count++;
+    batch.push(row);
     if (batch.length === BATCH) flush();
   }
   flush();
+  return undefined;
+}
+
+type Row = readonly [n: number, severity: string, states: string, words: string, seen: string];
+
+function rowOf(n: number, seen: SeenFinding): Row {
+  const { name, location, category, description, severity, states } = seen;
+  const words = [name, location, category, description].join("\n").toLowerCase();
+  return [n, severity, ` ${countedBy(states)} `, words, JSON.stringify(seen)];
 }
 
 function page(database: DatabaseSync, scan: string, wanted: WantedFindings, most: number): FindingsPage {

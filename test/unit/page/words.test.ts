@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { counted, duration, findingUrl, safeUrl, verdict, when } from "../../../cli/page/format.js";
+import { counted, duration, findingsPlace, findingUrl, safeUrl, verdict, when } from "../../../cli/page/format.js";
 import { axisName, momentName, momentSeconds } from "../../../cli/page/moments.js";
 import { comparison, facts } from "../../../cli/page/receipt-words.js";
 import { changeWords, countNames, findingStates, learnVerdicts } from "../../../cli/page/words.js";
@@ -28,6 +28,21 @@ describe("the page's words", () => {
       "0 messages",
       "2,000 matches",
     ]);
+  });
+
+  it.each([
+    [{ offset: 50, shown: 50, total: 10_000 }, "51 to 100 of 10,000"],
+    [{ offset: 0, shown: 0, total: 0 }, "No finding."],
+    [
+      { offset: 0, shown: 50, total: 1_234, onlyFirst: 100_000 },
+      "1 to 50 of 1,234. Only the first 100,000 findings can be searched here; findings.json has them all.",
+    ],
+    [
+      { offset: 0, shown: 0, total: 0, onlyFirst: 100_000 },
+      "No finding. Only the first 100,000 findings can be searched here; findings.json has them all.",
+    ],
+  ])("the place among the findings: %j", (place, text) => {
+    expect(findingsPlace(place)).toBe(text);
   });
 
   it("a verdict's words are for people, and nothing says that the finding is not there", () => {

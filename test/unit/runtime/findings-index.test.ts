@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FindingsIndex, findingsIndex } from "../../../cli/runtime/history/findings-index.ts";
 import { seenFinding } from "../../../cli/runtime/history/seen-finding.ts";
@@ -33,6 +34,12 @@ const put = (count: number, name = "Finding") =>
       ),
     ),
   );
+const HEAD = { etag: "1", size: 2, lastModified: undefined, metadata: {} };
+function* large() {
+  const finding = JSON.stringify(aFinding({ description: "x".repeat(5_000) }));
+  for (let n = 0; n < 5_000; n++) yield `${n === 0 ? "[" : ","}${finding}`;
+  yield "]";
+}
 const reads = () => storage.calls.filter((call) => call.startsWith("read")).length;
 
 describe("the findings of a scan", () => {
@@ -89,6 +96,35 @@ describe("the findings of a scan", () => {
       if (ref !== undefined) expect((await index.page(ref, { offset: 0 }, 1)).total).toBe(1);
       expect(reads()).toBe(read);
     }
+  });
+
+  it.each([
+    ["as many findings as there may be", 100, 100, undefined],
+    ["more findings than there may be", 101, 100, 100],
+  ])("of a file with %s, the first are searched, and the page says so", async (_, count, total, onlyFirst) => {
+    index.close();
+    index = findingsIndex(storage, { findings: 100, characters: 1_000_000 });
+    put(count);
+    const asked = [{}, { text: "finding 99" }, { text: "finding 100" }].map((wanted) => ({ ...wanted, offset: 0 }));
+    const [all, last, cut] = await Promise.all(asked.map((wanted) => index.page(FINDINGS, wanted, 5)));
+    expect([all?.total, last?.total, cut?.total]).toEqual([total, 1, 0]);
+    expect([all?.onlyFirst, last?.onlyFirst, cut?.onlyFirst]).toEqual([onlyFirst, onlyFirst, onlyFirst]);
+  });
+
+  it("of a large file, no more is read than there is room for", async () => {
+    index.close();
+    storage.put(FINDINGS, "[]");
+    const body = Readable.from(large());
+    index = findingsIndex(
+      { ...storage, read: () => Promise.resolve({ head: HEAD, body }) },
+      { findings: 1e9, characters: 1e6 },
+    );
+    const { total, onlyFirst } = await index.page(FINDINGS, { offset: 0 }, 5);
+    expect(onlyFirst).toBe(total);
+    // Each takes between 1 and 5 KB.
+    expect(total).toBeGreaterThan(200);
+    expect(total).toBeLessThan(1_000);
+    expect(body.destroyed).toBe(true);
   });
 
   it("a broken file says so each time, and a missing one too", async () => {
