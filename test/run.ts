@@ -34,7 +34,7 @@ const STEPS: readonly Step[] = [
   ),
 ];
 
-/** Runs every step, whatever the others did, and says what passed: a test each, a step without tests as one. */
+/** Runs every step, even if others fail, and counts what passed; a step without tests counts as one. */
 function main(): void {
   let [passed, failed] = [0, 0];
   for (const { name, command, report } of STEPS) {
@@ -59,7 +59,7 @@ function vitestStep(name: string, args: readonly string[]): Step {
   return { name, command: ["vitest", "run", ...args, ...reporters], report };
 }
 
-/** What the unit tests cover, in one line; empty if they did not run. The thresholds are in `vitest.config.ts`. */
+/** The coverage of the unit tests in one line; empty if they did not run. The thresholds are in `vitest.config.ts`. */
 function coverageLine(): string {
   try {
     const summary = readFileSync(join(coverage, "coverage-summary.json"), "utf8");
@@ -71,13 +71,13 @@ function coverageLine(): string {
   }
 }
 
-/** Says that recordings of real servers, which lie beside the repository, were not there to test against. */
+/** Reports that the recordings of real servers, expected next to the repository, are missing. */
 function leftOut(): string {
   if (existsSync(new URL("../../shared", import.meta.url))) return "";
   return "*** LEFT OUT: ../shared does not exist, so nothing was held to the recordings of real servers in it. ***\n";
 }
 
-/** A run that failed without a failed test (a file that cannot be read, an error outside of tests) counts as one. */
+/** A run that failed without a failed test (an unreadable file, an error outside of tests) counts as one failure. */
 function vitestCounts(report: string, ok: boolean): { passed: number; failed: number } {
   try {
     const counts = JSON.parse(readFileSync(report, "utf8")) as { numPassedTests: number; numFailedTests: number };

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 
 const executablePath = process.env["CHROMIUM_BIN"] ?? "/usr/bin/chromium";
 
-/** Nothing of the browser's own goes out. */
+/** Prevents the browser's own requests to the internet. */
 const ARGUMENTS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -15,19 +15,19 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-/** Whether there is a browser; says loudly what is left out where there is none. */
+/** Whether a browser is available; otherwise prints prominently what is skipped. */
 export function browserFound(what: string): boolean {
   if (existsSync(executablePath)) return true;
   process.stdout.write(`\n*** SKIPPED: ${what}. No Chromium at ${executablePath}; set CHROMIUM_BIN. ***\n\n`);
   return false;
 }
 
-/** A page needs a moment to follow, more of it on a busy machine. */
+/** A page needs a moment to update, longer on a busy machine. */
 export const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 30_000 });
 
 export const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ARGUMENTS });
 
-/** A page of its own that has the token, connected. */
+/** A new page with the token, connected. */
 export async function openPage(
   browser: Browser,
   { url, token, ...options }: { url: string; token: string } & BrowserContextOptions,

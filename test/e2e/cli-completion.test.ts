@@ -14,7 +14,7 @@ function script(shell: string): string {
 const subcommands = program().commands.map((command) => command.name());
 const has = (shell: string) => spawnSync(shell, ["--version"]).status === 0;
 
-/** What bash offers after these words. */
+/** The completions of bash after these words. */
 function complete(...words: string[]): string[] {
   const ask = `COMP_WORDS=(${["dojo-relay", ...words].map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length}; _dojo_relay; printf '%s\\n' "\${COMPREPLY[@]}"`;
   return execFileSync("bash", ["-c", `${script("bash")}\n${ask}`], { encoding: "utf8" })
@@ -26,7 +26,7 @@ describe("completion", () => {
   it.each(["bash", "zsh", "fish"])("%s knows every subcommand", (shell) => {
     for (const name of subcommands) expect(script(shell)).toContain(name);
   });
-  it.each(["bash", "zsh", "fish"].filter(has))("%s takes the script", (shell) => {
+  it.each(["bash", "zsh", "fish"].filter(has))("%s accepts the script", (shell) => {
     expect(spawnSync(shell, ["-n"], { input: script(shell), encoding: "utf8" })).toMatchObject({
       status: 0,
       stderr: "",
@@ -38,7 +38,7 @@ describe("completion", () => {
     expect(complete("dlq", "re")).toEqual(["redrive"]);
     expect(complete("upload", "--pr")).toEqual(["--product", "--product-type", "--prefix"]);
   });
-  it("another shell is refused with those there are", () => {
+  it("rejects an unknown shell and lists the supported ones", () => {
     const { status, stderr } = spawnSync(process.execPath, [CLI, "completion", "csh"], { encoding: "utf8" });
     expect([status, stderr]).toEqual([1, expect.stringMatching(/Allowed choices are bash, zsh, fish/)]);
   });

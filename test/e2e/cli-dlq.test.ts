@@ -17,7 +17,7 @@ interface Listed {
 const list = ({ env }: TestQueues, ...args: string[]) => cliJson<Listed[]>(["dlq", "list", ...args], env);
 const scansOf = (letters: readonly Listed[]) => letters.map(({ scan }) => scan).sort();
 const bodies = (messages: readonly Message[]) => messages.map(({ Body }) => Body ?? "").sort();
-/** Names of scans, as the queue's jobs have them. */
+/** The scans of the jobs in the queue. */
 const names = (messages: readonly Message[]) =>
   messages.map(({ Body = "" }) => (JSON.parse(Body) as { scan: { name: string } }).scan.name);
 const expected = (count: number) => Array.from({ length: count }, (_, index) => `scan-${index}`);
@@ -66,7 +66,7 @@ describe("a filter", () => {
 });
 
 describe.concurrent("dlq list", { timeout: 120_000 }, () => {
-  it("finds every message of a product, though SQS hands out ten of a group at most, and leaves them as they were", async () => {
+  it("finds every message of a product, although SQS returns at most ten of a group, and leaves them unchanged", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 23; n++) await queues.deadLetter(aProductJob(n, "shop"));
     for (let n = 23; n < 30; n++) await queues.deadLetter(aProductJob(n, `product ${n % 3}`));
@@ -88,7 +88,7 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
     expect(names(shop)).toEqual(expected(23));
   });
 
-  it("--peek moves nothing and says how many it has not shown", async () => {
+  it("--peek moves nothing and reports how many it has not shown", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 13; n++) await queues.deadLetter(aProductJob(n, "shop"));
     const { stdout, stderr } = await cli(["dlq", "list", "--peek", "--json"], queues.env);
@@ -99,7 +99,7 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
     ).toBe(true);
   });
 
-  it("has reason, age, tries and scan in its table; what SQS moved by itself was received too often", async () => {
+  it("shows reason, age, tries and scan in a table; messages that SQS moved itself were received too often", async () => {
     await using queues = await startQueues();
     await queues.deadLetter(aProductJob(1, "shop"), "sidecar-missing", new Date(Date.now() - 2 * 86_400_000));
     await queues.moveAside(JSON.stringify(aProductJob(2, "shop")), "some-group");
@@ -112,7 +112,7 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/received-too-often +\d+s +1 +message [\da-f-]{36}/);
   });
 
-  it("takes several filters for all of them, and refuses what is none", async () => {
+  it("combines several filters and rejects invalid ones", async () => {
     await using queues = await startQueues();
     await queues.deadLetter(aProductJob(1, "shop"), "sidecar-missing");
     await queues.deadLetter(aProductJob(2, "shop"), "dojo-timeout");
@@ -124,7 +124,7 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
     expect(stderr).toMatch(/argument 'reasons=x' is invalid\. It must be FIELD=VALUE.* reason, class, scan/);
   });
 
-  it("says so where there is nothing, no queue, and no server", async () => {
+  it("reports an empty queue, a missing queue and a missing server", async () => {
     await using queues = await startQueues();
     expect(await cli(["dlq", "list"], queues.env)).toMatchObject({ code: 0, stdout: "(nothing)\n" });
     const elsewhere = { ...queues.env, DLQ_URL: `${queues.dlqUrl}x` };
@@ -139,7 +139,7 @@ describe.concurrent("dlq list", { timeout: 120_000 }, () => {
 });
 
 describe.concurrent("dlq show", { timeout: 120_000 }, () => {
-  it("tells all of one message, by its id or the beginning of it", async () => {
+  it("shows all details of one message by its id or an id prefix", async () => {
     await using queues = await startQueues();
     await queues.deadLetter(aProductJob(1, "shop"), "dojo-rejected");
     await queues.deadLetter(aProductJob(2, "shop"));
@@ -170,7 +170,7 @@ describe.concurrent("dlq show", { timeout: 120_000 }, () => {
 });
 
 describe.concurrent("dlq drop", { timeout: 120_000 }, () => {
-  it("deletes by id and by filter, also behind messages that stay, and nothing without being told what", async () => {
+  it("deletes by id and filter, also behind other messages, and nothing without a selection", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 15; n++)
       await queues.deadLetter(aProductJob(n, "shop"), n > 11 ? "findings-missing" : "dojo-busy");
@@ -189,7 +189,7 @@ describe.concurrent("dlq drop", { timeout: 120_000 }, () => {
 });
 
 describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
-  it("moves all in order, in their products' groups, with fresh deduplication ids and progress", async () => {
+  it("moves all messages in order, in their product groups, with new deduplication ids and progress", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 25; n++) await queues.deadLetter(aProductJob(n, `product ${n % 2}`));
     await queues.moveAside('{"Records":[]}', "notifications");
@@ -210,7 +210,7 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
     expect(moved.every(({ MessageAttributes }) => MessageAttributes === undefined)).toBe(true);
   });
 
-  it("--force marks the jobs, and nothing else; --native cannot", async () => {
+  it("--force marks only jobs; --native cannot", async () => {
     await using queues = await startQueues();
     await queues.deadLetter(aProductJob(0, "shop"));
     await queues.moveAside('{"Records":[]}', "notifications");
@@ -221,7 +221,7 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
     expect((await cli(["dlq", "redrive", "--force", "--native"], queues.env)).code).toBe(1);
   });
 
-  it("takes ids and filters, also of messages behind those that stay", async () => {
+  it("accepts ids and filters, also for messages behind others that stay", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 25; n++)
       await queues.deadLetter(aProductJob(n, "shop"), n % 5 === 4 ? "dojo-timeout" : "dojo-forbidden");
@@ -235,7 +235,7 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
     expect(await queues.count("dlq")).toEqual({ waiting: 16, inFlight: 0 });
   });
 
-  it("ends, though what it moves fails again at once", async () => {
+  it("ends even if the moved jobs fail again at once", async () => {
     await using queues = await startQueues();
     for (let n = 0; n < 30; n++) await queues.deadLetter(aProductJob(n, `product ${n % 4}`));
     const running = startCli(["dlq", "redrive", "--json"], queues.env);
@@ -252,7 +252,7 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
     expect(names(await queues.drain("dlq")).sort()).toEqual(expected(30).sort());
   });
 
-  it.each([0, 1, 7, 19])("interrupted after %i messages gives back the rest and loses none", async (count) => {
+  it.each([0, 1, 7, 19])("interrupted after %i messages releases the rest and loses none", async (count) => {
     await using queues = await startQueues();
     for (let n = 0; n < 20; n++) await queues.deadLetter(aProductJob(n, `product ${n % 3}`));
     const running = startCli(["dlq", "redrive", "--rate", "200"], queues.env);
@@ -267,7 +267,7 @@ describe.concurrent("dlq redrive", { timeout: 120_000 }, () => {
     if (code === 130) expect(moved.length).toBeGreaterThanOrEqual(count);
   });
 
-  it("--native is refused where the server has no move tasks, and takes no filter", async () => {
+  it("--native is rejected if the server has no move tasks, and accepts no filter", async () => {
     await using queues = await startQueues();
     await queues.deadLetter(aProductJob(1, "shop"));
     const refused = await cli(["dlq", "redrive", "--native"], queues.env);

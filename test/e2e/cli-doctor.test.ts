@@ -22,7 +22,7 @@ describe("doctor", () => {
   afterAll(() => runtime.stop());
   const of = (diagnoses: readonly Diagnosis[], check: string) => diagnoses.filter((one) => one.check === check);
 
-  it("finds nothing that will not work in a right set-up, and leaves nothing behind", async () => {
+  it("finds no problem in a correct setup and leaves nothing behind", async () => {
     const diagnoses = await diagnose(env);
     expect(diagnoses.filter(({ level }) => level === "fail")).toEqual([]);
     expect(new Set(diagnoses.map(({ check }) => check))).toEqual(
@@ -53,7 +53,7 @@ describe("doctor", () => {
     expect(await runtime.keys(".dojo-relay-doctor/")).toEqual([]);
   });
 
-  it("looks for DefectDojo's import history where runs live on in one test", async () => {
+  it("checks for DefectDojo's import history in reimport mode", async () => {
     const living = { ...env, IMPORT_MODE: "reimport" };
     expect(of(await diagnose(living), "import history")).toMatchObject([{ level: "ok" }]);
     runtime.standin.state.intercept = ({ path }) =>
@@ -65,7 +65,7 @@ describe("doctor", () => {
     ]);
   });
 
-  /** One row a wrong set-up: what is changed, and what doctor says of it. */
+  /** One row per faulty setup: the change and doctor's message. */
   const WRONG: Readonly<Record<string, [Record<string, string>, Partial<Diagnosis>]>> = {
     "two variables are wrong": [
       { POLL_SECONDS: "x", DEFECTDOJO_URL: "dojo" },
@@ -126,7 +126,7 @@ describe("doctor", () => {
     expect(of(await diagnose(own), "notification")).toMatchObject([{ level: "ok" }]);
   });
 
-  it("deduplication that is off, and a parser that is missing, are warned of", async () => {
+  it("warns about disabled deduplication and a missing parser", async () => {
     const other = await startRuntime({}, { deduplication: false, missingScanTypes: ["ZAP Scan"] });
     const diagnoses = await diagnose({ ...env, DEFECTDOJO_URL: other.standin.url });
     expect(of(diagnoses, "deduplication")).toMatchObject([
@@ -150,7 +150,7 @@ describe("doctor", () => {
     await other.stop();
   });
 
-  it("a product type that is not there is made, or cannot be", async () => {
+  it("reports whether a missing product type can be created", async () => {
     expect(of(await diagnose(env, "Nowhere"), "product type")).toMatchObject([{ level: "ok" }]);
     expect([...runtime.standin.state.productTypes.values()]).toHaveLength(1);
     const low = { ...env, DEFECTDOJO_APIKEY: runtime.standin.lowPrivilegedApiKey };
@@ -160,7 +160,7 @@ describe("doctor", () => {
     ).toMatchObject([{ level: "fail" }]);
   });
 
-  it("a product type that the token may see and make no products in", async () => {
+  it("reports a product type in which the token may not create products", async () => {
     runtime.standin.state.intercept = ({ method, path }) =>
       method === "POST" && path === "/products/" ? { status: 403, body: { detail: "no" } } : undefined;
     const diagnoses = await diagnose(env);
@@ -171,14 +171,14 @@ describe("doctor", () => {
     expect(runtime.standin.state.products.size).toBe(0);
   });
 
-  it("a low-privileged token in its mode is right", async () => {
+  it("accepts a low-privileged token in low-privileged mode", async () => {
     const low = { DEFECTDOJO_APIKEY: runtime.standin.lowPrivilegedApiKey, DEFECTDOJO_LOW_PRIVILEGED_MODE: "true" };
     const diagnoses = await diagnose({ ...env, ...low });
     expect(diagnoses.filter(({ level }) => level === "fail")).toEqual([]);
     expect(of(diagnoses, "deduplication")).toMatchObject([{ level: "warn", says: expect.stringMatching(/^unknown/) }]);
   });
 
-  it("the service's own queue is left to the service, unless its port is known", async () => {
+  it("leaves the service's own queue to the service, unless its port is known", async () => {
     const { AWS_ENDPOINT_URL_SQS: sqs, ...alone } = env;
     expect(of(await diagnose(alone), "queues")).toMatchObject([
       { level: "ok", says: expect.stringMatching(/SQS_PORT/) },
@@ -187,7 +187,7 @@ describe("doctor", () => {
     expect(of(diagnoses, "job queue")).toMatchObject([{ level: "ok" }]);
   });
 
-  it("a store that honours no conditions", async () => {
+  it("reports a store that ignores conditions", async () => {
     const { hostname, port } = new URL(env.AWS_ENDPOINT_URL_S3 ?? "");
     await using deaf = await startProxy({ hostname, port }, ["if-match", "if-none-match"]);
     const diagnoses = await diagnose({ ...env, AWS_ENDPOINT_URL_S3: deaf.url });
@@ -196,7 +196,7 @@ describe("doctor", () => {
     expect(await runtime.keys(".dojo-relay-doctor/")).toEqual([]);
   });
 
-  it("clocks that differ", async () => {
+  it("reports clocks that differ", async () => {
     const { hostname, port } = new URL(env.DEFECTDOJO_URL ?? "");
     await using late = await startProxy({ hostname, port }, [], { date: "Tue, 01 Jan 2030 00:00:00 GMT" });
     const diagnoses = await diagnose({ ...env, DEFECTDOJO_URL: late.url });
@@ -205,7 +205,7 @@ describe("doctor", () => {
     ]);
   });
 
-  it("queues that are no FIFO queues", async () => {
+  it("reports queues that are not FIFO", async () => {
     const { sqs } = runtime.service.clients;
     const { QueueUrl = "" } = await sqs.send(new CreateQueueCommand({ QueueName: "standard" }));
     const diagnoses = await diagnose({ ...env, QUEUE_URL: QueueUrl, DLQ_URL: QueueUrl });

@@ -4,7 +4,7 @@ import { putScan } from "./cli-bucket.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
 const JOBS = 50;
-/** Products, so that some run side by side. */
+/** Several products, so that some jobs run in parallel. */
 const PRODUCTS = 10;
 
 let runtime: Runtime;
@@ -13,12 +13,12 @@ beforeAll(async () => {
 });
 afterAll(() => runtime.stop());
 
-it("50 jobs dead-lettered in an outage of DefectDojo are moved back and end as 50 tests, none twice", {
+it("50 jobs dead-lettered in a DefectDojo outage are redriven and end as 50 tests, none twice", {
   timeout: 240_000,
 }, async () => {
   const { standin, service } = runtime;
   const env = { AWS_ENDPOINT_URL_S3: service.s3Endpoint, AWS_ENDPOINT_URL_SQS: service.sqsEndpoint };
-  // It begins for each job with its import: of half of them that takes place, and only the answer is lost.
+  // The outage hits each job at its import: half of the imports succeed and only lose the response.
   const lookedUp = new Set<string | null>();
   standin.state.intercept = ({ path, query, method }) => {
     if (path === "/import-scan/")
@@ -35,7 +35,7 @@ it("50 jobs dead-lettered in an outage of DefectDojo are moved back and end as 5
   }
   const failed = await Promise.all(keys.map((key) => runtime.ended(key)));
   expect(new Set(failed.map(({ state }) => state))).toEqual(new Set(["failed"]));
-  // A job is told of as ended a moment before its message is deleted.
+  // A job is reported as complete a moment before its message is deleted.
   const status = () => expect.poll(() => cliJson(["status"], env), { timeout: 60_000 });
   await status().toMatchObject({ scans: { done: 0 }, queue: { waiting: 0, running: 0, failed: JOBS } });
   const listed = await cliJson<{ reason: string; scan: string }[]>(["dlq", "list"], env);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 
 const COMMAND = fileURLToPath(new URL("../../cli/dojo-relay.mjs", import.meta.url));
-/** Gives a command process ids of its own, as a container does, and ends it with itself. */
+/** Runs a command in its own PID namespace, like a container, and ends with it. */
 const UNSHARE = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
 const childrenOf = (pid = 0) => `/proc/${pid}/task/${pid}/children`;
 const can = existsSync(childrenOf(process.pid)) && spawnSync("unshare", [...UNSHARE, "true"]).status === 0;
@@ -47,7 +47,7 @@ it.skipIf(!can).each([
   120_000,
 );
 
-/** A server that takes connections and answers nothing. */
+/** A server that accepts connections and never responds. */
 async function silentServer() {
   let asked = () => {};
   const reached = new Promise<void>((resolve) => {

@@ -15,8 +15,8 @@ beforeEach(async () => {
 
 afterEach(() => world.stop());
 
-describe("where the Scan comes from", () => {
-  test.each(["json", "yaml"])("--scan FILE (%s) needs no cluster, and nothing is patched", async (format) => {
+describe("the source of the Scan", () => {
+  test.each(["json", "yaml"])("--scan FILE (%s) needs no cluster and patches nothing", async (format) => {
     const path = join(world.folder, `scan.${format}`);
     const { parse: _, ...yaml } = await import("yaml");
     writeFileSync(path, format === "json" ? JSON.stringify(scanResource()) : yaml.stringify(scanResource()));
@@ -29,7 +29,7 @@ describe("where the Scan comes from", () => {
     expect(world.kube.requests).toEqual([]);
   });
 
-  test("a file that is not there or no Scan is an error", async () => {
+  test("a missing file or one without a Scan is an error", async () => {
     expect((await failed(world.hook(world.readOnly(), {}, { scan: join(world.folder, "none.json") }))).reason).toBe(
       "sidecar-invalid",
     );
@@ -39,7 +39,7 @@ describe("where the Scan comes from", () => {
     );
   });
 
-  test("outside of a cluster and without DEFECTDOJO_IS_DEV it says what to do", async () => {
+  test("explains what to do outside of a cluster without DEFECTDOJO_IS_DEV", async () => {
     const error = await failed(world.hook(world.readOnly(), { DEFECTDOJO_IS_DEV: undefined }));
     expect(error).toMatchObject({
       reason: "config-invalid",
@@ -48,7 +48,7 @@ describe("where the Scan comes from", () => {
     expect((await failed(world.hook(world.readOnly(), { SCAN_NAME: undefined }))).message).toContain("SCAN_NAME");
   });
 
-  test("in a cluster it uses the pod's service account, over verified TLS", async () => {
+  test("uses the pod's service account in a cluster, over verified TLS", async () => {
     const tls = selfSigned();
     if (tls === undefined) return process.stderr.write("\n*** SKIPPED: the in-cluster test, there is no openssl ***\n");
     const cluster = await startKubeServer(tls);
@@ -80,7 +80,7 @@ describe("where the Scan comes from", () => {
 });
 
 describe("the command line", () => {
-  test("ends with 0 and one line on stdout; the operator gives nothing but addresses", async () => {
+  test("exits with 0 and prints one line; the operator passes only URLs", async () => {
     const { code, stdout, stderr } = await world.cli(world.readWrite());
     expect(stderr).not.toContain("X-Amz-Signature");
     expect({ code, lines: stdout.trimEnd().split("\n") }).toEqual({
@@ -100,7 +100,7 @@ describe("the command line", () => {
     expect(JSON.parse(stdout)).toMatchObject({ outcome: "imported", receipt: { findings: { count: 3 } } });
   });
 
-  test.each([0, 1, 3, 5])("%i addresses are a wrong number: usage and exit 1", async (count) => {
+  test.each([0, 1, 3, 5])("%i URLs are a wrong number: usage and exit 1", async (count) => {
     const { code, stdout, stderr } = await world.cli([
       "hook",
       ...Array.from({ length: count }, () => world.readOnly()[0] ?? ""),
@@ -113,7 +113,7 @@ describe("the command line", () => {
     );
   });
 
-  test("a failed upload ends with 1 and names the address without its query", async () => {
+  test("a failed upload exits with 1 and names the URL without its query", async () => {
     world.store.fault = ({ method }) => (method === "PUT" ? { status: 403 } : undefined);
     const { code, stdout, stderr } = await world.cli(world.readWrite());
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
@@ -121,14 +121,14 @@ describe("the command line", () => {
     expect(stderr).not.toContain("X-Amz-Signature");
   });
 
-  test("something that is no address ends with 1 and is not printed", async () => {
+  test("an invalid URL exits with 1 and is not printed", async () => {
     const { code, stderr } = await world.cli(["hook", "ftp://store/x?secret", "http://127.0.0.1:1/findings.json"]);
     expect(code).toBe(1);
     expect(stderr).toContain("RAW_URL is not an http(s) URL");
     expect(stderr).not.toContain("secret");
   });
 
-  test("proxies are used by the usual variables", async () => {
+  test("uses proxies from the usual variables", async () => {
     const before = world.store.requests.length;
     const { code } = await world.cli(
       world.readOnly().map((url) => url.replace(world.store.url, "http://world.store.invalid")),
@@ -137,13 +137,13 @@ describe("the command line", () => {
         NO_PROXY: "127.0.0.1",
       },
     );
-    // The store stands in for the proxy: it answers absolute addresses as it answers its own.
+    // The store acts as the proxy: it treats absolute URLs like its own paths.
     expect(code).toBe(0);
     expect(world.store.requests.length).toBeGreaterThan(before);
   });
 });
 
-test("where /tmp cannot be written, reports are held in another folder; where none can, it says what to mount", async () => {
+test("uses another folder if /tmp is read-only, and says what to mount if none is writable", async () => {
   await withVariable("TMPDIR", "/proc/nowhere", async () => {
     const made = await makeScratch(world.log, world.folder);
     expect(made.startsWith(world.folder)).toBe(true);

@@ -39,7 +39,7 @@ describe("failures", () => {
     expect(world.tests()).toHaveLength(0);
   });
 
-  test("an expired signature is named as such", async () => {
+  test("reports an expired signature", async () => {
     const expired = world
       .readOnly()
       .map((url) => `${url.replace(/Signature=\w+/, "Signature=bad")}&X-Amz-Date=20200101T000000Z&X-Amz-Expires=3600`);
@@ -49,7 +49,7 @@ describe("failures", () => {
     expect(message).not.toContain("bad");
   });
 
-  test("transient failures of store, DefectDojo and Kubernetes are waited out", async () => {
+  test("retries transient failures of store, DefectDojo and Kubernetes", async () => {
     const left = { GET: 4, PUT: 2, dojo: 2, kube: 2 };
     world.store.fault = ({ method }) => (left[method as "GET" | "PUT"]-- > 0 ? { status: 503 } : undefined);
     world.dojo.state.intercept = ({ path }) =>
@@ -59,7 +59,7 @@ describe("failures", () => {
     expect(world.tests()).toHaveLength(1);
   });
 
-  test("an upload without an answer is looked at before it is sent again", async () => {
+  test("checks an upload without a response before sending it again", async () => {
     let lost = 0;
     world.store.fault = ({ method }) => (method === "PUT" && lost++ === 0 ? "lose-answer" : undefined);
     expect(await world.hook(world.readWrite())).toMatchObject({ outcome: "synced" });
@@ -71,7 +71,7 @@ describe("failures", () => {
     expect(world.findings()[0]).toMatchObject({ category: "DefectDojo Imported Finding" });
   });
 
-  test("findings that somebody else wrote meanwhile are left alone, and the hook ends: a restart would write over them", async () => {
+  test("keeps findings that somebody else wrote meanwhile, and ends: a restart would overwrite them", async () => {
     world.dojo.state.intercept = ({ method, path }) => {
       if (method === "POST" && path === "/import-scan/") world.put(FOUND, "[]");
       return undefined;
@@ -81,13 +81,13 @@ describe("failures", () => {
     expect(world.kube.patches()).toEqual([]);
   });
 
-  test("DefectDojo's refusal of the key is an error at once", async () => {
+  test("fails at once if DefectDojo rejects the key", async () => {
     const error = await failed(world.hook(world.readOnly(), { DEFECTDOJO_APIKEY: "wrong" }));
     expect(error.reason).toBe("dojo-forbidden");
     expect(error.message).not.toContain("wrong");
   });
 
-  test("a DefectDojo that stays away is given up after HOOK_TIMEOUT_SECONDS", async () => {
+  test("gives up on an unavailable DefectDojo after HOOK_TIMEOUT_SECONDS", async () => {
     world.dojo.state.intercept = () => ({ status: 502 });
     const clock = fastClock();
     const start = clock.now();
@@ -98,7 +98,7 @@ describe("failures", () => {
     expect(clock.now() - start).toBeLessThan(75_000);
   });
 
-  test("an import that goes on longer than the time that is left fails as unknown, and the next try waits for it", async () => {
+  test("an import that exceeds the remaining time fails with an unknown outcome, and the next try waits for it", async () => {
     const clock = fastClock();
     world.dojo.state.intercept = ({ method, path }) =>
       method === "POST" && path === "/import-scan/" ? { hangUp: true } : undefined;
@@ -121,13 +121,13 @@ describe("failures", () => {
     expect(world.store.requests).toEqual([]);
   });
 
-  test("a Scan that is none is an error that names the field", async () => {
+  test("an invalid Scan is an error that names the field", async () => {
     world.kube.scans.set("pentest/nmap-scanme", { metadata: {} });
     expect((await failed(world.hook(world.readOnly()))).message).toMatch(/metadata\.name/);
   });
 });
 
-test("nothing is left behind in the temporary folder", async () => {
+test("leaves nothing behind in the temporary folder", async () => {
   await withVariable("TMPDIR", world.folder, async () => {
     await world.hook(world.readWrite());
     world.store.fault = () => ({ status: 403 });

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => world.stop());
 
 describe("dojo-relay hook", () => {
-  test("read-only mode imports and leaves findings and Scan as they are", async () => {
+  test("read-only mode imports and leaves findings and Scan unchanged", async () => {
     const result = await world.hook(world.readOnly());
     expect(result).toMatchObject({ outcome: "imported", patched: false, receipt: { importedAs: "Nmap Scan" } });
     expect(world.tests()).toHaveLength(1);
@@ -51,7 +51,7 @@ describe("dojo-relay hook", () => {
     ]);
   });
 
-  test("the upload is one PUT of known length to the address for findings, and the raw result is never written", async () => {
+  test("uploads the findings with one PUT of known length and never writes the raw result", async () => {
     await world.hook(world.readWrite());
     const puts = world.store.requests.filter(({ method }) => method === "PUT");
     expect(puts).toHaveLength(1);
@@ -60,14 +60,14 @@ describe("dojo-relay hook", () => {
       headers: { "content-length": String(world.store.objects.get(FOUND)?.body.length) },
     });
     expect(puts[0]?.headers["transfer-encoding"]).toBeUndefined();
-    // A signature of version 2 covers the content type, and headers that are not signed are refused.
+    // A version 2 signature covers the content type; unsigned headers are rejected.
     expect(puts[0]?.headers["content-type"]).toBeUndefined();
     expect(Object.keys(puts[0]?.headers ?? {}).filter((name) => name.startsWith("x-amz"))).toEqual([]);
     expect(world.store.text(RAW)).toBe(NMAP_XML);
     expect(world.store.requests.some(({ method }) => method === "HEAD")).toBe(false);
   });
 
-  test("what the Scan says files it: product of the ScheduledScan, engagement and test of the scan", async () => {
+  test("the Scan determines its context: product of the ScheduledScan, engagement and test of the scan", async () => {
     world.kube.scans.set(
       "pentest/nmap-scanme",
       scanResource({ annotations: { "defectdojo.securecodebox.io/engagement-version": "v2" } }),
@@ -81,7 +81,7 @@ describe("dojo-relay hook", () => {
     expect([...world.dojo.state.engagements.values()].map(({ version }) => version)).toContain("v2");
   });
 
-  test("DEFECTDOJO_SYNC_FINDINGS_BACK=false keeps to reading in spite of four addresses", async () => {
+  test("DEFECTDOJO_SYNC_FINDINGS_BACK=false only reads despite four URLs", async () => {
     expect(await world.hook(world.readWrite(), { DEFECTDOJO_SYNC_FINDINGS_BACK: "false" })).toMatchObject({
       outcome: "imported",
       patched: false,
@@ -100,14 +100,14 @@ describe("dojo-relay hook", () => {
       FINDINGS.map(({ id, category }) => [id, category]),
     );
     expect(world.findings()[0]?.attributes).toMatchObject({ port: 22, duplicate: false });
-    // Started again over its own write-back, it writes the same.
+    // Restarted after its own write-back, it writes the same.
     const before = world.findings();
     await world.hook(world.readWrite(), { SYNC_MODE: "merge" });
     expect(world.findings()).toEqual(before);
     expect(world.tests()).toHaveLength(1);
   });
 
-  test("SCAN_TYPE_MAP is heeded", async () => {
+  test("SCAN_TYPE_MAP applies", async () => {
     world.kube.scans.set(
       "pentest/nmap-scanme",
       scanResource({ spec: { scanType: "custom-scanner" }, status: { rawResultType: "custom" } }),
@@ -116,12 +116,12 @@ describe("dojo-relay hook", () => {
     expect(receipt).toMatchObject({ importedAs: "Nmap Scan" });
   });
 
-  test("without status.rawResultFile the address names the raw result", async () => {
+  test("without status.rawResultFile the URL names the raw result", async () => {
     world.kube.scans.set("pentest/nmap-scanme", scanResource({ status: { rawResultFile: undefined } }));
     expect(await world.hook(world.readOnly())).toMatchObject({ receipt: { importedAs: "Nmap Scan" } });
   });
 
-  test("low-privileged mode asks for no users and links no orchestration engine", async () => {
+  test("low-privileged mode requests no users and links no orchestration engine", async () => {
     const result = await world.hook(world.readOnly(), {
       DEFECTDOJO_APIKEY: world.dojo.lowPrivilegedApiKey,
       DEFECTDOJO_LOW_PRIVILEGED_MODE: " True ",
@@ -131,7 +131,7 @@ describe("dojo-relay hook", () => {
     expect(asked.filter((url) => /\/(users|tool_types|tool_configurations|ci_cd)/.test(url))).toEqual([]);
   });
 
-  test("do-not-import and hook labels that are not selected end well, with nothing done", async () => {
+  test("do-not-import and unselected hook labels succeed without any action", async () => {
     world.kube.scans.set(
       "pentest/nmap-scanme",
       scanResource({ annotations: { "defectdojo.securecodebox.io/do-not-import": "true" } }),
@@ -148,7 +148,7 @@ describe("dojo-relay hook", () => {
     expect(world.store.requests).toEqual([]);
   });
 
-  test("old variables work or are warned of", async () => {
+  test("old variables work or cause a warning", async () => {
     await world.hook(world.readOnly(), {
       DEFECTDOJO_IS_DEV: undefined,
       IS_DEV: "true",
@@ -163,8 +163,8 @@ describe("dojo-relay hook", () => {
   });
 });
 
-describe("a hook that is started again", () => {
-  test("after it died behind the import finds its test", async () => {
+describe("a restarted hook", () => {
+  test("finds its test if it died after the import", async () => {
     world.store.fault = ({ method }) =>
       method === "PUT" ? { status: 403, body: "<Error><Code>AccessDenied</Code></Error>" } : undefined;
     await expect(world.hook(world.readWrite())).rejects.toMatchObject({ reason: "storage-forbidden" });
@@ -175,7 +175,7 @@ describe("a hook that is started again", () => {
     expect(world.posts("/import-scan/")).toBe(1);
   });
 
-  test("after it wrote the findings, with the status left to patch, imports nothing of what it wrote", async () => {
+  test("imports nothing of its own write-back if it died before patching the status", async () => {
     world.kube.refuse = ({ method }) => (method === "PATCH" ? 403 : undefined);
     await expect(world.hook(world.readWrite())).rejects.toMatchObject({ reason: "cluster-refused" });
     const written = world.findings();
@@ -186,7 +186,7 @@ describe("a hook that is started again", () => {
     expect(world.findings()).toEqual(written);
   });
 
-  test("with fresh signatures is the same job; another scan of the same raw result is another", async () => {
+  test("is the same job with new signatures; another scan of the same raw result is another job", async () => {
     await world.hook(world.readOnly());
     await world.hook(world.readOnly().map((url) => `${url}&X-Amz-Date=20261120T100000Z`));
     expect(world.tests()).toHaveLength(1);
@@ -199,7 +199,7 @@ describe("a hook that is started again", () => {
     expect(world.tests()).toHaveLength(2);
   });
 
-  test("an import without an answer is looked up, not sent again", async () => {
+  test("looks up an import without a response instead of sending it again", async () => {
     world.dojo.state.intercept = ({ method, path, earlier }) =>
       method === "POST" && path === "/import-scan/" && earlier === 0 ? { processThenHangUp: true } : undefined;
     expect(await world.hook(world.readWrite())).toMatchObject({ outcome: "synced" });
@@ -217,7 +217,7 @@ describe("dojo-relay hook in reimport mode", () => {
     world.put(RAW, NMAP_XML);
   };
 
-  test("runs live on in one test, and one that a later one overtook changes nothing", async () => {
+  test("runs share one living test, and an outdated run changes nothing", async () => {
     const env = { IMPORT_MODE: "reimport" };
     expect((await world.hook(world.readWrite(), env)).receipt).toMatchObject({
       new: 3,

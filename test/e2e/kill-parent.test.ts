@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { reservePort } from "../live/processes.ts";
 
-/** A Node older than 24 on this machine, which hands over to a child. */
+/** A Node older than 24 on this machine, for which the command starts a child. */
 function olderNode(): string | undefined {
   const found = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "node"));
   return found.find((path) => {

@@ -51,7 +51,7 @@ async function startDays({ low, ...env }: Readonly<Record<string, string>> = {},
     });
   const jobs = new Map<number, ScanJob>();
   const upload = (day: number, names: readonly string[], changes: Partial<Scan> = {}) => {
-    // A scanner gives each finding an id of its own in each run.
+    // A scanner assigns new ids to its findings in each run.
     const findings = names.map((name, at) =>
       aFinding({ id: `${day}-${at}`, name, location: `https://shop.example.com/${name}` }),
     );
@@ -73,7 +73,7 @@ async function startDays({ low, ...env }: Readonly<Record<string, string>> = {},
   return {
     ...{ standin, storage, ports, messages, jobs, upload, work, written },
     settings: flowSettings(config),
-    /** `name: what it is in this run`, of findings.json. */
+    /** `name: state in this run`, from findings.json. */
     inBucket: (day: number) =>
       written(day).map(({ name, attributes }) => `${name}: ${attributes["defectdojo.org/run-status"]}`),
     run: async (day: number, names: readonly string[], changes: Partial<Scan> = {}): Promise<Receipt> => {
@@ -89,7 +89,7 @@ async function startDays({ low, ...env }: Readonly<Record<string, string>> = {},
   };
 }
 
-/** A DefectDojo to which an import is only sent once that is allowed. */
+/** A DefectDojo that receives imports only after they are released. */
 function heldBack(dojo: DefectDojo) {
   const [sent, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const slow: DefectDojo = {
@@ -115,7 +115,7 @@ afterEach(() => days.standin.close());
 describe.each(["3.2-locations", "3.2-endpoints", "2.58", "2.34"])("five days of a scheduled scan (%s)", (profile) => {
   beforeEach(() => start({}, profile));
 
-  it("live in one test: found, found again, fixed, back, clean", async () => {
+  it("share one test: found, found again, fixed, back, clean", async () => {
     const { run, inBucket, standin } = days;
     const receipts = [
       await run(1, ["A", "B"]),
@@ -166,10 +166,10 @@ describe.each(["3.2-locations", "3.2-endpoints", "2.58", "2.34"])("five days of 
   });
 });
 
-describe("a run that a later one overtook", () => {
+describe("an outdated run", () => {
   beforeEach(() => start());
 
-  it("is outdated: it would close what the later one found, so nothing is imported, and the receipt says so", async () => {
+  it("is not imported, because it would close findings of the later run, and its receipt says so", async () => {
     const { run, upload, work, standin, storage, inBucket } = days;
     await run(1, ["A"]);
     await run(3, ["A", "B"]);
@@ -183,13 +183,13 @@ describe("a run that a later one overtook", () => {
     expect(JSON.parse(storage.text({ ...late, key: "scan-2/defectdojo.json" }) ?? "")).toEqual(receipt);
     expect(inBucket(2)).toEqual(["A: undefined"]);
     expect([...standin.state.findings.values()].every(({ is_mitigated }) => !is_mitigated)).toBe(true);
-    // Nothing keeps it from being done again on purpose.
+    // It can still be redone on purpose.
     const forced = await work({ ...late, force: true });
     expect(countsOf(forced.receipt as Receipt)).toEqual([0, 1, 1, 0]);
     expect(inBucket(2)).toEqual(["A: known"]);
   });
 
-  it("is not told by the times of others: a test that no relay wrote into is taken over", async () => {
+  it("ignores dates of tests that no relay wrote, which it adopts", async () => {
     const { run, standin } = days;
     await run(1, ["A"]);
     for (const test of standin.state.tests.values())
@@ -202,8 +202,8 @@ describe("a run that a later one overtook", () => {
   });
 });
 
-describe("what a run of a living test brings back", () => {
-  it("has what people judged, though DefectDojo's record says nothing of it", async () => {
+describe("the findings of a run in a living test", () => {
+  it("include findings with verdicts, although DefectDojo's record omits them", async () => {
     const { run, standin, inBucket, written, resync } = await start();
     await run(1, ["A", "B", "C"]);
     const [a, b, c] = [...standin.state.findings.values()];
@@ -232,13 +232,13 @@ describe("what a run of a living test brings back", () => {
       onlyInScan: 0,
       warnings: [],
     });
-    // Taken back, it is still this run's.
+    // If the verdict is revoked, the finding still belongs to this run.
     Object.assign(a ?? {}, { false_p: false, active: true, is_mitigated: false });
     await resync(2);
     expect(inBucket(2).toSorted()).toEqual(["A: known", "B: known", "D: new"]);
   });
 
-  it.each(["merge", "complete"])("is known again by what it says, not by its id (SYNC_MODE=%s)", async (mode) => {
+  it.each(["merge", "complete"])("are matched by content, not by id (SYNC_MODE=%s)", async (mode) => {
     const { run, inBucket } = await start({ SYNC_MODE: mode });
     await run(1, ["A", "B"]);
     const receipt = await run(2, ["B", "C"]);
@@ -246,7 +246,7 @@ describe("what a run of a living test brings back", () => {
     expect(inBucket(2)).toEqual(["B: known", "C: new"]);
   });
 
-  it("is one finding for all that are alike, from the second run on; merge mode keeps the scanner's", async () => {
+  it("merge identical ones from the second run on; merge mode keeps the scanner's", async () => {
     const { run, written } = await start({ SYNC_MODE: "merge" });
     const first = await run(1, ["Same", "Same", "Same"]);
     expect(first).toMatchObject({ new: 1, duplicates: 2, known: 0, closed: 0 });
@@ -260,7 +260,7 @@ describe("what a run of a living test brings back", () => {
     expect(written(2)).toHaveLength(3);
   });
 
-  it("stays that of its run when it is synced again after later ones", async () => {
+  it("remain those of their run in a resync after later runs", async () => {
     const { run, inBucket, written, resync } = await start();
     await run(1, ["A", "B"]);
     await run(2, ["A", "C"]);
@@ -272,7 +272,7 @@ describe("what a run of a living test brings back", () => {
     expect(await resync(2)).toMatchObject({ why: "nothing changed, nothing was written" });
   });
 
-  it("is counted without being written in read-only mode", async () => {
+  it("are counted but not written in read-only mode", async () => {
     const { run, written } = await start({ DEFECTDOJO_SYNC_FINDINGS_BACK: "false" });
     await run(1, ["A", "B"]);
     const receipt = await run(2, ["A", "C"]);
@@ -289,7 +289,7 @@ describe("what a run of a living test brings back", () => {
 });
 
 describe("a living test", () => {
-  it("is one of its own for a report that fell back, which the receipt says", async () => {
+  it("is separate for a report that fell back, as the receipt says", async () => {
     const { run, standin, storage } = await start({ IMPORT_REFUSAL_SECONDS: "0" });
     const nmap = (day: number, end = "</ports></host></nmaprun>") => {
       const port = '<port protocol="tcp" portid="22"><state state="open"/></port>';
@@ -307,7 +307,7 @@ describe("a living test", () => {
         /the living test for "Generic Findings Import": only its findings can be closed by this run; .* "Nmap Scan" stay/,
       ),
     ]);
-    // The next one that falls back meets it there.
+    // The next run that falls back uses the same test.
     expect(await run(4, ["B"], nmap(4, ""))).toMatchObject({
       test: { id: third.test.id },
       new: 1,
@@ -318,7 +318,7 @@ describe("a living test", () => {
     expect(standin.state.tests.size).toBe(2);
   });
 
-  it("takes its first run for an import, which closes nothing of others", async () => {
+  it("treats its first run as an import, which closes no findings of others", async () => {
     const { run, standin } = await start();
     await run(1, ["A"]);
     await run(2, ["B"], { annotations: { "test-title": "another", "engagement-name": "nightly" } });
@@ -326,7 +326,7 @@ describe("a living test", () => {
     expect([...standin.state.testImports.values()].map(({ type }) => type)).toEqual(["import", "import"]);
   });
 
-  it("is written into once where the answer is lost", async () => {
+  it("receives the import once even if the response is lost", async () => {
     const { run, upload, ports, storage, settings, standin } = await start();
     await run(1, ["A"]);
     const dojo: typeof ports.dojo = {
@@ -343,7 +343,7 @@ describe("a living test", () => {
     expect(standin.state.testImports.size).toBe(2);
   });
 
-  it("that DefectDojo keeps no history of has the findings that are not closed, and the receipt says so", async () => {
+  it("without a history in DefectDojo has the findings that are not closed, and the receipt says so", async () => {
     const { run, standin, inBucket, resync } = await start();
     standin.state.intercept = ({ path }) =>
       path === "/test_imports/" ? { status: 200, body: { count: 0, results: [] } } : undefined;
@@ -357,13 +357,13 @@ describe("a living test", () => {
     expect(await resync(2)).toMatchObject({ outcome: "synced" });
   });
 
-  it("is imported into with a low-privileged token", async () => {
+  it("accepts imports with a low-privileged token", async () => {
     const { run } = await start({ low: "true" });
     await run(1, ["A"]);
     expect(countsOf(await run(2, ["A", "B"]))).toEqual([1, 1, 0, 0]);
   });
 
-  it("is imported into by one run at a time, also where two relays have one", async () => {
+  it("accepts one run at a time, even from two relays", async () => {
     const { run, upload, ports, storage, settings, standin } = await start();
     await run(1, ["A"]);
     const leases = (bucket: string) => testLeases(storage, bucket, systemClock);
@@ -384,12 +384,12 @@ describe("a living test", () => {
   });
 });
 
-/** As hooks are: a lease lies in the bucket, where presigned URLs do not reach. */
-describe("two runs at once without a lease", () => {
+/** Like hooks: they have no lease, because presigned URLs cannot reach it in the bucket. */
+describe("two concurrent runs without a lease", () => {
   const open = ({ standin }: typeof days) =>
     [...standin.state.findings.values()].filter(({ is_mitigated }) => !is_mitigated).map(({ title }) => title);
 
-  it("may pass each other behind the look at the order: what the later one found is closed until the next run", async () => {
+  it("may overtake each other after the check of their order: findings of the later run stay closed until the next run", async () => {
     const { run, upload, work, ports, resync, inBucket } = await start();
     await run(1, ["A"]);
     const { dojo, sent, answer } = heldBack(ports.dojo);
@@ -400,14 +400,14 @@ describe("two runs at once without a lease", () => {
     expect(countsOf((await earlier).receipt as Receipt)).toEqual([0, 1, 1, 0]);
     expect(open(days)).toEqual(["A"]);
     expect((await resync(3)).receipt).toMatchObject({ mitigated: 1 });
-    // What makes it right.
+    // The next run corrects it.
     expect(countsOf(await run(4, ["A", "B"]))).toEqual([0, 1, 0, 1]);
     expect(open(days)).toEqual(["A", "B"]);
     expect((await resync(3)).receipt).toMatchObject({ mitigated: 0, new: 1, known: 1 });
     expect(inBucket(3)).toEqual(["A: known", "B: new"]);
   });
 
-  it("that are both the first make a test each, and the next goes on in the newer of them", async () => {
+  it("create a test each if both are the first, and the next run continues in the newer one", async () => {
     const { run, upload, work, ports, standin } = await start();
     const { dojo, sent, answer } = heldBack(ports.dojo);
     const earlier = work(upload(1, ["A"]), {}, { dojo });

@@ -13,7 +13,7 @@ interface Found {
 }
 
 const SAMPLES = fileURLToPath(new URL("../../infra/local/scans", import.meta.url));
-/** A message for three places, of which DefectDojo's parser makes one finding, and one of its own. */
+/** A message for three locations, which DefectDojo's parser merges into one finding, and a separate one. */
 const BACKUP = { id: "740001", method: "GET", msg: "Potentially interesting backup file found." };
 const SERVER = { id: "000287", method: "HEAD", msg: "/: Server banner changed." };
 const ENTRIES = [...["/a.tar", "/b.tgz", "/c.bak"].map((url) => ({ ...BACKUP, url })), { ...SERVER, url: "/" }];
@@ -29,7 +29,7 @@ const NIKTO = ENTRIES.map(({ id, method, msg, url }, index) => ({
   attributes: { hostname: "shop.example.com", method, port: 80, niktoId: Number(id), ip_addresses: ["203.0.113.10"] },
 }));
 
-/** Uploads nikto's scan and waits for its end. */
+/** Uploads nikto's scan and waits until it is complete. */
 async function nikto(runtime: Runtime, name: string, annotations: Record<string, string> = {}) {
   const report = [
     { host: "shop.example.com", ip: "203.0.113.10", port: "80", banner: "nginx", vulnerabilities: ENTRIES },
@@ -53,7 +53,7 @@ async function nikto(runtime: Runtime, name: string, annotations: Record<string,
 const read = async (runtime: Runtime, key: string) => JSON.parse(String(await runtime.get(key))) as Found[];
 const receipt = async (runtime: Runtime, name: string) => await runtime.receipt(`${name}/findings.json`);
 
-/** Rules in the words of secureCodeBox's own: category, layer and attributes. */
+/** Rules like secureCodeBox's own: category, layer and attributes. */
 const RULES: Readonly<Record<string, Matches>> = {
   "open ports of a service": {
     anyOf: [{ category: "Open Port", osi_layer: "NETWORK", attributes: { service: "http*", state: "open" } }],
@@ -77,7 +77,7 @@ describe("a CascadingRule", () => {
   });
   afterAll(() => Promise.all([...runtimes.values()].map((runtime) => runtime.stop())));
 
-  /** Ids of what each rule matches in an upload, and in what was written over it. */
+  /** Ids of the findings that each rule matches in an upload and in its write-back. */
   async function matched(mode: string, name: string) {
     const runtime = runtimes.get(mode) as Runtime;
     const key = name === "nikto" ? `${name}/findings.json` : await runtime.upload(join(SAMPLES, name));
@@ -105,7 +105,7 @@ describe("a CascadingRule", () => {
     },
   );
 
-  it("matches nothing any more in one that was replaced", async () => {
+  it("no longer matches in replaced findings", async () => {
     const { before, after } = await matched("replace", "nikto");
     expect(before["backup files"]).toHaveLength(3);
     expect(Object.values(after).flat()).toEqual([]);
@@ -119,7 +119,7 @@ describe("a native parser that keeps fewer findings than the scanner found", () 
   });
   afterAll(() => runtime.stop());
 
-  it("gives way to a generic import, and one test remains", async () => {
+  it("is replaced by a generic import, and one test remains", async () => {
     expect(await nikto(runtime, "fewer")).toMatchObject({ state: "done" });
     const { jobKey, ...told } = (await receipt(runtime, "fewer")) ?? { jobKey: "" };
     expect(told).toMatchObject({
@@ -136,13 +136,13 @@ describe("a native parser that keeps fewer findings than the scanner found", () 
     expect(await read(runtime, "fewer/findings.json")).toHaveLength(4);
   });
 
-  it("stays where it keeps as many as the minimum severity lets through", async () => {
+  it("stays if it keeps every finding at or above the minimum severity", async () => {
     const key = await runtime.upload(join(SAMPLES, "zap-shop"));
     await runtime.ended(key);
     expect(await runtime.receipt(key)).toMatchObject({ importedAs: "ZAP Scan", matched: 6 });
   });
 
-  it("is not asked where the Scan says how to import it", async () => {
+  it("stays if the Scan sets the scan type", async () => {
     await nikto(runtime, "as-generic", { "import-as": "generic findings import" });
     const generic = await receipt(runtime, "as-generic");
     expect(generic).toMatchObject({ scanType: GENERIC, importedAs: GENERIC, matched: 4 });

@@ -9,7 +9,7 @@ const findings = (...severities: string[]) =>
     severities.map((severity, index) => ({ name: `${severity} ${index}`, severity, category: "c", description: "d" })),
   );
 
-describe("start tells NOTIFY_URL of receipts", { timeout: 120_000 }, () => {
+describe("start notifies NOTIFY_URL about receipts", { timeout: 120_000 }, () => {
   let runtime: Runtime | undefined;
   let receiver: TestServer | undefined;
   afterEach(async () => {
@@ -30,7 +30,7 @@ describe("start tells NOTIFY_URL of receipts", { timeout: 120_000 }, () => {
     while (!what()) await new Promise((resolve) => setTimeout(resolve, 20));
   };
 
-  it("of what is new and real, and nothing of what is known; a verdict once", async () => {
+  it("with new real findings, without known ones, and with each verdict once", async () => {
     const { runtime, receiver, s3 } = await start((_, response) => void response.end(), { FOLLOW_SECONDS: "1" });
     const same = { annotations: { "product-name": "Shop" }, findings: findings("HIGH", "MEDIUM", "LOW") };
     await runtime.ended(await putScan(s3, "monday", same));
@@ -56,7 +56,7 @@ describe("start tells NOTIFY_URL of receipts", { timeout: 120_000 }, () => {
     ]);
   });
 
-  it("again until the receiver is back, and after a restart of the notes in the bucket", async () => {
+  it("repeatedly until the receiver is back, and after a restart from the notes in the bucket", async () => {
     let down = true;
     const { runtime, receiver, s3, env } = await start((_, response) => {
       response.statusCode = down ? 400 : 200;
@@ -74,7 +74,7 @@ describe("start tells NOTIFY_URL of receipts", { timeout: 120_000 }, () => {
     );
   });
 
-  it("by a command that says what it does, and never shows the address", async () => {
+  it("through a command that reports its actions and never shows the URL", async () => {
     const { runtime, receiver, s3, env } = await start((_, response) => {
       response.statusCode = 403;
       response.end();

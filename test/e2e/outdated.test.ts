@@ -6,7 +6,7 @@ import { cli, cliJson } from "./cli.ts";
 import { putScan } from "./cli-bucket.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
-describe("a run that a later one of its living test overtook", { timeout: 120_000 }, () => {
+describe("an outdated run of a living test", { timeout: 120_000 }, () => {
   const [EARLIER, LATER] = ["nightly/run-1", "nightly/run-2"];
   const EARLIER_KEY = `${EARLIER}/findings.json`;
   let runtime: Runtime;
@@ -42,7 +42,7 @@ describe("a run that a later one of its living test overtook", { timeout: 120_00
   });
   afterAll(() => runtime.stop());
 
-  it("is done: its receipt names the later one, and its findings are as uploaded", async () => {
+  it("is complete: its receipt names the later run, and its findings are the upload", async () => {
     const later = await runtime.receipt(`${LATER}/findings.json`);
     expect(await receipt()).toMatchObject({ outcome: "outdated", test: later?.test });
     expect(upload).not.toContain("defectdojo.org");
@@ -57,7 +57,7 @@ describe("a run that a later one of its living test overtook", { timeout: 120_00
     ]);
   });
 
-  it("is not enqueued or synced again, and no index entry is made of it", async () => {
+  it("is not enqueued or synced again and has no index entry", async () => {
     expect(await cliJson(["backfill"], env)).toMatchObject({ enqueued: 0, done: 2 });
     expect(await cliJson(["resync"], env)).toMatchObject([
       { key: EARLIER_KEY, outcome: "skipped", why: expect.stringContaining("a later run") },
@@ -67,14 +67,14 @@ describe("a run that a later one of its living test overtook", { timeout: 120_00
     expect(await text()).toBe(upload);
   });
 
-  it("ends a wait with an exit code of its own, whatever the gate", async () => {
+  it("ends a wait with its own exit code, whatever the gate", async () => {
     const where = `s3://${runtime.service.bucket}/${EARLIER}/`;
     const { code, stdout } = await cli(["wait", where, "--fail-on", "high:any"], env);
     expect(code).toBe(7);
     expect(stdout).toMatch(/^outdated {2}s3:\S+\n {10}outdated: test \d+ has a later run .* backfill --force '\S+'$/m);
   });
 
-  it("is imported once an operator forces it", async () => {
+  it("is imported if an operator forces it", async () => {
     const seen = runtime.progress.filter(({ job, state }) => job.key === EARLIER_KEY && state === "done").length;
     expect(await cliJson(["backfill", EARLIER_KEY, "--force"], env)).toMatchObject({ enqueued: 1 });
     await runtime.ended(EARLIER_KEY, seen);

@@ -11,16 +11,16 @@ const TOKEN = "page-token";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const local = (folder: string) => fileURLToPath(new URL(`../../infra/local/${folder}`, import.meta.url));
 
-/** Puts a finished scan into the bucket as another relay would have left it: nobody is told. */
+/** Puts a finished scan into the bucket, as from another relay, without a notification. */
 async function putPast(runtime: Runtime, name: string, finishedAt: string, product = "Old shop") {
   const job = aJob({ key: `past/${name}/findings.json`, scan: aScan({ name }) });
   const receipt = aReceipt(job, { finishedAt, product: { id: 1, name: product, url: "" } });
   await runtime.put(`past/${name}/defectdojo.json`, JSON.stringify(receipt));
 }
 
-/** What axe finds wrong, in words. */
+/** The violations that axe finds, as text. */
 async function wrong(page: Page): Promise<string[]> {
-  // Past the page's own policy, which takes no script from elsewhere.
+  // Bypasses the page's own policy, which blocks external scripts.
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: Axe }).axe.run());
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
@@ -63,7 +63,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     await runtime.stop();
   });
 
-  it("is there after a restart, the newest first, page by page", async () => {
+  it("survives a restart, newest first, page by page", async () => {
     page = await open();
     await rows().nth(49).waitFor();
     expect(await rows().first().getAttribute("data-id")).toBe(`securecodebox/${finished}`);
@@ -77,7 +77,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     );
   });
 
-  it("is filtered by product, type, state, time and text, and the address keeps it", async () => {
+  it("filters by product, type, state, time and text, and keeps the filter in the URL", async () => {
     page = await open();
     await rows().nth(49).waitFor();
     await page.getByLabel("Product").selectOption("Sample Shop");
@@ -97,7 +97,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     await eventually(() => rows().count()).toBe(1);
   });
 
-  it("a product is plotted over time, and read without the plot too", async () => {
+  it("plots a product over time, with a text alternative", async () => {
     page = await open();
     await page.getByLabel("Product").selectOption("Old shop");
     await page.locator("#plot canvas").waitFor();
@@ -107,7 +107,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     expect(await wrong(page)).toEqual([]);
   });
 
-  it("a verdict pressed in the stand-in's page arrives in the relay's page", async () => {
+  it("shows a verdict set in the stand-in's page", async () => {
     page = await open();
     await row(finished).locator(".state.done").waitFor();
     expect(await row(finished).locator(".falsePositives").count()).toBe(0);
@@ -123,7 +123,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     await eventually(() => page.locator(".findings tbody tr").count()).toBe(1);
   });
 
-  it("a scan that fails is dropped after it was asked for, and redriven with a word on it", async () => {
+  it("drops a failed scan after confirmation, and confirms a redrive", async () => {
     page = await open();
     const broken = await runtime.upload(local("demo/broken/nmap-blog"));
     await row(broken).locator(".state.failed").waitFor();
@@ -146,7 +146,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     expect(await runtime.get(broken)).toBeDefined();
   });
 
-  it("what is no job is among the failures too, and can be dropped", async () => {
+  it("lists failures that are not jobs, which can be dropped", async () => {
     const headers = { authorization: `Bearer ${TOKEN}` };
     await fetch(`${runtime.service.url}/events`, { method: "POST", headers, body: '{"Records":[{"eventName":"?"}]}' });
     await runtime.restart();
@@ -160,7 +160,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     expect(await runtime.takeDeadLetters()).toEqual([]);
   });
 
-  it("a hostile receipt and hostile findings are text, and no links", async () => {
+  it("shows hostile receipts and findings as text without links", async () => {
     const markup = '<img src=x onerror="alert(1)">';
     const job = aJob({ key: "odd/findings.json", scan: aScan({ name: markup }) });
     const named = { id: 1, name: markup, url: "javascript:alert(1)" };
@@ -176,7 +176,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
       "odd/findings.json",
       JSON.stringify([{ name: markup, description: markup, severity: markup, location: markup, attributes }]),
     );
-    // There is no sidecar beside it.
+    // It has no sidecar.
     await runtime.ended("odd/findings.json");
     page = await open();
     await page.getByRole("link", { name: markup }).first().click();
@@ -189,7 +189,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     expect(await page.locator("main img").count()).toBe(0);
   });
 
-  it("a failure from before the restart is shown, and can be redriven", async () => {
+  it("shows a failure from before the restart, which can be redriven", async () => {
     const key = await runtime.upload(local("demo/broken/nmap-blog"), "again/");
     await runtime.ended(key);
     await runtime.restart();
@@ -203,7 +203,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     await row(key).locator(".state.done").waitFor();
   });
 
-  it("shows ten thousand findings of a scan, searched by the service", async () => {
+  it("shows ten thousand findings of a scan, with search in the service", async () => {
     const findings = Array.from({ length: 10_000 }, (_, n) => ({
       ...{ name: `Finding ${n}`, category: "Many", location: `tcp://many.example:${n}`, attributes: {} },
       severity: n % 100 === 0 ? "HIGH" : "LOW",
@@ -224,7 +224,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     expect(await page.getByRole("row", { name: /^All 10000 10000 0/ }).count()).toBe(1);
   });
 
-  it("a resync is enqueued, and says so", async () => {
+  it("enqueues a resync and confirms it", async () => {
     page = await open();
     await row(finished).getByRole("link").first().click();
     const ends = runtime.progress.filter(({ job, state }) => job.key === finished && state === "done").length;
@@ -241,7 +241,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     ["dark", "details", 360],
     ["dark", "plot", 360],
   ] as const)("is usable by all (%s, %s, %i px), without scrolling sideways", async (colorScheme, view, width) => {
-    // Nothing is between two colours then.
+    // No colour is in transition then.
     page = await open({ colorScheme, viewport: { width, height: 720 }, reducedMotion: "reduce" });
     await row(finished).waitFor();
     if (view === "details") {
@@ -260,7 +260,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     expect(sideways).toBe(0);
   });
 
-  it("the theme is the system's until somebody chooses one, which stays", async () => {
+  it("uses the system's theme until the user chooses one, which persists", async () => {
     page = await open({ colorScheme: "dark" });
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const dark = await ground();
@@ -273,7 +273,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
     expect(await ground()).toBe(dark);
   });
 
-  it("is used by the keyboard alone", async () => {
+  it("works with the keyboard alone", async () => {
     page = await open();
     await row(finished).waitFor();
     await page.keyboard.press("Tab");
@@ -288,18 +288,21 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
   });
 });
 
-describe.skipIf(!browserFound("the page beside a bucket that is away"))("the page beside a bucket that is away", () => {
-  it("says so, and goes on", async () => {
-    vi.stubEnv("AWS_ACCESS_KEY_ID", "a");
-    vi.stubEnv("AWS_SECRET_ACCESS_KEY", "b");
-    const runtime = await startRuntime({ WEBHOOK_TOKEN: TOKEN, AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9" });
-    const browser = await launch();
-    const page = await openPage(browser, { url: runtime.service.url, token: TOKEN });
-    await page.getByRole("alert").getByText("The bucket cannot be read").waitFor();
-    await page.goto(`${runtime.service.url}/#scan=securecodebox/a/findings.json`);
-    await page.getByText("The scan cannot be shown.").waitFor();
-    await browser.close();
-    await runtime.stop();
-    vi.unstubAllEnvs();
-  });
-});
+describe.skipIf(!browserFound("the page during an outage of the bucket"))(
+  "the page beside a bucket that is away",
+  () => {
+    it("reports it and continues", async () => {
+      vi.stubEnv("AWS_ACCESS_KEY_ID", "a");
+      vi.stubEnv("AWS_SECRET_ACCESS_KEY", "b");
+      const runtime = await startRuntime({ WEBHOOK_TOKEN: TOKEN, AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9" });
+      const browser = await launch();
+      const page = await openPage(browser, { url: runtime.service.url, token: TOKEN });
+      await page.getByRole("alert").getByText("The bucket cannot be read").waitFor();
+      await page.goto(`${runtime.service.url}/#scan=securecodebox/a/findings.json`);
+      await page.getByText("The scan cannot be shown.").waitFor();
+      await browser.close();
+      await runtime.stop();
+      vi.unstubAllEnvs();
+    });
+  },
+);

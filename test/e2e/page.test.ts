@@ -21,13 +21,13 @@ describe("the page's paths", () => {
   });
   afterAll(() => runtime.stop());
 
-  it.each([...GUARDED_PATHS, "POST /events"])("%s wants the token", async (route) => {
+  it.each([...GUARDED_PATHS, "POST /events"])("%s requires the token", async (route) => {
     const [method = "", path = ""] = route.split(" ");
     expect((await fetch(runtime.service.url + path, { method })).status).toBe(401);
     const wrong = { authorization: "Bearer other" };
     expect((await fetch(runtime.service.url + path, { method, headers: wrong })).status).toBe(401);
   });
-  it("all that shows or changes something is among them", () => {
+  it("includes every path that shows or changes something", () => {
     const routes = pageRoutes({ activity: activity(), backend: () => undefined, dojoUrl: () => "" });
     expect(GUARDED_PATHS.toSorted()).toEqual(
       Object.keys(routes)
@@ -36,7 +36,7 @@ describe("the page's paths", () => {
     );
     expect(GUARDED_PATHS).toContain("POST /api/drop");
   });
-  it("the page itself holds nothing, loads nothing from elsewhere, and says so", async () => {
+  it("the page itself contains no data, loads nothing external, and declares so", async () => {
     const response = await fetch(`${runtime.service.url}/`);
     expect(response.headers.get("content-security-policy")).toMatch(/default-src 'none'/);
     expect(await response.text()).not.toMatch(/https?:\/\//);
@@ -46,7 +46,7 @@ describe("the page's paths", () => {
   const act = (action: string, body: string, more = {}) =>
     fetch(`${runtime.service.url}/api/${action}`, { method: "POST", headers: { ...headers, ...more }, body });
 
-  it.each(["redrive", "drop", "resync"])("a %s of what is not there is 404", async (action) => {
+  it.each(["redrive", "drop", "resync"])("a %s of something missing is 404", async (action) => {
     const answer = await act(action, JSON.stringify({ id: "securecodebox/nothing/findings.json" }));
     expect(answer.status).toBe(404);
     expect(await answer.text()).toMatch(/holds no message of this scan|has no receipt/);
@@ -84,7 +84,7 @@ describe("the page's paths", () => {
   });
 });
 
-it("a browser that does not read is let go, and not written to for ever", async () => {
+it("disconnects a browser that does not read", async () => {
   let tell: (told: Told) => void = () => undefined;
   const watched = Promise.withResolvers<void>();
   const stopped = Promise.withResolvers<void>();
@@ -131,7 +131,7 @@ it("a browser that does not read is let go, and not written to for ever", async 
   await receiver.close();
 });
 
-describe("the receiver's address", () => {
+describe("the receiver's path", () => {
   const MINIO = { PORT: "0", AWS_ENDPOINT_URL_S3: "http://127.0.0.1:1", QUEUE_URL: "http://127.0.0.1:1/q" };
 
   it.each(["0.0.0.0", "::", "relay.example", "10.0.0.1"])("%s requires a token", async (HOST) => {
@@ -165,7 +165,7 @@ describe.skipIf(!browserFound("the page in a browser"))("the page in a browser",
   });
   const row = (key: string) => page.locator(`tr[data-id="securecodebox/${key}"]`);
 
-  it("asks for the token, and shows the scans with it", async () => {
+  it("asks for the token and then shows the scans", async () => {
     await page.fill("#token", "another");
     await page.click("#login button");
     await page.getByText("That is not the service's token.").waitFor();
@@ -175,7 +175,7 @@ describe.skipIf(!browserFound("the page in a browser"))("the page in a browser",
     await page.locator("#empty").waitFor();
   });
 
-  it("a scan arrives, with its counts and its link into DefectDojo", async () => {
+  it("shows a new scan with its counts and its link to DefectDojo", async () => {
     const key = await runtime.upload(`${SAMPLES}/zap-shop`);
     await row(key).locator(".state.done").waitFor();
     const receipt = await runtime.receipt(key);
@@ -186,7 +186,7 @@ describe.skipIf(!browserFound("the page in a browser"))("the page in a browser",
     expect(await row(key).getByRole("link", { name: "ZAP Scan" }).getAttribute("href")).toBe(test?.url);
   });
 
-  it("a scan fails with its reason, is redriven, and turns green", async () => {
+  it("shows a failed scan with its reason, redrives it, and turns it green", async () => {
     const { state } = runtime.standin;
     state.intercept = ({ path }) =>
       path === "/import-scan/"
@@ -203,7 +203,7 @@ describe.skipIf(!browserFound("the page in a browser"))("the page in a browser",
     expect(await runtime.receipt(key)).toMatchObject({ outcome: "synced" });
   });
 
-  it("what comes from a scan is text and never markup", async () => {
+  it("renders content of a scan as text, never as markup", async () => {
     const name = "<img src=x onerror=alert(1)>";
     await runtime.put("odd/scan.json", JSON.stringify({ metadata: { name }, spec: { scanType: "<b>odd</b>" } }));
     await runtime.put("odd/findings.json", "[]");
@@ -212,7 +212,7 @@ describe.skipIf(!browserFound("the page in a browser"))("the page in a browser",
     expect(await page.locator("main img, main b:text('odd')").count()).toBe(0);
   });
 
-  it("filters, and nothing went wrong in the page", async () => {
+  it("filters, without errors in the page", async () => {
     await page.getByLabel("Search").fill("nmap");
     await page.locator("#scans tr").first().waitFor();
     await eventually(() => page.locator("#scans tr").count()).toBe(1);

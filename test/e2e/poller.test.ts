@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-/** A queue whose messages stay hidden for long, with one of each of these bodies, each a group. */
+/** A queue with a long visibility timeout and one message per body, each in its own group. */
 async function queueWith(...bodies: string[]) {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-poller-"));
   closers.push(() => rm(dataDir, { recursive: true, force: true }));
@@ -41,7 +41,7 @@ async function inFlight(sqs: SQSClient, QueueUrl: string): Promise<string | unde
   return Attributes?.[name];
 }
 
-it("gives up a handler that never ends, takes the next message, and leaves the first one in the queue", async () => {
+it("abandons a handler that never ends, receives the next message, and leaves the first in the queue", async () => {
   const { sqs, queueUrl, showHidden } = await queueWith("hangs", "ends");
   const { log, metrics, lines, counts } = recorder();
   const { promise: hung, resolve: wakeUp } = Promise.withResolvers<SQSBatchResponse>();
@@ -65,9 +65,9 @@ it("gives up a handler that never ends, takes the next message, and leaves the f
     },
   ]);
   expect(counts.get("JobsRetried")).toBe(1);
-  // "ends" is deleted only after its handler has returned; the clock must not bring it back before.
+  // "ends" is deleted only after its handler has returned; the clock must not make it visible earlier.
   await vi.waitFor(async () => expect(await inFlight(sqs, queueUrl)).toBe("1"), { timeout: 30_000 });
-  // However it ends at last, the message is not its own any more.
+  // However it ends, the message no longer belongs to it.
   wakeUp({ batchItemFailures: [] });
   showHidden();
   await vi.waitFor(() => expect(seen).toHaveLength(3), { timeout: 30_000 });
@@ -78,7 +78,7 @@ it("gives up a handler that never ends, takes the next message, and leaves the f
   ]);
 });
 
-it("does not delete what the handler says has failed", async () => {
+it("does not delete messages that the handler reports as failed", async () => {
   const { sqs, queueUrl } = await queueWith("fails");
   let calls = 0;
   const poller = startPoller({

@@ -18,7 +18,7 @@ interface Block {
   readonly script: string;
 }
 
-/** The fenced blocks that are marked: their info string is `sh test`. */
+/** The fenced blocks with the info string `sh test`. */
 async function markedBlocks(): Promise<Block[]> {
   const docs = (await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
   const blocks: Block[] = [];
@@ -29,7 +29,7 @@ async function markedBlocks(): Promise<Block[]> {
   return blocks;
 }
 
-/** What is in the repository, without what is installed: that is linked, and older than it. */
+/** The files of the repository, without installed packages, which are linked. */
 async function cloneTo(folder: string): Promise<void> {
   const git = spawn("git", ["ls-files", "-co", "--exclude-standard", "-z"], {
     cwd: ROOT,
@@ -38,7 +38,7 @@ async function cloneTo(folder: string): Promise<void> {
   const files = (await text(git.stdout)).split("\0").filter((file) => file !== "");
   for (const file of files) {
     await mkdir(dirname(join(folder, file)), { recursive: true });
-    // One that was deleted and not committed yet.
+    // Deleted, but not committed yet.
     await copyFile(join(ROOT, file), join(folder, file)).catch(() => undefined);
   }
   await utimes(join(folder, "package-lock.json"), 0, 0);
@@ -51,7 +51,7 @@ describe("commands as pasted", { timeout: 600_000 }, () => {
   let folder: string;
   let dataDir: string;
   let servers: { close(): Promise<unknown> }[] = [];
-  /** Placeholders and addresses of the docs, as they are on this machine. */
+  /** Replaces placeholders and URLs of the docs with those of this machine. */
   let here: readonly (readonly [from: string, to: string])[] = [];
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "dojo-relay-clone-"));
@@ -68,7 +68,7 @@ describe("commands as pasted", { timeout: 600_000 }, () => {
       // What is installed is linked; what runs this test is not run by it.
       ["npm ci\n", ""],
       ["npm cit", "true"],
-      // The same without an account: what would be deployed.
+      // The same without an account: packages the deployment.
       ["npx osls deploy", "npx osls package"],
       ["http://127.0.0.1:9000", store.url],
       ["http://127.0.0.1:9324", queue.url],
@@ -83,7 +83,7 @@ describe("commands as pasted", { timeout: 600_000 }, () => {
     for (const one of [folder, dataDir]) await rm(one, { recursive: true, force: true });
   });
 
-  /** Runs commands as pasted. A service that waits says so (`waits`), is looked at, and ended by Ctrl-C. */
+  /** Runs commands as pasted. A service that keeps running (`waits`) is checked and then ended by Ctrl-C. */
   const paste = async (script: string, waits?: RegExp, whileItWaits?: (said: string) => Promise<void>) => {
     const commands = here.reduce((all, [from, to]) => all.replaceAll(from, to), script);
     const { PATH } = process.env;
@@ -92,12 +92,12 @@ describe("commands as pasted", { timeout: 600_000 }, () => {
       HOME: dataDir,
       NO_COLOR: "1",
       AWS_EC2_METADATA_DISABLED: "true",
-      // Or npm may say on stderr that it has a newer version.
+      // Otherwise npm may announce a newer version on stderr.
       npm_config_update_notifier: "false",
       SLS_TELEMETRY_DISABLED: "1",
       SLS_NOTIFICATIONS_MODE: "off",
     };
-    // A group of its own, which Ctrl-C reaches as a whole.
+    // Its own process group, which Ctrl-C reaches as a whole.
     const shell = spawn("bash", ["-c", commands], { cwd: folder, env, detached: true });
     const said = { stdout: "", stderr: "" };
     let interrupted: Promise<void> | undefined;
@@ -121,11 +121,11 @@ describe("commands as pasted", { timeout: 600_000 }, () => {
     readonly holds: (ran: Awaited<ReturnType<typeof paste>>) => Promise<void> | void;
   }
 
-  /** One row a marked block, by a command that it alone has: what it promises. */
+  /** One row per marked block, identified by a unique command: what it promises. */
   const PROMISES: Readonly<Record<string, Promised>> = {
     "npm cit": {
       waits: /From another terminal:\n.*dlq list\n/s,
-      // The hints for another terminal work as they are printed.
+      // The hints for another terminal work as printed.
       whileItWaits: async (said) => {
         const hints = said.slice(said.indexOf("From another terminal:")).split("\n").slice(1);
         const { code, stdout, stderr } = await paste(hints.filter((line) => !line.includes("upload DIR…")).join("\n"));
@@ -142,7 +142,7 @@ describe("commands as pasted", { timeout: 600_000 }, () => {
     "npm start -- --once --json": {
       holds: ({ code, stdout }) => {
         expect(code).toBe(0);
-        // One object a scan, then what the function left.
+        // One object per scan, then what the function left.
         const array = stdout.slice(stdout.indexOf("["), stdout.indexOf("\n]") + 2);
         const rows = JSON.parse(array) as { scan: string; outcome: string }[];
         expect(rows.length).toBeGreaterThan(4);
@@ -167,7 +167,7 @@ describe("commands as pasted", { timeout: 600_000 }, () => {
     },
   };
 
-  it("have a row here for each block that is marked, and no other", () => {
+  it("have a row here for each marked block and no other", () => {
     const commands = Object.keys(PROMISES);
     const rows = blocks.map(({ script }) => commands.filter((command) => script.includes(command)));
     expect(rows.flat().sort()).toEqual(commands.sort());
@@ -184,11 +184,11 @@ describe("commands as pasted", { timeout: 600_000 }, () => {
     }
   });
 
-  it("npm cit is what runs all tests", async () => {
+  it("npm cit runs all tests", async () => {
     expect(await readFile(join(ROOT, ".ci/run"), "utf8")).toMatch(/^npm cit\b/m);
   });
 
-  it("docs/demo.svg is the demo as it is now (npm run record)", async () => {
+  it("docs/demo.svg shows the current demo (npm run record)", async () => {
     expect(await recordDemo()).toBe(await readFile(RECORDING, "utf8"));
   });
 });

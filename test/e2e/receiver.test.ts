@@ -14,7 +14,7 @@ describe("the receiver", () => {
   });
   afterAll(() => runtime.stop());
 
-  it("takes notifications of its own bucket only", async () => {
+  it("accepts notifications of its own bucket only", async () => {
     await runtime.put("scan-abc/scan.json", JSON.stringify(SIDECAR));
     await runtime.put("scan-abc/findings.json", "[]");
     expect(await runtime.ended("scan-abc/findings.json")).toMatchObject({ state: "done" });
@@ -25,7 +25,7 @@ describe("the receiver", () => {
     expect(await runtime.takeDeadLetters()).toEqual([]);
   });
 
-  it("serves every path that the help names, the page among them", async () => {
+  it("serves every path in the help, including the page", async () => {
     const { stdout } = await cli(["start", "--help"]);
     const paths = [...stdout.matchAll(/(GET|POST) (\/[\w/]*)/g)].map(([, method = "", path = ""]) => [method, path]);
     expect(paths).toEqual(

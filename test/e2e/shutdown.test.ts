@@ -13,7 +13,7 @@ import { startCli } from "./cli.ts";
 import { QUICK } from "./runtime.ts";
 
 const SAMPLE = fileURLToPath(new URL("../../infra/local/scans/zap-shop", import.meta.url));
-/** What a stop waits for handlers, and what it takes to hand back and close, at most. Milliseconds. */
+/** How long a stop waits for handlers, and the maximum time to release messages and close. Milliseconds. */
 const GRACE = 20_000;
 const CLOSING = 40_000;
 
@@ -22,7 +22,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-it("ends within its grace though an import is never answered, and its message is visible at once", {
+it("stops within its grace period although an import gets no response, and releases its message at once", {
   timeout: 180_000,
 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-shutdown-"));

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { measure } from "../bench/measure.ts";
 import { type Servers, startServers } from "../bench/servers.ts";
 
-/** Counts and memory of a big scan; its time is the bench's (docs/performance.md). */
+/** Request counts and memory of a large scan; the bench measures its time (docs/performance.md). */
 const FINDINGS = 10_000;
 const MOST_REQUESTS = 14 + 4 * Math.ceil(FINDINGS / 250);
-/** A guard against growth with the size of a scan: as fast as it goes, one run takes 165 to 205 MiB. The bench measures it at DefectDojo's pace. */
+/** A guard against growth with the size of a scan: at full speed, one run takes 165 to 205 MiB. The bench measures it at DefectDojo's pace. */
 const MOST_RSS_MIB = 230;
-/** As fast as it goes. */
+/** At full speed. */
 const SPEEDUP = 10_000;
 
 describe.each([
@@ -28,7 +28,7 @@ describe.each([
   ])("%s: few requests, short URLs, little memory", { timeout: 240_000 }, async (_, duplicates) => {
     const workload = { findings: FINDINGS, duplicates, syncMode, speedup: SPEEDUP };
     let run = await measure(servers, workload, { concurrency: 4, floor: false });
-    // When garbage is collected is the machine's affair; what grows with a scan's size is above it every time.
+    // Garbage collection depends on the machine; memory that grows with the size of a scan exceeds the limit every time.
     for (let tries = 1; run.peakRssMiB > MOST_RSS_MIB && tries < 3; tries++)
       run = await measure(servers, workload, { concurrency: 4, floor: false });
     expect(run).toMatchObject({ findings: FINDINGS, duplicates: duplicates ? FINDINGS : 0 });

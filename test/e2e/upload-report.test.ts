@@ -23,7 +23,7 @@ const REPORTS = [
   [ZAP, undefined, "ZAP Scan", { critical: 0, high: 1, medium: 2, low: 2, info: 1 }],
 ] as const;
 
-describe("the report of any scanner", { timeout: 120_000 }, () => {
+describe("uploading the report of any scanner", { timeout: 120_000 }, () => {
   let runtime: Runtime;
   let env: Record<string, string>;
   let folder: string;
@@ -69,7 +69,7 @@ describe("the report of any scanner", { timeout: 120_000 }, () => {
     },
   );
 
-  it("brings options and --set to DefectDojo, and the same report again is a run of its own, of known findings", async () => {
+  it("passes options and --set to DefectDojo, and imports the same report again as a new run with known findings", async () => {
     const args = ["--product", "Twice", "--engagement", "main", "--version", "1.4", "--tag", "ci", "--tag", "nightly"];
     const more = [
       "--product-type",
@@ -99,14 +99,14 @@ describe("the report of any scanner", { timeout: 120_000 }, () => {
     const response = await fetch(`${url}/api/v2/tests/${first?.receipt?.test.id}/`, { headers });
     expect(await response.json()).toMatchObject({
       tags: ["ci", "nightly"],
-      // SARIF tells its tool's.
+      // SARIF names its tool.
       version: "2.3.0",
       branch_tag: "main",
       commit_hash: "c0ffee",
     });
   });
 
-  it("says what it took a report for, and asks nobody where nobody is", async () => {
+  it("prints the detected scanner and does not prompt without a terminal", async () => {
     const { stderr, code } = await cli(["upload", "--report", SEMGREP, "--product", "Said"], env);
     expect([code, stderr]).toEqual([
       0,
@@ -121,7 +121,7 @@ describe("the report of any scanner", { timeout: 120_000 }, () => {
     ["npm.json", '{"actions":[],"advisories":{},"muted":[]}', /--as "NPM Audit Scan" or --as "Yarn Audit Scan"/],
     ["zap.json", '{"@programName":"ZAP","site":[]}', /DefectDojo reads ZAP's XML report/],
     ["empty.sarif", "\n", /is empty[\s\S]*Failed scanners leave such files/],
-  ])("refuses %s (%s) before anything is uploaded, and says what to do", async (name, text, said) => {
+  ])("rejects %s (%s) before any upload and says what to do", async (name, text, said) => {
     const path = await write(name, text);
     expect(await cli(["upload", "--report", path, "--product", "Nothing"], env)).toMatchObject({
       code: 1,
@@ -144,7 +144,7 @@ describe("the report of any scanner", { timeout: 120_000 }, () => {
     expect(await cli(["upload", ...args], env)).toMatchObject({ code: 1, stderr: expect.stringMatching(said) });
   });
 
-  it("a report that DefectDojo's parser refuses is a dead letter that names the refusal, and never a clean scan", async () => {
+  it("dead-letters a report that DefectDojo's parser rejects, with its message, and never counts it as a clean scan", async () => {
     const path = await write("broken.json", '{"SchemaVersion":7,"ArtifactName":"shop"}');
     const { code, stdout } = await cli(["upload", "--report", path, "--product", "Refused", "--wait", "--json"], env);
     const [result] = JSON.parse(stdout) as WaitResult[];
@@ -157,13 +157,13 @@ describe("the report of any scanner", { timeout: 120_000 }, () => {
     expect((await runtime.get(keyOf(result as WaitResult)))?.toString()).toBe("[]\n");
   });
 
-  it("a scan type that DefectDojo does not have is a dead letter with the nearest one", async () => {
+  it("dead-letters an unknown scan type and suggests the nearest one", async () => {
     const args = ["upload", "--report", SARIF, "--as", "SARIFF", "--product", "Unknown", "--wait"];
     const { code, stdout } = await cli(args, env);
     expect([code, stdout]).toEqual([3, expect.stringMatching(/no scan type "SARIFF"; did you mean "SARIF"\?/)]);
   });
 
-  it("three objects by hand do the same, with the short sidecar", async () => {
+  it("imports three manually uploaded objects with a short sidecar the same way", async () => {
     const put = async (name: string, text: string) => runtime.put(`by-hand/${name}`, text);
     await put("scan.json", JSON.stringify({ scanType: "SARIF", product: "By hand", engagement: "main", tags: ["ci"] }));
     await put("codeql.sarif", await readFile(SARIF, "utf8"));

@@ -12,7 +12,7 @@ const folders = [SAMPLES, ...(SCANS === undefined ? [] : [fileURLToPath(SCANS)])
   readdirSync(folder).map((name) => join(folder, name)),
 );
 
-/** secureCodeBox's own schema, where it can be read. */
+/** secureCodeBox's own schema, if available. */
 const bySchema = findingsValidator();
 
 for (const mode of ["locations", "endpoints"] as const) {
@@ -42,7 +42,7 @@ for (const mode of ["locations", "endpoints"] as const) {
       }
     });
 
-    it("a second upload under another name comes out with every finding a duplicate and its original embedded", async () => {
+    it("a second upload under another name has only duplicates, with their originals embedded", async () => {
       const folder = join(SAMPLES, "zap-shop");
       const first = await runtime.upload(folder, "first/");
       await runtime.ended(first);
@@ -61,7 +61,7 @@ for (const mode of ["locations", "endpoints"] as const) {
       expect(await runtime.receipt(second)).toMatchObject({ new: 0, duplicates: findings.length });
     });
 
-    it("no write-back was taken for an upload", () => {
+    it("no write-back was mistaken for an upload", () => {
       const jobs = runtime.progress.filter(({ state }) => state === "waiting");
       expect(new Set(jobs.map(({ job }) => job.key)).size).toBe(jobs.length);
       const tests = [...runtime.standin.state.tests.values()];

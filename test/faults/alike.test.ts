@@ -7,7 +7,7 @@ const SIDECAR = { metadata: { name: "a-scan" }, spec: { scanType: "subfinder" } 
 const ALIKE = { name: "The same", description: "Found in the same place", category: "Test", severity: "HIGH" };
 const FUTURE = new Date(Date.now() + 86_400_000).toISOString();
 
-/** One finding each that DefectDojo would refuse, and with it the whole report; by what the receipt says of it. */
+/** Findings for which DefectDojo would reject the whole report, by the repair in the receipt. */
 const BAD: Readonly<Record<string, Record<string, unknown>>> = {
   'severity: "URGENT" is not known, taken as Info': { severity: "URGENT" },
   "severity: null is not known, taken as Info": { severity: null },
@@ -44,7 +44,7 @@ describe.each(["locations", "endpoints"] as const)("a generic import, %s mode", 
   };
   const inDojo = (testId: number | undefined) => runtime.standin.state.findingsByTest.get(testId ?? 0) ?? [];
 
-  it("keeps 20 findings alike: 20 in DefectDojo, 20 back", async () => {
+  it("keeps 20 identical findings: 20 in DefectDojo, 20 back", async () => {
     const findings = Array.from({ length: 20 }, () => ALIKE);
     const { receipt, synced } = await relay("alike", findings);
     expect(inDojo(receipt?.test.id)).toHaveLength(20);
@@ -54,14 +54,14 @@ describe.each(["locations", "endpoints"] as const)("a generic import, %s mode", 
     expect(receipt).toMatchObject({ findings: { count: 20 }, new: 1, duplicates: 19, repairCount: 0 });
   });
 
-  it("keeps 20 findings alike again in the next scan: all are duplicates of the first", async () => {
+  it("keeps 20 identical findings in the next scan too, all duplicates of the first", async () => {
     const findings = Array.from({ length: 20 }, () => ALIKE);
     const { receipt } = await relay("alike", [...findings, { ...ALIKE, name: "Another" }], 1);
     expect(inDojo(receipt?.test.id)).toHaveLength(21);
     expect(receipt).toMatchObject({ findings: { count: 21 }, new: 1, duplicates: 20 });
   });
 
-  it("loses none where every finding is bad, and says what was repaired", async () => {
+  it("loses none even if every finding is invalid, and reports the repairs", async () => {
     const findings = Object.values(BAD).map((bad, i) => ({ ...ALIKE, name: `Finding ${i}`, ...bad }));
     const { receipt, synced } = await relay("bad", findings);
     expect(inDojo(receipt?.test.id)).toHaveLength(findings.length);
@@ -71,7 +71,7 @@ describe.each(["locations", "endpoints"] as const)("a generic import, %s mode", 
     expect(repairs).toEqual(Object.keys(BAD));
   });
 
-  it("keeps the good ones as they are beside a bad one", async () => {
+  it("leaves valid findings unchanged next to an invalid one", async () => {
     const { receipt, synced } = await relay("mixed", [ALIKE, { ...ALIKE, severity: "URGENT", name: "Bad" }, ALIKE]);
     expect(synced.map(({ name, severity }) => [name, severity])).toEqual([
       ["The Same", "HIGH"],

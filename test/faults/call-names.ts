@@ -1,4 +1,4 @@
-/** What is read of a request to name it. */
+/** The parts of a request that its name needs. */
 export interface CallParts {
   readonly method: string;
   readonly url: string;
@@ -12,7 +12,7 @@ export type Service = "S3" | "SQS" | "DefectDojo";
 export const CALL_NAMES: Readonly<Record<Service, (call: CallParts) => string>> = {
   S3: ({ method, url, headers }) => {
     const { pathname, searchParams } = new URL(url, "http://s3");
-    // State objects are named by hashes of ids and URLs, which differ between runs: they go by their folder.
+    // State objects are named by hashes of ids and URLs, which differ between runs, so their folder is used.
     const name =
       decodeURIComponent(pathname)
         .replace(/([^/]+)\/(?:[^/]{2}\/)?[0-9a-f]{32,}\.json$/, "$1-entry.json")

@@ -7,16 +7,16 @@ import type { Order, Report } from "./importer-child.ts";
 /** One importer process. */
 export interface Child {
   hasEnded(): boolean;
-  /** Tells the listener everything that is reported from now on, instead of the one before; the log begins anew. */
+  /** Replaces the listener for all further reports and clears the log. */
   listen(listener: (report: Report) => void): void;
-  /** The last lines that it logged. */
+  /** The last lines of its log. */
   readonly log: () => string[];
   tell(order: Order): void;
-  /** Resolves with the next report that fits; never where the process ends. */
+  /** Resolves with the next matching report; never if the process ends. */
   reported(fits: (report: Report) => boolean): Promise<Report>;
-  /** Ends its poller and waits for what it is at. */
+  /** Stops its poller and waits for the current work. */
   stop(): Promise<void>;
-  /** SIGKILL; resolves when it is gone. */
+  /** Sends SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
 }
 
@@ -79,13 +79,13 @@ function startChild(): Child {
   };
 }
 
-/** Children are many and load the same modules: they are compiled once. */
+/** Many children load the same modules, so these are compiled once. */
 const compileCache = () => `${process.env.TMPDIR ?? "/tmp"}/dojo-relay-compile-cache`;
 
 export interface Nursery {
-  /** A child that is ready: one that was given back, else a new one; the next is started at once, so that it is ready when this one is gone. */
+  /** A ready child: a returned one or a new one. The next is started at once, so that it is ready when this one is gone. */
   take(): Promise<Child>;
-  /** For a child that lives and was stopped. */
+  /** Returns a stopped, living child. */
   giveBack(child: Child): void;
   close(): Promise<void>;
 }

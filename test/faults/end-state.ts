@@ -9,9 +9,9 @@ import type { Scenario } from "./scenarios.ts";
 
 type Json = Record<string, unknown>;
 
-/** Everything that is left of a run, without what differs from run to run: ids, addresses, times. */
+/** Everything that a run leaves, without what differs between runs: ids, URLs, times. */
 export interface EndState {
-  /** Of all tests of the product that hold the build id, or are the product's latest: there is one. */
+  /** The tests of the product with the build id, or its latest one: there must be exactly one. */
   readonly tests: readonly unknown[];
   readonly inDojo: readonly string[];
   readonly counts: Readonly<Record<string, number>>;
@@ -22,11 +22,11 @@ export interface EndState {
 
 export interface Looked {
   readonly state: EndState;
-  /** What is wrong whatever the scenario. */
+  /** Violations in any scenario. */
   readonly wrong: readonly string[];
 }
 
-/** Looks at the bucket, the queues and DefectDojo when a run is over. */
+/** Reads the bucket, the queues and DefectDojo after a run. */
 export async function lookAtEnd(lane: Lane, scenario: Scenario, run: Run): Promise<Looked> {
   const { state } = lane.dojo();
   const wrong: string[] = [];
@@ -115,8 +115,8 @@ function findingState({ id: _, parsed_at: __, attributes, scan, ...rest }: Json)
 }
 
 /**
- * Whether an answer has confirmed deduplication is not known to an importer that continues after one that was killed: only that it is told. What a resync
- * changed is counted in the findings' metadata, but listed in the receipt alone: one that died before it wrote that leaves the count.
+ * An importer that replaces a killed one does not know whether a response confirmed deduplication, so only the presence of the field counts. What a resync
+ * changed is counted in the findings' metadata, but only listed in the receipt: one that died before writing the receipt leaves the count.
  */
 function receiptState(
   { deduplication, changed: _changed, testImport: _record, ...receipt }: Receipt,
@@ -131,7 +131,7 @@ function receiptState(
 
 const without = (text: string, run: Run) => text.replaceAll(run.product, "PRODUCT").replaceAll(/\b\d{4,}\b/g, "9");
 
-/** What one end differs in from another, by the field's path. */
+/** The differences between two end states, by field path. */
 export function differences(got: unknown, wanted: unknown, at = ""): string[] {
   if (typeof got !== "object" || typeof wanted !== "object" || got === null || wanted === null)
     return Object.is(got, wanted) ? [] : [`${at}: ${brief(got)} instead of ${brief(wanted)}`];

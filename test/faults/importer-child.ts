@@ -10,8 +10,8 @@ import { recordSettings } from "../../lib/importer/settings.ts";
 import { ingestSettings } from "../../lib/ingest/settings.ts";
 
 /**
- * The process that is killed: the importer's handler over a poller, or the ingest handler for one notification, as the service runs them.
- * It loads everything first, says so, and begins when it is told to, with ports of its own each time.
+ * The process to be killed: the importer's handler with a poller, or the ingest handler for one notification, as in the service.
+ * It loads everything first, reports that it is ready, and starts on request, each time with its own ports.
  */
 export type Order =
   | { readonly order: "import"; readonly env: Readonly<Record<string, string>>; readonly timeoutMs: number }

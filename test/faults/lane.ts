@@ -24,35 +24,35 @@ import { type Call, type CallProxy, startProxy, type Watch } from "./proxy.ts";
 
 export const BUCKET = "securecodebox";
 
-/** A bucket, queues and a DefectDojo of its own, with a proxy before each, and importers to kill. */
+/** Its own bucket, queues and DefectDojo, each behind a proxy, and importers to kill. */
 export interface Lane {
   readonly storage: Storage;
   readonly queue: LaneQueue;
   readonly dlq: LaneQueue;
   readonly children: Nursery;
-  /** What the importers are told of the world: addresses of the proxies. */
+  /** The importers' environment: the URLs of the proxies. */
   env(): Record<string, string>;
-  /** What the proxies tell of calls, from now on. */
+  /** Sets the observer of the proxies' calls. */
   watch(watch: Watch): void;
-  /** A DefectDojo that behaves so, instead of the one before. */
+  /** Replaces DefectDojo with one that behaves this way. */
   useDojo(options: StandinOptions): Promise<Standin>;
   dojo(): Standin;
   close(): Promise<void>;
 }
 
-/** A queue from its other side, and not through the proxy. */
+/** Direct access to a queue, without the proxy. */
 interface LaneQueue {
   send(body: string, group: string, deduplicationId: string): Promise<void>;
-  /** Messages in it, in flight or not. */
+  /** The number of messages, in flight or not. */
   size(): Promise<number>;
-  /** Makes the message of this receipt visible at once; one that is gone is fine. */
+  /** Makes the message of this receipt visible at once; it may be gone. */
   release(receiptHandle: string): Promise<void>;
-  /** Takes everything out. */
+  /** Removes all messages. */
   takeAll(): Promise<readonly { body: string; group: string; reason: string }[]>;
 }
 
 const NOBODY: Watch = { cut: () => undefined, kill: async () => undefined, answered: () => undefined };
-/** Longer than anything here takes: what is to come again is released by hand. */
+/** Longer than any run: redeliveries are released explicitly. */
 const VISIBILITY_SECONDS = 120;
 
 export async function openLane(): Promise<Lane> {
@@ -147,5 +147,5 @@ function laneQueue(sqs: SQSClient, url: string): LaneQueue {
   };
 }
 
-/** `S3 PUT findings.json`, with a count where the name came more than once. */
+/** `S3 PUT findings.json`, with a count for repeated names. */
 export const nameOf = ({ service, name, nth }: Call) => `${service} ${name}${nth > 0 ? ` (${nth + 1})` : ""}`;

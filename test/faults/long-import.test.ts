@@ -8,7 +8,7 @@ const finding = (i: number) => ({ name: `Finding ${i}`, description: "x", catego
 /** The margin of ten seconds leaves the importer five seconds of each delivery. */
 const SHORT = { IMPORTER_TIMEOUT_SECONDS: "15", MAX_FAILURES: "2", IMPORT_STALLED_SECONDS: "5" };
 
-describe("an import that takes longer than the importer may run", () => {
+describe("an import that exceeds the importer's time limit", () => {
   let runtime: Runtime;
   afterEach(() => runtime.stop());
 
@@ -20,7 +20,7 @@ describe("an import that takes longer than the importer may run", () => {
   };
   const again = () => runtime.progress.filter(({ state }) => state === "again");
 
-  it("is gone on with by one delivery after the other, is sent once, and uses up no failures", async () => {
+  it("continues from delivery to delivery, is sent once, and counts no failures", async () => {
     const end = await relay(20, 900);
     expect(end).toMatchObject({ state: "done", outcome: { outcome: "synced" } });
     expect(again().length).toBeGreaterThan(Number(SHORT.MAX_FAILURES));

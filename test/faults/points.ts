@@ -4,7 +4,7 @@ import type { Call, Side } from "./proxy.ts";
 import { type Point, runScan } from "./run.ts";
 import { SCENARIOS, type Scenario, withProfile } from "./scenarios.ts";
 
-/** A scenario that was run once without a kill: what is to come out, and where one can be killed. */
+/** A scenario run once without a kill: the expected end state and the possible kill points. */
 interface Baseline {
   readonly scenario: Scenario;
   readonly state: EndState;
@@ -16,26 +16,26 @@ interface Task {
   readonly point: Point;
 }
 
-/** Of a scenario that was never killed. */
+/** The result of a scenario without a kill. */
 const NOWHERE: Point = { service: "DefectDojo", name: "nothing", nth: 0, bodySize: 0, side: "after" };
 
 export interface Result {
   readonly baseline: Pick<Baseline, "scenario" | "points">;
   readonly point: Point;
-  /** False where the run did not come to that call, so that nobody was killed. */
+  /** False if the run never reached that call, so nothing was killed. */
   readonly reached: boolean;
-  /** What was wrong at the end. */
+  /** Violations at the end. */
   readonly wrong: readonly string[];
   readonly log: readonly string[];
 }
 
-/** Calls that wait for something are made as often as it takes: the first ones stand for all. */
+/** Polling calls repeat as often as needed: the first ones represent all. */
 const MOST_OF_A_NAME = 3;
-/** Bodies that can arrive by half. */
+/** Calls whose body can arrive partially. */
 const LEAST_HALVED = 200;
 const HALVED = /^(PUT|UploadPart|POST \/(re)?import-scan)/;
 
-/** Runs a scenario without a kill. @throws Error where it does not come out right even so */
+/** Runs a scenario without a kill. @throws Error if it fails even so */
 async function runBaseline(lane: Lane, scenario: Scenario): Promise<Baseline> {
   await lane.useDojo(scenario.standin ?? {});
   const run = await runScan(lane, scenario, undefined);
@@ -44,7 +44,7 @@ async function runBaseline(lane: Lane, scenario: Scenario): Promise<Baseline> {
   return { scenario, state, points: run.calls.flatMap((call) => pointsOf(call, scenario)) };
 }
 
-/** A scenario that goes wrong without a kill has no points to compare with: it is one result that did not converge. */
+/** A scenario that fails without a kill has no points to compare: it counts as one result that did not converge. */
 async function tryBaseline(lane: Lane, scenario: Scenario): Promise<Baseline | Result> {
   try {
     return await runBaseline(lane, scenario);
@@ -61,7 +61,7 @@ function pointsOf(call: Call, { calls = /./ }: Scenario): Point[] {
   return (["before", ...halfway, "after"] as const).map((side) => ({ ...call, side }));
 }
 
-/** Kills at one point and says what came of it. */
+/** Kills at one point and returns the result. */
 async function runTask(lane: Lane, { baseline, point }: Task): Promise<Result> {
   const task = { baseline, point };
   try {
@@ -83,8 +83,8 @@ function sample<T>(items: readonly T[], n: number | undefined): T[] {
 }
 
 /**
- * Runs all scenarios, and kills at each of their points or at a sample of them, on several lanes side by side.
- * @param onResult is told of each as it comes
+ * Runs all scenarios and kills at each of their points or a sample of them, on several lanes in parallel.
+ * @param onResult called with each result
  */
 export async function runAll(
   options: { readonly sample?: number; readonly scenarios?: RegExp; readonly profile?: string; readonly lanes: number },
@@ -116,7 +116,7 @@ export async function runAll(
   }
 }
 
-/** Each lane takes the next piece of work as soon as it is done with the one before. */
+/** Each lane takes the next piece of work as soon as it is free. */
 async function sideBySide<T, R>(
   lanes: readonly Lane[],
   work: readonly T[],

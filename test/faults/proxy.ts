@@ -4,10 +4,10 @@ import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CALL_NAMES, type Service } from "./call-names.ts";
 
-/** When a call is cut off: before it is passed on, with half of its body passed on, or when its answer is there and not passed on. */
+/** When a call is cut off: before it is forwarded, with half of its body forwarded, or with its response received but not forwarded. */
 export type Side = "before" | "halfway" | "after";
 
-/** A call, by its name and how often it was made before in the same run. */
+/** A call, by its name and the number of earlier ones in the same run. */
 export interface Call {
   readonly service: Service;
   readonly name: string;
@@ -16,11 +16,11 @@ export interface Call {
   readonly bodySize: number;
 }
 
-/** Told of every call; a side is where the caller is to be killed. `kill` has to have done so when it resolves. */
+/** Called for every call; a side means that the caller is killed there. `kill` must have done so when it resolves. */
 export interface Watch {
   readonly cut: (call: Call) => Side | undefined;
   readonly kill: (call: Call, side: Side) => Promise<void>;
-  /** The answer to a call that was passed on. */
+  /** The response to a forwarded call. */
   readonly answered: (call: Call, body: Buffer) => void;
 }
 
@@ -31,12 +31,12 @@ export interface CallProxy {
 
 const POLL_MS = 20;
 
-/** A poll that answers at once: a long one that is still open when its client is gone takes the next message with it. */
+/** A poll that returns at once: a long poll that outlives its client would consume the next message. */
 function shortPoll(body: Buffer): Buffer {
   return Buffer.from(JSON.stringify({ ...(JSON.parse(body.toString("utf8")) as object), WaitTimeSeconds: 0 }));
 }
 
-/** An HTTP proxy before one service, which counts and names its calls and can end the caller in the middle of one. */
+/** An HTTP proxy in front of one service; it counts and names the calls and can kill the caller in the middle of one. */
 export async function startProxy(service: Service, upstream: string, watch: () => Watch): Promise<CallProxy> {
   const target = new URL(upstream);
   const agent = new http.Agent({ keepAlive: true });
@@ -80,7 +80,7 @@ export async function startProxy(service: Service, upstream: string, watch: () =
   };
 
   const server = http.createServer({ requestTimeout: 0 }, (request, response) => {
-    // Whatever goes wrong here is the caller's end, or that of what is behind: the connection tells.
+    // An error here means that the caller or the service died, which the connection shows.
     serve(request, response).catch(() => request.socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -9,7 +9,7 @@ import { BUCKET, type Lane } from "./lane.ts";
 import type { Call, Side, Watch } from "./proxy.ts";
 import type { Scenario } from "./scenarios.ts";
 
-/** Where an importer is killed. */
+/** The point at which an importer is killed. */
 export interface Point extends Call {
   readonly side: Side;
 }
@@ -20,24 +20,24 @@ export interface Run {
   readonly findings: ObjectRef;
   readonly uploaded: Buffer;
   readonly jobKey: string;
-  /** Every call that was made while it was watched, in order. */
+  /** Every observed call, in order. */
   readonly calls: readonly Call[];
-  /** Whether somebody was killed. */
+  /** Whether an importer was killed. */
   readonly killed: boolean;
-  /** What those logged who worked on it. */
+  /** The logs of all importers involved. */
   readonly log: readonly string[];
 }
 
-/** Waits of the relay, as short as they can be told from each other. */
+/** Waits of the relay, as short as they can be while staying distinguishable. */
 const QUICK = {
   POLL_SECONDS: "0.05",
   IMPORT_SETTLE_SECONDS: "1",
   IMPORT_STALLED_SECONDS: "1",
   IMPORT_REFUSAL_SECONDS: "0",
   DEDUPLICATION_QUIET_SECONDS: "0",
-  // A message that no run waits for; the random schedules have them.
+  // No run waits for this message; the random schedules cover it.
   SECOND_LOOK_SECONDS: "0",
-  // The first sign of life is at once; how many more there are would be a matter of the machine.
+  // The first heartbeat is immediate; the number of further ones would depend on the machine.
   HEARTBEAT_SECONDS: "30",
 };
 const LONGEST_RUN_MS = 40_000;
@@ -45,13 +45,13 @@ const LOOK_MS = 15;
 let runs = 0;
 
 /**
- * Sends one scan through a lane; its importer is killed at the point, where one is given, and another takes over.
- * @throws Error where the queue is not empty after {@link LONGEST_RUN_MS}
+ * Sends one scan through a lane; its importer is killed at the given point, if any, and another takes over.
+ * @throws Error if the queue is not empty after {@link LONGEST_RUN_MS}
  */
 export async function runScan(lane: Lane, scenario: Scenario, point: Point | undefined): Promise<Run> {
   const product = `product ${++runs} of ${scenario.name}`;
   const files = scenario.files(product);
-  // Made once for all scans: each is to make it anew.
+  // Usually created once for all scans; here each scan creates it again.
   const { cicdInfrastructure, toolConfigurations, productTypes } = lane.dojo().state;
   cicdInfrastructure.clear();
   toolConfigurations.clear();
@@ -87,7 +87,7 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
       receiptHandle = message?.ReceiptHandle ?? receiptHandle;
     },
   };
-  /** What is to come again later comes at once. */
+  /** Redelivers at once what would be redelivered later. */
   const hurry = (report: Report) => {
     if (report.report === "progress" && report.state === "again") void released();
   };
@@ -95,7 +95,7 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
     worker.listen(hurry);
     worker.tell({ order: "import", env, timeoutMs });
   };
-  /** Waits until the queue is empty; a killed importer is followed by another. */
+  /** Waits until the queue is empty; another importer replaces a killed one. */
   let followed = false;
   const drain = async (done: () => Promise<boolean>) => {
     while (!(await done())) {
@@ -134,7 +134,7 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
     lane.dojo().state.intercept = scenario.intercept?.();
     lane.watch(watch);
     if (scenario.ingest) {
-      // Once until it is answered, as what is not answered comes again; and once more, as a duplicate.
+      // Resent until it is acknowledged, and once more as a duplicate.
       for (let answers = 0; answers < 2; ) {
         const told = child.reported(({ report }) => report === "ingested").then(() => true);
         child.tell({ order: "ingest", env, event: notificationOf(job) });
@@ -160,7 +160,7 @@ export async function runScan(lane: Lane, scenario: Scenario, point: Point | und
       }
       await drain(isEmpty);
     }
-    // Killed when its message was gone: there was nothing left for another to do.
+    // Killed after its message was deleted: nothing was left for another importer.
     if (killed && !followed) await child.kill();
     else {
       await child.stop();
@@ -187,7 +187,7 @@ const story = (calls: readonly Call[], child: Child) =>
 const isAt = (call: Call, point: Point) =>
   call.service === point.service && call.name === point.name && call.nth === point.nth;
 
-/** Puts a scan's folder into the bucket, the findings last. */
+/** Uploads a scan's folder, the findings last. */
 async function upload(lane: Lane, folder: string, files: ReturnType<Scenario["files"]>) {
   let etag = "";
   for (const [name, body] of Object.entries(files).sort(

@@ -5,34 +5,34 @@ import { profileNamed } from "../../infra/local/defectdojo/profiles.ts";
 import type { State } from "../../infra/local/defectdojo/state.ts";
 import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 
-/** Objects of a scan's folder by their names. */
+/** Objects of a scan's folder by name. */
 type Files = Readonly<Record<string, string | Buffer>>;
 
-/** One kind of job, whose every call is killed. */
+/** One kind of job; the importer is killed at each of its calls. */
 export interface Scenario {
   readonly name: string;
   /** The scan's folder; findings of one product are duplicates of each other. */
   readonly files: (product: string) => Files;
-  /** How many findings the test has in the end. */
+  /** The final number of findings in the test. */
   readonly findings: number;
   readonly importedAs: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly standin?: StandinOptions;
-  /** Another scan of the product is imported before. */
+  /** Another scan of the product is imported first. */
   readonly afterAnother?: true;
-  /** That other scan is an earlier run, and both live on in one test. */
+  /** That other scan is an earlier run in the same living test. */
   readonly living?: true;
-  /** The job is finished, verdicts change, and it is synced again: that is what is killed. */
+  /** The job is complete, verdicts change, and the resync is killed. */
   readonly resync?: true;
-  /** The notification, and not the job. */
+  /** Ingest is killed at the notification, not the importer at the job. */
   readonly ingest?: true;
-  /** What DefectDojo refuses, made anew for each run. */
+  /** Creates a rejection by DefectDojo for each run. */
   readonly intercept?: () => State["intercept"];
-  /** The job is dead-lettered because of that, which is mended then, and redriven. */
+  /** That dead-letters the job; after the repair it is redriven. */
   readonly deadLettered?: string;
-  /** How long one delivery may work, the ten seconds of margin included. */
+  /** The time limit of one delivery, including the ten seconds of margin. */
   readonly deliveryMs?: number;
-  /** The calls that are killed; what other scenarios have is left to them. @default all */
+  /** The calls at which it is killed; other scenarios cover the rest. @default all */
   readonly calls?: RegExp;
 }
 
@@ -143,7 +143,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** A sample scan, in a product of its own. */
+/** A sample scan in its own product. */
 function sample(name: string): Scenario["files"] {
   const folder = `${SAMPLES}${name}/`;
   return (product) => {
@@ -154,7 +154,7 @@ function sample(name: string): Scenario["files"] {
   };
 }
 
-/** Eight findings of a scanner that DefectDojo does not know: two alike, one that has to be repaired. */
+/** Eight findings of a scanner unknown to DefectDojo: two identical, one that needs a repair. */
 function generic(product: string): Files {
   const findings = Array.from({ length: 8 }, (_, i) => ({
     id: `00000000-0000-4000-8000-00000000000${i}`,
@@ -194,11 +194,11 @@ function failOnce(path: string): State["intercept"] {
   };
 }
 
-/** The scenario before a DefectDojo of that profile; its own, where none is wanted. @throws Error that lists the profiles */
+/** The scenario with a DefectDojo of that profile, or its own by default. @throws Error that lists the profiles */
 export function withProfile(scenario: Scenario, profile: string | undefined): Scenario {
   if (profile === undefined) return scenario;
   const { asyncWait } = profileNamed(profile);
-  // Without a server that confirms it, deduplication is over when it has been quiet: six seconds a run would be most of the suite.
+  // If the server does not confirm it, deduplication ends after a quiet time: six seconds per run would be most of the suite.
   const env = asyncWait ? scenario.env : { DEDUPLICATION_QUIET_SECONDS: "1", ...scenario.env };
   return { ...scenario, standin: { ...scenario.standin, profile }, ...(env === undefined ? {} : { env }) };
 }

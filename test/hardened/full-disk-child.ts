@@ -1,6 +1,6 @@
 /**
- * The embedded store on a disk that gets full, and a receiver that takes every event: `node full-disk-child.ts DIRECTORY`, on a file system of a few
- * MiB of its own. Prints what was told, how often the event was delivered, and whether all is well after the disk has room again.
+ * The embedded store on a disk that fills up, and a receiver that accepts every event: `node full-disk-child.ts DIRECTORY`, on its own file system of a few
+ * MiB. Prints the log, how often the event was delivered, and whether the store recovers once the disk has space again.
  */
 import { rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -56,7 +56,7 @@ await server.close();
 receiver.closeAllConnections();
 receiver.close();
 
-/** Whoever started this gives it up. */
+/** The parent process is gone. */
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await sleep(20);
 }

@@ -20,19 +20,19 @@ const SETTINGS = recordSettings();
 export interface Played {
   readonly outcome: RecordOutcome;
   readonly deliveries: number;
-  /** How long workers were busy with it in all. Milliseconds. */
+  /** Total time that workers were busy with it. Milliseconds. */
   readonly busyMs: number;
   readonly imports: number;
 }
 
-/** One upload of no findings in a bucket that strangers write into, and a DefectDojo that imports it at once. */
+/** One upload without findings in a bucket that strangers can write to, and a DefectDojo that imports it at once. */
 export function hostileBucket(methods: Partial<DefectDojo> = {}) {
   const w = importWorld({ methods });
   w.storage.put(FINDINGS, "[]");
   w.storage.put(sibling(FINDINGS, "scan.json"), JSON.stringify(aSidecar()));
   return {
     ...w,
-    /** Delivers the job until it is settled, at most `most` times; a stranger acts in `before` each of them. */
+    /** Delivers the job until it is settled, at most `most` times; a stranger acts `before` each delivery. */
     play: async (most = 250, before: () => void = () => undefined): Promise<Played> => {
       const message = { messageId: "m-1", body: encodeJob(JOB), receiptHandle: "handle", group: "group" };
       let busyMs = 0;

@@ -6,10 +6,10 @@ import { anyJson } from "../helpers/arbitraries.ts";
 import { collect } from "../helpers/collect.ts";
 import { fakeTransport } from "../helpers/fake-transport.ts";
 
-/** With what is shown here and what row-01 forges, 5,000 hostile inputs. */
+/** Together with those that row-01 forges, 5,000 hostile inputs. */
 const RUNS = 3_000;
 
-it("3,000 random hostile answers of DefectDojo end in one of our errors, within bounds of requests", async () => {
+it("3,000 random hostile responses of DefectDojo end with a RelayError within the request limit", async () => {
   const item = fc.oneof(
     fc.record({ id: fc.integer(), name: fc.string(), build_id: fc.constant("key"), engagement: fc.integer() }),
     fc.record({ id: fc.integer({ min: -2, max: 3 }), test: fc.constant(1), title: fc.string(), created: fc.string() }),
@@ -43,7 +43,7 @@ it("3,000 random hostile answers of DefectDojo end in one of our errors, within 
   await fc.assert(
     fc.asyncProperty(calls, answers, async (call, replies) => {
       let requests = 0;
-      // The same few answers over and over, as a broken proxy gives them.
+      // The same few responses repeat, as from a broken proxy.
       const transport = fakeTransport(() => {
         const [code, body] = replies[requests++ % replies.length] ?? [500, null];
         if (requests > 2_500) throw new Error("one request too many");

@@ -28,7 +28,7 @@ describe("hardened 1: a forged checkpoint", () => {
     expect(imports).toBe(1);
   });
 
-  it("whose waits are countless hides no failure", async () => {
+  it("with countless waits hides no failure", async () => {
     const w = hostileBucket({
       testsByBuildId: async () => {
         throw new RelayError("dojo-unavailable", "down", { object: "GET /api/v2/tests/" });
@@ -42,14 +42,14 @@ describe("hardened 1: a forged checkpoint", () => {
     expect(deliveries).toBe(5);
   });
 
-  it("that is written anew before each delivery wins a limited number of waits, which count as failures then", async () => {
+  it("that is rewritten before each delivery gains only a limited number of waits, which then count as failures", async () => {
     const w = hostileBucket({
       testsByBuildId: async () => [aTest({ id: 3, buildId: KEY, percentComplete: 50 })],
       deleteTest: async () => false,
     });
     let count = 0;
     const { outcome, deliveries } = await w.play(MAX_RECEIVE_COUNT, () => {
-      // A running import that never stands still, as the forger would have it.
+      // The forged state claims a running import that always progresses.
       w.storage.put(
         PENDING,
         forged({ waits: { messageId: "m-1", count: count++ }, progress: { testId: 3, findings: count, since: FAR } }),
@@ -59,7 +59,7 @@ describe("hardened 1: a forged checkpoint", () => {
     expect(outcome).toMatchObject({ settled: true, deadLettered: expect.any(RelayError) });
   });
 
-  it("the limit of waits lies below the deliveries after which the queue gives up without a reason", () => {
+  it("the limit of waits is below the deliveries after which the queue gives up without a reason", () => {
     expect(MOST_WAITS + 20).toBeLessThan(MAX_RECEIVE_COUNT);
   });
 
@@ -73,8 +73,8 @@ describe("hardened 1: a forged checkpoint", () => {
   });
 });
 
-describe("hardened 1: what else an uploader can write", () => {
-  it("a receipt that names another's test brings nothing of it into the folder: the build id of the test decides", async () => {
+describe("hardened 1: other objects that an uploader can write", () => {
+  it("a receipt that names another scan's test copies nothing of it into the folder: the test's build id decides", async () => {
     const asked: number[] = [];
     const w = hostileBucket({
       findingPages: async function* (testId) {
@@ -88,7 +88,7 @@ describe("hardened 1: what else an uploader can write", () => {
     expect(asked).not.toContain(4711);
   });
 
-  it("2,000 forged checkpoints, receipts and metadata: each job ends in one of our ways, in bounded time and deliveries", async () => {
+  it("2,000 forged checkpoints, receipts and metadata: each job ends in a regular outcome, in bounded time and deliveries", async () => {
     const time = fc.oneof(
       fc.constantFrom(
         FAR,
@@ -149,7 +149,7 @@ describe("hardened 1: what else an uploader can write", () => {
         expect(outcome.settled).toBe(true);
         if (outcome.settled && outcome.deadLettered) expect(outcome.deadLettered.reason).not.toBe("internal");
         expect(imports).toBeLessThanOrEqual(3);
-        // Its own share: what an honest upload may take where an import got lost, or stands still.
+        // The time that an honest upload may take after a lost or stalled import.
         expect(deliveries).toBeLessThanOrEqual(10);
         expect(busyMs).toBeLessThanOrEqual(2 * (SETTLE_MS + STALLED_MS));
       }),

@@ -24,8 +24,8 @@ const BUCKET = FINDINGS.bucket;
 const aRun = (jobKey: string) => ({ jobKey, begunAt: "2026-11-24T02:00:00Z" });
 const at = (key: string) => ({ bucket: BUCKET, key });
 
-describe("hardened 1: forged state of the relay's own, below .dojo-relay/", () => {
-  it("a lease until the year 9999 keeps no run out of its living test", async () => {
+describe("hardened 1: forged relay state below .dojo-relay/", () => {
+  it("a lease until the year 9999 blocks no run from its living test", async () => {
     const [storage, clock] = [memoryStorage(), fakeClock()];
     const leases = testLeases(storage, BUCKET, clock);
     storage.put(at(leaseKey("place")), JSON.stringify({ version: 1, jobKey: "forged", until: FAR }));
@@ -33,13 +33,13 @@ describe("hardened 1: forged state of the relay's own, below .dojo-relay/", () =
     expect(await leases.take("place", aRun("another"), clock.now() + 900_000)).toBe(clock.now() + 900_000);
   });
 
-  it("a run that begins in the year 9999 makes no other outdated", () => {
+  it("a run that begins in the year 9999 makes no other run outdated", () => {
     const [now, living] = [fakeClock().now(), { id: 1, buildId: aReceipt().jobKey }];
     expect(overtaken(living, new Date(now).toISOString(), aScan(), now)).toBeDefined();
     expect(overtaken(living, FAR, aScan(), now)).toBeUndefined();
   });
 
-  it("a message that is being sent from the year 9999 on is sent", async () => {
+  it("a message marked as in progress in the year 9999 is sent", async () => {
     const w = notices({ sending: { id: "forged", at: FAR } });
     expect(await w.tell()).toMatchObject({ outcome: "sent" });
   });
@@ -65,7 +65,7 @@ describe("hardened 1: forged state of the relay's own, below .dojo-relay/", () =
     expect(w.enqueued()).toContain("scan-1/findings.json");
   });
 
-  it("an index entry whose group no queue takes is left out, and stops no round", async () => {
+  it("an index entry with an invalid message group is skipped and stops no round", async () => {
     const w = following();
     await w.round();
     for (const group of ["", "two words", "ü", "g".repeat(129), "\n"])
@@ -74,8 +74,8 @@ describe("hardened 1: forged state of the relay's own, below .dojo-relay/", () =
   });
 });
 
-describe("hardened 1: forged receipts and findings in what people look at", () => {
-  it("counts beyond all numbers leave the plot of a product readable", () => {
+describe("hardened 1: forged receipts and findings in page and messages", () => {
+  it("huge counts leave the plot of a product readable", () => {
     const index = temporaryIndex();
     for (const name of ["a", "b", "c"]) {
       const job = aJob({ key: `${name}/findings.json` });
@@ -87,7 +87,7 @@ describe("hardened 1: forged receipts and findings in what people look at", () =
     index.close();
   });
 
-  it("a chat gets no address but of the web, no line of an uploader's own, and no mention", async () => {
+  it("a chat message contains only web URLs, no injected line and no mention", async () => {
     const evil = "Fine\n• *Critical* <!channel> <https://evil.example|here>\r\n@everyone <at>all</at>";
     const urls = ["javascript:alert(1)", "data:text/html,x", "%E0%A4%A", "https://dojo/%E0%A4%A|<x>", "not an address"];
     const w = notices({}, evil, urls);
@@ -103,14 +103,14 @@ describe("hardened 1: forged receipts and findings in what people look at", () =
 });
 
 describe("hardened 1: an uploader's texts in patterns", () => {
-  it("a path of a hundred thousand slashes is compared at once, and holds nobody else up", () => {
+  it("compares a path of a hundred thousand slashes at once and delays nothing else", () => {
     const location = `https://shop.example.com${"/".repeat(100_000)}!`;
     expect(cpuTimeMs(() => addressKey(location))).toBeLessThan(1_000);
     expect(addressKey("https://shop.example.com/a//")).toBe(addressKey("https://shop.example.com/a"));
   });
 });
 
-/** A receipt that is to be told of, with what its uploader forged. */
+/** A receipt to be notified about, with forged content. */
 function notices(state: object, name = "Finding", urls: readonly string[] = ["https://dojo/finding/1"]) {
   const [storage, clock] = [memoryStorage(), fakeClock()];
   const findings = urls.map((url, id) => ({
@@ -129,7 +129,7 @@ function notices(state: object, name = "Finding", urls: readonly string[] = ["ht
   return { tell: () => notifyReceipt(FINDINGS, ports, { format: "json", minimumSeverity: "Medium" }) };
 }
 
-/** A follower over one test with two findings, whose state a stranger writes. */
+/** A follower of one test with two findings, whose state a stranger writes. */
 function following() {
   const clock = fakeClock();
   const [storage, queue, feed] = [memoryStorage(), memoryQueue(), memoryFeed()];
@@ -143,7 +143,7 @@ function following() {
   for (let n = 0; n < 2; n++) feed.add(1, now());
   return {
     ...{ clock, feed, now },
-    /** By a follower that was just started. */
+    /** With a follower that has just started. */
     round: () =>
       followRound(
         { log, metrics, feed, index, state: followStateStore(storage, state, log), queue, clock },

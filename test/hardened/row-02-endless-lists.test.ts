@@ -30,7 +30,7 @@ const transportTo = (baseUrl: string) =>
   httpTransport({ baseUrl, apiKey: async () => "hostile-key-1", timeoutMs: 30_000 });
 const dojoAt = (baseUrl: string) => dojoClient(transportTo(baseUrl), { baseUrl, readConcurrency: 4 });
 
-/** One row a list that an import or a resync reads. */
+/** One row per list that an import or a resync reads. */
 const READS: Record<string, (dojo: DefectDojo, url: string) => Promise<unknown>> = {
   "tests of a build id": (dojo) => dojo.testsByBuildId("another key"),
   engagements: (dojo) =>
@@ -63,14 +63,14 @@ describe("hardened 2: endless lists of a broken DefectDojo", () => {
         () => undefined,
         (error: unknown) => error,
       );
-      // Whatever it is, it is one of ours, and not taken for a fault of dojo-relay.
+      // The error is a RelayError, but not a fault of dojo-relay.
       if (ended !== undefined) expect(ended).toBeInstanceOf(RelayError);
       if (ended instanceof RelayError) expect(ended.reason).not.toBe("internal");
       expect(dojo.requests()).toBeLessThan(2_500);
       expect(dojo.bytes()).toBeLessThan(64 * 1024 * 1024);
     });
 
-  it("a list that is what it says is read to its end, also where a page has less than was asked for", async () => {
+  it("reads a consistent list to its end, even if a page has fewer items than requested", async () => {
     const all = Array.from({ length: 250 }, (_, index) => ({ id: index + 1, build_id: "key", engagement: 1 }));
     const dojo = await startHostileDojo("a count that is none", (request, response) => {
       const offset = Number(new URL(request.url ?? "", "http://x").searchParams.get("offset") ?? 0);
@@ -82,8 +82,8 @@ describe("hardened 2: endless lists of a broken DefectDojo", () => {
   });
 });
 
-describe("hardened 2: what a job does ends with its delivery", () => {
-  it("requests, pages, waits and the store: nothing is begun after the end", async () => {
+describe("hardened 2: a job's work ends with its delivery", () => {
+  it("starts no request, page, wait or store access after the end", async () => {
     const slow = await startHostileDojo("endless, growing", (_, response) => {
       setTimeout(() => response.end('{"count": 100000, "results": []}'), 50_000).unref();
       return true;
@@ -102,7 +102,7 @@ describe("hardened 2: what a job does ends with its delivery", () => {
       },
     ];
     const ends = works.map((work) => until(over.signal, work).catch((error: unknown) => error));
-    // One of each is under way, and neither is answered before the end.
+    // One of each is in flight, and neither gets a response before the end.
     await vi.waitFor(() => expect(slow.requests()).toBe(2), { timeout: 30_000 });
     const before = slow.requests();
     over.abort(new Error("the delivery is over"));
@@ -113,7 +113,7 @@ describe("hardened 2: what a job does ends with its delivery", () => {
     expect(slow.requests()).toBe(before);
   });
 
-  it("also where the poller gives a handler up", async () => {
+  it("also if the poller abandons the handler", async () => {
     const dojo = await startHostileDojo("endless, growing", (_, response) => {
       setTimeout(() => response.end('{"count": 1}'), 20).unref();
       return true;
@@ -149,7 +149,7 @@ describe("hardened 2: what a job does ends with its delivery", () => {
   });
 });
 
-/** Reads and drops, as a flow does. */
+/** Reads and discards, like a stage. */
 async function drain(items: AsyncIterable<unknown>): Promise<void> {
   await collect(items);
 }

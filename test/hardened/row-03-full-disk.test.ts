@@ -13,7 +13,7 @@ import { S3_SCHEMA } from "../../infra/local/s3/store.ts";
 
 const PATIENCE = { timeout: 30_000 };
 const ARN = "arn:minio:sqs::relay:webhook";
-/** A file system of its own needs the right to mount one in a namespace. */
+/** Needs the permission to mount a file system in a namespace. */
 const ownDisk = ["unshare", "-Urm", "mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", tmpdir()] as const;
 const canMount = process.platform === "linux" && spawnSync(ownDisk[0], ownDisk.slice(1)).status === 0;
 
@@ -40,7 +40,7 @@ describe("hardened 3: a full disk", () => {
     };
   };
 
-  it("an event that was taken and cannot be struck off is not sent again for that, and goes when it can", async () => {
+  it("does not resend a delivered event that cannot be removed, and removes it later", async () => {
     const { endpoint, deliveries } = await receiver();
     const database = new DatabaseSync(":memory:");
     database.exec(S3_SCHEMA);
@@ -63,7 +63,7 @@ describe("hardened 3: a full disk", () => {
     await expect.poll(deliveries, PATIENCE).toBe(2);
   });
 
-  it("the disk's own errors are told once, and once when it takes writes again", async () => {
+  it("logs disk errors once, and once more when writes succeed again", async () => {
     const directory = await mkdtemp(join(tmpdir(), "dojo-relay-disk-"));
     closers.push(() => rm(directory, { recursive: true, force: true }));
     const told: string[] = [];
@@ -87,24 +87,27 @@ describe("hardened 3: a full disk", () => {
     expect(disk.problem()).toBe(`the disk of ${directory} is full`);
   });
 
-  it.skipIf(!canMount)("a real one: one delivery, one line, and all goes on when there is room", async () => {
-    const directory = await mkdtemp(join(tmpdir(), "dojo-relay-full-"));
-    closers.push(() => rm(directory, { recursive: true, force: true }));
-    const child = join(import.meta.dirname, "full-disk-child.ts");
-    const script = 'mount -t tmpfs -o size=6m tmpfs "$1" && exec "$2" "$3" "$1"';
-    const { stdout, stderr } = spawnSync(
-      "unshare",
-      ["-Urm", "sh", "-c", script, "sh", directory, process.execPath, child],
-      { encoding: "utf8" },
-    );
-    expect(stderr).not.toMatch(/Error/);
-    const seen = JSON.parse(stdout);
-    expect(seen.whileFull).toEqual({ deliveries: 1, problem: expect.stringContaining("is full") });
-    expect(seen.after).toEqual({ deliveries: 1, problem: undefined });
-    expect(seen.deliveries).toBe(2);
-    expect(seen.told.filter((line: string) => line.includes("is full"))).toHaveLength(1);
-    expect(seen.told.filter((line: string) => line.includes("takes writes again"))).toHaveLength(1);
-  });
+  it.skipIf(!canMount)(
+    "on a real full disk: one delivery, one log line, and recovery once there is space",
+    async () => {
+      const directory = await mkdtemp(join(tmpdir(), "dojo-relay-full-"));
+      closers.push(() => rm(directory, { recursive: true, force: true }));
+      const child = join(import.meta.dirname, "full-disk-child.ts");
+      const script = 'mount -t tmpfs -o size=6m tmpfs "$1" && exec "$2" "$3" "$1"';
+      const { stdout, stderr } = spawnSync(
+        "unshare",
+        ["-Urm", "sh", "-c", script, "sh", directory, process.execPath, child],
+        { encoding: "utf8" },
+      );
+      expect(stderr).not.toMatch(/Error/);
+      const seen = JSON.parse(stdout);
+      expect(seen.whileFull).toEqual({ deliveries: 1, problem: expect.stringContaining("is full") });
+      expect(seen.after).toEqual({ deliveries: 1, problem: undefined });
+      expect(seen.deliveries).toBe(2);
+      expect(seen.told.filter((line: string) => line.includes("is full"))).toHaveLength(1);
+      expect(seen.told.filter((line: string) => line.includes("takes writes again"))).toHaveLength(1);
+    },
+  );
 });
 
 if (!canMount) process.stderr.write("SKIPPED: no file system of one's own can be mounted here: no really full disk\n");

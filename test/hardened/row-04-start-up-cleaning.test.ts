@@ -10,7 +10,7 @@ import { s3Client } from "../contract/aws.ts";
 
 const ORPHAN = "11111111-2222-4333-8444-555555555555";
 
-describe("hardened 4: cleaning at start", () => {
+describe("hardened 4: cleanup at startup", () => {
   let dataDir: string;
   let bodies: string;
   beforeEach(async () => {
@@ -43,7 +43,7 @@ describe("hardened 4: cleaning at start", () => {
     ["nothing", () => truncate(database(), 0)],
     ["another's bytes", () => writeFile(database(), "no database at all".repeat(1000))],
     ["no file", () => rm(database())],
-  ])("with %s left of the database removes no body and names it", async (_, damage) => {
+  ])("with only %s of the database removes no body and names the directory", async (_, damage) => {
     const before = (await readdir(bodies)).sort();
     expect(before).toHaveLength(50);
     await damage();
@@ -51,7 +51,7 @@ describe("hardened 4: cleaning at start", () => {
     expect((await readdir(bodies)).sort()).toEqual(before);
   });
 
-  it("removes a body that a whole database does not name, and nothing else that lies there", async () => {
+  it("removes a body that a complete database does not reference, and nothing else", async () => {
     const others = ["notes.txt", "11111111-2222", ORPHAN.toUpperCase().replaceAll("1", "A")];
     for (const name of [ORPHAN, ...others]) await writeFile(join(bodies, name), "x");
     await mkdir(join(bodies, "21111111-2222-4333-8444-555555555555"));
@@ -66,7 +66,7 @@ describe("hardened 4: cleaning at start", () => {
     await server.close();
   });
 
-  it("follows no link: neither one in place of the directory nor one in it", async () => {
+  it("follows no link, neither instead of the directory nor inside it", async () => {
     const foreign = join(dataDir, "foreign");
     await mkdir(foreign);
     await writeFile(join(foreign, ORPHAN), "foreign");

@@ -53,7 +53,7 @@ describe("hardened 5: Host and Origin", () => {
       }
   });
 
-  it("the stand-in DefectDojo, whose key is known to everybody, answers no page of another site", async () => {
+  it("the stand-in DefectDojo, whose key is public, rejects pages of other sites", async () => {
     const { url } = runtime.standin;
     for (const [headers, status] of [
       [{}, 200],
@@ -64,13 +64,13 @@ describe("hardened 5: Host and Origin", () => {
       expect((await request(`${url}/`, "GET", { ...headers })).status).toBe(status);
   });
 
-  it("a cross-origin POST to /events without a token is refused on loopback too, and says nothing of the token", async () => {
+  it("rejects a cross-origin POST to /events without a token on loopback too, without revealing the token", async () => {
     const { status, body } = await request(`${runtime.service.url}/events`, "POST", { "content-type": "text/plain" });
     expect(status).toBe(401);
     expect(body).not.toContain(runtime.service.generatedToken);
   });
 
-  it("a token always exists, is kept in DATA_DIR for its user alone, and stays the same", async () => {
+  it("always has a token, private in DATA_DIR, which stays the same", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-token-"));
     const [one, two] = await Promise.all([keptToken(dataDir), keptToken(dataDir)]);
     expect(one).toMatch(/^[\da-f]{48}$/);
@@ -79,7 +79,7 @@ describe("hardened 5: Host and Origin", () => {
     await rm(dataDir, { recursive: true });
   });
 
-  it("beside a store elsewhere too", async () => {
+  it("also with an external store", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-token-"));
     const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
     const service = await startService(
@@ -98,7 +98,7 @@ describe("hardened 5: Host and Origin", () => {
     await rm(dataDir, { recursive: true });
   });
 
-  it("ALLOWED_HOSTS takes names only", () => {
+  it("ALLOWED_HOSTS accepts only names", () => {
     expect(readServiceConfig({ ALLOWED_HOSTS: " A.example.com, *.b , * " }).ALLOWED_HOSTS).toEqual([
       "a.example.com",
       "*.b",
@@ -111,7 +111,7 @@ describe("hardened 5: Host and Origin", () => {
   });
 });
 
-/** By node:http, as fetch does not let anybody set Host. */
+/** Uses node:http, because fetch does not allow setting Host. */
 function request(url: string, method: string, headers: Record<string, string>) {
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
     const sent = http.request(url, { method, headers, agent: false }, (response) => {

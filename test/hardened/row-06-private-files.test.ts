@@ -6,7 +6,7 @@ import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { expect, it } from "vitest";
 import { startService } from "../../cli/runtime/service.ts";
 
-it("hardened 6: DATA_DIR and all in it are for their user alone, also what an older version made wider", async () => {
+it("hardened 6: DATA_DIR and its files are private, including files that an older version left readable", async () => {
   const parent = await mkdtemp(join(tmpdir(), "dojo-relay-modes-"));
   const dataDir = join(parent, "data");
   await mkdir(join(dataDir, "s3", "bodies"), { recursive: true, mode: 0o755 });

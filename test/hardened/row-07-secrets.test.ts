@@ -13,13 +13,13 @@ import { type Runtime, startRuntime } from "../e2e/runtime.ts";
 const NMAP = new URL("../../infra/local/scans/nmap-shop", import.meta.url).pathname;
 const KEY = "0123456789abcdef0123456789abcdef01234567";
 
-describe("hardened 7: secrets in what leaves the process", () => {
+describe("hardened 7: secrets in the output of the process", () => {
   let proxy: http.Server;
   let runtime: Runtime;
   const lines: string[] = [];
 
   beforeAll(async () => {
-    // A proxy that refuses, and shows what it was sent: as JSON on some paths, as text and across the place where errors are cut on others.
+    // A proxy that rejects requests and echoes them: as JSON on some paths, as text across the truncation point of errors on others.
     proxy = http.createServer((request, response) => {
       const { headers } = request;
       request.resume();
@@ -43,7 +43,7 @@ describe("hardened 7: secrets in what leaves the process", () => {
     proxy.close();
   });
 
-  it("a proxy that echoes the request's headers shows the API key neither in log, dead letter, page nor bucket", async () => {
+  it("a proxy that echoes request headers reveals the API key in neither log, dead letter, page nor bucket", async () => {
     const key = await runtime.upload(NMAP);
     expect(await runtime.ended(key)).toMatchObject({ state: "failed" });
     const headers = { authorization: `Bearer ${runtime.service.generatedToken}` };
@@ -53,7 +53,7 @@ describe("hardened 7: secrets in what leaves the process", () => {
     const objects = await Promise.all((await runtime.keys("")).map(async (name) => String(await runtime.get(name))));
     for (const [where, text] of Object.entries({ shown, letters, log: lines.join(""), bucket: objects.join("") })) {
       expect(text.length, where).toBeGreaterThan(100);
-      // Not even the beginning of it, where an error was cut.
+      // Not even a prefix of it, where an error was truncated.
       expect(text, where).not.toContain(KEY.slice(0, 8));
     }
     for (const text of [shown, letters, lines.join("")]) expect(text).toContain("[secret]");
@@ -81,24 +81,24 @@ describe("hardened 7: secrets in what leaves the process", () => {
     }
   });
 
-  it("knows the signature of a presigned address", () => {
+  it("redacts the signature of a presigned URL", () => {
     parsePresignedUrl("https://s3.example/b/k?X-Amz-Signature=abcdef0123456789", "address");
     expect(redact("at ?X-Amz-Signature=abcdef0123456789")).toBe("at ?X-Amz-Signature=[secret]");
   });
 
-  it("redacts before it cuts", () => {
+  it("redacts before it truncates", () => {
     readServiceConfig({ DEFECTDOJO_APIKEY: KEY });
     expect(describeError(new Error(`${"x".repeat(30)}${KEY}`), 60)).toBe(`${"x".repeat(30)}[secret]`);
   });
 
-  it("in the lines of commands too", () => {
+  it("redacts the output of commands too", () => {
     readServiceConfig({ DEFECTDOJO_APIKEY: KEY });
     const told: string[] = [];
     commandLog((line) => told.push(line)).warn(`it said ${KEY}`, { object: KEY, error: new Error(KEY) });
     expect(told).toEqual(["warning: it said [secret] ([secret]: [secret])\n"]);
   });
 
-  it("leaves alone what holds none, and what is no plain value", () => {
+  it("leaves values without secrets and non-plain values unchanged", () => {
     const date = new Date(0);
     expect(redactAll({ a: [1, null, date] })).toEqual({ a: [1, null, date] });
     readServiceConfig({ WEBHOOK_TOKEN: "short" });

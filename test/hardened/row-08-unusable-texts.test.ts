@@ -8,7 +8,7 @@ import { s3Event } from "../helpers/events.ts";
 const SCAN = { metadata: { name: "s" }, spec: { scanType: "nmap" } };
 const BAD = { "half a surrogate pair": "a\ud800b", NUL: "a\0b" };
 
-/** One row a text of the Scan: the Scan with it. */
+/** One row per text of the Scan: a Scan that contains it. */
 const PLACES: Record<string, (text: string) => unknown> = {
   "metadata.name": (text) => ({ ...SCAN, metadata: { name: text } }),
   "metadata.namespace": (text) => ({ ...SCAN, metadata: { name: "s", namespace: text } }),
@@ -30,7 +30,7 @@ const annotated = (name: string, value: string) => ({
   metadata: { name: "s", annotations: { [ANNOTATION_PREFIX + name]: value, "else/where": "\ud800" } },
 });
 
-describe("hardened 8: texts that fit into no address, header or database", () => {
+describe("hardened 8: texts that no URL, header or database accepts", () => {
   for (const [what, text] of Object.entries(BAD))
     it.each(Object.keys(PLACES))(`${what} in %s is sidecar-invalid, by name`, (place) => {
       const field = place.split(":")[0] ?? "";
@@ -39,7 +39,7 @@ describe("hardened 8: texts that fit into no address, header or database", () =>
       );
     });
 
-  it("others' annotations are not looked at", () => {
+  it("ignores the annotations of others", () => {
     expect(parseSidecar(annotated("product-name", "fine"), "x").annotations).toEqual({ "product-name": "fine" });
   });
 
@@ -70,7 +70,7 @@ describe("hardened 8: texts that fit into no address, header or database", () =>
     );
   });
 
-  it("such a scan goes to the dead-letter queue at once, as no fault of dojo-relay", async () => {
+  it("dead-letters such a scan at once, but not as a fault of dojo-relay", async () => {
     const runtime: Runtime = await startRuntime();
     try {
       await runtime.put("scan-x/scan.json", JSON.stringify(annotated("product-name", "shop \ud83d")));
@@ -78,7 +78,7 @@ describe("hardened 8: texts that fit into no address, header or database", () =>
       const ended = await runtime.ended("scan-x/findings.json");
       expect(ended).toMatchObject({ state: "failed", error: { reason: "sidecar-invalid" } });
       expect(await runtime.takeDeadLetters()).toHaveLength(1);
-      // At its start the service asks for the token's user; nothing is asked for the scan.
+      // At startup the service requests the token's user; the scan causes no request.
       const asked = runtime.standin.state.requests.filter(({ url }) => !url.includes("/user_profile/"));
       expect(asked).toEqual([]);
     } finally {

@@ -26,7 +26,7 @@ describe("hardened 11: an unusable DATA_DIR", () => {
     ["one under /proc", () => "/proc/dojo-relay/data", /data cannot be used: its file system takes no directories/],
     ["one with a damaged database", () => join(folder, "damaged"), /sqs\.sqlite is damaged \(file is not a database\)/],
     ["one with another's token", () => join(folder, "token"), /webhook-token holds no token/],
-  ])("%s ends in two lines that say what, where and what to do", async (_, dataDir, message) => {
+  ])("%s fails with two lines that name the problem, the path and the remedy", async (_, dataDir, message) => {
     const { stderr, code } = await start(dataDir());
     expect(stderr).toMatch(message);
     expect(stderr.trim().split("\n")).toEqual([
@@ -36,13 +36,13 @@ describe("hardened 11: an unusable DATA_DIR", () => {
     expect(code).toBe(1);
   });
 
-  it("a file system that does not answer is given up after a while", async () => {
+  it("gives up on a file system that does not respond", async () => {
     await expect(privateDirectory(join(folder, "new"), 0)).rejects.toThrow(/has not answered within 0 s/);
   });
 });
 
 async function start(dataDir: string) {
-  // AWS variables of this machine's would be warned of in a line of their own.
+  // AWS variables of this machine would cause a warning of their own.
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
   const env = {
     ...Object.fromEntries(own),

@@ -16,7 +16,7 @@ describe("hardened 13: fields named __proto__", () => {
     '[{"name":"a","attributes":{"__proto__":{"polluted":true},"constructor":{"prototype":1}}}]',
     '[{"name":"a","attributes":{"deep":[{"__proto__":[{"__proto__":1}]}]},"__proto__":{"severity":"HIGH"}}]',
     '[{"name":"a","attributes":{"\ue000__proto__":1,"__proto__":2,"\ue000\ue000__proto__":3}},{"name":"b"}]',
-  ])("%s is kept as it stands, and changes what nothing inherits", async (text) => {
+  ])("%s is kept as data and changes no prototype", async (text) => {
     const findings = await read(text);
     expect(JSON.stringify(findings)).toBe(text);
     expect(findings[0]?.severity).toBeUndefined();
@@ -24,13 +24,13 @@ describe("hardened 13: fields named __proto__", () => {
     for (const finding of findings) expect(Object.getPrototypeOf(finding)).toBe(Object.prototype);
   });
 
-  it("it reaches DefectDojo's description", async () => {
+  it("reaches DefectDojo's description", async () => {
     const [finding] = await read('[{"name":"a","attributes":{"__proto__":"kept","n":7.0}}]');
     if (finding === undefined) throw new Error("unreachable");
     expect(toGenericFinding(finding, 0, new Date()).generic.description).toContain('"__proto__" : "kept"');
   });
 
-  it("records of the sidecar, of notifications and of the configuration keep it too", () => {
+  it("is kept in sidecars, notifications and the configuration too", () => {
     const parsed = recordOf(z.string()).parse(JSON.parse('{"__proto__":"x","a":"b"}'));
     expect(Object.entries(parsed)).toEqual([
       ["__proto__", "x"],
@@ -39,7 +39,7 @@ describe("hardened 13: fields named __proto__", () => {
     for (const none of [[], null, "x", 1]) expect(recordOf(z.string()).safeParse(none).success).toBe(false);
   });
 
-  it("merge mode writes it back", async () => {
+  it("is written back in merge mode", async () => {
     const runtime = await startRuntime({ SYNC_MODE: "merge" });
     try {
       await runtime.put("scan-p/scan.json", JSON.stringify({ metadata: { name: "p" }, spec: { scanType: "unknown" } }));

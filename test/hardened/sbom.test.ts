@@ -6,7 +6,7 @@ interface Lock {
   readonly packages: Readonly<Record<string, { version?: string; dev?: boolean; integrity?: string }>>;
 }
 
-it("the SBOM names every production package of the lockfile with its version and hash, and no other", () => {
+it("the SBOM names every production package of the lockfile with version and hash, and no other", () => {
   const { packages } = JSON.parse(readFileSync(new URL("../../package-lock.json", import.meta.url), "utf8")) as Lock;
   const wanted = Object.entries(packages)
     .filter(([path, { dev }]) => path !== "" && dev !== true)

@@ -13,7 +13,7 @@ Examples:
   $ npm run match -- ../shared/scans/nikto-juice-shop
   $ npm run --silent match -- --json ../shared/scans | jq '.[] | select(.onlyInScan > 0)'`;
 
-/** The same finding as often as it occurs, in one line. */
+/** Identical findings with their count, in one line. */
 function listed(lines: readonly string[]): string[] {
   const counts = new Map<string, number>();
   for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);

@@ -9,7 +9,7 @@ import { readFindings } from "../../lib/report/findings-file.ts";
 import { type DojoFacts, matchRow, relate } from "../../lib/sync/match/match.ts";
 import { describeIssues } from "../../lib/util/issues.ts";
 
-/** What a real server made of a scan, beside its findings. */
+/** The result of a real server for a scan, next to its findings. */
 const DOJO_FINDINGS = "dojo-findings.json";
 const FINDINGS = "findings.json";
 
@@ -27,17 +27,17 @@ const dojoFile = z.object({
   ),
 });
 
-/** What became of a scan's findings in DefectDojo, and which is which. */
+/** How a scan's findings correspond to those in DefectDojo. */
 export interface MatchedScan {
   readonly scan: string;
   readonly importedAs: string;
-  /** Findings of the scanner, and DefectDojo's. */
+  /** The scanner's findings and DefectDojo's. */
   readonly uploaded: number;
   readonly kept: number;
-  /** Findings of the scanner that one or more of DefectDojo's stand for. */
+  /** Findings of the scanner that correspond to one or more of DefectDojo's. */
   readonly matched: number;
   readonly onlyInScan: number;
-  /** Findings of DefectDojo that stand for none of the scanner's. */
+  /** Findings of DefectDojo that correspond to none of the scanner's. */
   readonly onlyInDojo: number;
   readonly unmatched: readonly { readonly name: string; readonly category: string; readonly reason: string }[];
   readonly unclaimed: readonly string[];
@@ -45,7 +45,7 @@ export interface MatchedScan {
 
 /**
  * Matches the findings of a folder with DefectDojo's in it.
- * @throws Error that names the file that is missing or cannot be read
+ * @throws Error that names the missing or unreadable file
  */
 export async function matchScan(folder: string): Promise<MatchedScan> {
   const { importedAs, findings: dojo } = await readDojo(join(folder, DOJO_FINDINGS));
@@ -76,7 +76,7 @@ export async function matchScan(folder: string): Promise<MatchedScan> {
   };
 }
 
-/** Folders below the given ones that hold DefectDojo's findings, or are such themselves. @throws Error where there is none */
+/** The given folders, or those below them, with DefectDojo's findings. @throws Error if there is none */
 export async function foldersToMatch(directories: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const directory of directories) {

@@ -8,7 +8,7 @@ const local = (path: string) => fileURLToPath(new URL(`../../${path}`, import.me
 
 export const RECORDING = local("docs/demo.svg");
 
-/** Plays `npm start -- --once` as on a terminal, and makes an SVG of what it says. @throws Error where it fails */
+/** Runs `npm start -- --once` as on a terminal and renders its output as an SVG. @throws Error if it fails */
 export async function recordDemo(): Promise<string> {
   const { PATH, HOME, TMPDIR } = process.env;
   const env = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), FORCE_COLOR: "1" };

@@ -1,8 +1,8 @@
-/** A terminal's output as an SVG whose lines appear one after the other, as they came. */
+/** Renders a terminal's output as an SVG whose lines appear one after another, in order. */
 
 export interface TerminalOptions {
   readonly title: string;
-  /** Longer lines are cut. */
+  /** Longer lines are truncated. */
   readonly columns: number;
 }
 
@@ -24,7 +24,7 @@ interface Piece {
 /** A control sequence of a terminal. */
 const ESCAPE = new RegExp(`(${String.fromCharCode(27)}\\[[\\d;]*[A-Za-z])`);
 
-/** Colours and the like are known as far as the demo uses them: bold. Other escapes are left out. */
+/** Supports only the style that the demo uses, bold, and omits other escapes. */
 export function pieces(line: string): Piece[] {
   const found: Piece[] = [];
   let bold = false;

@@ -4,10 +4,10 @@ import { startWorld, TOKEN } from "./world.ts";
 
 const executablePath = process.env["CHROMIUM_BIN"] ?? "/usr/bin/chromium";
 const FOLDER = fileURLToPath(new URL("../../docs/", import.meta.url));
-/** GitHub shows pictures of docs at about this width. */
+/** GitHub shows images in docs at about this width. */
 const WIDE = { width: 1280, height: 720 };
 
-/** One row a picture: the window, the theme, and what is done before it is taken. */
+/** One row per image: the window, the theme, and the actions before the screenshot. */
 const PICTURES: Readonly<
   Record<string, { width?: number; height?: number; dark?: boolean; go(page: Page): Promise<void> }>
 > = {

@@ -7,11 +7,11 @@ export const TOKEN = "page-token";
 const local = (folder: string) => fileURLToPath(new URL(`../../infra/local/${folder}`, import.meta.url));
 const DAY_MS = 86_400_000;
 
-/** A service with a past: months of receipts in the bucket, and the demo's week on top of them. */
+/** A service with a history: months of receipts in the bucket, followed by the demo's week. */
 export async function startWorld(now: Date): Promise<Runtime> {
   const runtime = await startRuntime({ WEBHOOK_TOKEN: TOKEN, FOLLOW_SECONDS: "1" });
   for (const { key, receipt } of past(now)) await runtime.put(key, JSON.stringify(receipt));
-  // The service looks at the bucket as it starts.
+  // The service reads the bucket at startup.
   await runtime.restart();
   const arrive = async (folder: string) => {
     const key = await runtime.upload(local(folder));
@@ -57,7 +57,7 @@ function* past(now: Date): Generator<{ key: string; receipt: Receipt }> {
       }
 }
 
-/** The same at every run: a release each fortnight brings new findings, which are known the night after. */
+/** Deterministic: a release every two weeks brings new findings, which are known the night after. */
 function countsOf(night: number, product: number, scanner: number) {
   const fresh =
     (night + product * 3) % 14 === 0 ? 4 + ((night * scanner) % 5) : (night * 7 + scanner) % 11 === 0 ? 1 : 0;

@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dirname, "..");
 /** What DefectDojo does, or people do with it, by number: the test that holds the relay to what is right then. Others are named `row N` themselves. */
 const ROWS: readonly (readonly [row: number, what: string, file: string, test: string])[] = [
   [1, "409 on import", "unit/importer/ensure-imported.test.ts", "an import that meets another one"],
-  [2, "the same folder, the same content", "schedules/runs.test.ts", "end as one test in DefectDojo each"],
+  [2, "the same folder, the same content", "schedules/runs.test.ts", "each end as one test in DefectDojo"],
   [3, "a hiccup is no refusal", "unit/importer/ensure-imported.test.ts", "row 3: with 500 after some of its findings"],
   [
     4,
