@@ -9,7 +9,7 @@ const SIDECAR = {
 const FINDING = { name: "Open Port: 22", severity: "HIGH", category: "Open Port" };
 const RAW = "<nmaprun></nmaprun>";
 
-/** One row a kind of bad input: the objects of the folder, what the error says and names. */
+/** One row per kind of bad input: the objects of the folder and the content of the error. */
 const CASES: Readonly<Record<string, { objects: Record<string, string>; reason: string; says: RegExp }>> = {
   "the sidecar is missing": {
     objects: { "nmap-results.xml": RAW, "findings.json": JSON.stringify([FINDING]) },
@@ -72,7 +72,7 @@ const CASES: Readonly<Record<string, { objects: Record<string, string>; reason: 
   },
 };
 
-describe("bad input gets a clear error, ends in the dead-letter queue with the reason, and the bucket holds what it held", () => {
+describe("dead-letters bad input with a clear error and its reason, and leaves the bucket unchanged", () => {
   let runtime: Runtime;
   beforeAll(async () => {
     runtime = await startRuntime();
@@ -105,14 +105,14 @@ describe("bad input gets a clear error, ends in the dead-letter queue with the r
     },
   );
 
-  it("a scan that comes right after them is synced", async () => {
+  it("syncs a scan that follows them", async () => {
     await runtime.put("good/scan.json", JSON.stringify({ ...SIDECAR, spec: { scanType: "other" }, status: {} }));
     await runtime.put("good/findings.json", JSON.stringify([FINDING]));
     expect(await runtime.ended("good/findings.json")).toMatchObject({ state: "done", outcome: { outcome: "synced" } });
   });
 });
 
-/** Asks until there is an answer; the test's own time-out is the limit. */
+/** Polls until there is a result; limited only by the timeout of the test. */
 async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T> {
   for (;;) {
     const answer = await ask();

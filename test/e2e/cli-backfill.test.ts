@@ -64,7 +64,7 @@ describe("backfill over 300 scans", { timeout: 120_000 }, () => {
   });
   afterAll(() => bucket[Symbol.asyncDispose]());
 
-  it("enqueues every one once; a bad one is reported and stops none; one that is not selected is left alone", async () => {
+  it("enqueues each scan once, reports a malformed one without stopping, and skips unselected ones", async () => {
     await using queues = await startQueues();
     const env = { ...bucket.env, ...queues.env };
     const dry = await cliJson<Backfill>(["backfill", "--dry-run"], env);
@@ -85,7 +85,7 @@ describe("backfill over 300 scans", { timeout: 120_000 }, () => {
     expect(keysOf(await queues.drain("queue")).sort()).toEqual(expected);
   });
 
-  it("goes on where it was stopped", async () => {
+  it("continues where it stopped", async () => {
     await using queues = await startQueues();
     const env = { ...bucket.env, ...queues.env };
     const running = startCli(["backfill", "nightly/", "--rate", "40", "--json"], env);
@@ -101,8 +101,8 @@ describe("backfill over 300 scans", { timeout: 120_000 }, () => {
   });
 });
 
-describe("backfill beside the service", () => {
-  it("finds what notifications missed and what changed since, and imports nothing twice", {
+describe("backfill while the service runs", () => {
+  it("finds scans with lost notifications or later changes, and imports nothing twice", {
     timeout: 120_000,
   }, async () => {
     const runtime = await startRuntime();
@@ -137,7 +137,7 @@ describe("backfill beside the service", () => {
     }
   });
 
-  it.each(["yesterday", "7", "x2026"])("refuses --since %s", async (since) => {
+  it.each(["yesterday", "7", "x2026"])("rejects --since %s", async (since) => {
     const { code, stderr } = await cli(["backfill", "--since", since]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/must be a date .* or an age/);

@@ -13,7 +13,7 @@ import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 
 export const BUCKET = "securecodebox";
 
-/** A Scan whose findings only a generic import reads. */
+/** A Scan that only a generic import can read. */
 function aSidecar(name: string, annotations: Readonly<Record<string, string>> = {}): string {
   const own = Object.entries(annotations).map(([key, value]) => [`${ANNOTATION_PREFIX}${key}`, value]);
   return JSON.stringify({
@@ -38,7 +38,7 @@ export async function put(s3: S3Client, key: string, body: string): Promise<void
   await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: body }));
 }
 
-/** A scan's folder, the findings last. @returns the findings' key */
+/** Uploads a scan's folder, the findings last. @returns the findings' key */
 export async function putScan(
   s3: S3Client,
   folder: string,
@@ -58,7 +58,7 @@ export async function remove(s3: S3Client, key: string): Promise<void> {
   await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
 }
 
-/** Nobody is told of uploads any more. */
+/** Removes the notification: uploads trigger nothing. */
 export async function silence(s3: S3Client): Promise<void> {
   const command = new PutBucketNotificationConfigurationCommand({ Bucket: BUCKET, NotificationConfiguration: {} });
   await s3.send(command);
@@ -70,7 +70,7 @@ export interface TestBucket {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The embedded store in a temporary folder, without a bucket. Its webhook `RELAY` reaches nobody. */
+/** The embedded store in a temporary folder, without a bucket. Its webhook `RELAY` has no receiver. */
 export async function startBucket(): Promise<TestBucket> {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-cli-"));
   const targets = { RELAY: { endpoint: "http://127.0.0.1:9/events", authToken: "token" } };

@@ -21,19 +21,19 @@ import { deadLetter } from "../../lib/ports/dead-letter.ts";
 export interface TestQueues extends Queues {
   readonly sqs: SQSClient;
   readonly env: Readonly<Record<string, string>>;
-  /** Puts a job aside as the importer does. */
+  /** Dead-letters a job like the importer. */
   deadLetter(job: Job, reason?: Reason, failedAt?: Date): Promise<void>;
-  /** Puts a message into the dead-letter queue as SQS's redrive policy does: without a word. */
+  /** Moves a message to the dead-letter queue like SQS's redrive policy: without a reason. */
   moveAside(body: string, group: string): Promise<void>;
-  /** Takes everything that there is. */
+  /** Receives all messages. */
   drain(queue: "queue" | "dlq"): Promise<Message[]>;
   count(queue: "queue" | "dlq"): Promise<{ waiting: number; inFlight: number }>;
-  /** Lets time pass for the server: what somebody had in hand comes back. */
+  /** Advances the server's clock, so that messages in flight become visible again. */
   later(milliseconds: number): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A job of a scan that is filed under a product. */
+/** A job of a scan of that product. */
 export function aProductJob(number: number, product: string): Job {
   return {
     version: 1,

@@ -6,7 +6,7 @@ import { sqsQueue } from "../../lib/aws/sqs-queue.ts";
 import type { Queue } from "../../lib/ports/queue.ts";
 import { aProductJob, startQueues } from "./cli-queues.ts";
 
-/** What every call of a process goes through that dies before or after one of them; nothing works from then on. */
+/** Wraps every call of a process that dies before or after one of them; all later calls fail. */
 function mortal(diesAt: number, after: boolean) {
   let calls = 0;
   const killed = () => new Error("killed");
@@ -22,7 +22,7 @@ function mortal(diesAt: number, after: boolean) {
   };
 }
 
-/** One message at a time, so that those that stay have to be turned over. */
+/** One message at a time, so that remaining ones must be cycled through. */
 function mortalDlq(real: Fifo, call: ReturnType<typeof mortal>["call"]): Fifo {
   return {
     url: real.url,
@@ -38,7 +38,7 @@ const selects = selection([], parseFilter("reason=dojo-timeout"));
 const names = (messages: readonly { Body?: string | undefined }[]) =>
   messages.map(({ Body = "" }) => (JSON.parse(Body) as { scan: { name: string } }).scan.name);
 
-/** Four messages of one product, of which two are moved by a redrive that dies, and by another one after it. */
+/** Four messages of one product; a redrive that dies, and another after it, move two of them. */
 async function redriveTwice(diesAt: number, after: boolean) {
   await using queues = await startQueues();
   for (let n = 0; n < 4; n++)
@@ -50,7 +50,7 @@ async function redriveTwice(diesAt: number, after: boolean) {
   await redriveDeadLetters(mortalDlq(real, call), dying, { selects }).catch((thrown: unknown) => {
     error = thrown;
   });
-  // What it had in hand comes back when its time has run out.
+  // Messages in flight become visible again after their timeout.
   queues.later(120_000);
   const first = names(await queues.drain("queue"));
   await redriveDeadLetters(real, queue, { selects });
@@ -58,7 +58,7 @@ async function redriveTwice(diesAt: number, after: boolean) {
   return { calls: calls(), error, first, second, stayed: names(await queues.drain("dlq")) };
 }
 
-it("a redrive killed before and after any of its calls loses none, and the next one mends what it left", async () => {
+it("a redrive killed before or after any call loses no message, and the next one completes it", async () => {
   const whole = await redriveTwice(Number.POSITIVE_INFINITY, false);
   expect(whole).toMatchObject({ error: undefined, first: ["scan-1", "scan-3"], second: [] });
   expect(whole.stayed).toEqual(["scan-0", "scan-2"]);
@@ -67,7 +67,7 @@ it("a redrive killed before and after any of its calls loses none, and the next 
   for (const [index, { first, second, stayed }] of ends.entries()) {
     const where = JSON.stringify(points[index]);
     expect(new Set([...first, ...second]), where).toEqual(new Set(["scan-1", "scan-3"]));
-    // One at most is there twice: that which was sent and not yet deleted.
+    // At most one exists twice: the one that was sent but not yet deleted.
     expect(first.length + second.length, where).toBeLessThanOrEqual(3);
     expect(stayed.sort(), where).toEqual(["scan-0", "scan-2"]);
   }

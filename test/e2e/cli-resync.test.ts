@@ -19,7 +19,7 @@ describe("resync", { timeout: 120_000 }, () => {
   let runtime: Runtime;
   let env: Record<string, string>;
   const findingsOf = async (key: string) => syncedFindings.parse(JSON.parse(String(await runtime.get(key))));
-  /** Somebody triages in DefectDojo: the first finding of the scan's test. */
+  /** Triages the first finding of the scan's test in DefectDojo. */
   const markFalsePositive = async (key: string) => {
     const testId = (await runtime.receipt(key))?.test.id ?? 0;
     const [finding] = runtime.standin.state.findingsByTest.get(testId) ?? [];
@@ -43,7 +43,7 @@ describe("resync", { timeout: 120_000 }, () => {
   });
   afterAll(() => runtime.stop());
 
-  it("writes today's verdicts and imports nothing", async () => {
+  it("writes current verdicts and imports nothing", async () => {
     await markFalsePositive("a/one/findings.json");
     const results = await cliJson<Resynced[]>(["resync"], env);
     expect(results.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 5 }, () => "synced"));
@@ -57,7 +57,7 @@ describe("resync", { timeout: 120_000 }, () => {
     expect(runtime.standin.state.tests.size).toBe(5);
   });
 
-  it("writes nothing where nothing changed", async () => {
+  it("writes nothing if nothing changed", async () => {
     const { s3 } = runtime.service.clients;
     const objects = async () => {
       const { Contents = [] } = await s3.send(
@@ -81,7 +81,7 @@ describe("resync", { timeout: 120_000 }, () => {
     });
   });
 
-  it("leaves newer uploads and deleted tests alone, and does the others", async () => {
+  it("skips newer uploads and deleted tests and syncs the others", async () => {
     await markFalsePositive("a/two/findings.json");
     await put(runtime.service.clients.s3, "a/newer/findings.json", someFindings("newer"));
     runtime.standin.state.tests.delete((await runtime.receipt("a/deleted/findings.json"))?.test.id ?? 0);
@@ -115,12 +115,12 @@ describe("resync", { timeout: 120_000 }, () => {
     }
   });
 
-  it("--since goes by the import, not by the last resync", async () => {
+  it("--since refers to the import, not to the last resync", async () => {
     expect(await cliJson(["resync", "b/", "--since", "1h"], env)).toMatchObject([{ outcome: "synced" }]);
     expect(await cliJson(["resync", "b/", "--since", "2100-01-01"], env)).toEqual([]);
   });
 
-  it("says what is wrong with the configuration", async () => {
+  it("reports an invalid configuration", async () => {
     const { code, stderr } = await cli(["resync"], { DEFECTDOJO_URL: "x", POLL_SECONDS: "y" });
     expect(code).toBe(1);
     expect(stderr).toMatch(/DEFECTDOJO_URL: .*POLL_SECONDS: /);
@@ -138,7 +138,7 @@ describe("resync", { timeout: 120_000 }, () => {
       return (await import("../../functions/resync.ts")).handler;
     };
 
-    it("syncs the scans of the last days again and says how many", async () => {
+    it("syncs recent scans again and reports how many", async () => {
       const handler = await handlerFor({ RESYNC_PREFIX: "b/" });
       expect(await handler({}, context(900_000))).toEqual({ synced: 1, skipped: 0, failed: 0, whole: true });
     });
@@ -147,7 +147,7 @@ describe("resync", { timeout: 120_000 }, () => {
       expect(said.join("\n")).toContain("DEFECTDOJO_URL: quotes, /api/v2");
       expect(await handler({}, context(900_000))).toMatchObject({ synced: 1, failed: 0 });
     });
-    it("begins none when its time is nearly over", async () => {
+    it("starts no scan shortly before its timeout", async () => {
       const handler = await handlerFor({ RESYNC_PREFIX: "a/" });
       expect(await handler({}, context(60_000))).toEqual({ synced: 0, skipped: 0, failed: 0, whole: false });
     });

@@ -7,7 +7,7 @@ import { startQueues } from "./cli-queues.ts";
 
 const changed = ({ changes }: SetupResult) => changes.filter((one) => one.changed).map(({ what }) => what);
 
-it("setup makes what is missing, changes what differs, and nothing more however often it is run", async () => {
+it("setup creates missing parts, changes different ones, and is idempotent", async () => {
   await using bucket = await startBucket();
   await using queues = await startQueues();
   const env = { ...bucket.env, ...queues.env, QUEUE_URL: `${queues.queueUrl.slice(0, -5)}-2.fifo` };
@@ -29,7 +29,7 @@ it("setup makes what is missing, changes what differs, and nothing more however 
   expect(stdout).toMatch(/^ok {7}bucket securecodebox exists$/m);
 });
 
-it("setup says what to set in MinIO where it does not know the webhook", async () => {
+it("setup prints the required MinIO settings if MinIO does not know the webhook", async () => {
   await using bucket = await startBucket();
   const { code, stderr } = await cli(["setup", "--target", "arn:minio:sqs::SCANS:webhook"], bucket.env);
   expect(code).toBe(1);
@@ -40,7 +40,7 @@ it("setup says what to set in MinIO where it does not know the webhook", async (
   expect(stderr).not.toMatch(/\n\s+at /);
 });
 
-it("setup leaves the queues to the service where no queue server is configured, and the notification to serverless.yml on AWS", async () => {
+it("setup leaves the queues to the service if no queue server is configured, and the notification to serverless.yml on AWS", async () => {
   await using bucket = await startBucket();
   await using queues = await startQueues();
   const alone = await cliJson<SetupResult>(["setup"], bucket.env);

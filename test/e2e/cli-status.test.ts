@@ -28,7 +28,7 @@ describe("status", { timeout: 120_000 }, () => {
   });
   afterAll(() => runtime.stop());
 
-  it("counts scans, jobs and findings, and names the scans that are not done", async () => {
+  it("counts scans, jobs and findings, and names incomplete scans", async () => {
     const status = await cliJson<Status>(["status"], env);
     expect(status).toMatchObject({
       scans: { done: 2, running: 1, waiting: 3 },
@@ -47,7 +47,7 @@ describe("status", { timeout: 120_000 }, () => {
     expect(await cliJson(["status", "b/"], env)).toMatchObject({ scans: { done: 0, running: 1, waiting: 1 } });
   });
 
-  it("is text for people, without the queues where there are none", async () => {
+  it("prints text, without queues if there are none", async () => {
     const { stdout, code } = await cli(["status", "a/"], env);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^scans {5}2 done, 0 running, 2 waiting$/m);
@@ -60,7 +60,7 @@ describe("status", { timeout: 120_000 }, () => {
     expect(alone.stdout).toMatch(/2 done[\s\S]*the queues are unavailable/);
   });
 
-  it("finds the service's own store and queue by their ports, and so does upload", async () => {
+  it("finds the service's own store and queue by their ports, as does upload", async () => {
     const { s3Endpoint, sqsEndpoint } = runtime.service;
     const ports = { S3_PORT: new URL(s3Endpoint ?? "").port, SQS_PORT: new URL(sqsEndpoint ?? "").port };
     const folder = fileURLToPath(new URL("../../infra/events/scan-7d1f52c4", import.meta.url));
@@ -70,7 +70,7 @@ describe("status", { timeout: 120_000 }, () => {
     expect(await cliJson(["status", "ports/"], ports)).toMatchObject({ scans: { waiting: 1 }, notes: [] });
   });
 
-  it("--watch looks again until it is interrupted", async () => {
+  it("--watch refreshes until it is interrupted", async () => {
     const running = startCli(["status", "b/", "--watch", "0.1", "--json"], env);
     const first = await running.outputLines(1);
     await putScan(runtime.service.clients.s3, "b/another");
@@ -86,12 +86,12 @@ describe("status", { timeout: 120_000 }, () => {
     expect([seen[0], seen.at(-1)]).toEqual([1, 2]);
   });
 
-  it.each(["0"])("refuses --watch %s", async (seconds) => {
+  it.each(["0"])("rejects --watch %s", async (seconds) => {
     expect(await cli(["status", `--watch=${seconds}`], env)).toMatchObject({ code: 1, stdout: "" });
   });
 });
 
-describe("how far an import is", () => {
+describe("the progress of an import", () => {
   const now = Date.parse("2026-11-24T12:00:00Z");
   const at = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
   const note = { version: 1, jobKey: "key", refusals: 0 } as const;
@@ -112,7 +112,7 @@ describe("how far an import is", () => {
   });
 });
 
-it("a long list of open scans is cut, and says so", () => {
+it("truncates a long list of open scans and says so", () => {
   const open = Array.from({ length: 30 }, (_, n) => ({ key: `k${n}`, state: "waiting", what: "" }) as const);
   const findings = { findings: 0, ...NO_FINDINGS };
   const text = toText({

@@ -5,13 +5,13 @@ import { cli, cliJson } from "./cli.ts";
 import { BUCKET, put, putScan, startBucket, type TestBucket } from "./cli-bucket.ts";
 import { aProductJob, startQueues, type TestQueues } from "./cli-queues.ts";
 
-/** Clears the screen, colours, turns the letters around, and pretends to be a line of its own. */
+/** Clears the screen, sets colours, reverses the text direction, and fakes a new line. */
 const EVIL = "a\u001b[2Jb\u009b31mc\u202ed\u007f\nsynced  e";
 const KEY = `${EVIL}/findings.json`;
-/** Everything that a terminal obeys, line breaks of our own left out. */
+/** Everything that a terminal interprets, except our own line breaks. */
 const OBEYED = /[^\P{Cc}\n]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
-describe("names out of buckets and queues do nothing to the terminal", { timeout: 120_000 }, () => {
+describe("names from buckets and queues do not affect the terminal", { timeout: 120_000 }, () => {
   let bucket: TestBucket;
   let queues: TestQueues;
   let env: Record<string, string>;
@@ -43,7 +43,7 @@ describe("names out of buckets and queues do nothing to the terminal", { timeout
     expect(stdout + stderr).toContain("[2Jb\\u009b31mc\\u202ed\\u007f");
   });
 
-  it("JSON has them as they are", async () => {
+  it("JSON contains them unchanged", async () => {
     const { open } = await cliJson<{ open: { key: string }[] }>(["status"], env);
     expect(open.map(({ key }) => key)).toEqual([KEY]);
     const [letter] = await cliJson<{ findings: string }[]>(["dlq", "list"], env);

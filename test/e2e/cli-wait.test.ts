@@ -5,13 +5,13 @@ import { cli, cliJson, startCli } from "./cli.ts";
 import { putScan, silence } from "./cli-bucket.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
-/** Findings of each severity, as a scanner of secureCodeBox writes them. */
+/** Findings of each severity in secureCodeBox's format. */
 const findings = (...severities: string[]) =>
   JSON.stringify(
     severities.map((severity, index) => ({ name: `${severity} ${index}`, severity, category: "c", description: "d" })),
   );
 
-/** One row an end of a wait: its exit code. Each is provoked below. */
+/** One row per outcome of a wait, with its exit code. Each is tested below. */
 const EXIT_CODES = {
   passed: 0,
   error: 1,
@@ -38,7 +38,7 @@ describe("wait: the gate of a pipeline", { timeout: 120_000 }, () => {
   });
   afterAll(() => runtime.stop());
 
-  it(`${EXIT_CODES.passed}: the receipt is there; counts of verdicts and severities, for people and as JSON`, async () => {
+  it(`${EXIT_CODES.passed}: the receipt exists; counts of verdicts and severities as text and JSON`, async () => {
     const { code, stdout } = await cli(["wait", at("first")], env);
     expect(code).toBe(EXIT_CODES.passed);
     expect(stdout).toMatch(/^findings {2}3: 0 critical, 1 high, 1 medium, 1 low, 0 info$/m);
@@ -78,7 +78,7 @@ describe("wait: the gate of a pipeline", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/^gate {6}FAILED: 1 of high:new\n {10}High {6}High 0 {2}http/m);
   });
 
-  it(`${EXIT_CODES.timedOut}: no receipt in time, also where the queues cannot be reached`, async () => {
+  it(`${EXIT_CODES.timedOut}: no receipt in time, even if the queues are unreachable`, async () => {
     const nothing = await cli(["wait", at("nowhere"), "--timeout", "1s"], env);
     expect(nothing).toMatchObject({ code: EXIT_CODES.timedOut });
     expect(nothing.stdout).toContain("the findings do not exist yet");
@@ -98,7 +98,7 @@ describe("wait: the gate of a pipeline", { timeout: 120_000 }, () => {
   describe("where nobody imports", () => {
     beforeAll(() => silence(runtime.service.clients.s3));
 
-    it(`${EXIT_CODES.superseded}: uploaded anew meanwhile`, async () => {
+    it(`${EXIT_CODES.superseded}: replaced by a newer upload`, async () => {
       const { s3 } = runtime.service.clients;
       await putScan(s3, "again");
       const running = startCli(["wait", at("again"), "--timeout", "60s"], env);
@@ -108,7 +108,7 @@ describe("wait: the gate of a pipeline", { timeout: 120_000 }, () => {
       expect([code, stdout]).toEqual([EXIT_CODES.superseded, expect.stringContaining("uploaded again")]);
     });
 
-    it("a later run with the same findings is no earlier run's receipt", async () => {
+    it("does not accept an earlier run's receipt for a later run with the same findings", async () => {
       const sidecar = (uid: string) =>
         JSON.stringify({
           metadata: { name: "run", uid, annotations: { [`${ANNOTATION_PREFIX}product-name`]: "same" } },

@@ -12,16 +12,16 @@ interface CliResult {
 export interface CliRun {
   readonly result: Promise<CliResult>;
   kill(signal: NodeJS.Signals): void;
-  /** Resolves when so many lines came on stderr (progress is a line a step there), or the command ended. @returns the lines until now */
+  /** Resolves after that many lines on stderr (one per step of progress), or when the command ends. @returns the lines so far */
   lines(count: number): Promise<string[]>;
-  /** The same of stdout. @returns the lines until now */
+  /** The same for stdout. @returns the lines so far */
   outputLines(count: number): Promise<string[]>;
 }
 
-/** Only what the command is given: nothing of this machine's settings. */
+/** An environment without this machine's settings. */
 const BARE = { PATH: process.env.PATH, HOME: "/nonexistent", NO_COLOR: "1", AWS_EC2_METADATA_DISABLED: "true" };
 
-/** `dojo-relay ARGS…` in a process of its own. */
+/** Runs `dojo-relay ARGS…` in its own process. */
 export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliRun {
   const child = spawn(process.execPath, [COMMAND, ...args], { env: { ...BARE, ...env } });
   let [stdout, stderr] = ["", ""];
@@ -65,7 +65,7 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
 
 export const cli = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => startCli(args, env).result;
 
-/** The same with `--json`, parsed. @throws Error with what the command said where it failed */
+/** The same with `--json`, parsed. @throws Error with the command's output if it fails */
 export async function cliJson<T>(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<T> {
   const { code, stdout, stderr } = await cli([...args, "--json"], env);
   if (stdout === "") throw new Error(`exit code ${code}, nothing on stdout: ${stderr}`);

@@ -3,14 +3,14 @@ import { cliJson } from "./cli.ts";
 import { putScan } from "./cli-bucket.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
-/** What an annotation of the Scan gets wrong, the reason of its dead letter, and the annotation as corrected. */
+/** A faulty annotation of the Scan, the reason of its dead letter, and the corrected annotation. */
 const ROWS = [
   ["environment", "Prodution", "sidecar-invalid", "Production"],
   ["import-as", "Nikto", "sidecar-invalid", "Generic Findings Import"],
   ["scan-date", "2999-01-02", "dojo-rejected", "2026-11-20"],
 ] as const;
 
-describe("a Scan that is corrected beside its findings", { timeout: 60_000 }, () => {
+describe("a Scan corrected in its sidecar", { timeout: 60_000 }, () => {
   let runtime: Runtime;
   beforeAll(async () => {
     runtime = await startRuntime();

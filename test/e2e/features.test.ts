@@ -5,7 +5,7 @@ import type { Receipt } from "../../lib/model/receipt.ts";
 import { ANNOTATION_PREFIX } from "../../lib/model/scan.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
 
-/** What users see of each feature, through the whole way: one test a row of docs/features.md. */
+/** Each feature end to end: one test per row of docs/features.md. */
 
 const BASE = { category: "Open Port", parsed_at: "2024-11-20T10:05:03.000Z", attributes: { port: 22 } };
 const FINDINGS = [
@@ -36,7 +36,7 @@ interface ScanOptions {
 
 let count = 0;
 
-/** Puts a scan and waits for its end. */
+/** Uploads a scan and waits until it is complete. */
 async function scan(runtime: Runtime, options: ScanOptions = {}) {
   const name = `scan-${++count}`;
   const { annotations = {}, scanType = "amass", owner, hookSelector, raw, findings = FINDINGS } = options;
@@ -86,7 +86,7 @@ async function synced(runtime: Runtime, options: ScanOptions = {}) {
   };
 }
 
-/** A runtime for the tests of one describe. */
+/** A runtime shared by the tests of one describe. */
 function withRuntime(env: Record<string, string> = {}, options: StandinOptions = {}) {
   const held: { runtime?: Runtime } = {};
   beforeAll(async () => {
@@ -184,7 +184,7 @@ describe("annotations", () => {
   });
   it('do-not-import: "true" leaves the scan alone: no test, no receipt, counted', async () => {
     const { key, name } = await scan(runtime(), { annotations: { "do-not-import": "true" } });
-    await synced(runtime()); // a later one is through, so that the first was seen
+    await synced(runtime()); // a later one is complete, so the first was processed
     expect(await runtime().receipt(key)).toBeUndefined();
     expect([...runtime().standin.state.tests.values()].some(({ title }) => title === name)).toBe(false);
     expect(await (await fetch(`${runtime().service.url}/metrics`)).text()).toMatch(

@@ -16,13 +16,13 @@ beforeAll(async () => {
 afterAll(() => runtime.stop());
 
 const findingsOf = async (key: string) => syncedFindings.parse(JSON.parse(String(await runtime.get(key))));
-/** The test's own time-out is the limit. */
+/** Limited only by the timeout of the test. */
 const until = async (holds: () => boolean | Promise<boolean>) => {
   while (!(await holds())) await sleep(100);
 };
-/** What a round without news asks, once. */
+/** The requests of a round without changes. */
 const isFeed = ({ url }: { readonly url: string }) => url.includes("-last_status_update");
-/** Whether the follower has seen findings of this test come. */
+/** Whether the follower has seen the findings of this test. */
 const isSeen = async (test: number) => {
   const [key = ""] = await runtime.keys(FOLLOW_FOLDER);
   const { known, waiting } = JSON.parse(String(await runtime.get(key))) as Pick<FollowState, "known" | "waiting">;
@@ -57,9 +57,9 @@ it("a verdict in DefectDojo reaches findings.json and the receipt, of the findin
   });
 });
 
-it("nothing more is read or written once the verdict is there", async () => {
+it("reads and writes nothing more after the verdict is written", async () => {
   const { requests } = runtime.standin.state;
-  // The rounds that see it through come to an end.
+  // The rounds that process it complete.
   await until(async () => {
     const before = requests.length;
     await until(() => requests.slice(before).filter(isFeed).length >= 5);
@@ -67,7 +67,7 @@ it("nothing more is read or written once the verdict is there", async () => {
   });
 });
 
-it("status and the service say up to when verdicts are followed; a deletion is noticed", async () => {
+it("status and the service report how far verdicts are followed; a deletion is noticed", async () => {
   const { url, s3Endpoint, sqsEndpoint, generatedToken } = runtime.service;
   const answer = await fetch(`${url}/api/follow`, { headers: { authorization: `Bearer ${generatedToken}` } });
   expect(await answer.json()).toEqual({ upTo: expect.stringMatching(/^20\d\d-/), lagSeconds: expect.any(Number) });

@@ -20,7 +20,7 @@ interface Cost {
   readonly bytes: number;
 }
 
-/** Passes everything on to DefectDojo and counts what comes back. */
+/** Forwards everything to DefectDojo and counts the bytes of the responses. */
 async function startCounter(target: string) {
   let [requests, bytes] = [0, 0];
   const server = createServer((incoming, outgoing) => {
@@ -38,7 +38,7 @@ async function startCounter(target: string) {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** Since this was last asked. */
+    /** Since the last call. */
     cost: (): Cost => {
       const cost = { requests, bytes };
       [requests, bytes] = [0, 0];
@@ -88,7 +88,7 @@ describe("daily scans of one product for a year", () => {
       expect(receipt?.findings.count).toBe(FINDINGS);
       costs.push(counter.cost());
     }
-    // The second day is the first with duplicates, and with an engagement that is there.
+    // The second day is the first with duplicates and an existing engagement.
     const [first, ...later] = costs.slice(2);
     for (const { requests, bytes } of later) {
       expect(requests).toBe(first?.requests);
@@ -110,7 +110,7 @@ describe("daily scans of one product for a year", () => {
       const dojo = dojoPort(config, {});
       const costs: Cost[] = [];
       for (let day = 0; day < DAYS; day++) {
-        // Each day one is gone, one is new, and one is back; the test ends with as many as there were days.
+        // Each day one finding is gone, one is new, and one returns; the test ends with one per day.
         const names = [day, day + 1, day + 2, 1_000 + (day % 2)].map(
           (number) => `Finding ${String(number).padStart(4, "0")}`,
         );

@@ -1,4 +1,4 @@
-/** A scan by nmap with three open ports, its raw result and its findings, as secureCodeBox makes them. */
+/** An nmap scan with three open ports: raw result and findings in secureCodeBox's format. */
 const PORTS = [
   [22, "ssh"],
   [80, "http"],

@@ -15,10 +15,10 @@ interface ObjectRequest {
   readonly headers: IncomingMessage["headers"];
 }
 
-/** What a request gets instead of its answer: a status with a body, or the answer not sent though the request was done. */
+/** A fault: another status with a body, or a lost response to a request that took effect. */
 type Fault = { status: number; body?: string; headers?: Record<string, string> } | "lose-answer" | "hang-up";
 
-/** A store behind presigned addresses: a signature is for one method, there is no HEAD. */
+/** A store behind presigned URLs: a signature is valid for one method, without HEAD. */
 export interface PresignedServer {
   readonly url: string;
   readonly objects: Map<string, StoredObject>;
@@ -80,13 +80,13 @@ interface KubeRequest {
   readonly body: unknown;
 }
 
-/** As much of the Kubernetes API as a hook may use: GET of a Scan, PATCH of its status. */
+/** The part of the Kubernetes API that a hook may use: GET of a Scan, PATCH of its status. */
 export interface KubeServer {
   readonly url: string;
   readonly port: number;
   readonly requests: KubeRequest[];
   readonly scans: Map<string, Record<string, unknown>>;
-  /** Asked before each request: a status to refuse it with. */
+  /** Called before each request; returns a status to reject it with. */
   refuse: (request: KubeRequest) => number | undefined;
   patches(): KubeRequest[];
   close(): Promise<void>;
@@ -140,7 +140,7 @@ export async function startKubeServer(tls?: { key: string; cert: string }): Prom
   return self;
 }
 
-/** A kubeconfig for the fake API; its client refuses plain HTTP unless TLS need not be verified. */
+/** A kubeconfig for the fake API; the client rejects plain HTTP unless TLS verification is off. */
 export function kubeconfig(server: string): string {
   return JSON.stringify({
     apiVersion: "v1",

@@ -21,12 +21,12 @@ export const FOUND = `${FOLDER}/findings.json`;
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** All that a hook reaches: a DefectDojo, a store with one scan's results behind presigned addresses, a Kubernetes API with its Scan. */
+/** Everything a hook reaches: a DefectDojo, a store with one scan's results behind presigned URLs, a Kubernetes API with its Scan. */
 export interface HookWorld {
   readonly dojo: Standin;
   readonly store: PresignedServer;
   readonly kube: KubeServer;
-  /** With a kubeconfig for the API. */
+  /** The environment with a kubeconfig for the API. */
   readonly folder: string;
   readonly log: Log;
   readonly lines: { level: string; message: string }[];
@@ -34,13 +34,13 @@ export interface HookWorld {
   readOnly(): string[];
   readWrite(): string[];
   hook(urls: readonly string[], env?: Variables, more?: Partial<HookRun>): Promise<HookResult>;
-  /** The command line, as a process of its own. */
+  /** Runs the command line in its own process. */
   cli(args: readonly string[], env?: Variables): Promise<{ code: number; stdout: string; stderr: string }>;
   /** Tests in DefectDojo. */
   tests(): unknown[];
-  /** What lies in the store now. */
+  /** The current objects in the store. */
   findings(): Record<string, unknown>[];
-  /** How many requests of that path DefectDojo has seen. */
+  /** The number of requests to that path in DefectDojo. */
   posts(path: string): number;
   stop(): Promise<void>;
 }
@@ -109,7 +109,7 @@ export async function startHookWorld(): Promise<HookWorld> {
   };
 }
 
-/** Sleeping takes no time, and is time that passes. */
+/** Sleep takes no real time but advances the clock. */
 export function fastClock(): Clock {
   let slept = 0;
   return {
@@ -121,7 +121,7 @@ export function fastClock(): Clock {
   };
 }
 
-/** The error that a hook must end in. */
+/** The error with which a hook must end. */
 export async function failed(run: Promise<unknown>): Promise<RelayError> {
   const error = await run.then(
     () => undefined,
@@ -131,7 +131,7 @@ export async function failed(run: Promise<unknown>): Promise<RelayError> {
   return error;
 }
 
-/** Runs with a variable of the process' own environment set, and puts it back. */
+/** Runs with an environment variable of this process set, and restores it. */
 export async function withVariable<T>(name: string, value: string | undefined, run: () => Promise<T>): Promise<T> {
   const before = process.env[name];
   const set = (now: string | undefined) => {
@@ -146,7 +146,7 @@ export async function withVariable<T>(name: string, value: string | undefined, r
   }
 }
 
-/** A certificate for 127.0.0.1, or undefined where there is no openssl. */
+/** A certificate for 127.0.0.1, or undefined without openssl. */
 export function selfSigned(): { key: string; cert: string } | undefined {
   const request =
     "req -x509 -newkey rsa:2048 -nodes -keyout - -days 2 -subj /CN=kube -addext subjectAltName=IP:127.0.0.1";

@@ -21,7 +21,7 @@ function blockOf(heading: string): string {
   return block;
 }
 
-/** The shell parts of each snippet, as its runner would hand them to the shell. */
+/** The shell parts of each snippet, as its runner would execute them. */
 const SHELL = {
   "GitHub Actions": () => {
     const { jobs } = parse(blockOf("GitHub Actions")) as { jobs: { scan: { steps: { run?: string }[] } } };
@@ -48,9 +48,9 @@ describe("the snippets of docs/pipelines.md, their shell parts run against the e
     const relay = `"${process.execPath}" "${local("cli/dojo-relay.mjs")}"`;
     const commands = {
       "dojo-relay": `exec ${relay} "$@"`,
-      // The scanner leaves its report.
+      // The scanner writes its report.
       trivy: `cp "${local("infra/local/scans/trivy-shop/trivy-results.json")}" trivy.json`,
-      // The image is the command; its mount is the folder.
+      // Replaces the image with the command and its mount with the folder.
       docker: `while [ "$1" != "$RELAY_IMAGE" ]; do shift; done; shift; args=(); for a in "$@"; do args+=("\${a//\\/reports/$PWD}"); done; exec ${relay} "\${args[@]}"`,
       aws: `exec "${process.execPath}" "${local("test/e2e/aws-s3-cp-child.ts")}" "$@"`,
     };
@@ -64,7 +64,7 @@ describe("the snippets of docs/pipelines.md, their shell parts run against the e
     for (const one of [folder, bin]) await rm(one, { recursive: true, force: true });
   });
 
-  /** What a runner does with a script; the service lives in this process, which must not be blocked. */
+  /** Runs a script like a CI runner; the service runs in this process, which must not block. */
   const run = async (script: string) => {
     const { bucket, s3Endpoint, sqsEndpoint } = runtime.service;
     const child = spawn("bash", ["-e", "-o", "pipefail", "-c", script], {
@@ -105,7 +105,7 @@ describe("the snippets of docs/pipelines.md, their shell parts run against the e
         expect.stringMatching(/^gate {6}FAILED: /m),
         expect.anything(),
       ]);
-      // Folders by hand are told apart by the second.
+      // Names of manual folders have a resolution of one second.
       await sleep(1_000);
       const second = await outcome();
       expect([second.status, second.stdout]).toEqual([0, expect.stringMatching(/^gate {6}passed: /m)]);

@@ -7,7 +7,7 @@ export interface Proxy {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A server that passes everything on, but takes headers off the requests and puts others on the answers. */
+/** A server that forwards everything, but removes headers from requests and adds others to responses. */
 export async function startProxy(
   target: { readonly hostname: string; readonly port: string },
   without: readonly string[] = [],

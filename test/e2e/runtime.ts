@@ -27,17 +27,17 @@ export interface Runtime {
   readonly standin: Standin;
   readonly service: Service;
   readonly progress: readonly Progress[];
-  /** Resolves with the first end (done or failed) of a job for this key after `seen` ends. */
+  /** Resolves with the first outcome (done or failed) of a job for this key after the first `seen` ones. */
   ended(key: string, seen?: number): Promise<Progress>;
   upload(directory: string, prefix?: string): Promise<string>;
   put(key: string, body: string | Uint8Array): Promise<void>;
-  /** The object's bytes, or undefined where there is none. */
+  /** The object's bytes, or undefined if it does not exist. */
   get(key: string): Promise<Buffer | undefined>;
   receipt(key: string): Promise<Receipt | undefined>;
   keys(prefix: string): Promise<string[]>;
-  /** Takes everything out of the dead-letter queue. */
+  /** Receives and deletes all dead letters. */
   takeDeadLetters(): Promise<{ body: string; attributes: Record<string, string | undefined> }[]>;
-  /** Ends the service and starts it again on what it left. */
+  /** Stops the service and restarts it with its data. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }

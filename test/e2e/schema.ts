@@ -1,6 +1,6 @@
 import * as z from "zod";
 
-/** What secureCodeBox's findings schema demands of each finding, in our words; ../shared has the schema itself where it exists. */
+/** Our version of secureCodeBox's findings schema; the original is in ../shared, if present. */
 export const syncedFindings = z.array(
   z.looseObject({
     id: z.uuid(),

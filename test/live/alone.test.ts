@@ -5,7 +5,7 @@ import { type Installation, startInstallation } from "./installation.ts";
 import { expectSynced, FOLDERS, SAMPLES, type ScanFolders, underNewProducts } from "./scans.ts";
 import { haveServers, type ServerName } from "./servers.ts";
 
-/** One row a server that stands alone; the service brings the other. */
+/** One row per external server; the service embeds the other. */
 const ROWS: readonly { server: ServerName; title: string; with: string }[] = [
   { server: "minio", title: "MinIO", with: "the embedded queue" },
   { server: "elasticmq", title: "ElasticMQ", with: "the embedded store" },
@@ -39,12 +39,12 @@ for (const { server, title, with: other } of ROWS) {
       }
     };
 
-    it("brings every sample home", async () => {
+    it("completes every sample", async () => {
       await installation.upload(scans.folders);
       await expectAllSynced("", {});
     });
 
-    it("goes on after a shutdown in the midst of it and a start", async () => {
+    it("continues after a shutdown during the work and a restart", async () => {
       await installation.upload(scans.folders, "again/");
       expect(await installation.relay.end("SIGTERM")).toEqual({ code: 0, signal: null });
       await installation.relay.start();

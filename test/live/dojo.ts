@@ -2,11 +2,11 @@ import type { StandinOptions } from "../../infra/local/defectdojo/options.ts";
 import { startStandin } from "../../infra/local/defectdojo/server.ts";
 import { createClient } from "../contract/defectdojo-client.ts";
 
-/** The DefectDojo at the end of the way. */
+/** The DefectDojo under test. */
 export interface LiveDojo {
-  /** What the relay is told of it. */
+  /** The relay's settings for it. */
   readonly env: Readonly<Record<string, string>>;
-  /** The tests that a query finds. */
+  /** The tests that match a query. */
   tests(query: Readonly<Record<string, string>>): Promise<readonly DojoTest[]>;
   findingCount(testId: number): Promise<number>;
   close(): Promise<void>;
@@ -19,17 +19,17 @@ interface DojoTest {
   readonly percent_complete: number | null;
 }
 
-/** One row a DefectDojo that the suite runs against. */
+/** One row per DefectDojo that the suite runs against. */
 export interface DojoRow {
   readonly title: string;
-  /** What was there before stays there: scans need names of their own. */
+  /** Existing data stays, so scans need unique names. */
   readonly real: boolean;
   readonly open: (options?: StandinOptions) => Promise<LiveDojo>;
 }
 
 const { DEFECTDOJO_URL, DEFECTDOJO_APIKEY } = process.env;
 
-/** The stand-in answers at once, or is dead. */
+/** The stand-in responds at once, or it is dead. */
 const QUICK = {
   POLL_SECONDS: "0.1",
   DEDUPLICATION_QUIET_SECONDS: "0",
@@ -39,7 +39,7 @@ const QUICK = {
   IMPORT_REFUSAL_SECONDS: "0",
 };
 
-/** A real DefectDojo where one is given, else the stand-in in both of its modes. */
+/** A real DefectDojo if configured, else the stand-in in both modes. */
 export const DOJOS: readonly DojoRow[] =
   DEFECTDOJO_URL && DEFECTDOJO_APIKEY
     ? [{ title: "a real DefectDojo", real: true, open: async () => realDojo(DEFECTDOJO_URL, DEFECTDOJO_APIKEY) }]

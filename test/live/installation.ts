@@ -29,9 +29,9 @@ export interface InstallationOptions {
   readonly env?: Env;
   /** A second relay beside the first, on the same store and queue. */
   readonly second?: boolean;
-  /** Whether MinIO tells the relay of findings; it does where nothing is said. */
+  /** Whether MinIO notifies the relay of findings. @default true */
   readonly notifies?: boolean;
-  /** Receivers of MinIO's events beside the relay. */
+  /** Further receivers of MinIO's events. */
   readonly targets?: readonly WebhookTarget[];
 }
 
@@ -40,7 +40,7 @@ export interface DeadLetter {
   readonly attributes: Readonly<Record<string, string | undefined>>;
 }
 
-/** The relay as people run it: a process of its own beside real servers. */
+/** The relay as in production: its own process next to real servers. */
 export interface Installation {
   readonly relay: RelayProcess;
   /** The relays: one, or two. */
@@ -52,27 +52,27 @@ export interface Installation {
   readonly token: string;
   /** Puts scan folders into the bucket by `dojo-relay upload`. @returns the keys of the findings */
   upload(folders: readonly string[], prefix?: string): Promise<string[]>;
-  /** The object's bytes, or undefined where there is none. */
+  /** The object's bytes, or undefined if it does not exist. */
   get(key: string): Promise<Buffer | undefined>;
-  /** Keys of the bucket that begin and end so. */
+  /** Keys of the bucket with that prefix and suffix. */
   keys(prefix?: string, suffix?: string): Promise<string[]>;
   /** Waits for the receipt of these findings. */
   receipt(key: string): Promise<Receipt>;
-  /** Enqueues what was missed by `dojo-relay backfill`. @returns how many scans */
+  /** Enqueues missed scans with `dojo-relay backfill`. @returns their number */
   backfill(): Promise<number>;
   /** Waits until the queue is empty, with nothing in flight. */
   idle(): Promise<void>;
-  /** Fails with what was waited for, and with what the relay complained of. */
+  /** Fails with the awaited condition and the relay's warnings. */
   readonly eventually: Eventually;
-  /** Takes everything out of the dead-letter queue. */
+  /** Receives and deletes all dead letters. */
   takeDeadLetters(): Promise<DeadLetter[]>;
   stop(): Promise<void>;
 }
 
-/** Long waits are for slow machines; the tests say what has to come, not when. */
+/** Long waits are for slow machines; the tests assert events, not times. */
 const PATIENCE = { timeout: 500_000, interval: 200 };
 
-/** Asks again and again until there is an answer. */
+/** Polls until there is a result. */
 type Eventually = <T>(what: string, ask: () => Promise<T | undefined | false>) => Promise<T>;
 
 const eventually =
@@ -122,7 +122,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     };
-    // An empty variable is one that is not set: the service brings a store or queue of its own.
+    // An empty variable counts as unset: the service starts its own store or queue.
     const env = {
       ...store,
       ...dojo.env,

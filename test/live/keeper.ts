@@ -1,6 +1,6 @@
 /**
- * Ends what a test run leaves behind, however the run ends: it is told of processes (`+PID`, `-PID`) and folders (`+/PATH`, `-/PATH`) on its stdin, and
- * when that closes, as it does when the run is killed, it kills and removes those that are still there.
+ * Cleans up after a test run, however it ends: it reads processes (`+PID`, `-PID`) and folders (`+/PATH`, `-/PATH`) from stdin, and
+ * when stdin closes, for example because the run was killed, it kills and removes those that remain.
  */
 import { rmSync } from "node:fs";
 import { createInterface } from "node:readline";

@@ -13,11 +13,11 @@ import { haveServers } from "./servers.ts";
 
 const have = haveServers("hundreds of scans while relay and MinIO are killed", "minio", "elasticmq");
 
-/** LIVE_SCANS: fewer for a real DefectDojo, which takes its time. */
+/** LIVE_SCANS: fewer for a real DefectDojo, which is slower. */
 const SCANS = Number(process.env.LIVE_SCANS || 500);
 const PRODUCTS = Math.ceil(SCANS / 10);
 
-/** What is killed when this part of the scans has its receipts. */
+/** The process to kill when this share of the scans has receipts. */
 const DEATHS = [
   { who: "relay", at: 0.1 },
   { who: "relay", at: 0.35 },
@@ -25,7 +25,7 @@ const DEATHS = [
   { who: "relay", at: 0.75 },
 ] as const;
 
-/** How far uploads are ahead of receipts, so that there are some all the while; and how many more come while the relay is dead. */
+/** How far uploads stay ahead of receipts, and how many more arrive while the relay is dead. */
 const AHEAD = 40;
 const MEANWHILE = 15;
 const CONCURRENCY = 8;
@@ -54,7 +54,7 @@ describe.skipIf(!have)(`${SCANS} scans while the relay is killed and started thr
       targets: [watch],
       env: { MAX_CONCURRENCY: String(CONCURRENCY), VISIBILITY_SECONDS: "10", HEARTBEAT_SECONDS: "10" },
     });
-    // What builds on receipts sees each landing once.
+    // Consumers of receipts see each one once.
     await ensureNotification(installation.s3, installation.bucket, "arn:minio:sqs::WATCH:webhook", "defectdojo.json");
   });
   afterAll(async () => {
@@ -73,7 +73,7 @@ describe.skipIf(!have)(`${SCANS} scans while the relay is killed and started thr
     await dojo?.close();
   });
 
-  it("every scan ends with its receipt", async () => {
+  it("ends every scan with its receipt", async () => {
     const { relay, minio, eventually, keys } = installation;
     const started = performance.now();
     const uploads = startUploads(installation, scans);
@@ -81,7 +81,7 @@ describe.skipIf(!have)(`${SCANS} scans while the relay is killed and started thr
     const eventsWaiting = async () =>
       (await readdir(minio?.eventsFolder ?? "", { recursive: true })).filter((name) => name.endsWith(".event")).length;
     const underWay = async () => (await keys("", "/defectdojo.pending.json")).length;
-    /** Until that many scans are through, uploading on. */
+    /** Continues uploading until that many scans are complete. */
     const through = (count: number) =>
       eventually(`receipt ${count}`, async () => {
         const there = (await receiptKeys()).length;
@@ -195,16 +195,16 @@ describe.skipIf(!have)(`${SCANS} scans while the relay is killed and started thr
 // --- utils ---
 
 interface Uploads {
-  /** So many may be uploaded by now. */
+  /** The number of uploads allowed so far. */
   allow(count: number): void;
   allowed(): number;
   done(): number;
-  /** Requests that had to be sent again. */
+  /** Number of retried requests. */
   repeated(): number;
   readonly finished: Promise<unknown>;
 }
 
-/** Uploads side by side, each scan's findings last, and whatever fails again until it is there. */
+/** Uploads in parallel, each scan's findings last, and retries until each upload succeeds. */
 function startUploads({ s3, bucket }: Installation, scans: readonly SmallScan[]): Uploads {
   let [allowed, done, repeated, next] = [AHEAD, 0, 0, 0];
   const put = async (Key: string, Body: string) => {

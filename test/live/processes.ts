@@ -13,7 +13,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A program of its own, which does not outlive the test run. */
+/** A separate process that ends with the test run. */
 export interface Running {
   readonly pid: number;
   readonly exited: Promise<Exit>;
@@ -21,19 +21,19 @@ export interface Running {
   exit(): Exit | undefined;
   /** The last lines of stdout and stderr. */
   output(): string;
-  /** Signals it, and waits for its end. */
+  /** Sends a signal and waits for the end. */
   end(signal: NodeJS.Signals): Promise<Exit>;
 }
 
 const REMEMBERED_LINES = 60;
 
-/** Node 24, as in `cli/dojo-relay.mjs`: an older one would hand over to a process that no signal reaches. */
+/** Node 24, as in `cli/dojo-relay.mjs`: an older one would start a child that receives no signal. */
 export const NODE =
   Number(process.versions.node.split(".")[0]) >= 24
     ? process.execPath
     : fileURLToPath(new URL("../../node_modules/node/bin/node", import.meta.url));
 
-/** Starts a program with no environment but the given one. */
+/** Starts a program with only the given environment. */
 export async function startProgram(
   command: string,
   args: readonly string[],
@@ -79,9 +79,9 @@ export async function startProgram(
 }
 
 /**
- * Waits until the program answers.
- * @param answers whether a status says that it is ready
- * @throws Error with what the program said last, if it ends before it is ready
+ * Waits until the program responds.
+ * @param answers whether a status means that it is ready
+ * @throws Error with the program's last output, if it ends before it is ready
  */
 export async function untilReady(
   name: string,
@@ -104,7 +104,7 @@ export interface Folder extends AsyncDisposable {
   readonly path: string;
 }
 
-/** A temporary folder, which does not outlive the test run. */
+/** A temporary folder that is removed at the end of the test run. */
 export async function temporaryFolder(name: string): Promise<Folder> {
   const path = await mkdtemp(join(tmpdir(), `dojo-relay-live-${name}-`));
   tellKeeper(`+${path}`);
@@ -119,7 +119,7 @@ export async function temporaryFolder(name: string): Promise<Folder> {
 
 export interface Port {
   readonly number: number;
-  /** To be called right before its server is started. */
+  /** Call it right before the start of the server. */
   release(): Promise<void>;
 }
 
@@ -140,7 +140,7 @@ export async function reservePort(): Promise<Port> {
 
 let keeper: ChildProcess | undefined;
 
-/** The keeper is in a session of its own, where Ctrl-C does not reach it. */
+/** The keeper runs in its own session, where Ctrl-C does not reach it. */
 function tellKeeper(line: string): void {
   if (keeper === undefined) {
     keeper = spawn(NODE, [join(import.meta.dirname, "keeper.ts")], {

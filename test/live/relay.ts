@@ -5,22 +5,22 @@ import { type Exit, NODE, type Running, startProgram, untilReady } from "./proce
 
 const COMMAND = fileURLToPath(new URL("../../cli/dojo-relay.mjs", import.meta.url));
 
-/** Only what the command is given: nothing of this machine's settings. */
+/** An environment without this machine's settings. */
 const BARE = { HOME: "/nonexistent", NO_COLOR: "1", AWS_EC2_METADATA_DISABLED: "true" };
 
 export type Env = Readonly<Record<string, string>>;
 
-/** `dojo-relay start` in a process of its own, at one address however often it is started. */
+/** `dojo-relay start` in its own process, at the same URL after every start. */
 export interface RelayProcess {
   readonly url: string;
   start(): Promise<void>;
   /** @returns how it ended */
   end(signal: NodeJS.Signals): Promise<Exit>;
-  /** Stops it in its tracks, or lets it go on. */
+  /** Suspends or resumes it. */
   pause(pauses: boolean): void;
   /** A counter of `/metrics`, since the last start. */
   metric(name: string): Promise<number>;
-  /** Lines of its log that are warnings or errors, of all starts. */
+  /** Warnings and errors in its log, from all starts. */
   complaints(): readonly string[];
 }
 
@@ -51,7 +51,7 @@ export function relayProcess(env: Env & { readonly PORT: string }): RelayProcess
   };
 }
 
-/** `dojo-relay ARGS… --json`. @throws with what it said where it failed */
+/** `dojo-relay ARGS… --json`. @throws with its output if it fails */
 export async function command<T>(args: readonly string[], env: Env): Promise<T> {
   const options = { env: { PATH: process.env.PATH, ...BARE, ...env } };
   const { stdout } = await promisify(execFile)(NODE, [COMMAND, ...args, "--json"], options);

@@ -13,7 +13,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export const SAMPLES = here("../../infra/local/scans");
 
-/** Folders of all scans that there are: the samples, and those of secureCodeBox's own tests where they can be read. */
+/** Folders of all available scans: the samples and, if present, those of secureCodeBox's own tests. */
 export const FOLDERS: readonly string[] = [SAMPLES, here("../../../shared/scans")]
   .filter(existsSync)
   .flatMap((parent) => readdirSync(parent).map((name) => join(parent, name)));
@@ -22,7 +22,7 @@ export interface ScanFolders extends AsyncDisposable {
   readonly folders: readonly string[];
 }
 
-/** Copies of scans whose products have names of their own, for a DefectDojo that knows scans of earlier runs. */
+/** Copies of scans with unique product names, for a DefectDojo with scans of earlier runs. */
 export async function underNewProducts(folders: readonly string[]): Promise<ScanFolders> {
   const temporary = await temporaryFolder("scans");
   const run = basename(temporary.path);
@@ -43,7 +43,7 @@ export async function underNewProducts(folders: readonly string[]): Promise<Scan
 
 const bySchema = findingsValidator();
 
-/** Checks what is in the bucket when a scan has gone the whole way. */
+/** Checks the bucket after a scan is complete. */
 export async function expectSynced(installation: Installation, folder: string, key: string) {
   const uploaded = readFileSync(join(folder, "findings.json"));
   const receipt = await installation.receipt(key);

@@ -5,17 +5,17 @@ import { fileURLToPath } from "node:url";
 import type { Credentials } from "../contract/aws.ts";
 import { type Port, type Running, reservePort, startProgram, temporaryFolder, untilReady } from "./processes.ts";
 
-/** A real server in a process of its own. */
+/** A real server in its own process. */
 export interface LiveServer {
   readonly url: string;
-  /** Kills it, unless told otherwise, and starts it again with its data, at its address. */
+  /** Kills it (by default) and restarts it with its data at the same URL. */
   restart(signal?: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface Minio extends LiveServer {
   readonly credentials: Credentials;
-  /** Where events wait for their receivers. */
+  /** Directory of events that wait for their receivers. */
   readonly eventsFolder: string;
 }
 
@@ -34,7 +34,7 @@ export interface MinioOptions {
   readonly targets?: readonly WebhookTarget[];
 }
 
-/** One row a server: the variable that says where it is, and what starts it. */
+/** One row per server: the variable with its path, and the command that starts it. */
 const SERVERS = {
   minio: { variable: "MINIO_BIN", title: "MinIO", needs: [] },
   elasticmq: { variable: "ELASTICMQ_CLASSPATH", title: "ElasticMQ", needs: ["java"] },
@@ -44,8 +44,8 @@ const SERVERS = {
 export type ServerName = keyof typeof SERVERS;
 
 /**
- * Whether these servers can be started; where not, says so loudly, and how to get them.
- * @param what is left out without them
+ * Whether these servers can be started; otherwise it prints prominently how to get them.
+ * @param what is skipped without them
  */
 export function haveServers(what: string, ...names: readonly ServerName[]): boolean {
   const missing = names.filter((name) => whereIs(name) === undefined);
@@ -76,7 +76,7 @@ export async function startMinio({ region = "", targets = [] }: MinioOptions = {
     MINIO_UPDATE: "off",
     MINIO_CALLHOME_ENABLE: "off",
     MINIO_SITE_REGION: region,
-    // A PUT is answered when its event is on disk, so that a crash loses none.
+    // MinIO acknowledges a PUT after its event is on disk, so that a crash loses none.
     MINIO_API_SYNC_EVENTS: "on",
     ...Object.assign({}, ...targets.map((target) => webhookVariables(target, events))),
   };
@@ -116,7 +116,7 @@ export async function startElasticMq(): Promise<LiveServer> {
   return { url, ...(await lifeOf(start, folder, port)) };
 }
 
-/** As we tell people to run it; only its addresses and folder are others. */
+/** The recommended configuration, except for URLs and folder. */
 function elasticMqConfig(port: number, folder: string): string {
   return `include required(file(${JSON.stringify(INFRA_CONFIG)}))
 node-address { host = "127.0.0.1", port = ${port} }
@@ -148,7 +148,7 @@ async function lifeOf(
 
 let installed: ReadonlyMap<string, string> | undefined;
 
-/** By its variable, else where `.ci/live-servers` has put it. */
+/** The path from its variable, else from `.ci/live-servers`. */
 export function whereIs(name: ServerName): string | undefined {
   const { variable, needs } = SERVERS[name];
   installed ??= new Map(

@@ -16,7 +16,7 @@ const SIDECAR = {
 const FINDINGS = JSON.stringify([{ name: "Open Port: 22", severity: "HIGH", category: "Open Port" }]);
 const RAW = "<nmaprun></nmaprun>";
 
-/** One row a kind of bad input: its objects, the findings last, and the reason it is dead-lettered for. */
+/** One row per kind of bad input: its objects, the findings last, and the reason of its dead letter. */
 const BAD: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "sidecar-missing": { "nmap-results.xml": RAW, "findings.json": FINDINGS },
   "sidecar-invalid": { "scan.json": "{nope", "findings.json": FINDINGS },
@@ -65,7 +65,7 @@ for (const { title, real, open } of DOJOS) {
       expect(await dojo.findingCount(receipt.test.id)).toBe(receipt.findings.count);
     });
 
-    it("the same scans in another place, whose name is none for a URL, are all duplicates of the first", async () => {
+    it("the same scans under keys that need URL encoding are all duplicates of the first", async () => {
       const prefix = "team a/ü+&=%20 (1)/";
       const keys = await upload(scans.folders, prefix);
       expect(keys).toHaveLength(FOLDERS.length);
@@ -79,7 +79,7 @@ for (const { title, real, open } of DOJOS) {
       }
     });
 
-    it("bad input ends in the dead-letter queue with its reason, and the bucket holds what it held", async () => {
+    it("dead-letters bad input with its reason and leaves the bucket unchanged", async () => {
       const { s3, bucket } = installation;
       for (const [reason, objects] of Object.entries(BAD)) {
         for (const [name, Body] of Object.entries(objects))
@@ -102,7 +102,7 @@ for (const { title, real, open } of DOJOS) {
       }
     });
 
-    it("what is no notification at all is dead-lettered, and holds nothing back", async () => {
+    it("dead-letters a malformed notification without blocking others", async () => {
       const post = (authorization: string) =>
         fetch(`${installation.relay.url}/events`, { method: "POST", body: "poison", headers: { authorization } });
       expect((await post("Bearer of another token")).status).toBe(401);
@@ -111,12 +111,12 @@ for (const { title, real, open } of DOJOS) {
       expect(letters).toMatchObject([{ attributes: { reason: "event-invalid" } }]);
     });
 
-    it("no write-back was taken for an upload, and nothing is left", async () => {
+    it("no write-back was mistaken for an upload, and nothing is left", async () => {
       const { relay } = installation;
       const [last = ""] = await upload(scans.folders.slice(0, 1), "last/");
       await installation.receipt(last);
       await installation.idle();
-      // Their names end as the bucket's notification wants it, but they are raw results of one of the scanners.
+      // Their names match the suffix of the bucket's notification, but they are raw results of a scanner.
       const others = (await installation.keys("", "findings.json")).filter((key) => !key.endsWith("/findings.json"));
       const ignored = uploads + others.length;
       await installation.eventually("the event of every write-back", async () => {
