@@ -6,7 +6,7 @@ export interface Credentials {
   readonly secretAccessKey: string;
 }
 
-/** What the embedded servers take for credentials: anything. */
+/** Credentials for the embedded servers, which accept any. */
 export const ANY_CREDENTIALS: Credentials = { accessKeyId: "any", secretAccessKey: "any" };
 
 export function s3Client(endpoint: string, credentials: Credentials = ANY_CREDENTIALS): S3Client {
@@ -21,7 +21,7 @@ export interface AwsError extends Error {
   readonly $metadata: { readonly httpStatusCode?: number };
 }
 
-/** The error that a request must end in. */
+/** The error with which a request must fail. */
 export async function errorOf(request: Promise<unknown>): Promise<AwsError> {
   try {
     await request;
@@ -32,12 +32,12 @@ export async function errorOf(request: Promise<unknown>): Promise<AwsError> {
   throw new Error("The request succeeded, but must be refused");
 }
 
-/** The status of the error that a request must end in. */
+/** The status of the error with which a request must fail. */
 export async function statusOf(request: Promise<unknown>): Promise<number | undefined> {
   return (await errorOf(request)).$metadata.httpStatusCode;
 }
 
-/** How many of the requests of a race succeeded, and the statuses of those that did not. */
+/** The number of racing requests that succeeded, and the statuses of the others. */
 export async function race(requests: readonly Promise<unknown>[]): Promise<{ winners: number[]; refusals: number[] }> {
   const winners: number[] = [];
   const refusals: number[] = [];

@@ -1,11 +1,11 @@
-/** A DefectDojo that the contract is held against. */
+/** A DefectDojo that the contract suite tests. */
 export type Server = {
   /** Without `/api/v2`. */
   url: string;
   apiKey: string;
-  /** Of a user who is no superuser but authorized for at least one product type. */
+  /** API key of a user who is authorized for at least one product type but not a superuser. */
   lowPrivilegedApiKey?: string;
-  /** The server deduplicates, and waits for it when asked to. */
+  /** Whether the server deduplicates, and waits for it on request. */
   waits: boolean;
 };
 
@@ -22,7 +22,7 @@ export type Who = "admin" | "low-privileged" | "nobody" | "unknown";
 export type Client = {
   server: Server;
   request: (method: string, path: string, body?: unknown, as?: Who) => Promise<Answer>;
-  /** `import-scan`, or another path that takes a report. */
+  /** `import-scan`, or another path that accepts a report. */
   upload: (
     fields: Record<string, string | number>,
     report: Report | undefined,
@@ -70,7 +70,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The versions that were measured; what is between them is taken for the older one. */
+/** The measured versions; one in between counts as the older. */
 export type Version = "2.34" | "2.58" | "3.x";
 
 /** By the fields of `user_profile/` (recorded): `date_joined` came after 2.34, `is_staff` with 3.x. */
@@ -80,7 +80,7 @@ async function versionOf(client: Client): Promise<Version> {
   return "date_joined" in user ? "2.58" : "2.34";
 }
 
-/** What the tests of a run work on, under names of its own. */
+/** The objects of a test run, with unique names. */
 export type World = {
   client: Client;
   run: string;
@@ -89,7 +89,7 @@ export type World = {
   productType: number;
   product: number;
   engagement: number;
-  /** A product type, product and engagement of the low-privileged user's own. */
+  /** A product type, product and engagement of the low-privileged user. */
   own: { productType: number; product: number; engagement: number } | undefined;
 };
 
@@ -137,7 +137,7 @@ export function report(...findings: object[]): Report {
   return { name: "findings.json", content: JSON.stringify({ findings: complete }) };
 }
 
-/** Imports findings, waits for their duplicates to be marked, and tells the id of their test. */
+/** Imports findings, waits for deduplication, and returns the id of their test. */
 export async function importFindings(world: World, engagement: number, ...findings: object[]): Promise<number> {
   const fields = { scan_type: GENERIC, engagement, deduplication_execution_mode: "async_wait" };
   return (await world.client.upload(fields, report(...findings))).body.test_id;

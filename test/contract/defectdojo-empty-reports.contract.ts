@@ -3,7 +3,7 @@ import { substituteFor } from "../../lib/model/empty-reports.ts";
 import { GENERIC, wantedTestTypes } from "../../lib/model/scan-types.ts";
 import { createWorld, newEngagement, type Report, type Server, type World } from "./defectdojo-client.ts";
 
-/** What each parser takes for a report without findings, and what not: tried with the parsers of 2.34, 2.58 and 3.2. */
+/** Which reports each parser accepts as one without findings: tested with the parsers of 2.34, 2.58 and 3.2. */
 const BLANK: readonly (readonly [scanType: string, takes: readonly string[], refuses: readonly string[]])[] = [
   ["CycloneDX Scan", ["{}"], ["", "[]", "null"]],
   ["Gitleaks Scan", ["[]", "{}", "null"], [""]],
@@ -24,7 +24,7 @@ const BLANK: readonly (readonly [scanType: string, takes: readonly string[], ref
 const EXTENSIONS: Readonly<Record<string, string>> = { "Nmap Scan": "xml", "ZAP Scan": "xml", "Sslyze Scan": "xml" };
 const nameFor = (scanType: string) => `report.${EXTENSIONS[scanType] ?? "json"}`;
 
-/** Reports without findings: what closes the findings of earlier scans of the same type. */
+/** Reports without findings, which close the findings of earlier scans of the same type. */
 export function emptyReportsContract(server: () => Promise<Server>): void {
   let world: World;
   beforeAll(async () => {

@@ -1,14 +1,14 @@
 import { beforeAll, expect, it } from "vitest";
 import { createWorld, importFindings, newEngagement, type Server, type World } from "./defectdojo-client.ts";
 
-/** What `follow` relies on: which verdicts move `last_status_update`, and how the feed is asked. */
+/** What `follow` relies on: which verdicts update `last_status_update`, and how the feed is queried. */
 export function feedContract(server: () => Promise<Server>): void {
   let world: World;
   beforeAll(async () => {
     world = await createWorld(await server());
   });
   const get = async (path: string) => (await world.client.request("GET", path)).body;
-  /** The clock of a finding. */
+  /** The `last_status_update` of a finding. */
   const clockOf = async (id: number): Promise<string> => (await get(`/findings/${id}/`)).last_status_update;
   const newFinding = async (title = `Followed ${world.run}`) => {
     const engagement = await newEngagement(world, { deduplication_on_engagement: true });
@@ -41,7 +41,7 @@ export function feedContract(server: () => Promise<Server>): void {
     const before = await clockOf(id);
     expect((await judge(id)).status).toBeLessThan(300);
     if (what === "risk accepted" && world.version === "2.34") {
-      expect(await clockOf(id)).toBe(before); // 2.34's API marks nothing
+      expect(await clockOf(id)).toBe(before); // 2.34's API updates nothing
       return;
     }
     const feed = await get("/findings/?o=-last_status_update&limit=10");
@@ -94,7 +94,7 @@ export function feedContract(server: () => Promise<Server>): void {
     const found = await get("/findings/?last_reviewed=2&o=-last_reviewed&limit=10");
     const row = found.results.find((each: { id: number }) => each.id === id);
     if (world.version === "2.34") {
-      expect((await get(`/findings/${id}/`)).last_reviewed).toBe(before.last_reviewed); // only the UI's reviews move it
+      expect((await get(`/findings/${id}/`)).last_reviewed).toBe(before.last_reviewed); // only reviews in the UI update it
       return;
     }
     expect(Date.parse(row.last_reviewed)).toBeGreaterThan(Date.parse(row.created));

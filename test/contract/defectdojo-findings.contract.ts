@@ -12,7 +12,7 @@ import {
 
 type Row = Record<string, unknown> & { id: number };
 
-/** Reading findings and their places. */
+/** Reading findings and their locations. */
 export function findingsContract(server: () => Promise<Server>, hasLowPrivileged: boolean): void {
   let world: World;
   beforeAll(async () => {
@@ -73,7 +73,7 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
     expect(counts).toEqual([1, 2, 0, 1, 1, 0, 1, 0, 1, 3, 1, 1, 0, 1]);
   });
 
-  it("keeps what a generic report says of a finding", async () => {
+  it("keeps every field of a finding in a generic report", async () => {
     const given = {
       title: "a finding of the REST api",
       severity: "Critical",
@@ -91,7 +91,7 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
       unique_id_from_tool: "u",
       vuln_id_from_tool: "v",
       tags: ["one", "two words"],
-      // 2.34 refuses a date with a time.
+      // 2.34 rejects a date with a time.
       date: world.version === "2.34" ? "2026-01-01" : "2026-01-01T10:00:00Z",
     };
     const { cve, ...columns } = given;
@@ -115,7 +115,7 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
     ]);
   });
 
-  it("takes several weaknesses of a finding from 3.2 on, and refuses the whole report for them before", async () => {
+  it("accepts several weaknesses of a finding from 3.2 on; earlier versions reject the whole report", async () => {
     const fields = { scan_type: GENERIC, engagement: world.engagement };
     const { status, body } = await world.client.upload(fields, report({ cwe: 79, cwes: ["CWE-79", "CWE-89"] }));
     expect(status).toBe(world.version === "3.x" ? 201 : 400);
@@ -124,12 +124,12 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
     expect(results).toMatchObject([{ cwe: 79, cwes: [{ cwe: "CWE-79" }, { cwe: "CWE-89" }] }]);
   });
 
-  it("cuts titles at 511 characters", async () => {
+  it("truncates titles at 511 characters", async () => {
     const test = await imported(world.engagement, { title: "t".repeat(600) });
     expect((await get(`/findings/?test=${test}`)).results[0].title.length).toBe(511);
   });
 
-  it("tells where a finding is", async () => {
+  it("returns the locations of a finding", async () => {
     const test = await imported(world.engagement, {
       title: "Here",
       endpoints: ["https://shop.example.com:8443/a/b?c=d#e"],
@@ -164,7 +164,7 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
     });
   });
 
-  it("shares a location between findings, and leaves out the default port", async () => {
+  it("shares a location between findings and omits the default port", async () => {
     const endpoints = ["https://same.example.com:443/x"];
     const test = await imported(world.engagement, { title: "One", endpoints }, { title: "Two", endpoints });
     const { results, prefetch } = await get(`/findings/?test=${test}&prefetch=endpoints`);
@@ -176,7 +176,7 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
     }
   });
 
-  it("skips what is no place, or refuses it in endpoints mode", async () => {
+  it("skips an invalid location, or rejects it in endpoints mode", async () => {
     const fields = { scan_type: GENERIC, engagement: world.engagement };
     const answer = await world.client.upload(
       fields,
@@ -188,7 +188,7 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
   });
 
   describe.skipIf(!hasLowPrivileged)("a low-privileged user", () => {
-    it("reads the places of findings by their links, though not by location/ and url/", async () => {
+    it("reads locations of findings through their links, but not through location/ and url/", async () => {
       const as = "low-privileged";
       const test = await imported(world.own?.engagement ?? 0, {
         title: "Own",
@@ -203,7 +203,7 @@ export function findingsContract(server: () => Promise<Server>, hasLowPrivileged
       expect(Object.values(links.prefetch.location)).toMatchObject([{ location_value: "https://own.example.com" }]);
     });
 
-    it("does not see another's findings", async () => {
+    it("does not see findings of others", async () => {
       const test = await imported(world.engagement, { title: "Not theirs" });
       const { id } = (await get(`/findings/?test=${test}`)).results[0];
       expect((await world.client.request("GET", `/findings/${id}/`, undefined, "low-privileged")).status).toBe(404);

@@ -10,7 +10,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
   });
   const get = async (path: string) => (await world.client.request("GET", path)).body;
 
-  it("leaves a test behind when the report cannot be read, at 50 %, and at 100 % on 2.34", async () => {
+  it("leaves a test behind for an unreadable report, at 50 %, or at 100 % on 2.34", async () => {
     const build = `broken-${world.run}`;
     const fields = { scan_type: "ZAP Scan", engagement: world.engagement, build_id: build };
     await world.client.upload(fields, { name: "zap.xml", content: "not xml" });
@@ -18,7 +18,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     const percent = world.version === "2.34" ? 100 : 50;
     expect(results).toMatchObject([{ percent_complete: percent, scan_type: "ZAP Scan", build_id: build }]);
     expect((await get(`/findings/?test=${results[0].id}&limit=1`)).count).toBe(0);
-    // What tells it from a good one without findings.
+    // Distinguishes it from a valid one without findings.
     expect((await get(`/test_imports/?build_id=${build}`)).count).toBe(0);
     expect((await world.client.request("DELETE", `/tests/${results[0].id}/`)).status).toBe(204);
     expect((await get(`/tests/?build_id=${build}`)).count).toBe(0);
@@ -40,7 +40,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     },
   );
 
-  it("stores what is sent with an import on its test", async () => {
+  it("stores the fields of an import on its test", async () => {
     const build = `job-${world.run}`;
     const sent = {
       version: "1.2",
@@ -99,7 +99,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200, body: change });
   });
 
-  it("leaves out what is below the minimum severity, and overrides the status", async () => {
+  it("omits findings below the minimum severity, and overrides the status", async () => {
     const fields = {
       scan_type: GENERIC,
       engagement: world.engagement,
@@ -112,7 +112,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     expect(results).toMatchObject([{ title: "B", severity: "High", active: false, verified: true }]);
   });
 
-  it("goes on after the client hung up", async () => {
+  it("continues after the client disconnects", async () => {
     const build = `hung-up-${world.run}`;
     const findings = Array.from({ length: 30 }, (_, i) => ({ title: `finding ${i}` }));
     const abort = new AbortController();
@@ -133,7 +133,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     expect((await get(`/findings/?test=${results[0].id}&limit=1`)).count).toBe(30);
   });
 
-  it("makes product type, product and engagement when asked to", async () => {
+  it("creates product type, product and engagement on request", async () => {
     const names = {
       product_type_name: `Auto type ${world.run}`,
       product_name: `Auto ${world.run}`,
@@ -156,7 +156,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     ]);
   });
 
-  it("keeps findings that are alike where they are in different places, which reimport-scan merges", async () => {
+  it("keeps identical findings at different locations, which reimport-scan merges", async () => {
     const engagement = await newEngagement(world);
     const alike = report(
       ...["a", "b", "c"].map((host) => ({ title: "Alike", endpoints: [`https://${host}.example.com`] })),
@@ -178,7 +178,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     expect(third.body.statistics.after.total).toMatchObject({ total: 3, active: 1, is_mitigated: 2 });
   });
 
-  it("closes old findings of the engagement when asked to", async () => {
+  it("closes old findings of the engagement on request", async () => {
     const engagement = await newEngagement(world);
     const fields = { scan_type: GENERIC, engagement, deduplication_execution_mode: "async_wait" };
     const first = await world.client.upload(fields, report({ title: "Stays" }, { title: "Goes" }));
@@ -191,7 +191,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
   });
 
   describe.skipIf(!hasLowPrivileged)("a low-privileged user", () => {
-    it("imports, reads and changes in its own product type, and deletes nothing on 3.x", async () => {
+    it("can import, read and change in its own product type, but delete nothing on 3.x", async () => {
       const as = "low-privileged";
       const fields = { scan_type: GENERIC, engagement: world.own?.engagement ?? 0 };
       const answer = await world.client.upload(fields, report({ title: `own ${world.run}` }), { as });
@@ -201,12 +201,12 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
         (await world.client.request("GET", `/findings/?test=${answer.body.test_id}`, undefined, as)).body.count,
       ).toBe(1);
       expect((await world.client.request("PATCH", test, { title: "x" }, as)).status).toBe(200);
-      // 2.x goes by roles: this user is a Maintainer there.
+      // 2.x uses roles: this user is a Maintainer there.
       const status = world.version === "3.x" ? 403 : 204;
       expect((await world.client.request("DELETE", test, undefined, as)).status).toBe(status);
     });
 
-    it("may not import into another's engagement, nor see its tests", async () => {
+    it("cannot import into an engagement of others or see its tests", async () => {
       const as = "low-privileged";
       const fields = { scan_type: GENERIC, engagement: world.engagement };
       expect((await world.client.upload(fields, report({}), { as })).status).toBe(403);
@@ -215,7 +215,7 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
       expect((await world.client.request("DELETE", `/tests/${made.body.test_id}/`, undefined, as)).status).toBe(404);
     });
 
-    it("may not have a product type made", async () => {
+    it("cannot create a product type", async () => {
       const names = {
         product_type_name: `Low ${world.run}`,
         product_name: `Low ${world.run}`,

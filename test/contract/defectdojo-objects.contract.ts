@@ -221,7 +221,7 @@ const ROWS: Row[] = [
   },
 ];
 
-/** What the server answers about everything but reports and findings. */
+/** Responses about everything except reports and findings. */
 export function objectsContract(server: () => Promise<Server>): void {
   let world: World;
   beforeAll(async () => {
@@ -230,18 +230,18 @@ export function objectsContract(server: () => Promise<Server>): void {
 
   it.each(ROWS)("$it", (row) => checkRow(world, row, "admin"));
 
-  it("answers an unknown path with an HTML page", async () => {
+  it("returns an HTML page for an unknown path", async () => {
     const answer = await world.client.request("GET", "/nope/");
     expect([answer.status, answer.headers.get("content-type")]).toEqual([404, "text/html; charset=utf-8"]);
     expect(answer.text).toContain("<!DOCTYPE html>");
   });
 
-  it("sends a path without its trailing slash on, with its query", async () => {
+  it("redirects a path without a trailing slash, with its query", async () => {
     const answer = await world.client.request("GET", "/products?name=x&limit=1");
     expect([answer.status, answer.headers.get("location")]).toEqual([301, "/api/v2/products/?name=x&limit=1"]);
   });
 
-  it("refuses JSON that is none", async () => {
+  it("rejects invalid JSON", async () => {
     const response = await fetch(`${world.client.server.url}/api/v2/product_types/`, {
       method: "POST",
       headers: { Authorization: `Token ${world.client.server.apiKey}`, "Content-Type": "application/json" },

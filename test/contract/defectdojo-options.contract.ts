@@ -9,7 +9,7 @@ import {
   type World,
 } from "./defectdojo-client.ts";
 
-/** Row 16: what the options of an import do, by the API's names; the same on 2.34, 2.58 and 3.2. */
+/** Row 16: the effect of import options, by their API names; the same on 2.34, 2.58 and 3.2. */
 export function optionsContract(server: () => Promise<Server>): void {
   let world: World;
   beforeAll(async () => {

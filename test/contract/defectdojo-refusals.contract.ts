@@ -188,7 +188,7 @@ const REFUSED: Refused[] = [
   },
 ];
 
-/** What `import-scan` refuses, and how. */
+/** How `import-scan` rejects invalid requests. */
 export function refusalsContract(server: () => Promise<Server>): void {
   let world: World;
   beforeAll(async () => {

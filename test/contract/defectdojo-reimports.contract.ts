@@ -7,7 +7,7 @@ interface ActionRow {
   readonly finding: number;
 }
 
-/** What a reimport does to its test, and what the record of it says. */
+/** The effect of a reimport on its test, and its record. */
 export function reimportsContract(server: () => Promise<Server>): void {
   let world: World;
   beforeAll(async () => {
@@ -16,13 +16,13 @@ export function reimportsContract(server: () => Promise<Server>): void {
   const get = async (path: string) => (await world.client.request("GET", path)).body;
   let keys = 0;
 
-  /** A test that the titles were imported into, and how it is reimported into. */
+  /** A test with imported findings of these titles, and a function to reimport into it. */
   async function livingTest(...titles: string[]) {
     const engagement = await newEngagement(world);
     const fields = { scan_type: GENERIC, deduplication_execution_mode: "async_wait" };
     const key = () => `key-${world.run}-${++keys}`;
     const first = key();
-    // Nothing is a duplicate of another test's.
+    // Nothing is a duplicate of a finding in another test.
     const titled = (found: readonly string[]) => report(...found.map((title) => ({ title: `${title} ${first}` })));
     const named = { engagement, build_id: first, test_title: `living ${first}` };
     const made = await world.client.upload({ ...fields, ...named }, titled(titles));
@@ -56,7 +56,7 @@ export function reimportsContract(server: () => Promise<Server>): void {
     expect(await actionsOf(test, second.build)).toEqual(["Comes: N", "Goes: C", "Stays: U"]);
     const third = await again(["Stays", "Goes"]);
     expect(await actionsOf(test, third.build)).toEqual(["Comes: C", "Goes: R", "Stays: U"]);
-    // What was closed before is in no later record.
+    // Findings closed before are in no later record.
     const fourth = await again(["Stays", "Goes"]);
     expect(await actionsOf(test, fourth.build)).toEqual(["Goes: U", "Stays: U"]);
     expect(await findingsOf(test)).toMatchObject([
@@ -66,7 +66,7 @@ export function reimportsContract(server: () => Promise<Server>): void {
     ]);
   });
 
-  it("keeps the record of an earlier build id, and gives it by its own id too", async () => {
+  it("keeps the record of an earlier build id, which can also be fetched by its own id", async () => {
     const { test, first, again } = await livingTest("Stays");
     await again(["Stays"]);
     expect((await get(`/tests/?build_id=${first}`)).count).toBe(0);
@@ -83,7 +83,7 @@ export function reimportsContract(server: () => Promise<Server>): void {
     expect(await actionsOf(test, build)).toEqual(["One: C", "Two: C"]);
   });
 
-  it("closes nothing where it is not to, and leaves closed what is not to be reactivated, without a word of either", async () => {
+  it("closes and reactivates nothing unless requested, and records neither", async () => {
     const { test, again } = await livingTest("Stays", "Goes");
     const kept = await again(["Stays"], { close_old_findings: "false" });
     expect(await actionsOf(test, kept.build)).toEqual(["Stays: U"]);
@@ -92,7 +92,7 @@ export function reimportsContract(server: () => Promise<Server>): void {
     expect(await actionsOf(test, left.build)).toEqual(["Stays: U"]);
   });
 
-  it("says nothing of what people judged and is found again: it is left as it is", async () => {
+  it("leaves findings with verdicts unchanged when they are found again, and does not record them", async () => {
     const { test, again } = await livingTest("False", "Outside", "Stays");
     const [wrong, outside] = await findingsOf(test);
     await world.client.request("PATCH", `/findings/${wrong?.id}/`, { false_p: true, active: false, verified: false });
@@ -103,7 +103,7 @@ export function reimportsContract(server: () => Promise<Server>): void {
     });
     const before = await findingsOf(test);
     const { build } = await again(["False", "Outside", "Stays"]);
-    // One that is not closed by its verdict is closed now.
+    // A finding whose verdict did not close it is closed now.
     const open = before.filter(({ active, is_mitigated }) => active !== true && is_mitigated !== true);
     const closed = open.map(({ title }) => `${String(title).split(" ")[0]}: C`);
     expect(await actionsOf(test, build)).toEqual([...closed, "Stays: U"].sort());
@@ -112,7 +112,7 @@ export function reimportsContract(server: () => Promise<Server>): void {
     expect((await get(`/findings/?test=${test}&out_of_scope=true`)).count).toBe(1);
   });
 
-  it("keeps the day on which its test starts", async () => {
+  it("keeps the start date of its test", async () => {
     const { test, again } = await livingTest("One");
     const dates = { target_start: "2026-01-02T03:04:05Z", target_end: "2026-01-02T04:00:00Z" };
     await world.client.request("PATCH", `/tests/${test}/`, dates);
@@ -121,7 +121,7 @@ export function reimportsContract(server: () => Promise<Server>): void {
     expect([target_start, target_end > dates.target_end]).toEqual([dates.target_start, true]);
   });
 
-  it("leaves its test as it was where the report is refused", async () => {
+  it("leaves its test unchanged if the report is rejected", async () => {
     const { test, first, again } = await livingTest("One");
     const scan = { name: "findings.json", content: "no report" };
     const sent = { scan_type: GENERIC, test, build_id: `refused-${world.run}` };

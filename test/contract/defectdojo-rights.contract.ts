@@ -89,7 +89,7 @@ const ROWS: Row[] = [
   },
 ];
 
-/** What a user may who is no superuser but authorized for a product type. */
+/** The permissions of a user who is authorized for a product type but not a superuser. */
 export function rightsContract(server: () => Promise<Server>): void {
   let world: World;
   beforeAll(async () => {

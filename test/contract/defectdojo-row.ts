@@ -1,21 +1,21 @@
 import { expect } from "vitest";
 import type { Version, Who, World } from "./defectdojo-client.ts";
 
-/** A request and what is expected of its answer. */
+/** A request and its expected response. */
 export type Row = {
   it: string;
   as?: Who;
   ask: (world: World) => [method: string, path: string, body?: unknown];
   status: number;
-  /** Parts of the answer. */
+  /** Expected parts of the response. */
   answer?: (world: World) => object;
-  /** What other versions than 3.x answer, where that differs. */
+  /** Responses of versions before 3.x, if different. */
   other?: Others<Pick<Row, "status" | "answer">>;
 };
 
 export type Others<T> = Partial<Record<Exclude<Version, "3.x">, T>>;
 
-/** What is expected of this server's version. */
+/** The expectation for this server's version. */
 export function expectedOf<T extends object, U extends object>(
   world: World,
   row: T & { other?: Others<U> },
@@ -27,7 +27,7 @@ export function expectedOf<T extends object, U extends object>(
 /** The same on both versions of 2.x. */
 export const on2x = <T>(other: T): Others<T> => ({ "2.34": other, "2.58": other });
 
-/** `cicd_infrastructure/` and whatever else a version does not have. */
+/** Paths that a version lacks, such as `cicd_infrastructure/`. */
 export const NOT_THERE = on2x({ status: 404, answer: () => ({}) });
 
 export async function checkRow(world: World, row: Row, as: Who): Promise<void> {

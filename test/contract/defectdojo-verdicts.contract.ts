@@ -3,7 +3,7 @@ import { createWorld, importFindings, newEngagement, type Server, type World } f
 
 type Row = Record<string, unknown> & { id: number };
 
-/** What makes a finding a duplicate, and how its status is changed. */
+/** When a finding is a duplicate, and how its status changes. */
 export function verdictsContract(server: () => Promise<Server>): void {
   let world: World;
   beforeAll(async () => {
@@ -38,7 +38,7 @@ export function verdictsContract(server: () => Promise<Server>): void {
       ]);
       expect(duplicates.prefetch.duplicate_finding[original.id]).toMatchObject({ id: original.id, duplicate: false });
       expect((await get(`/findings/?test=${test}&duplicate=false`)).count).toBe(0);
-      // What comes third is a duplicate of the first, not of the second.
+      // The third is a duplicate of the first, not of the second.
       const third = await get(`/findings/?test=${await imported(other, { title })}`);
       expect(third.results[0].duplicate_finding).toBe(original.id);
     });

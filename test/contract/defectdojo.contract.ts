@@ -12,7 +12,7 @@ import { reimportsContract } from "./defectdojo-reimports.contract.ts";
 import { rightsContract } from "./defectdojo-rights.contract.ts";
 import { verdictsContract } from "./defectdojo-verdicts.contract.ts";
 
-/** What the relay relies on in DefectDojo. The stand-in and real servers are held to the same. */
+/** What the relay relies on in DefectDojo. The stand-in and real servers must both pass it. */
 export function defectDojoContract(name: string, server: () => Promise<Server>, hasLowPrivileged: boolean): void {
   describe(name, () => {
     describe("objects", () => objectsContract(server));

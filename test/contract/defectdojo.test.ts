@@ -14,7 +14,7 @@ for (const { file, profile, at, prepare } of RECORDINGS) {
     let replay: Replay;
 
     beforeAll(async () => {
-      // Each look at the clock is a moment later: what moved last is told by it.
+      // Each reading of the clock is a moment later, which reveals the latest change.
       let moment = Date.parse(at);
       standin = await startStandin({ profile, now: () => new Date(moment++) });
       replay = createReplay(standin.url, { admin: standin.apiKey, "low-privileged": standin.lowPrivilegedApiKey });

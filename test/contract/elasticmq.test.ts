@@ -3,10 +3,10 @@ import { haveServers, startElasticMq } from "../live/servers.ts";
 import { sqsClient } from "./aws.ts";
 import { queueContract } from "./queue.contract.ts";
 
-/** A server that runs already is taken instead of one of our own. */
+/** A running server to use instead of starting one. */
 const { ELASTICMQ_ENDPOINT } = process.env;
 
-/** As found with ElasticMQ 1.7.1, `sqs-limits = strict`. */
+/** Measured with ElasticMQ 1.7.1, `sqs-limits = strict`. */
 const CAPABILITIES = {
   unsupportedIsAnError: false,
   limitsAreExact: false,

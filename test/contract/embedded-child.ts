@@ -1,4 +1,4 @@
-/** Runs both embedded servers in a process of its own, for tests that kill it: `node embedded-child.ts <directory>`. */
+/** Runs both embedded servers in a separate process, for tests that kill it: `node embedded-child.ts <directory>`. */
 import { join } from "node:path";
 import { startEmbeddedS3 } from "../../infra/local/s3/server.ts";
 import { startEmbeddedSqs } from "../../infra/local/sqs/server.ts";

@@ -8,7 +8,7 @@ import { element, parseXml, XmlError, xmlDocument } from "../../infra/local/s3/x
 
 const bytes = fc.uint8Array({ maxLength: 300 });
 
-/** The bytes in blocks as they may come from a socket: cut anywhere. */
+/** The bytes in blocks split anywhere, as from a socket. */
 async function* cut(whole: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   let position = 0;
   for (const size of sizes) {

@@ -50,7 +50,7 @@ describe("a SIGKILL", () => {
     child.kill("SIGKILL");
     await exited;
   };
-  /** Writes side by side until the server dies, and returns what it had acknowledged. */
+  /** Writes in parallel until the server dies, and returns the acknowledged writes. */
   const writeUntilKilled = async (write: (name: string) => Promise<unknown>): Promise<string[]> => {
     const acknowledged: string[] = [];
     const writers = Array.from({ length: WRITERS }, async (_, writer) => {
@@ -69,7 +69,7 @@ describe("a SIGKILL", () => {
     return acknowledged;
   };
 
-  test("loses no object, part or event that was acknowledged, and leaves no orphans", async () => {
+  test("loses no acknowledged object, part or event, and leaves no orphans", async () => {
     const dying = s3Client(urls.s3);
     await dying.send(new CreateBucketCommand({ Bucket }));
     const QueueConfigurations = [
@@ -103,7 +103,7 @@ describe("a SIGKILL", () => {
     expect(told.toSorted()).toEqual(Contents.map(({ Key }) => `${Bucket}/${Key}`).sort());
   });
 
-  test("loses no message that was acknowledged, nor any deduplication id, nor a delete", async () => {
+  test("loses no acknowledged message, deduplication id or delete", async () => {
     const dying = sqsClient(urls.sqs);
     const name = { QueueName: "killed.fifo" };
     const { QueueUrl = "" } = await dying.send(new CreateQueueCommand({ ...name, Attributes: { FifoQueue: "true" } }));
@@ -131,7 +131,7 @@ describe("a SIGKILL", () => {
         await queue.delete(message);
       }
     }
-    // What was not acknowledged may be there or not; nothing is there twice.
+    // Unacknowledged writes may exist or not; nothing exists twice.
     expect(new Set(received).size).toBe(received.length);
     expect(received).toEqual(expect.arrayContaining(acknowledged));
     for (let writer = 0; writer < WRITERS; writer++) {

@@ -6,7 +6,7 @@ import { type Credentials, s3Client } from "./aws.ts";
 import { notificationContract, WEBHOOK_TOKEN } from "./notification.contract.ts";
 import { deleteBucket, storageContract } from "./storage.contract.ts";
 
-/** A server that runs already is taken instead of one of our own. */
+/** A running server to use instead of starting one. */
 const { MINIO_ENDPOINT, MINIO_ROOT_USER = "minioadmin", MINIO_ROOT_PASSWORD = "minioadmin" } = process.env;
 /**
  * The port of this machine that its webhook "relay" points to. It then runs with MINIO_NOTIFY_WEBHOOK_…_relay:
@@ -14,7 +14,7 @@ const { MINIO_ENDPOINT, MINIO_ROOT_USER = "minioadmin", MINIO_ROOT_PASSWORD = "m
  */
 const webhookPort = Number(process.env.MINIO_WEBHOOK_PORT ?? 0);
 
-/** It makes paths of keys: refuses `a//b` and `../a`, and does not list `a/b` beside an object `a`. */
+/** It maps keys to paths: it rejects `a//b` and `../a`, and does not list `a/b` next to an object `a`. */
 const CAPABILITIES = { anyKey: false, unsupportedIsAnError: false };
 
 if (MINIO_ENDPOINT) {

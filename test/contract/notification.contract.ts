@@ -29,7 +29,7 @@ export const WEBHOOK_TOKEN = "s3cr3t-token";
 const ODD_KEY = "scan-abc/fin dings+é ü&=%20(1)~😀!*'/findings.json";
 const ODD_KEY_ENCODED = "scan-abc%2Ffin+dings%2B%C3%A9+%C3%BC%26%3D%2520%281%29~%F0%9F%98%80%21%2A%27%2Ffindings.json";
 
-/** The webhook events that dojo-relay lives on: those of MinIO with QUEUE_DIR, and of the embedded S3 in its place. */
+/** The webhook events that dojo-relay depends on: those of MinIO with QUEUE_DIR, or of the embedded S3. */
 export function notificationContract(
   name: string,
   webhookPort: number,
@@ -98,7 +98,7 @@ export function notificationContract(
       return { EventName: name, Key: `${setUp.bucket}/${key}`, Records: [record] };
     }
 
-    test("a PUT is told with key, size, ETag, type and metadata, and the token", async () => {
+    test("reports a PUT with key, size, ETag, type and metadata, and the token", async () => {
       const Metadata = { "scan-name": "abc", "x-y": "é" };
       const { ETag } = await put(ODD_KEY, { Metadata, CacheControl: "no-cache", Expires: new Date() });
       const [delivery] = await webhook.waitFor(1);
@@ -122,7 +122,7 @@ export function notificationContract(
       );
     });
 
-    test("a copy and a completed multipart upload are told under their own names", async () => {
+    test("reports a copy and a completed multipart upload with their own event names", async () => {
       const { client, bucket: Bucket } = setUp;
       const { ETag } = await put("source.json");
       await client.send(new CopyObjectCommand({ Bucket, Key: "copy.json", CopySource: `${Bucket}/source.json` }));
@@ -151,7 +151,7 @@ export function notificationContract(
       );
     });
 
-    test("only what the filters let through is told, and nothing that failed or was deleted", async () => {
+    test("reports only matching objects, and no failed write or delete", async () => {
       await configure({ Name: "prefix", Value: "scan-" }, { Name: "suffix", Value: "/findings.json" });
       const { QueueConfigurations = [] } = await setUp.client.send(
         new GetBucketNotificationConfigurationCommand({ Bucket: setUp.bucket }),
@@ -168,7 +168,7 @@ export function notificationContract(
       expect(webhook.deliveries).toHaveLength(2);
     });
 
-    test("overwriting is told again, with a greater sequencer", async () => {
+    test("reports an overwrite again, with a greater sequencer", async () => {
       for (const body of ["1", "2", "3"]) await put("again.json", { Body: body });
       const sequencers = (await webhook.waitFor(3)).map(
         ({ body }) =>
@@ -179,7 +179,7 @@ export function notificationContract(
       expect(new Set(sequencers).size).toBe(3);
     });
 
-    test("an event that is refused is told until it is taken, and those behind it wait", async () => {
+    test("resends a rejected event until it is accepted, and blocks those behind it", async () => {
       webhook.answerNext(503, 400);
       for (const key of ["first", "second", "third"]) await put(key);
       const deliveries = await webhook.waitFor(5);
@@ -187,7 +187,7 @@ export function notificationContract(
       expect(deliveries.map(({ status }) => status)).toEqual([503, 400, 200, 200, 200]);
     });
 
-    test("a target that the server does not know is refused", async () => {
+    test("rejects an unknown target", async () => {
       const QueueConfigurations = [
         { QueueArn: "arn:minio:sqs::unknown:webhook", Events: ["s3:ObjectCreated:*" as const] },
       ];

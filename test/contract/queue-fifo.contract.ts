@@ -5,7 +5,7 @@ import { bodiesOf, type QueueCapabilities, type QueuesUnderTest } from "./queue.
 
 export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapabilities): void {
   describe("order of FIFO queues", () => {
-    test("a group's messages come one after the other, in the order they were sent", async () => {
+    test("delivers a group's messages one at a time, in the order sent", async () => {
       const queue = await queues.createFifo();
       const sent = Array.from({ length: 12 }, (_, index) => `message ${index}`);
       for (const body of sent) await queue.send(body);
@@ -18,7 +18,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       expect(received).toEqual(sent);
     });
 
-    test("while a message is in flight, no other of its group comes, but those of other groups do", async () => {
+    test("blocks a group while one of its messages is in flight, but no other group", async () => {
       const queue = await queues.createFifo();
       for (const [body, MessageGroupId] of [
         ["a1", "a"],
@@ -39,7 +39,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       expect(bodiesOf(await queue.receive())).toEqual(["a2"]);
     });
 
-    test("one receive may take several of a group, in order, and then the group waits for all of them", async () => {
+    test("may return several messages of a group in one receive, in order, and then waits for all of them", async () => {
       const queue = await queues.createFifo();
       for (const body of ["1", "2", "3", "4"]) await queue.send(body);
       const [one, two, three] = await queue.receive({ MaxNumberOfMessages: 3 });
@@ -51,7 +51,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       expect(bodiesOf(await queue.receive())).toEqual(["4"]);
     });
 
-    test("a message that was given back comes before those behind it", async () => {
+    test("delivers a returned message before those behind it", async () => {
       const queue = await queues.createFifo();
       for (const body of ["1", "2"]) await queue.send(body);
       const [message] = await queue.receive();
@@ -60,14 +60,14 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       expect(bodiesOf(await queue.receive({ MaxNumberOfMessages: 10 }))).toEqual(["1", "2"]);
     });
 
-    test("receivers at once never share a group, nor get a message twice", async () => {
+    test("concurrent receivers never share a group or receive a message twice", async () => {
       const queue = await queues.createFifo();
       for (let index = 0; index < 12; index++) await queue.send(`${index}`, { MessageGroupId: `group-${index % 4}` });
       const received = (await Promise.all(Array.from({ length: 12 }, () => queue.receive()))).flat();
       expect(bodiesOf(received).sort()).toEqual(["0", "1", "2", "3"]);
     });
 
-    test("sequence numbers grow", async () => {
+    test("sequence numbers increase", async () => {
       const queue = await queues.createFifo();
       const numbers: bigint[] = [];
       for (const id of ["1", "2", "3"]) {
@@ -80,7 +80,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
   });
 
   describe("deduplication", () => {
-    test("a second message of the same id is taken and dropped, also after the first was deleted", async () => {
+    test("accepts and drops a second message with the same id, even after the first was deleted", async () => {
       const queue = await queues.createFifo();
       const first = await queue.send("first", { MessageDeduplicationId: "same" });
       expect(await queue.send("second", { MessageDeduplicationId: "same", MessageGroupId: "other" })).toBe(first);
@@ -91,7 +91,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       expect(await queue.receive()).toEqual([]);
     });
 
-    test("by content, if the queue is told so; an id of its own goes before", async () => {
+    test("by content if enabled; an explicit id takes precedence", async () => {
       const queue = await queues.createFifo({ ContentBasedDeduplication: "true" });
       const send = (MessageBody: string, more = {}) =>
         queues
@@ -104,7 +104,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       expect(bodiesOf(await queue.receive({ MaxNumberOfMessages: 10 }))).toEqual(["same", "different", "same"]);
     });
 
-    test("ten senders of one id at once leave one message", async () => {
+    test("ten concurrent senders of one id leave one message", async () => {
       const queue = await queues.createFifo();
       const ids = await Promise.all(
         Array.from({ length: 10 }, () => queue.send("x", { MessageDeduplicationId: "same" })),
@@ -113,7 +113,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       expect(await queue.receive({ MaxNumberOfMessages: 10 })).toHaveLength(1);
     });
 
-    test("a group id must be given, and a deduplication id or the like", async () => {
+    test("requires a group id, and a deduplication id or content-based deduplication", async () => {
       const queue = await queues.createFifo();
       const send = (input: object) =>
         queues.client().send(new SendMessageCommand({ QueueUrl: queue.url, MessageBody: "x", ...input }));
@@ -135,7 +135,7 @@ export function queueFifoTests(queues: QueuesUnderTest, capabilities: QueueCapab
       await queue.delete(second);
     });
 
-    test.skipIf(!capabilities.expiredHandleIsRefused)("are refused once their time is over", async () => {
+    test.skipIf(!capabilities.expiredHandleIsRefused)("are rejected after their visibility timeout", async () => {
       const queue = await queues.createFifo();
       await queue.send("body");
       const [message] = await queue.receive({ VisibilityTimeout: 0 });

@@ -27,7 +27,7 @@ export function queueManagementTests(queues: QueuesUnderTest, capabilities: Queu
   };
 
   describe("queues", () => {
-    test("are made once; making them again with the same attributes gives their URL", async () => {
+    test("are created once; creating them again with the same attributes returns their URL", async () => {
       const QueueName = uniqueName(".fifo");
       const create = (Attributes: Record<string, string>) =>
         queues.client().send(new CreateQueueCommand({ QueueName, Attributes: { FifoQueue: "true", ...Attributes } }));
@@ -47,7 +47,7 @@ export function queueManagementTests(queues: QueuesUnderTest, capabilities: Queu
       expect(listed.QueueUrls).toEqual([queue.url]);
     });
 
-    test("that do not exist are errors of the SDK's class", async () => {
+    test("cause an error of the SDK's class if they do not exist", async () => {
       const error = await errorOf(queues.client().send(new GetQueueUrlCommand({ QueueName: uniqueName() })));
       expect(error).toMatchObject({ name: "QueueDoesNotExist", $metadata: { httpStatusCode: 400 } });
       const queue = await queues.createStandard();
@@ -60,7 +60,7 @@ export function queueManagementTests(queues: QueuesUnderTest, capabilities: Queu
       );
     });
 
-    test("tell and change their attributes", async () => {
+    test("return and change their attributes", async () => {
       const queue = await queues.createFifo({ VisibilityTimeout: "7", ContentBasedDeduplication: "true" });
       const name = queue.url.split("/").at(-1);
       expect(await attributesOf(queue)).toMatchObject({
@@ -76,7 +76,7 @@ export function queueManagementTests(queues: QueuesUnderTest, capabilities: Queu
       expect(await attributesOf(queue, ["VisibilityTimeout"])).toEqual({ VisibilityTimeout: "11" });
     });
 
-    test("count what is visible, in flight and delayed", async () => {
+    test("count visible, in-flight and delayed messages", async () => {
       const queue = await queues.createStandard();
       await queue.send("visible");
       await queue.send("delayed", { DelaySeconds: 60 });

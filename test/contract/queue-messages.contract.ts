@@ -5,7 +5,7 @@ import { errorOf, statusOf } from "./aws.ts";
 import { bodiesOf, type QueueCapabilities, type QueuesUnderTest, type TestQueue } from "./queue.contract.ts";
 
 const MAX_BYTES = 1_048_576;
-/** The server's clock and ours may tick apart that much. */
+/** The allowed difference between the server's clock and ours. */
 const CLOCK_MS = 100;
 
 export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCapabilities): void {
@@ -19,7 +19,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
     );
 
   describe("messages", () => {
-    test("come back as they were sent, with attributes and digests", async () => {
+    test("arrive as sent, with attributes and digests", async () => {
       const queue = await queues.createFifo();
       const MessageBody = '{"text":"ümlaut 😀\\n\\u0000 <&>\t"}\n';
       const MessageAttributes = {
@@ -67,7 +67,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(MD5OfMessageAttributes).toBe(createHash("md5").update(input).digest("hex"));
     });
 
-    test("carry only the attributes that were asked for", async () => {
+    test("contain only the requested attributes", async () => {
       const queue = await queues.createStandard();
       const attribute = { DataType: "String", StringValue: "x" };
       await queue.send("body", { MessageAttributes: { "app.one": attribute, "app.two": attribute, other: attribute } });
@@ -86,7 +86,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(await namesFor(["All"])).toEqual(["app.one", "app.two", "other"]);
     });
 
-    test("answer to the older name of system attributes too", async () => {
+    test("support the older name of system attributes too", async () => {
       const queue = await queues.createStandard();
       await queue.send("body");
       const [message] = await queue.receive({
@@ -96,7 +96,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(message?.Attributes).toMatchObject({ ApproximateReceiveCount: "1" });
     });
 
-    test("may have 1 MiB and no more", async () => {
+    test("may have at most 1 MiB", async () => {
       const queue = await queues.createStandard({ MaximumMessageSize: String(MAX_BYTES) });
       const largest = "x".repeat(MAX_BYTES);
       await queue.send(largest);
@@ -104,7 +104,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(await statusOf(queue.send(`${largest}x`))).toBe(400);
     });
 
-    test.skipIf(!capabilities.limitsAreExact)("have their size in bytes, attributes counted", async () => {
+    test.skipIf(!capabilities.limitsAreExact)("are measured in bytes, including attributes", async () => {
       const queue = await queues.createStandard();
       const MessageAttributes = { name: { DataType: "String", StringValue: "value" } };
       const largest = `${"ü".repeat((MAX_BYTES - "nameStringvalue".length - 1) / 2)}x`;
@@ -112,7 +112,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(await statusOf(queue.send(`${largest}x`, { MessageAttributes }))).toBe(400);
     });
 
-    test("that are empty or hold control characters are refused", async () => {
+    test("are rejected if empty or with control characters", async () => {
       const queue = await queues.createStandard();
       expect(await statusOf(queue.send(""))).toBe(400);
       expect(await statusOf(queue.send("a\u0000b"))).toBe(400);
@@ -128,14 +128,14 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(await queue.receive({ WaitTimeSeconds: 5 })).toEqual([]);
     });
 
-    test("cannot be deleted by what is no receipt handle", async () => {
+    test("cannot be deleted with an invalid receipt handle", async () => {
       const queue = await queues.createStandard();
       expect(await statusOf(queue.delete({ ReceiptHandle: "no handle" }))).toBe(400);
     });
   });
 
   describe("visibility", () => {
-    test("a message comes again when its timeout has run out, with its count", async () => {
+    test("a message is redelivered after its timeout, with its receive count", async () => {
       const queue = await queues.createFifo({ VisibilityTimeout: "2" });
       await queue.send("body");
       const started = performance.now();
@@ -150,7 +150,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(second?.ReceiptHandle).not.toBe(first?.ReceiptHandle);
     });
 
-    test("0 gives a message back at once", async () => {
+    test("0 returns a message to the queue at once", async () => {
       const queue = await queues.createFifo();
       await queue.send("body");
       const [message] = await queue.receive();
@@ -168,7 +168,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       await queue.delete(message);
     });
 
-    test.skipIf(!capabilities.limitsAreExact)("may not be longer than twelve hours", async () => {
+    test.skipIf(!capabilities.limitsAreExact)("cannot exceed twelve hours", async () => {
       const queue = await queues.createFifo();
       await queue.send("body");
       const [message] = await queue.receive({ VisibilityTimeout: 43_200 });
@@ -197,7 +197,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
   });
 
   describe("delays and long polls", () => {
-    test("a message's own delay holds it back", async () => {
+    test("a message's own delay hides it", async () => {
       const queue = await queues.createStandard();
       const started = performance.now();
       await queue.send("later", { DelaySeconds: 2 });
@@ -205,7 +205,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(performance.now() - started).toBeGreaterThan(2_000 - CLOCK_MS);
     });
 
-    test("the queue's delay holds every message back", async () => {
+    test("the queue's delay hides every message", async () => {
       const queue = await queues.createFifo({ DelaySeconds: "2" });
       const started = performance.now();
       await queue.send("one");
@@ -213,7 +213,7 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(performance.now() - started).toBeGreaterThan(2_000 - CLOCK_MS);
     });
 
-    test("a long poll ends as soon as a message comes", async () => {
+    test("a long poll ends as soon as a message arrives", async () => {
       const queue = await queues.createFifo();
       const started = performance.now();
       // It ends by itself after that.
@@ -224,14 +224,14 @@ export function queueMessageTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(performance.now() - started).toBeLessThan(19_000);
     });
 
-    test("a long poll ends when its time is over", async () => {
+    test("a long poll ends after its wait time", async () => {
       const queue = await queues.createFifo();
       const started = performance.now();
       expect(await queue.receive({ WaitTimeSeconds: 1 })).toEqual([]);
       expect(performance.now() - started).toBeGreaterThan(900);
     });
 
-    test("of many long polls, one gets the message", async () => {
+    test("only one of many long polls receives the message", async () => {
       const queue = await queues.createStandard({ ReceiveMessageWaitTimeSeconds: "4", VisibilityTimeout: "120" });
       const polls = Array.from({ length: 5 }, () => queue.receive());
       await queue.send("for one of them");

@@ -12,7 +12,7 @@ export function queueRedriveTests(queues: QueuesUnderTest, capabilities: QueueCa
     JSON.stringify({ deadLetterTargetArn: await arnOf(deadLetters), maxReceiveCount });
 
   describe("dead letter queues", () => {
-    test("get a message at the receive after the last allowed one, as it was", async () => {
+    test("receive a message unchanged, one receive after the last allowed one", async () => {
       const deadLetters = await queues.createFifo();
       const queue = await queues.createFifo({ RedrivePolicy: await redrivePolicy(deadLetters, 2) });
       const MessageAttributes = { reason: { DataType: "String", StringValue: "kept" } };
@@ -34,7 +34,7 @@ export function queueRedriveTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(await queue.receive()).toEqual([]);
     });
 
-    test.skipIf(!capabilities.deadLetterSource)("tell where a message came from", async () => {
+    test.skipIf(!capabilities.deadLetterSource)("name the source queue of a message", async () => {
       const deadLetters = await queues.createFifo();
       const queue = await queues.createFifo({ RedrivePolicy: await redrivePolicy(deadLetters, 1) });
       await queue.send("poison");
@@ -44,7 +44,7 @@ export function queueRedriveTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(dead?.Attributes?.DeadLetterQueueSourceArn).toBe(await arnOf(queue));
     });
 
-    test("let the rest of the group go on", async () => {
+    test("unblock the rest of the group", async () => {
       const deadLetters = await queues.createFifo();
       const queue = await queues.createFifo({ RedrivePolicy: await redrivePolicy(deadLetters, 1) });
       for (const body of ["poison", "good"]) await queue.send(body);
@@ -55,7 +55,7 @@ export function queueRedriveTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(bodiesOf(await deadLetters.receive({ WaitTimeSeconds: 5 }))).toEqual(["poison"]);
     });
 
-    test("can be emptied by hand: receive, send with a fresh deduplication id, delete", async () => {
+    test("can be emptied manually: receive, send with a new deduplication id, delete", async () => {
       const deadLetters = await queues.createFifo();
       const queue = await queues.createFifo({ RedrivePolicy: await redrivePolicy(deadLetters, 1) });
       await queue.send("again", { MessageDeduplicationId: "first" });
@@ -78,7 +78,7 @@ export function queueRedriveTests(queues: QueuesUnderTest, capabilities: QueueCa
       expect(bodiesOf(await deadLetters.receive({ WaitTimeSeconds: 5 }))).toEqual(["poison"]);
     });
 
-    test("are set and changed later, and must exist", async () => {
+    test("can be set and changed later, and must exist", async () => {
       const deadLetters = await queues.createFifo();
       const queue = await queues.createFifo();
       const set = (RedrivePolicy: string) =>

@@ -8,7 +8,7 @@ export function queueRestartTests(queues: QueuesUnderTest, { groupsWaitOverResta
     expect.poll(() => countOf(queues, queue), { timeout: 30_000, interval: 50 }).toBe(messages);
 
   describe("restart of the server", () => {
-    test("keeps messages, order, what is in flight, and what was sent before", async ({ skip }) => {
+    test("keeps messages, their order, in-flight messages and deduplication ids", async ({ skip }) => {
       const restart = queues.restart() ?? skip("The server is not ours to restart");
       const queue = await queues.createFifo({ VisibilityTimeout: "120" });
       const attribute = { DataType: "String", StringValue: "kept" };
@@ -29,7 +29,7 @@ export function queueRestartTests(queues: QueuesUnderTest, { groupsWaitOverResta
       else expect(received).toContain("behind it");
     });
 
-    test("keeps the count of receives that leads to the dead letter queue", async ({ skip }) => {
+    test("keeps the receive count that leads to the dead-letter queue", async ({ skip }) => {
       const restart = queues.restart() ?? skip("The server is not ours to restart");
       const queue = await queues.createFifo();
       await queue.send("body");

@@ -18,54 +18,54 @@ import { queueMessageTests } from "./queue-messages.contract.ts";
 import { queueRedriveTests } from "./queue-redrive.contract.ts";
 import { queueRestartTests } from "./queue-restart.contract.ts";
 
-/** What AWS does, but not every server. A test that needs one of these is skipped, by name, where it is missing. */
+/** Features of AWS that not every server has. A test that needs a missing one is skipped. */
 export interface QueueCapabilities {
-  /** What is not supported is answered with UnsupportedOperation. */
+  /** Unsupported features return UnsupportedOperation. */
   readonly unsupportedIsAnError: boolean;
-  /** Sizes (attributes counted), times and ids beyond what AWS allows are refused, with the errors that AWS documents. */
+  /** Sizes (including attributes), times and ids beyond AWS's limits are rejected with the documented errors. */
   readonly limitsAreExact: boolean;
-  /** `app.*` asks for all message attributes whose names begin so. */
+  /** `app.*` requests all message attributes with that prefix. */
   readonly attributePrefixes: boolean;
-  /** Deleting a message that was deleted is no error. */
+  /** Deleting a message twice is no error. */
   readonly deletingTwiceIsNoError: boolean;
-  /** A FIFO queue refuses to delete by a receipt handle whose visibility timeout has run out. */
+  /** A FIFO queue rejects a delete with a receipt handle whose visibility timeout has expired. */
   readonly expiredHandleIsRefused: boolean;
   /** Changing the visibility of a message that is not in flight is an error. */
   readonly notInflightIsAnError: boolean;
-  /** A long poll whose client went away takes no message out of the queue. */
+  /** A long poll whose client disconnected consumes no message. */
   readonly abandonedPollsTakeNothing: boolean;
-  /** A message in the dead letter queue names the queue that it came from. */
+  /** A message in the dead-letter queue names its source queue. */
   readonly deadLetterSource: boolean;
-  /** A group with a message in flight still waits for it when the server was restarted. */
+  /** A group with a message in flight still waits for it after a restart of the server. */
   readonly groupsWaitOverRestart: boolean;
 }
 
 export interface QueueSetup {
   readonly client: SQSClient;
-  /** Stops and starts the server; the client and URLs stay good. */
+  /** Restarts the server; client and URLs stay valid. */
   readonly restart?: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
-/** A queue of one test, with what tests do to it. */
+/** The queue of one test, with its operations. */
 export interface TestQueue {
   readonly url: string;
   send(body: string, more?: Partial<SendMessageCommandInput>): Promise<string>;
   receive(more?: Partial<ReceiveMessageCommandInput>): Promise<Message[]>;
-  /** A long poll that the client gives up when the signal is aborted. */
+  /** A long poll that the client cancels when the signal is aborted. */
   receiveUntil(abortSignal: AbortSignal): Promise<unknown>;
   delete(message: Message | undefined): Promise<void>;
 }
 
 export interface QueuesUnderTest {
   readonly client: () => SQSClient;
-  /** Undefined when the server is not ours to restart. */
+  /** Undefined if we cannot restart the server. */
   readonly restart: () => QueueSetup["restart"];
   createFifo(attributes?: Readonly<Record<string, string>>): Promise<TestQueue>;
   createStandard(attributes?: Readonly<Record<string, string>>): Promise<TestQueue>;
 }
 
-/** A queue's name that no other test has. */
+/** A unique queue name. */
 export function uniqueName(suffix = ""): string {
   return `contract-${randomBytes(8).toString("hex")}${suffix}`;
 }
@@ -74,7 +74,7 @@ export function bodiesOf(messages: readonly Message[]): (string | undefined)[] {
   return messages.map((message) => message.Body);
 }
 
-/** What dojo-relay asks of an SQS. Every queue that we claim to work with passes it. */
+/** What dojo-relay requires of SQS. Every supported queue server passes it. */
 export function queueContract(name: string, capabilities: QueueCapabilities, setup: () => Promise<QueueSetup>): void {
   describe(`queue contract: ${name}`, () => {
     let current: QueueSetup | undefined;
@@ -118,7 +118,7 @@ export function testQueue(client: () => SQSClient, QueueUrl: string): TestQueue 
   const isFifo = QueueUrl.endsWith(".fifo");
   return {
     url: QueueUrl,
-    /** To a FIFO queue: in the group "g" with a deduplication id of its own, unless told otherwise. */
+    /** To a FIFO queue: by default in the group "g" with a unique deduplication id. */
     async send(MessageBody, more = {}) {
       const fifo = isFifo ? { MessageGroupId: "g", MessageDeduplicationId: unique() } : {};
       const { MessageId = "" } = await client().send(

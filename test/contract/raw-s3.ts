@@ -3,15 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedS3Options, startEmbeddedS3 } from "../../infra/local/s3/server.ts";
 
-/** What no SDK sends, or not on demand. Signatures are not verified, so this need not be right. */
+/** A signature for requests that no SDK sends. Signatures are not verified, so it need not be valid. */
 export const SIGNED = {
   authorization: "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0",
 };
 
-/** For what happens on disk in the background. */
+/** Waits for background work on disk. */
 export const PATIENCE = { timeout: 30_000, interval: 20 };
 
-/** An embedded S3 with a bucket "bucket", spoken to by hand. */
+/** An embedded S3 with a bucket "bucket", accessed without an SDK. */
 export async function startRawS3() {
   const dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-s3-"));
   const reports: string[] = [];
@@ -30,7 +30,7 @@ export async function startRawS3() {
   await send("PUT", "/bucket");
   return {
     dataDir,
-    /** What the server found wrong with itself. */
+    /** Internal errors of the server. */
     reports,
     send,
     url: () => server.url,

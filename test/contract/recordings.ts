@@ -1,10 +1,10 @@
 import { createClient, type Server, type Who } from "./defectdojo-client.ts";
 import type { Bind, Exchange } from "./replay.ts";
 
-/** A recording, and when it was made: dates of findings and answers depend on it. */
+/** A recording and its time, on which dates of findings and responses depend. */
 export type Recording = { file: string; profile: string; at: string; prepare?: Prepare };
 
-/** Makes what stood on the recorded server before the exchange, or came between it and the one before without being recorded. */
+/** Creates what existed on the recorded server before the exchange, or changed unrecorded since the previous one. */
 export type Prepare = (world: Preparation, exchange: Exchange, before: readonly Exchange[]) => Promise<void>;
 
 export type Preparation = { server: Server; bind: Bind };
@@ -63,7 +63,7 @@ async function engagementNamed(server: Server, name: string): Promise<number> {
   return (await createClient(server).request("GET", `/engagements/?name=${name}`)).body.results[0].id;
 }
 
-/** Until the duplicates of a test are marked: older servers do not wait for it. */
+/** Waits until the duplicates of a test are marked: older servers do not wait for it. */
 async function settled(server: Server, test: number): Promise<void> {
   for (let tries = 0; tries < 600; tries++) {
     const { body } = await createClient(server).request("GET", `/findings/?test=${test}&duplicate=true&limit=1`);

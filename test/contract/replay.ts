@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** One exchange with a real DefectDojo, as recorded. */
+/** One recorded exchange with a real DefectDojo. */
 export type Exchange = {
   step: string;
   authorization: "admin" | "low-privileged" | "invalid" | "none";
@@ -16,7 +16,7 @@ type Part = { name: string; value: string } | { name: string; filename: string; 
 
 export type Keys = { admin: string; "low-privileged": string };
 
-/** Which table an id is of, by the name of its field, of its query parameter or of the path it stands in. */
+/** The table of an id, by the name of its field, query parameter or path. */
 const KINDS: Record<string, string> = {
   test: "test",
   test_id: "test",
@@ -63,35 +63,35 @@ const KINDS: Record<string, string> = {
 
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 const HTML_PAGE = "<!DOCTYPE html> (an HTML error page)";
-/** Each server's own: random, or what stood on it before the recording. */
+/** Specific to each server: random, or existing before the recording. */
 const LOCAL = new Set([
   "jira_webhook_secret",
   ...["first_name", "last_name", "email", "date_joined", "user_contact_info"],
   ...["product_type_member", "product_member", "dojo_group_member", "members"],
-  // Nobody here reads them: notes are people's, or say what an import did.
+  // The relay never reads notes, which come from people or imports.
   ...["notes", "accepted_risks"],
 ]);
 
-/** Lists that the database gives in any order. */
+/** Lists without a defined order. */
 const UNORDERED: Readonly<Record<string, (row: never) => number>> = {
   test_import_finding_action_set: ({ finding }: { finding: number }) => finding,
   findings_affected: (id: number) => id,
   "test_imports results": ({ id }: { id: number }) => id,
 };
 
-/** A list of everything on the server: how many there are, and so whether there is another page, is the server's own. */
+/** A list of everything on the server: its length, and so whether it has another page, depends on the server. */
 const UNFILTERED = /^\/findings\/\?o=-last_status_update&limit=2$/;
 
 export function readRecording(file: URL): Exchange[] {
   return (JSON.parse(readFileSync(file, "utf8")) as { exchanges: Exchange[] }).exchanges;
 }
 
-/** Says that a recorded id is that one here: of an object that was made before the recording began. */
+/** Maps the recorded id of an object created before the recording to its id here. */
 export type Bind = (kind: string, recorded: number, here: number) => void;
 
 export type Replay = { play: (exchange: Exchange) => Promise<string[]>; bind: Bind };
 
-/** Sends recorded exchanges to another server, in their order, and tells what is answered otherwise. */
+/** Sends recorded exchanges to another server, in order, and returns the differences in its responses. */
 export function createReplay(url: string, keys: Keys): Replay {
   /** Recorded id to id here, by kind. */
   const bound = new Map<string, number>();
@@ -123,11 +123,11 @@ export function createReplay(url: string, keys: Keys): Replay {
   return { play, bind };
 }
 
-/** Recorded in full, or as what it is. */
+/** Recorded in full, or as a summary. */
 const isPage = (response: unknown) =>
   typeof response === "string" && (response === HTML_PAGE || response.trimStart().startsWith("<!DOCTYPE html>"));
 
-/** Without what depends on what else is on the server. */
+/** Without values that depend on other data on the server. */
 function shownHere({ path, response }: Exchange): unknown {
   if (UNFILTERED.test(path)) return { ...(response as object), count: LOCAL, next: LOCAL };
   const { statistics, deduplication_complete: complete } = (response ?? {}) as Record<string, unknown>;
@@ -136,7 +136,7 @@ function shownHere({ path, response }: Exchange): unknown {
     : { ...(response as object), statistics: raced(statistics) };
 }
 
-/** Before 3.1 the worker that marks duplicates races with the answer that counts them. */
+/** Before 3.1 the worker that marks duplicates races with the response that counts them. */
 function raced(statistics: unknown): unknown {
   if (typeof statistics !== "object" || statistics === null) return statistics;
   const fields = Object.entries(statistics);
@@ -168,7 +168,7 @@ function compare(by: Comparison, holder: string, name: string, at: string, expec
     for (const [i, row] of ordered(list, expected).entries())
       compare(by, rows, name, `${at}[${i}]`, row, others[i] ?? null);
   } else {
-    // What `related_fields` brings is a row of the field's own table.
+    // `related_fields` adds a row of the field's own table.
     const of = KINDS[name] !== undefined && at !== "" ? name : holder;
     compareObject(by, of, name, at, expected as Record<string, unknown>, got as Record<string, unknown>);
   }
@@ -187,7 +187,7 @@ function compareObject(
   expected: Record<string, unknown>,
   got: Record<string, unknown>,
 ): void {
-  // The ids of rows can be the keys, as in what is prefetched.
+  // The ids of rows can be keys, as in prefetched rows.
   const kind = KINDS[name];
   const byId = kind !== undefined && Object.keys(expected).every((key) => /^\d+$/.test(key));
   const keys = Object.keys(expected).map((key) => [key, byId ? String(by.bound.get(`${kind} ${key}`)) : key] as const);
@@ -209,7 +209,7 @@ function compareValue(by: Comparison, holder: string, name: string, at: string, 
   const kind = KINDS[name === "id" ? holder : name];
   if (kind !== undefined && typeof expected === "number" && typeof got === "number") {
     const key = `${kind} ${expected}`;
-    // Two recorded ids cannot be the same one here.
+    // Two recorded ids cannot map to the same id here.
     const taken = [...by.bound].some(([other, id]) => id === got && other !== key && other.startsWith(`${kind} `));
     if (!by.bound.has(key) && !taken) by.bound.set(key, got);
     by.differ(at, by.bound.get(key), got);
@@ -240,7 +240,7 @@ function translatedQuery(
   return parameters.join("&");
 }
 
-/** An id that no answer has shown is sent as it is only if it is one that cannot be. */
+/** An id that no response contained is sent unchanged only if it cannot exist. */
 function known(
   bound: Map<string, number>,
   kind: string | undefined,

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { statusOf } from "./aws.ts";
 import type { StorageUnderTest } from "./storage.contract.ts";
 
-/** The checksums of "123456789", which catalogues of CRCs give as the check value. */
+/** The checksums of "123456789", the check value in CRC catalogues. */
 const CHECKSUMS = [
   { algorithm: ChecksumAlgorithm.CRC32, right: "y/Q5Jg==", wrong: "AAAAAA==" },
   { algorithm: ChecksumAlgorithm.CRC32C, right: "4waSgw==", wrong: "AAAAAA==" },
@@ -23,24 +23,24 @@ export function storageChecksumTests(storage: StorageUnderTest): void {
     storage().client.send(new GetObjectCommand({ Bucket: storage().bucket, Key, ChecksumMode: "ENABLED" }));
 
   describe("checksums", () => {
-    test.for(CHECKSUMS)("$algorithm: the right one is taken and given back", async ({ algorithm, right }) => {
+    test.for(CHECKSUMS)("$algorithm: accepts and returns a correct one", async ({ algorithm, right }) => {
       await put(`checksum/${algorithm}`, { [`Checksum${algorithm}`]: right });
       const object = await get(`checksum/${algorithm}`);
       expect(object[`Checksum${algorithm}`]).toBe(right);
       expect(await object.Body?.transformToString()).toBe("123456789");
     });
 
-    test.for(CHECKSUMS)("$algorithm: the one that the SDK computes is right", async ({ algorithm, right }) => {
+    test.for(CHECKSUMS)("$algorithm: accepts the one that the SDK computes", async ({ algorithm, right }) => {
       await put(`computed/${algorithm}`, { ChecksumAlgorithm: algorithm });
       expect((await get(`computed/${algorithm}`))[`Checksum${algorithm}`]).toBe(right);
     });
 
-    test.for(CHECKSUMS)("$algorithm: a wrong one is refused and nothing stored", async ({ algorithm, wrong }) => {
+    test.for(CHECKSUMS)("$algorithm: rejects a wrong one and stores nothing", async ({ algorithm, wrong }) => {
       expect(await statusOf(put(`wrong/${algorithm}`, { [`Checksum${algorithm}`]: wrong }))).toBe(400);
       expect(await statusOf(get(`wrong/${algorithm}`))).toBe(404);
     });
 
-    test("a wrong Content-MD5 is refused and leaves what was there", async () => {
+    test("rejects a wrong Content-MD5 and keeps the existing object", async () => {
       await put("wrong/md5", { ContentMD5: "JfnnlDI7RTiF9RgfG2JNCw==" });
       expect(await statusOf(put("wrong/md5", { Body: "other", ContentMD5: "AAAAAAAAAAAAAAAAAAAAAA==" }))).toBe(400);
       expect(await (await get("wrong/md5")).Body?.transformToString()).toBe("123456789");

@@ -15,7 +15,7 @@ type Condition = { readonly IfMatch?: string; readonly IfNoneMatch?: string };
 
 const RACERS = 10;
 const OTHER_ETAG = '"00000000000000000000000000000000"';
-/** S3 may answer 409 to the loser of a race, which then should look again; 412 is what the others answer. */
+/** S3 may return 409 to the loser of a race, which should then retry; other servers return 412. */
 const LOST = [409, 412];
 
 export function storageConditionTests(storage: StorageUnderTest): void {
@@ -26,7 +26,7 @@ export function storageConditionTests(storage: StorageUnderTest): void {
   const upload = (Key: string, Body: Buffer, condition: Condition) =>
     new Upload({ client: storage().client, params: { Bucket: storage().bucket, Key, Body, ...condition } }).done();
 
-  /** Uploads one part; the returned function completes, which is where conditions count. */
+  /** Uploads one part; the returned function completes the upload, which is when conditions apply. */
   const prepareMultipart = async (Key: string, Body: string) => {
     const { client, bucket: Bucket } = storage();
     const { UploadId } = await client.send(

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { errorOf } from "./aws.ts";
 import type { StorageCapabilities, StorageUnderTest } from "./storage.contract.ts";
 
-/** In the order of their UTF-8 bytes; UTF-16 would put the emoji before the full-width letter. */
+/** In UTF-8 byte order; UTF-16 would put the emoji before the full-width letter. */
 const KEYS = [
   "list/Z",
   "list/a b+c%d&e",
@@ -22,7 +22,7 @@ export function storageListTests(storage: StorageUnderTest, capabilities: Storag
   const page = (more: Partial<ListObjectsV2CommandInput> = {}) =>
     storage().client.send(new ListObjectsV2Command({ Bucket: storage().bucket, Prefix: "list/", ...more }));
 
-  /** All pages, checked to be full but for the last. */
+  /** All pages; asserts that each but the last is full. */
   const all = async (more: Partial<ListObjectsV2CommandInput> & { MaxKeys: number }) => {
     const keys: string[] = [];
     const prefixes: string[] = [];
@@ -43,7 +43,7 @@ export function storageListTests(storage: StorageUnderTest, capabilities: Storag
   describe("listings", () => {
     beforeAll(async () => {
       const { client, bucket: Bucket } = storage();
-      // Neighbours that no listing of the prefix may show.
+      // Neighbours that no listing of the prefix may contain.
       for (const Key of [...KEYS.toReversed(), "lisp", "list0", "listing"]) {
         await client.send(new PutObjectCommand({ Bucket, Key, Body: Key }));
       }

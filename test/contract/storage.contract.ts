@@ -15,28 +15,28 @@ import { storageObjectTests } from "./storage-objects.contract.ts";
 import { storageRefusalTests } from "./storage-refusals.contract.ts";
 import { storageRestartTests } from "./storage-restart.contract.ts";
 
-/** What S3 does, but not every server. A test that needs one of these is skipped, by name, where it is missing. */
+/** Features of S3 that not every server has. A test that needs a missing one is skipped. */
 export interface StorageCapabilities {
-  /** Keys such as `a//b`, `a/../b` or `/a` are keys like any other, and `a` may be one beside `a/b`. */
+  /** Keys such as `a//b`, `a/../b` or `/a` are keys like any other, and `a` may exist next to `a/b`. */
   readonly anyKey: boolean;
-  /** What dojo-relay has no need of is answered 501 (the embedded S3), where a full server supports it. */
+  /** Features that dojo-relay does not need return 501 (the embedded S3); a full server supports them. */
   readonly unsupportedIsAnError: boolean;
 }
 
 export interface StorageSetup {
   readonly client: S3Client;
-  /** An empty bucket, of this suite alone. */
+  /** An empty bucket for this suite only. */
   readonly bucket: string;
   readonly capabilities: StorageCapabilities;
-  /** Stops and starts the server; the client stays good. */
+  /** Restarts the server; the client stays valid. */
   readonly restart?: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
-/** The storage that tests work with: the client and bucket, once there are any. */
+/** The storage under test: client and bucket, once they exist. */
 export type StorageUnderTest = () => StorageSetup;
 
-/** What dojo-relay and secureCodeBox ask of an S3. Every storage that we claim to work with passes it. */
+/** What dojo-relay and secureCodeBox require of S3. Every supported storage passes it. */
 export function storageContract(
   name: string,
   capabilities: StorageCapabilities,
@@ -64,7 +64,7 @@ export function storageContract(
   });
 }
 
-/** Deletes a bucket of a lasting server, with what the tests left in it. */
+/** Deletes a bucket of a persistent server, with everything the tests left in it. */
 export async function deleteBucket(client: S3Client, Bucket: string): Promise<void> {
   for await (const { Contents = [] } of paginateListObjectsV2({ client }, { Bucket })) {
     const Objects = Contents.map(({ Key }) => ({ Key }));

@@ -8,13 +8,13 @@ export interface Delivery {
   readonly status: number;
 }
 
-/** The receiver of a bucket's events, which can be told to refuse them. */
+/** The receiver of a bucket's events, which can reject them on request. */
 export interface Webhook {
   readonly port: number;
   readonly deliveries: Delivery[];
-  /** Answers the next deliveries with these, and those after them with 200. */
+  /** Returns these statuses for the next deliveries, then 200. */
   answerNext(...statuses: number[]): void;
-  /** Waits until so many deliveries came. */
+  /** Waits until that many deliveries have arrived. */
   waitFor(count: number): Promise<Delivery[]>;
   close(): Promise<void>;
 }
@@ -27,12 +27,12 @@ export async function startWebhook(port = 0): Promise<Webhook> {
     for await (const block of request) blocks.push(block);
     const status = statuses.shift() ?? 200;
     response.writeHead(status).end();
-    // MinIO asks with a GET or an empty POST whether the receiver is there.
+    // MinIO probes the receiver with a GET or an empty POST.
     if (blocks.length > 0)
       deliveries.push({ headers: request.headers, body: Buffer.concat(blocks).toString(), status });
     else if (status !== 200) statuses.unshift(status);
   };
-  // A request that breaks off is no delivery.
+  // An aborted request is not a delivery.
   const server = createServer((request, response) => void take(request, response).catch(() => undefined));
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {

@@ -289,7 +289,7 @@ describe.skipIf(!browserFound("the page's history in a browser"))("the page's hi
 });
 
 describe.skipIf(!browserFound("the page during an outage of the bucket"))(
-  "the page beside a bucket that is away",
+  "the page during an outage of the bucket",
   () => {
     it("reports it and continues", async () => {
       vi.stubEnv("AWS_ACCESS_KEY_ID", "a");
