@@ -57,7 +57,7 @@ async function endOfDeduplication(attempt: Imported, total: number): Promise<End
   const said = answer?.deduplicated;
   const known = { deduplication: "confirmed", duplicates: undefined } as const;
   // In a living test, only new findings are compared with other tests.
-  const compared = living === undefined ? total : (living.record?.new.length ?? total);
+  const compared = living?.record === undefined || living.since !== undefined ? total : living.record.new.length;
   if (compared === 0 || said === true) return known;
   if (said === undefined && (await ports.dojo.blocksExecution())) return known;
   // Our own write-back was made after such a wait.

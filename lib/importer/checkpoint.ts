@@ -23,6 +23,8 @@ const checkpointSchema = z.object({
   lostAt: z.string().optional(),
   /** The living test that it was sent into; missing if it creates one. */
   into: z.number().int().optional(),
+  /** The living test into which an earlier attempt may have stored a part of this report, and when that was sent first. ISO 8601. */
+  interrupted: z.object({ into: z.number().int(), since: z.string() }).optional(),
   /** Why that import has no response. Counts as a failure of the delivery that finds it lost. */
   unanswered: z.string().optional(),
   /** How many findings of that report DefectDojo must keep. */
@@ -56,6 +58,12 @@ export type Checkpoint = z.infer<typeof checkpointSchema>;
 
 /** No import is in flight that DefectDojo does not show. */
 export const UNSENT = { postedAt: undefined, lostAt: undefined, into: undefined, unanswered: undefined } as const;
+
+/** The change that records that the import sent last may have stored a part of its report in a living test. */
+export function interruption({ into, postedAt, interrupted }: Checkpoint): Pick<Checkpoint, "interrupted"> {
+  if (into === undefined || postedAt === undefined || interrupted?.into === into) return { interrupted };
+  return { interrupted: { into, since: postedAt } };
+}
 
 /** The checkpoint of one job in one delivery: its only owner. */
 export interface JobCheckpoint {

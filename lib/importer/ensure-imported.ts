@@ -5,7 +5,7 @@ import type { Test } from "../ports/defectdojo.ts";
 import type { JobOutcome } from "../progress.ts";
 import { backoff } from "../util/backoff.ts";
 import type { Imported, Looked, Prepared } from "./attempt.ts";
-import { UNSENT } from "./checkpoint.ts";
+import { interruption, UNSENT } from "./checkpoint.ts";
 import type { Decision } from "./decide.ts";
 import { keepsFewer } from "./fewer-kept.ts";
 import { endOutdated } from "./outdated.ts";
@@ -80,16 +80,18 @@ export async function ensureImported(attempt: Prepared): Promise<Imported | JobO
 function found(attempt: Prepared, test: Test, sent: Sent | undefined, living: Looked["living"]): Imported {
   const own = sent?.state === "answered" && sent.answer.testId === test.id ? sent : undefined;
   const importedAs = own?.scanType ?? test.scanType;
+  const { interrupted, fellBack } = attempt.checkpoint.now;
+  const since = interrupted?.into === test.id ? interrupted.since : undefined;
   return {
     ...attempt,
     testId: test.id,
     buildId: test.buildId,
     importedAs,
-    fellBack: importedAs === GENERIC ? attempt.checkpoint.now.fellBack : undefined,
+    fellBack: importedAs === GENERIC ? fellBack : undefined,
     answer: own?.answer,
     uploaded: own?.uploaded,
     context: sent?.context,
-    living,
+    living: living && { ...living, since },
   };
 }
 
@@ -137,7 +139,7 @@ async function nothingCame(attempt: Prepared, { sent }: Doing, stopped?: Test): 
   const { key, checkpoint } = attempt;
   const { unanswered: why, progress } = checkpoint.now;
   const noted = stopped && afterStandstill(attempt, stopped, progress?.findings ?? 0);
-  await checkpoint.save({ ...UNSENT, progress: undefined, ...noted });
+  await checkpoint.save({ ...UNSENT, progress: undefined, ...interruption(checkpoint.now), ...noted });
   if (why === undefined) return;
   throw sent?.state === "unanswered" ? sent.error : new RelayError("import-unknown", why, { object: `import ${key}` });
 }

@@ -9,7 +9,7 @@ import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import type { ImportAnswer, ImportRequest } from "../ports/defectdojo.ts";
 import type { ImportContext, Overtaken, Prepared, Target } from "./attempt.ts";
-import { UNSENT } from "./checkpoint.ts";
+import { interruption, UNSENT } from "./checkpoint.ts";
 import { day, locate } from "./import-context.ts";
 import { type MadeReport, makeReport } from "./make-report.ts";
 import { afterRefusal, fallbackOf } from "./refusal.ts";
@@ -132,6 +132,7 @@ async function send(attempt: Prepared, made: MadeReport, context: ImportContext,
     }
     const failure = toRelayError(error);
     if (failure.errorClass !== "unknown") {
+      if (failure.errorClass === "transient") checkpoint.remember(interruption(checkpoint.now));
       const conflict = await afterRefusal(attempt, failure, made);
       return conflict === undefined ? { state: "refused" } : { state: "conflict", error: conflict };
     }

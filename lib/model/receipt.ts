@@ -83,6 +83,8 @@ export const receiptSchema = z.object({
   closed: count.optional(),
   /** For a living test: DefectDojo's record of this run (`test_imports/`), which names its findings. */
   testImport: count.optional(),
+  /** For a living test, ISO 8601: when an attempt that was interrupted sent this run's report first. What was created since is new. */
+  interruptedSince: z.string().optional(),
   /** `recorded`: that record names this run's findings. `assumed`: DefectDojo keeps no records, and the test's open findings are taken for them. */
   runFindings: z.enum(["recorded", "assumed"]).optional(),
   underReview: count.optional(),

@@ -192,6 +192,8 @@ export interface LivingRun {
   readonly record: ImportRecord | undefined;
   /** The number of records of this report. */
   readonly records: number;
+  /** ISO 8601: when an attempt that was interrupted sent this report first. What was created since is this run's, but not in its record. */
+  readonly since?: string | undefined;
 }
 
 export interface TestChange {

@@ -11,7 +11,7 @@ export interface LivingFindings {
   addScanner(finding: ScanFinding): void;
   /** DefectDojo's ids. */
   ids(): readonly number[];
-  statusOf(id: number): RunStatus;
+  statusOf(finding: Pick<DojoFinding, "id" | "createdAt">): RunStatus;
 }
 
 interface LivingTestToRead {
@@ -31,7 +31,7 @@ export async function livingFindings(dojo: DefectDojo, test: LivingTestToRead): 
   const { living, testId, written } = test;
   const { record } = living;
   const recorded = record === undefined ? await openIds(dojo, testId, written) : idsOf(record);
-  const status = statusBy(record);
+  const status = statusBy(living);
   if (written !== undefined) {
     const ids = [...new Set([...recorded, ...written])];
     return { addScanner: () => undefined, ids: () => ids, statusOf: status };
@@ -42,9 +42,14 @@ export async function livingFindings(dojo: DefectDojo, test: LivingTestToRead): 
 
 const idsOf = ({ new: created, known, reactivated }: ImportRecord) => [...created, ...known, ...reactivated];
 
-function statusBy(record: ImportRecord | undefined): (id: number) => RunStatus {
+/** The record of a report that was sent again names as untouched what the interrupted attempt created. */
+function statusBy({ record, since }: LivingRun): LivingFindings["statusOf"] {
   const [created, back] = [new Set(record?.new), new Set(record?.reactivated)];
-  return (id) => (created.has(id) ? "new" : back.has(id) ? "reactivated" : "known");
+  const from = since === undefined ? Infinity : Date.parse(since);
+  return ({ id, createdAt }) => {
+    if (created.has(id) || Date.parse(createdAt) >= from) return "new";
+    return back.has(id) ? "reactivated" : "known";
+  };
 }
 
 async function openIds(dojo: DefectDojo, testId: number, written: readonly number[] | undefined): Promise<number[]> {

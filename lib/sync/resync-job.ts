@@ -68,7 +68,7 @@ export const NOT_SYNCED = {
 
 /** The test of a receipt, with what its run did to it if it is a living one; `taken` where only the newest run's findings can be told. */
 async function findTest(
-  { importMode, testImport, jobKey: key, test }: Receipt,
+  { importMode, testImport, interruptedSince: since, jobKey: key, test }: Receipt,
   dojo: DefectDojo,
 ): Promise<{ readonly living?: LivingRun } | "gone" | "taken"> {
   if (importMode !== "reimport") {
@@ -77,7 +77,7 @@ async function findTest(
   }
   if (testImport !== undefined) {
     const record = await dojo.importRecord(testImport);
-    return record === undefined ? "gone" : { living: { record, records: 1 } };
+    return record === undefined ? "gone" : { living: { record, records: 1, since } };
   }
   const present = await dojo.test(test.id);
   if (present === undefined) return "gone";

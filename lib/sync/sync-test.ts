@@ -145,9 +145,10 @@ function receiptOf(
 /** What the receipt tells of a run in a living test, beside its counts. */
 function livingOf({ living }: TestToSync) {
   if (living === undefined) return {};
-  const { record } = living;
+  const { record, since } = living;
   const recorded = record === undefined ? {} : { testImport: record.id, closed: record.closed.length };
-  return { importMode: "reimport", runFindings: record === undefined ? "assumed" : "recorded", ...recorded } as const;
+  const told = { importMode: "reimport", runFindings: record === undefined ? "assumed" : "recorded" } as const;
+  return { ...told, ...recorded, ...dropUndefined({ interruptedSince: since }) };
 }
 
 /** What the receipt tells of findings. */

@@ -34,8 +34,8 @@ export interface MappingContext {
   readonly now: string;
   /** Addresses for people. */
   readonly url: (kind: "finding" | "test", id: number) => string;
-  /** Of a living test: what the run is to the finding of this id. */
-  readonly statusOf?: ((id: number) => RunStatus) | undefined;
+  /** Of a living test: what the finding is to the run. */
+  readonly statusOf?: ((finding: DojoFinding) => RunStatus) | undefined;
 }
 
 /**
@@ -87,7 +87,7 @@ function stateOf(
     "defectdojo.org/finding-url": url("finding", finding.id),
     "defectdojo.org/test-id": finding.testId,
     "defectdojo.org/test-url": url("test", finding.testId),
-    ...(context.statusOf === undefined ? {} : { [RUN_STATUS]: context.statusOf(finding.id) }),
+    ...(context.statusOf === undefined ? {} : { [RUN_STATUS]: context.statusOf(finding) }),
     "defectdojo.org/severity": finding.severity,
     ...(finding.locations.length === 0 ? {} : { "defectdojo.org/locations": finding.locations }),
     duplicate: finding.duplicate,

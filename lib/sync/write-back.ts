@@ -39,7 +39,7 @@ export function dojoWritten(
   const judged = [finding, ...(original === undefined ? [] : [original])].map(
     ({ mitigatedBy, lastReviewedAt, lastReviewedBy }) => ({ mitigatedBy, lastReviewedAt, lastReviewedBy }),
   );
-  const inRun = mapping.statusOf?.(finding.id);
+  const inRun = mapping.statusOf?.(finding);
   return {
     written: toSyncedFinding(finding, original, mapping),
     verdicts: { ...verdictsOf(finding, original), ...(inRun === undefined ? {} : { inRun }) },

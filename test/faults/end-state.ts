@@ -119,7 +119,7 @@ function findingState({ id: _, parsed_at: __, attributes, scan, ...rest }: Json)
  * changed is counted in the findings' metadata, but only listed in the receipt: one that died before writing the receipt leaves the count.
  */
 function receiptState(
-  { deduplication, changed: _changed, testImport: _record, ...receipt }: Receipt,
+  { deduplication, changed: _changed, testImport: _record, interruptedSince: _since, ...receipt }: Receipt,
   run: Run,
 ): unknown {
   const { jobKey: _, findingsKey: __, startedAt: ___, finishedAt: ____, timings: _____, ...rest } = receipt;

@@ -122,10 +122,12 @@ async function merge(run: Run): Promise<ImportAnswer> {
 }
 
 /** Deduplicates, at once or later, and responds. */
-function answerOf({ tables, clock, timing, test }: Run): ImportAnswer {
+function answerOf({ tables, clock, timing, test, request }: Run): ImportAnswer {
   if (timing.asyncWait) deduplicate(tables, test);
   else void clock.sleep(timing.deduplicationDelayMs).then(() => tables.tests.has(test.id) && deduplicate(tables, test));
-  return { testId: test.id, total: test.findings.length, deduplicated: timing.asyncWait ? true : undefined };
+  // A reimport's statistics are those of the whole test, so the client ignores them.
+  const total = request.testId === undefined ? test.findings.length : undefined;
+  return { testId: test.id, total, deduplicated: timing.asyncWait ? true : undefined };
 }
 
 /** The findings at or above the minimum severity. */

@@ -1,11 +1,14 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { RelayError } from "../../../lib/errors.ts";
 import { checkpointStore } from "../../../lib/importer/checkpoint.ts";
 import { importJob } from "../../../lib/importer/import-job.ts";
 import { jobKey } from "../../../lib/model/job.ts";
 import { receiptOf as companion } from "../../../lib/model/object-keys.ts";
 import type { Receipt } from "../../../lib/model/receipt.ts";
+import { RUN_STATUS } from "../../../lib/model/verdicts.ts";
 import type { DefectDojo } from "../../../lib/ports/defectdojo.ts";
 import { testLeases } from "../../../lib/ports/test-lease.ts";
+import type { ScanFinding } from "../../../lib/report/findings-file.ts";
 import { resyncJob } from "../../../lib/sync/resync-job.ts";
 import type { FlowSettings } from "../../../lib/types.ts";
 import { systemClock } from "../../../lib/util/clock.ts";
@@ -18,7 +21,7 @@ import { memoryDojo } from "../../schedules/memory-dojo.ts";
 const BUCKET = "securecodebox";
 
 function begin() {
-  const { port, tables } = memoryDojo(systemClock, { msPerFinding: 0 });
+  const { port, tables, importScan } = memoryDojo(systemClock, { msPerFinding: 0 });
   const storage = memoryStorage();
   const { log, metrics } = recorder();
   // A busy machine takes longer than nothing to note an import.
@@ -50,7 +53,7 @@ function begin() {
   const resync = (job: ReturnType<typeof jobOf>) =>
     resyncJob({ ...job, kind: "resync" }, { storage, dojo: port, clock: systemClock, log, metrics }, settings);
   const receiptOf = (job: ReturnType<typeof jobOf>) => JSON.parse(storage.text(companion(job)) ?? "null") as Receipt;
-  return { port, tables, storage, jobOf, work, run, resync, receiptOf };
+  return { port, tables, importScan, storage, jobOf, work, run, resync, receiptOf };
 }
 
 const parseUri = (uri: string) => {
@@ -173,6 +176,35 @@ describe("runs of one scan in a living test", () => {
     const anew = meanwhile(() => storage.put(late, "[]"));
     expect(await work(late, {}, anew)).toMatchObject({ outcome: "superseded" });
     expect(storage.text(place)).toBe("{}");
+  });
+
+  it.each([
+    ["with an error", true],
+    ["without a response", false],
+  ])("count as new what an attempt stored before DefectDojo stopped %s", async (_, answers) => {
+    const { run, work, jobOf, port, importScan, resync, receiptOf, storage } = world;
+    await run(1, ["A"]);
+    const job = jobOf(2, ["B", "A", "C"]);
+    const dying: DefectDojo["importScan"] = async (request) => {
+      const answer = importScan(request, { diesAfter: 1, answers });
+      if (answers) return await answer;
+      throw new RelayError("import-unknown", "the web worker was killed");
+    };
+    const settings = { ledger: { ...aFlow().ledger, settleMs: 4_000, stalledMs: 1, pollMs: 10 } };
+    await expect(work(job, settings, { ...port, importScan: dying })).rejects.toBeInstanceOf(RelayError);
+    const { receipt } = await work(job, settings);
+    // DefectDojo's record has C alone as new.
+    expect(countsOf(receipt as Receipt)).toEqual([2, 1, 0, 0]);
+    expect(receipt?.warnings).toEqual([]);
+    const statuses = () =>
+      (JSON.parse(storage.text(job) ?? "") as ScanFinding[]).map((one) => [one.name, one.attributes?.[RUN_STATUS]]);
+    const written = statuses();
+    expect(Object.fromEntries(written)).toEqual({ A: "known", B: "new", C: "new" });
+    await resync(job);
+    expect(statuses()).toEqual(written);
+    expect(countsOf(receiptOf(job))).toEqual([2, 1, 0, 0]);
+    // The next run is one of its own.
+    expect(countsOf(await run(3, ["A", "B"]))).toEqual([0, 2, 1, 0]);
   });
 
   it("know again what people judged, though its record does not name it", async () => {
