@@ -116,14 +116,14 @@ describe.skipIf(helm === undefined)("the chart's pods", () => {
     }
   });
 
-  test("are all placed where the values say", () => {
+  test("are all scheduled as the values say", () => {
     const { nodeSelector, tolerations, priorityClassName } = EVERYTHING.relay as Values;
     const { imagePullSecrets } = EVERYTHING;
     for (const [name, pod] of podsOf(EVERYTHING))
       expect(pod, name).toMatchObject({ nodeSelector, tolerations, priorityClassName, imagePullSecrets });
   });
 
-  test("a run of a CronJob that never ends does not keep later ones away for good", () => {
+  test("a hanging CronJob run does not block later ones for good", () => {
     for (const { spec } of renderChart(EVERYTHING).filter(({ kind }) => kind === "CronJob"))
       expect(spec).toMatchObject({
         concurrencyPolicy: "Forbid",
@@ -131,7 +131,7 @@ describe.skipIf(helm === undefined)("the chart's pods", () => {
       });
   });
 
-  test("ElasticMQ starts anew with a new configuration, and is reached where egress is restricted", () => {
+  test("ElasticMQ restarts on a new configuration, and is reachable under restricted egress", () => {
     const annotations = (values: Values) => {
       const queue = renderChart(values).find(({ kind }) => kind === "StatefulSet");
       return (queue?.spec as { template: Manifest } | undefined)?.template.metadata.annotations;
@@ -149,7 +149,7 @@ describe.skipIf(helm === undefined)("the chart's pods", () => {
     ]);
   });
 
-  test("a hook adds nothing to the operator's pod that `restricted` refuses", () => {
+  test("a hook adds nothing to the operator's pod that `restricted` forbids", () => {
     const [hook] = renderChart({ mode: "hook" });
     const volumes = hook?.spec.volumes as readonly Volume[];
     expect(volumes.flatMap(volumeViolations)).toEqual([]);

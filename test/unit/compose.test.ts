@@ -29,7 +29,7 @@ const compose = parse(text, { merge: true }) as {
 };
 const { minio, elasticmq, setup, relay, access, volumes } = compose.services;
 
-test("every variable that must be set stands in .env.example, and no secret has a value there", () => {
+test(".env.example lists every required variable, and no secret has a value there", () => {
   const example = readFileSync(join(folder, ".env.example"), "utf8");
   const named = new Map(
     [...example.matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
@@ -43,7 +43,7 @@ test("every variable that must be set stands in .env.example, and no secret has 
     expect(named.get(secret)).toBe("");
 });
 
-test("MinIO notifies the relay: its address, its token, a folder for events that find no receiver", () => {
+test("MinIO has the relay's URL, its token and a folder for undelivered events", () => {
   expect(minio.environment).toMatchObject({
     MINIO_NOTIFY_WEBHOOK_ENABLE_RELAY: "on",
     MINIO_NOTIFY_WEBHOOK_ENDPOINT_RELAY: "http://relay:8080/events",
@@ -53,7 +53,7 @@ test("MinIO notifies the relay: its address, its token, a folder for events that
   expect(setup.command).toEqual(["setup", "--target", "arn:minio:sqs::RELAY:webhook"]);
 });
 
-test("hardened 10: every container drops its capabilities, and all but one without a network run as nobody in particular", () => {
+test("hardened 10: every container drops its capabilities, and all but one without a network run as non-root", () => {
   for (const [name, service] of Object.entries(compose.services)) {
     expect(service.cap_drop, name).toEqual(["ALL"]);
     expect(service.security_opt, name).toEqual(["no-new-privileges:true"]);
@@ -83,7 +83,7 @@ test("hardened 10: the relay has a user of its own in MinIO, with a policy for i
   expect(script.match(/(?<!\$)\$(?!\$)/g)).toBeNull();
 });
 
-test("events, objects, queues and the page's history are kept in volumes that are declared", () => {
+test("events, objects, queues and the page's history live in declared volumes", () => {
   const mounted = [minio, elasticmq, relay].flatMap(({ volumes = [] }) =>
     volumes.map((volume) => volume.split(":")[0] ?? ""),
   );
@@ -93,13 +93,13 @@ test("events, objects, queues and the page's history are kept in volumes that ar
     expect(existsSync(join(folder, source))).toBe(true);
 });
 
-test("the relay starts behind the setup, on a file system that is read only", () => {
+test("the relay starts after the setup, on a read-only file system", () => {
   expect(relay.depends_on?.setup?.condition).toBe("service_completed_successfully");
   expect(setup.depends_on?.minio?.condition).toBe("service_healthy");
   expect([relay.read_only, setup.read_only]).toEqual([true, true]);
 });
 
-test("the relay's environment is a configuration as it stands in .env.example", () => {
+test("the relay's environment with .env.example is a valid configuration", () => {
   const value = (given: string) =>
     given.replace(/\$\{([A-Z_]+)(?::-|:\?)?([^}]*)\}/g, (_, name: string, byDefault: string) =>
       name === "DEFECTDOJO_URL"
@@ -117,7 +117,7 @@ test("the relay's environment is a configuration as it stands in .env.example", 
   expect(Object.keys(readNotifierConfig(env))).not.toContain("NOTIFY_URL");
 });
 
-test("ElasticMQ gives queue addresses that the relay can reach, and keeps its messages", () => {
+test("ElasticMQ returns queue URLs that the relay can reach, and persists messages", () => {
   const config = readFileSync(join(folder, "elasticmq.conf"), "utf8");
   expect(config).toMatch(/host = elasticmq\n\s+port = 9324/);
   expect(config).toContain("jdbc:h2:/data/messages;WRITE_DELAY=0");

@@ -46,24 +46,24 @@ function folder() {
 
 const theJob = () => decodeJob(json<Message>("job.json").body, "job.json") as ScanJob;
 
-describe("what an older version wrote", () => {
+describe("objects written by an older version", () => {
   const { log, metrics } = recorder();
 
-  it("a queued job is the same job", () => {
+  it("reads a queued job as the same job", () => {
     expect(theJob()).toMatchObject({ ...FINDINGS, kind: "import", etag, scan: { name: "nightly-ports" } });
     expect(theJob().scan).toMatchObject({ uid: expect.any(String), parameters: ["-p", "22,80", "10.0.0.5"] });
   });
 
-  it("a receipt is read whole", async () => {
+  it("reads every field of a receipt", async () => {
     expect((await readReceipt(folder(), FINDINGS, log))?.receipt).toEqual(RECEIPT);
   });
 
-  it("a synced findings.json is known for a write-back, by its metadata", () => {
+  it("recognizes a synced findings.json by its metadata", () => {
     expect(writtenBackBy(FINDINGS, metadata)).toBe(RECEIPT.jobKey);
     expect(uploadedEtag(FINDINGS, metadata)).toBe(etag);
   });
 
-  it("a job that it finished is done: nothing is imported again", async () => {
+  it("does not import a finished job again", async () => {
     const storage = folder();
     const clock = fakeClock();
     const ports = { storage, dojo: fakeDojo(), clock, log, metrics, pending: checkpointStore(storage, log) };
@@ -73,7 +73,7 @@ describe("what an older version wrote", () => {
     });
   });
 
-  it("a finished scan is synced again, by its receipt", async () => {
+  it("resyncs a finished scan by its receipt", async () => {
     const test = RECEIPT.test as { id: number };
     const dojo = fakeDojo({
       testsByBuildId: async (buildId) => [aTest({ id: test.id, buildId })],
@@ -87,7 +87,7 @@ describe("what an older version wrote", () => {
     expect(outcome).toMatchObject({ outcome: "synced", receipt: { jobKey: RECEIPT.jobKey, falsePositives: 1 } });
   });
 
-  it("a pending note is the job's checkpoint, field by field", async () => {
+  it("reads a pending note as the job's checkpoint, field by field", async () => {
     const storage = memoryStorage();
     const { writer: _, ...note } = json<Checkpoint & { writer: string }>("defectdojo.pending.json");
     storage.put(checkpointOf(FINDINGS), text("defectdojo.pending.json"));
@@ -101,7 +101,7 @@ describe("what an older version wrote", () => {
     expect(note.jobKey).toBe(RECEIPT.jobKey);
   });
 
-  it("a dead letter is shown with its reason, and redriven as the job that it was", () => {
+  it("shows a dead letter with its reason, and redrives its job", () => {
     const { body, group, attributes } = json<Message>("dead-letter.json");
     const letter = toDeadLetter({
       MessageId: "m-1",

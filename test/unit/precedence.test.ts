@@ -16,21 +16,21 @@ function underway(count: number, onSleep: (end: (index: number) => void) => void
   return { giveWay, works, slept: () => slept };
 }
 
-describe("work that gives way", () => {
-  it("goes at once where little goes first", async () => {
+describe("background work", () => {
+  it("starts at once when little is ahead", async () => {
     const { giveWay, slept } = underway(4);
     await giveWay();
     expect(slept()).toBe(0);
   });
 
-  it("goes on when that has ended, well or not", async () => {
+  it("resumes when the other work ends, successfully or not", async () => {
     const { giveWay, slept, works } = underway(5, (end) => end(3));
     await giveWay();
     expect(slept()).toBeLessThan(100);
     await expect(works[3]).rejects.toThrow("it failed");
   });
 
-  it("gets on all the same where that never ends", async () => {
+  it("still progresses when the other work never ends", async () => {
     const { giveWay, slept } = underway(5);
     await giveWay();
     expect(slept()).toBe(2_000);

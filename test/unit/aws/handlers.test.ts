@@ -69,7 +69,7 @@ const unavailable: Partial<DefectDojo> = {
 };
 
 describe("the importer function", () => {
-  it("settles a batch in full where every job ends", async () => {
+  it("settles the whole batch when every job finishes", async () => {
     const w = world();
     for (const folder of ["a", "b"]) w.finished(folder);
     expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "y", "b")] })).toEqual(failures());
@@ -85,7 +85,7 @@ describe("the importer function", () => {
     expect(await w.importer({ Records: records })).toEqual(failures("1", "2", "4"));
   });
 
-  it("gives those behind it back at once: the group stays hidden as long as one of them is", async () => {
+  it("releases those behind it at once: one hidden message would block the group", async () => {
     const w = world(unavailable);
     w.upload("a");
     await w.importer({ Records: [record("1", "x", "a"), record("2", "x", "b"), record("3", "x", "c")] });
@@ -100,7 +100,7 @@ describe("the importer function", () => {
     ]);
   });
 
-  it("goes on where one cannot be given back", async () => {
+  it("continues when one cannot be released", async () => {
     const w = world(unavailable);
     w.upload("a");
     let calls = 0;
@@ -119,13 +119,13 @@ describe("the importer function", () => {
     expect(w.dlq.sent).toHaveLength(1);
   });
 
-  it("fails the whole batch only message by message", async () => {
+  it("never fails the batch as a whole", async () => {
     const w = world(unavailable);
     for (const folder of ["a", "b"]) w.upload(folder);
     expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "y", "b")] })).toEqual(failures("1", "2"));
   });
 
-  it("begins anew with each batch: a group that failed once is tried again", async () => {
+  it("retries a failed group in the next batch", async () => {
     const w = world(unavailable);
     w.upload("a");
     expect(await w.importer({ Records: [record("1", "x", "a")] })).toEqual(failures("1"));
@@ -134,7 +134,7 @@ describe("the importer function", () => {
     expect(await w.importer({ Records: [record("1", "x", "a"), record("2", "x", "b")] })).toEqual(failures());
   });
 
-  it("keeps batches apart that it works on at once", async () => {
+  it("keeps concurrent batches apart", async () => {
     const w = world({
       testsByBuildId: async () => {
         await sleep(20);
@@ -155,13 +155,13 @@ describe("the importer function", () => {
     ]);
   });
 
-  it("lets a record that is none come again", async () => {
+  it("returns a malformed record for redelivery", async () => {
     const w = world();
     const broken = record("1", "x", "a", { body: undefined as never });
     expect(await w.importer({ Records: [broken] })).toEqual(failures("1"));
   });
 
-  it("takes the number of deliveries from the message", async () => {
+  it("reads the delivery count from the message", async () => {
     const w = world(unavailable);
     w.upload("a");
     const fifth = record("1", "x", "a");
@@ -174,7 +174,7 @@ describe("the importer function", () => {
 describe("the ingest function", () => {
   const key = jobKey(aJob());
 
-  it("says what became of an event", async () => {
+  it("reports the outcome of an event", async () => {
     const w = world();
     w.upload("scan-abc");
     expect(await w.ingest(s3Event({ eTag: ETAG }))).toEqual({
@@ -195,7 +195,7 @@ describe("the ingest function", () => {
     expect(answer).toMatchObject({ enqueued: [key], deadLettered: 1, ...failures("message-2") });
   });
 
-  it("names a message once, however many of its records fail", async () => {
+  it("reports a message once, however many of its records fail", async () => {
     const w = world();
     const keys = ["a/findings.json", "b/findings.json"];
     for (const one of keys) w.storage.put({ ...FINDINGS, key: one }, "[]");
@@ -216,7 +216,7 @@ describe("the ingest function", () => {
     });
   });
 
-  it("acknowledges what no retry can mend", async () => {
+  it("acknowledges what no retry can fix", async () => {
     const w = world();
     expect(await w.ingest({ nothing: "of ours" })).toMatchObject({ deadLettered: 1, ...failures() });
   });

@@ -34,7 +34,7 @@ function s3Error(name: string, status?: number): Error {
 }
 const stream = (content: string) => Readable.from(content === "" ? [] : [Buffer.from(content)]) as never;
 
-describe("errors of S3", () => {
+describe("S3 errors", () => {
   it.each<[string, number | undefined, Reason]>([
     ["NoSuchBucket", 404, "storage-missing"],
     ["NoSuchKey", 404, "storage-missing"],
@@ -76,12 +76,12 @@ describe("errors of S3", () => {
     expect(error.errorClass).toBe(reason === "storage-unavailable" ? "transient" : "permanent");
   });
 
-  it("of ours stay as they are", () => {
+  it("leaves our own errors unchanged", () => {
     const error = new RelayError("findings-invalid", "x");
     expect(storageError(error, REF)).toBe(error);
   });
 
-  it("that are no errors are retried", () => {
+  it("retries what is not an Error", () => {
     expect(storageError("text", REF)).toMatchObject({ reason: "storage-unavailable", message: `${URI}: text` });
   });
 });
@@ -101,19 +101,19 @@ describe("head", () => {
     expect(await storage.head(REF)).toMatchObject({ etag: "abc", size: 0, metadata: {} });
   });
 
-  it("finds nothing where there is no object", async () => {
+  it("returns nothing when there is no object", async () => {
     mock.on(HeadObjectCommand).rejects(s3Error("NotFound", 404));
     expect(await storage.head(REF)).toBeUndefined();
   });
 
-  it("throws what is not a missing object", async () => {
+  it("throws any error but a missing object", async () => {
     mock.on(HeadObjectCommand).rejects(s3Error("Forbidden", 403));
     expect(await relayErrorBy(() => storage.head(REF))).toMatchObject({ reason: "storage-forbidden", object: URI });
   });
 });
 
 describe("read", () => {
-  it("gives head and body, under a condition where one is given", async () => {
+  it("returns head and body, under a condition if given", async () => {
     mock.on(GetObjectCommand).resolves({ ETag: '"abc"', ContentLength: 2, Body: stream("[]") });
     const found = await storage.read(REF, "abc");
     expect(found?.head).toMatchObject({ etag: "abc", size: 2 });
@@ -125,7 +125,7 @@ describe("read", () => {
     });
   });
 
-  it("finds nothing where there is no object", async () => {
+  it("returns nothing when there is no object", async () => {
     mock.on(GetObjectCommand).rejects(s3Error("NoSuchKey", 404));
     expect(await storage.read(REF)).toBeUndefined();
   });
@@ -139,7 +139,7 @@ describe("read", () => {
     expect(await relayErrorBy(() => storage.read(REF, "x"))).toMatchObject({ reason, object: URI });
   });
 
-  it("throws where the answer has no body", async () => {
+  it("throws when the response has no body", async () => {
     mock.on(GetObjectCommand).resolves({ ETag: '"abc"' });
     expect(await relayErrorBy(() => storage.read(REF))).toMatchObject({ reason: "storage-unavailable" });
   });
@@ -164,7 +164,7 @@ describe("write", () => {
     });
   });
 
-  it("sends a stream under its condition too", async () => {
+  it("sends a stream under its condition", async () => {
     mock.on(PutObjectCommand).resolves({ ETag: '"new"' });
     const body = Readable.from([Buffer.from("[1]")]);
     const condition = { ifMatch: "abc" };
@@ -237,7 +237,7 @@ describe("copy", () => {
 });
 
 describe("remove", () => {
-  it("removes, and does not mind where there is nothing", async () => {
+  it("removes an object, and tolerates a missing one", async () => {
     mock.on(DeleteObjectCommand).resolvesOnce({}).rejects(s3Error("NoSuchKey", 404));
     await storage.remove(REF);
     await storage.remove(REF);
@@ -252,7 +252,7 @@ describe("remove", () => {
 describe("list", () => {
   const list = () => collect(storage.list("b", "scan-"));
 
-  it("goes through every page", async () => {
+  it("reads every page", async () => {
     mock
       .on(ListObjectsV2Command, { Bucket: "b", Prefix: "scan-" })
       .resolves({
@@ -268,7 +268,7 @@ describe("list", () => {
     ]);
   });
 
-  it("starts after a key, which only the first page is told", async () => {
+  it("sends the start key with the first page only", async () => {
     mock
       .on(ListObjectsV2Command, { StartAfter: "scan-1" })
       .resolves({ IsTruncated: true, NextContinuationToken: "t", Contents: [{ Key: "scan-1/a" }] })
@@ -279,17 +279,17 @@ describe("list", () => {
     expect(mock.commandCalls(ListObjectsV2Command)[1]?.args[0].input).not.toHaveProperty("StartAfter");
   });
 
-  it("finds nothing where there is nothing", async () => {
+  it("is empty for an empty bucket", async () => {
     mock.on(ListObjectsV2Command).resolves({ IsTruncated: false });
     expect(await list()).toEqual([]);
   });
 
-  it("refuses to end early where a page does not say how to go on", async () => {
+  it("throws when a truncated page lacks a continuation token", async () => {
     mock.on(ListObjectsV2Command).resolves({ IsTruncated: true, Contents: [{ Key: "scan-1/a" }] });
     expect(await relayErrorBy(list)).toMatchObject({ reason: "storage-unavailable", object: "s3://b/scan-" });
   });
 
-  it("refuses to end early where a page fails", async () => {
+  it("throws when a page fails", async () => {
     mock
       .on(ListObjectsV2Command)
       .resolvesOnce({ IsTruncated: true, NextContinuationToken: "t", Contents: [{ Key: "scan-1/a" }] })
@@ -297,7 +297,7 @@ describe("list", () => {
     expect(await relayErrorBy(list)).toMatchObject({ reason: "storage-unavailable" });
   });
 
-  it("leaves errors of whoever reads it alone", async () => {
+  it("passes on the consumer's own errors", async () => {
     mock.on(ListObjectsV2Command).resolves({ IsTruncated: false, Contents: [{ Key: "scan-1/a" }] });
     const read = async () => {
       for await (const _ of storage.list("b", "scan-")) throw new TypeError("mine");
@@ -309,17 +309,17 @@ describe("list", () => {
 describe("readSmall", () => {
   const small = (most = 4) => readSmall(storage, REF, most, "sidecar-too-large");
 
-  it("gives the whole object", async () => {
+  it("returns the whole object", async () => {
     mock.on(GetObjectCommand).resolves({ ETag: '"e"', ContentLength: 4, Body: stream("abcd") });
     expect(await small()).toMatchObject({ head: { etag: "e" }, bytes: Buffer.from("abcd") });
   });
 
-  it("finds nothing where there is none", async () => {
+  it("returns nothing when there is none", async () => {
     mock.on(GetObjectCommand).rejects(s3Error("NoSuchKey", 404));
     expect(await small()).toBeUndefined();
   });
 
-  it("refuses what says that it is larger, without reading it", async () => {
+  it("refuses an object of larger declared size without reading it", async () => {
     const body = stream("abcde") as Readable;
     mock.on(GetObjectCommand).resolves({ ContentLength: 5, Body: body as never });
     const error = await relayErrorBy(() => small());
@@ -327,7 +327,7 @@ describe("readSmall", () => {
     expect(body.destroyed).toBe(true);
   });
 
-  it("refuses what is larger and does not say so", async () => {
+  it("refuses a larger object of undeclared size", async () => {
     let sent = 0;
     const endless = Readable.from(
       (function* () {
@@ -339,7 +339,7 @@ describe("readSmall", () => {
     expect(sent).toBeLessThan(100);
   });
 
-  it("takes a body that breaks off for a store that is unavailable", async () => {
+  it("treats an interrupted body as an unavailable store", async () => {
     const body = new Readable({ read: () => undefined });
     mock.on(GetObjectCommand).resolves({ ContentLength: 4, Body: body as never });
     body.push("ab");

@@ -26,7 +26,7 @@ describe("send", () => {
     });
   });
 
-  it("fails as a queue that is unavailable, named by its URL", async () => {
+  it("fails as an unavailable queue, named by its URL", async () => {
     mock.on(SendMessageCommand).rejects(Object.assign(new Error("slow down"), { code: "Throttling" }));
     const error = await relayErrorBy(() => queue.send({ body: "b", group: "g", deduplicationId: "d" }));
     expect(error).toMatchObject({ reason: "queue-unavailable", errorClass: "transient", object: URL });
@@ -52,7 +52,7 @@ describe("changeVisibility", () => {
     });
   });
 
-  it("fails as a queue that is unavailable", async () => {
+  it("fails as an unavailable queue", async () => {
     mock.on(ChangeMessageVisibilityCommand).rejects(new Error("gone"));
     expect(await relayErrorBy(() => queue.changeVisibility("handle", 1))).toMatchObject({
       reason: "queue-unavailable",

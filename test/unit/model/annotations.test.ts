@@ -97,12 +97,12 @@ describe("annotations on the Scan", () => {
     });
   });
 
-  it("flags become import-scan's fields, those that were not annotated none", () => {
+  it("maps annotated flags to import-scan's fields, and omits the others", () => {
     const { options } = read({ "push-to-jira": "false", "apply-tags-to-findings": "true" });
     expect(importFlags(options)).toEqual({ push_to_jira: false, apply_tags_to_findings: true });
   });
 
-  it("an operator's defaults hold where a Scan says nothing", () => {
+  it("an operator's defaults apply when a Scan sets nothing", () => {
     const byOperator = { productTypeName: "Web", engagementName: "all" };
     const of = (annotations: Scan["annotations"]) =>
       readAnnotations(aScan({ annotations }), OBJECT, byOperator).options;
@@ -110,7 +110,7 @@ describe("annotations on the Scan", () => {
     expect(of({ "engagement-name": "own" })).toMatchObject({ productTypeName: "Web", engagementName: "own" });
   });
 
-  it("a warning of one that is not known is known as such, in receipts too", () => {
+  it("recognizes an unknown-annotation warning, in receipts too", () => {
     const { warnings } = read({ "engagement-nam": "x", "build-id": "1" });
     expect(warnings.map(isOfUnknownAnnotation)).toEqual([true, false]);
   });
@@ -119,7 +119,7 @@ describe("annotations on the Scan", () => {
     expect(rows.map(([name]) => name).sort()).toEqual(Object.keys(ANNOTATIONS).sort());
   });
 
-  it("have defaults: the scan's name, no tags, every severity, nothing closed", () => {
+  it("default to the scan's name, no tags, every severity, nothing closed", () => {
     expect(read({}).options).toEqual(DEFAULTS);
   });
 
@@ -143,7 +143,7 @@ describe("the product's name", () => {
   });
 });
 
-describe("annotations that are not known", () => {
+describe("unknown annotations", () => {
   it.each([
     ["product-nam", "product-name"],
     ["prodcut-name", "product-name"],
@@ -159,13 +159,13 @@ describe("annotations that are not known", () => {
     expect(options).toEqual(DEFAULTS);
   });
 
-  it("is warned of without a guess where nothing is near", () => {
+  it("gets a warning without a suggestion when no name is close", () => {
     expect(read({ "something-else-entirely": "x" }).warnings).toEqual([
       `annotation ${PREFIX}something-else-entirely is not known`,
     ]);
   });
 
-  it("build-id is ours, and warned of as that", () => {
+  it("build-id is reserved, and the warning says so", () => {
     const { warnings } = read({ "build-id": "42" });
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain(`${PREFIX}build-id is ignored`);
@@ -176,13 +176,13 @@ describe("annotations that are not known", () => {
     expect(read(annotations).warnings).toEqual([`annotation ${PREFIX}${name} is not known`]);
   });
 
-  it("is told quickly also where it is very long", () => {
+  it("checks a very long name quickly", () => {
     const annotations = { ["x".repeat(10_000_000)]: "x" };
     expect(cpuTimeMs(() => expect(read(annotations).warnings).toHaveLength(1))).toBeLessThan(3_000);
   });
 });
 
-describe("annotations that cannot be used", () => {
+describe("invalid annotations", () => {
   it.each([
     ["close-old-findings", "yes", 'neither "true" nor "false"'],
     ["active", "", 'neither "true" nor "false"'],
@@ -203,7 +203,7 @@ describe("annotations that cannot be used", () => {
     expect(error.message).toContain(`annotation ${PREFIX}${name} is ${why}`);
   });
 
-  it("are all named at once", async () => {
+  it("are all reported at once", async () => {
     const error = await relayErrorBy(() => read({ active: "x", verified: "y", "group-by": "z" }));
     for (const name of ["active", "verified", "group-by"]) expect(error.message).toContain(PREFIX + name);
   });
@@ -213,7 +213,7 @@ describe("in reimport mode", () => {
   const living = (changes: Partial<Scan> = {}, annotations: Scan["annotations"] = {}) =>
     read({ "import-mode": "reimport", ...annotations }, changes).options;
 
-  it("all runs of a ScheduledScan meet: no name has the run in it, and what is gone is closed", () => {
+  it("all runs of a ScheduledScan share names, and missing findings are closed", () => {
     expect(living({ name: "nightly-1700000000", scheduledBy: "nightly" })).toMatchObject({
       ...{ importMode: "reimport", productName: "nightly", engagementName: "nightly" },
       ...{ testTitle: "security/nightly", closeOldFindings: true },
@@ -231,7 +231,7 @@ describe("in reimport mode", () => {
     expect(readAnnotations(other, OBJECT, { importMode: "reimport" }).options).toMatchObject(DEFAULTS);
   });
 
-  it("scans of one cascade are told apart by their parameters, not by their run", () => {
+  it("tells scans of one cascade apart by their parameters, not by their run", () => {
     const of = (parameters: string[], name: string) =>
       living({ name, parameters, cascade: { root: "nightly", rules: ["sslyze-tls"] } });
     const [one, again, other] = [of(["a.example.com:443"], "x1"), of(["a.example.com:443"], "x2"), of(["b:443"], "x1")];
@@ -240,7 +240,7 @@ describe("in reimport mode", () => {
     expect([again.testTitle === one.testTitle, other.testTitle === one.testTitle]).toEqual([true, false]);
   });
 
-  it("long titles that begin alike stay apart, within DefectDojo's column", () => {
+  it("keeps long titles with the same beginning distinct within DefectDojo's limit", () => {
     const of = (end: string) =>
       living({ cascade: { root: "nightly", rules: ["r"] }, parameters: ["x".repeat(400), end] });
     const [one, other] = [of("a").testTitle, of("b").testTitle];

@@ -49,13 +49,13 @@ describe("a Scan's phase", () => {
     expect(clusterScan({ ...aScanResource(), status: { ...rest, ...status } })?.phase).toBe(phase);
   });
 
-  it("is running where there is no status at all", () => {
+  it("is running when there is no status", () => {
     const { status: _, ...resource } = aScanResource();
     expect(clusterScan(resource)).toMatchObject({ phase: "running", findings: undefined });
   });
 });
 
-describe("what is remembered of a Scan", () => {
+describe("the stored summary of a Scan", () => {
   const secret = "hunter2";
   const resource = aScanResource({
     metadata: {
@@ -73,14 +73,14 @@ describe("what is remembered of a Scan", () => {
     },
   });
 
-  it("is a sidecar that says the same, without secrets, links and the annotations of others", () => {
+  it("is an equivalent sidecar without secrets, links and others' annotations", () => {
     const scan = clusterScan(resource);
     expect(JSON.stringify(scan)).not.toContain(secret);
     expect(JSON.stringify(scan?.content)).not.toContain("X-Amz-Signature");
     expect(parseSidecar(scan?.content, "kept")).toEqual(parseSidecar(resource, "resource"));
   });
 
-  it("is why it cannot be used, where it cannot", () => {
+  it("gives the reason when the Scan cannot be used", () => {
     const scan = clusterScan(aScanResource({ status: { rawResultFile: "../../etc/passwd" } }));
     expect(scan?.problem).toMatchObject({
       reason: "sidecar-invalid",
@@ -88,7 +88,7 @@ describe("what is remembered of a Scan", () => {
     });
   });
 
-  it("is nothing of what is no Scan", () => {
+  it("is empty for what is not a Scan", () => {
     for (const other of [undefined, null, "Scan", {}, { metadata: { name: "a" } }])
       expect(clusterScan(other)).toBeUndefined();
   });
@@ -113,7 +113,7 @@ describe("a presigned link", () => {
     else expect(link && objectAt(link, "securecodebox")).not.toEqual(ref);
   });
 
-  it("names its bucket by itself where none is known: in AWS' hosts, else in the path", () => {
+  it("reveals its bucket by an AWS host name, else by its path", () => {
     const at = (url: string) => {
       const link = linkOf(url);
       return link && objectAt(link, undefined);
@@ -130,12 +130,12 @@ describe("a presigned link", () => {
     expect(at("http://minio:9000/findings.json")).toBeUndefined();
   });
 
-  it("that cannot be read is none", () => {
+  it("is ignored when unreadable", () => {
     for (const url of ["", "nonsense", "http://minio:9000/%E0%A4%A"]) expect(linkOf(url)).toBeUndefined();
   });
 });
 
-describe("a Scan that was told", () => {
+describe("a Scan whose outcome was reported", () => {
   const told = (value: string, state = "Done") => {
     const scan = clusterScan(
       aScanResource({ metadata: { annotations: { [TOLD_ANNOTATION]: value } }, status: { state } }),
@@ -143,13 +143,13 @@ describe("a Scan that was told", () => {
     return scan && isToldFinally(scan);
   };
 
-  it("needs no further look, unless the annotation is another Scan's", () => {
+  it("needs no further check, unless the annotation is another Scan's", () => {
     expect(told(UID)).toBe(true);
     expect(told("another")).toBe(false);
     expect(clusterScan(aScanResource())?.told).toBeUndefined();
   });
 
-  it("before its hooks were done is looked at once more afterwards", () => {
+  it("is checked once more when its hooks finish later", () => {
     const early = toldValue({ uid: UID, phase: "rewriting" });
     expect(told(early, "ParseCompleted")).toBe(true);
     expect(told(early, "Done")).toBe(false);

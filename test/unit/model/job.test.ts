@@ -40,7 +40,7 @@ describe("the job's key", () => {
     expect(jobKey({ ...FINDINGS, etag: ETAG })).toBe(keyOf(FINDINGS, ETAG, undefined));
   });
 
-  it("is known: ledgers of earlier versions hold it", () => {
+  it("stays stable: earlier versions stored it", () => {
     expect(jobKey({ bucket: "securecodebox", key: "scan-abc/findings.json", etag: ETAG })).toBe(
       "7b87107377bc08ccbf3c9d63cfd26fcca38dc37522b4bbcb4897a58ef1dc096f",
     );
@@ -77,12 +77,12 @@ describe("the message group", () => {
   const group = (annotations: Record<string, string>, name = "a") =>
     messageGroup(aJob({ scan: aScan({ name, annotations }) }));
 
-  it("is the product's, whatever the scan", () => {
+  it("is the product's for every scan", () => {
     expect(group({ "product-name": "Shop" }, "a")).toBe(group({ "product-name": "Shop", "test-title": "x" }, "b"));
     expect(group({ "product-name": "Shop" })).not.toBe(group({ "product-name": "Shop 2" }));
   });
 
-  it("does not tell products apart that differ in upper case or outer blanks alone", () => {
+  it("ignores case and surrounding blanks in the product's name", () => {
     expect(group({ "product-name": " SHOP " })).toBe(group({ "product-name": "shop" }));
   });
 
@@ -95,7 +95,7 @@ describe("the message group", () => {
 });
 
 describe("a job as a message", () => {
-  it("comes out as it went in", () => {
+  it("survives the round trip unchanged", () => {
     const job = aJob({
       sequencer: "18EB09D8F2CA398B",
       versionId: "v1",
@@ -106,13 +106,13 @@ describe("a job as a message", () => {
     expect(decodeJob(encodeJob(bare), "message m-1")).toEqual(bare);
   });
 
-  it("is refused where it would not fit, with its attributes, into 256 KiB", async () => {
+  it("is refused when it exceeds 256 KiB with its attributes", async () => {
     const error = await relayErrorBy(() => encodeJob(aJob({ scan: aScan({ parameters: ["é".repeat(150_000)] }) })));
     expect(error).toMatchObject({ reason: "sidecar-too-large", object: "s3://securecodebox/scan-abc/findings.json" });
     expect(MAX_JOB_BYTES).toBeLessThanOrEqual(248 * 1024);
   });
 
-  it("holds only characters that SQS takes", () => {
+  it("holds only characters that SQS accepts", () => {
     const job = aJob({ scan: aScan({ parameters: ["\uffff\ufffe\u0001"] }) });
     const body = encodeJob(job);
     expect(body).toMatch(/^[\t\n\r\u0020-\ud7ff\ue000-\ufffd]*$/);
@@ -160,7 +160,7 @@ describe("compareSequencers, as S3 documents it", () => {
     expect(compareSequencers(a, b)).toBe(expected);
   });
 
-  it("knows nothing where one is missing", () => {
+  it("cannot compare when one is missing", () => {
     expect(compareSequencers(undefined, "1")).toBe(0);
     expect(compareSequencers("1", undefined)).toBe(0);
     expect(compareSequencers(undefined, undefined)).toBe(0);

@@ -87,18 +87,18 @@ describe("a pattern for the findings' name", () => {
     if (name.includes("findings")) expect(findingsOfReceipt(receiptOf(findings))).toEqual(findings);
   });
 
-  it("a receipt is no checkpoint, and no other object", () => {
+  it("tells receipts, checkpoints and other objects apart", () => {
     for (const key of ["a/defectdojo.pending.json", "x-defectdojo.pending.json", "a/scan.json", "defectdojo/scan.json"])
       expect(findingsOfReceipt({ bucket: "b", key })).toBeUndefined();
   });
 
-  it("the raw result has the prefix of a flat key, or its name alone", () => {
+  it("the raw result has a flat key's prefix, or its bare name", () => {
     const keys = (key: string) => rawResultsOf({ bucket: "b", key }, "nmap.xml").map((ref) => ref.key);
     expect(keys("a/findings.json")).toEqual(["a/nmap.xml"]);
     expect(keys("x-findings.json")).toEqual(["x-nmap.xml", "nmap.xml"]);
   });
 
-  it("the suffix that a notification filters by is what every name ends in", () => {
+  it("every name ends in the suffix that notifications filter by", () => {
     expect(["findings.json", "*-findings.json", "findings-*.json"].map(findingsSuffix)).toEqual([
       "findings.json",
       "-findings.json",

@@ -14,7 +14,7 @@ const { log } = recorder();
 const stored = (storage: ReturnType<typeof memoryStorage>) => JSON.parse(storage.text(AT) ?? "null");
 
 describe("readReceipt", () => {
-  it("finds what was written, with its ETag", async () => {
+  it("returns what was written, with its ETag", async () => {
     const storage = memoryStorage();
     expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt())).toBe(true);
     expect(await readReceipt(storage, FINDINGS, log)).toEqual({
@@ -23,7 +23,7 @@ describe("readReceipt", () => {
     });
   });
 
-  it("of an earlier version is read too: it does not say what is known of deduplication", async () => {
+  it("reads an earlier version's receipt, which says nothing about deduplication", async () => {
     const storage = memoryStorage();
     const { deduplication, ...old } = aReceipt();
     expect(deduplication).toBe("confirmed");
@@ -31,7 +31,7 @@ describe("readReceipt", () => {
     expect((await readReceipt(storage, FINDINGS, log))?.receipt).toEqual(old);
   });
 
-  it("finds nothing where there is none", async () => {
+  it("returns nothing when there is no receipt", async () => {
     expect(await readReceipt(memoryStorage(), FINDINGS, log)).toBeUndefined();
   });
 
@@ -49,7 +49,7 @@ describe("readReceipt", () => {
     expect(messages("warn")).toEqual(["the receipt is unreadable and is created again"]);
   });
 
-  it("does not take a store that fails for one without a receipt", async () => {
+  it("does not mistake a failing store for a missing receipt", async () => {
     const storage = memoryStorage();
     storage.before = () => {
       throw new RelayError("storage-unavailable", "down", { object: "s3://x" });
@@ -61,7 +61,7 @@ describe("readReceipt", () => {
 });
 
 describe("writeReceipt", () => {
-  it("takes the place of an earlier upload's receipt", async () => {
+  it("replaces an earlier upload's receipt", async () => {
     const storage = memoryStorage();
     const [earlier, later] = [aJob({ etag: "1", sequencer: "0A" }), aJob({ etag: "2", sequencer: "0B" })];
     expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(earlier))).toBe(true);
@@ -77,14 +77,14 @@ describe("writeReceipt", () => {
     expect(stored(storage).jobKey).toBe(jobKey(later));
   });
 
-  it("takes the place of the same job's receipt, whatever its sequencer (a resync)", async () => {
+  it("replaces the same job's receipt, whatever its sequencer (a resync)", async () => {
     const storage = memoryStorage();
     await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ sequencer: "0B" })));
     expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ sequencer: "0A" }), { new: 0 }))).toBe(true);
     expect(stored(storage).new).toBe(0);
   });
 
-  it("takes the place of another's where sequencers say nothing", async () => {
+  it("replaces another job's receipt when sequencers cannot tell the order", async () => {
     const storage = memoryStorage();
     await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ etag: "1" })));
     expect(await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ etag: "2" })))).toBe(true);
@@ -97,7 +97,7 @@ describe("writeReceipt", () => {
     expect(stored(storage).jobKey).toBe(aReceipt().jobKey);
   });
 
-  it("that loses a race looks again, and gives way to a later upload", async () => {
+  it("rereads after losing a race, and yields to a later upload", async () => {
     const storage = memoryStorage();
     const later = aReceipt(aJob({ etag: "2", sequencer: "0B" }));
     storage.before = (call) => {
@@ -109,7 +109,7 @@ describe("writeReceipt", () => {
     expect(stored(storage)).toEqual(later);
   });
 
-  it("that loses a race to an earlier upload is written after all", async () => {
+  it("still writes after losing a race to an earlier upload", async () => {
     const storage = memoryStorage();
     storage.before = (call) => {
       if (call !== "write") return;
@@ -121,7 +121,7 @@ describe("writeReceipt", () => {
     expect(stored(storage)).toEqual(later);
   });
 
-  it("whose place is emptied meanwhile is written after all", async () => {
+  it("still writes when the receipt is deleted meanwhile", async () => {
     const storage = memoryStorage();
     await writeReceipt({ storage, log }, FINDINGS, aReceipt(aJob({ etag: "1" })));
     storage.before = (call) => {
@@ -147,12 +147,12 @@ describe("writeReceipt", () => {
 describe("our own write-back", () => {
   const job = aJob();
 
-  it("is known by its metadata", () => {
+  it("is recognized by its metadata", () => {
     expect(writtenBackBy(FINDINGS, ownMetadata(job))).toBe(jobKey(job));
     expect(uploadedEtag(FINDINGS, ownMetadata(job))).toBe(job.etag);
   });
 
-  it("is known of a version whose keys left the run out, and of the hook", () => {
+  it("is recognized from older versions without the run in the key, and from the hook", () => {
     const earlier = aJob({ keyedBy: "upload" });
     expect(ownMetadata(earlier)).toEqual({ "dojo-relay-job": jobKey(earlier), "dojo-relay-etag": earlier.etag });
     expect(writtenBackBy(FINDINGS, ownMetadata(earlier))).toBe(jobKey(earlier));

@@ -42,7 +42,7 @@ describe("scan types that DefectDojo reads natively", () => {
     expect(dojoScanType(ofType(`${scanType}-internal`))).toBe(expected);
   });
 
-  it("are taken by the longest name that fits", () => {
+  it("match by the longest name that fits", () => {
     const overrides = { "trivy-image": "A", "trivy-image-autodiscovery": "B" };
     expect(dojoScanType(ofType("trivy-image-autodiscovery-x"), overrides)).toBe("B");
     expect(dojoScanType(ofType("trivy-image-x"), overrides)).toBe("A");
@@ -106,7 +106,7 @@ describe("Generic Findings Import", () => {
     expect(dojoScanType(ofType("our-scanner", { rawResultType }))).toBe(GENERIC);
   });
 
-  it("takes a scan without a raw result, whatever its type", () => {
+  it("imports a scan of any type without a raw result", () => {
     const { rawResultFile: _, ...scan } = aScan();
     expect(dojoScanType(scan)).toBe(GENERIC);
     expect(dojoScanType(scan, { nmap: "Nmap Scan" })).toBe(GENERIC);
@@ -128,7 +128,7 @@ describe("SCAN_TYPE_MAP", () => {
 });
 
 describe("wantedTestTypes", () => {
-  it("are those of the tables and of SCAN_TYPE_MAP, each once", () => {
+  it("lists the test types of the tables and of SCAN_TYPE_MAP once each", () => {
     const wanted = wantedTestTypes({ nmap: "My Nmap", other: "ZAP Scan" });
     expect(wanted).toEqual([...new Set(wanted)].sort());
     for (const name of [GENERIC, "Nmap Scan", "Sslyze Scan", "My Nmap"]) expect(wanted).toContain(name);

@@ -43,7 +43,7 @@ describe("parseSidecar", () => {
     expect(scanSchema.parse(scan)).toEqual(scan);
   });
 
-  it("needs no more than a name and a scan type", () => {
+  it("requires only a name and a scan type", () => {
     expect(parse(minimal)).toEqual({
       name: "x",
       namespace: "default",
@@ -53,7 +53,7 @@ describe("parseSidecar", () => {
     });
   });
 
-  it("takes null for what is missing", () => {
+  it("treats null as missing", () => {
     const nulls = {
       metadata: { name: "x", uid: null, creationTimestamp: null, annotations: null, ownerReferences: null },
       spec: { scanType: "nmap", parameters: null, hookSelector: null },
@@ -165,7 +165,7 @@ describe("where a cascaded scan comes from", () => {
   ])("is told of %s", (_, parent, chain, cascade) => {
     expect(cascadeOf({ "parent-scan": parent, chain })).toEqual(cascade);
   });
-  it("is not told of others", () => {
+  it("ignores other owners", () => {
     expect(cascadeOf({})).toBeUndefined();
   });
 });

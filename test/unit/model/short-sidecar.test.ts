@@ -19,7 +19,7 @@ const read = (sidecar: object, others: readonly string[] = ["codeql.sarif"], sto
 const SHORT = { scanType: "SARIF", product: "Shop" };
 
 describe("the short sidecar", () => {
-  it("is a Scan of any scan type, whose report is the one other file in the folder", async () => {
+  it("describes a Scan of any type, with the only other file in the folder as its report", async () => {
     const scan = await read(SHORT);
     expect(scan).toMatchObject({
       name: "SARIF",
@@ -35,7 +35,7 @@ describe("the short sidecar", () => {
     });
   });
 
-  it("says what the command line says, and any other annotation", async () => {
+  it("takes the command line's options and any other annotation", async () => {
     const scan = await read({
       ...SHORT,
       ...{ name: "lint", productType: "Shops", engagement: "main", version: "1.4", tags: ["a", "b"], branch: "b1" },
@@ -61,19 +61,19 @@ describe("the short sidecar", () => {
     expect((await read({ ...SHORT, scanType })).annotations["import-as"]).toBe(importAs);
   });
 
-  it("leaves the relay's own objects aside when it looks for the report", async () => {
+  it("ignores the relay's own objects when it looks for the report", async () => {
     const own = ["defectdojo.json", "findings.original.json", "defectdojo.pending.json", "deeper/other.json"];
     expect(await read(SHORT, [...own, "report.xml"])).toMatchObject({ rawResultFile: "report.xml" });
     expect((await read(SHORT, own)).rawResultFile).toBeUndefined();
   });
 
-  it("names its report where there are several", async () => {
+  it("must name its report when there are several files", async () => {
     const error = await relayErrorBy(() => read(SHORT, ["a.json", "b.json"]));
     expect(error).toMatchObject({ reason: "sidecar-invalid", message: expect.stringContaining("report: must name") });
     expect(await read({ ...SHORT, report: "b.json" }, ["a.json", "b.json"])).toMatchObject({ rawResultFile: "b.json" });
   });
 
-  it("is a run of its own each time it is written, unless it names its run", async () => {
+  it("is a new run each time it is written, unless it names its run", async () => {
     const storage = memoryStorage();
     const plain = storage.read;
     let writtenAt = new Date("2026-11-24T12:00:00Z");
@@ -102,7 +102,7 @@ describe("the short sidecar", () => {
     expect(error).toMatchObject({ reason: "sidecar-invalid", message: expect.stringContaining(said) });
   });
 
-  it("is not taken for one where it has a Scan's fields", async () => {
+  it("is not recognized when it has a Scan's fields", async () => {
     const error = await relayErrorBy(() => read({ ...SHORT, metadata: {} }));
     expect(error.message).toContain("is not a Scan: ");
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { readDojoConfig, readStoreConfig } from "../../../lib/config.ts";
 import { apiKeyIn, awsVariables, dojoUrlIn, typoWarnings } from "../../../lib/model/typos.ts";
 
-describe("typos in the way to DefectDojo are mended, and told", () => {
+describe("fixes typos in the DefectDojo URL, and reports them", () => {
   it.each([
     "https://dojo.example.com/api/v2",
     "https://dojo.example.com/api/v2/",
@@ -25,7 +25,7 @@ describe("typos in the way to DefectDojo are mended, and told", () => {
     expect(warning).not.toContain("0123abc");
   });
 
-  it("what is right stays as it is, and is not told of", () => {
+  it("leaves correct values unchanged and unreported", () => {
     for (const url of [
       "https://dojo.example.com",
       "https://example.com/dojo",
@@ -50,14 +50,14 @@ describe("AWS_ENDPOINT_URL alone", () => {
     });
   });
 
-  it("gives way to a service's own", () => {
+  it("yields to a service's own endpoint", () => {
     expect(readStoreConfig({ ...both, AWS_ENDPOINT_URL_SQS: "http://mq:9324" })).toMatchObject({
       AWS_ENDPOINT_URL_S3: "http://minio:9000",
       AWS_ENDPOINT_URL_SQS: "http://mq:9324",
     });
   });
 
-  it("the variables that speak of AWS are known by their names", () => {
+  it("recognizes AWS variables by their names", () => {
     const ownDoing = { AWS_SDK_UA_APP_ID: "PT/NO-OP/2.36/PTEnv/NA", AWS_CA_BUNDLE: "/etc/ca.pem" };
     expect(awsVariables({ AWS_PROFILE: "x", AWS_REGION: " ", PATH: "/", ...ownDoing })).toEqual(["AWS_PROFILE"]);
   });

@@ -26,7 +26,7 @@ const NOTICE: Notice = {
   },
 };
 
-describe("formats of a notice", () => {
+describe("notification formats", () => {
   it("slack: marks escaped, links, and N more", () => {
     expect((NOTICE_FORMATS.slack(NOTICE) as { text: string }).text.split("\n")).toEqual([
       "*3 new findings in *Shop* &lt;x&gt;*",

@@ -45,7 +45,7 @@ function world(fates: (Error | undefined)[] = []) {
   };
 }
 
-it("tells of receipts that land in the bucket, and of nothing else", async () => {
+it("reports receipts that land in the bucket, and nothing else", async () => {
   const w = world();
   expect(
     await w.tell(
@@ -59,7 +59,7 @@ it("tells of receipts that land in the bucket, and of nothing else", async () =>
   expect(await w.tell(record(RECEIPT))).toBe(0);
 });
 
-it("waits for a receiver that throttles as long as it asks, and gives the rest back", async () => {
+it("waits as long as a throttling receiver asks, and releases the rest", async () => {
   const busy = (retryAfterSeconds: number) => new RelayError("webhook-unavailable", "HTTP 429", { retryAfterSeconds });
   const w = world([busy(30), busy(1)]);
   expect(await w.tell(record(RECEIPT))).toBe(1);
@@ -70,7 +70,7 @@ it("waits for a receiver that throttles as long as it asks, and gives the rest b
   expect(late.observer.counts.get("NoticesFailed")).toBe(1);
 });
 
-it("gives a receiver that rejects back at once, and tells the others", async () => {
+it("releases a rejected message at once, and sends the others", async () => {
   const w = world([new RelayError("webhook-refused", "HTTP 404")]);
   expect(await relayErrorBy(() => w.tell(record(RECEIPT), record(RECEIPT)))).toMatchObject({
     reason: "webhook-refused",

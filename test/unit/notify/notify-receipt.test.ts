@@ -67,8 +67,8 @@ function world() {
 }
 const ids = (body: Body | undefined) => body?.new.findings.map(({ id }) => id);
 
-describe("what is told of a receipt", () => {
-  it("is what is new and real, worst first, and of that severity or worse", async () => {
+describe("notifications about a receipt", () => {
+  it("list new, real findings of the severity or worse, worst first", async () => {
     const w = world();
     w.land([
       written(1, "Medium"),
@@ -84,7 +84,7 @@ describe("what is told of a receipt", () => {
     expect(w.observer.counts.get("NoticesSent")).toBe(1);
   });
 
-  it("is told once, whoever asks again", async () => {
+  it("are sent once, even when asked for again", async () => {
     const w = world();
     w.land([written(1)]);
     await w.tell();
@@ -94,7 +94,7 @@ describe("what is told of a receipt", () => {
     expect(w.sent.map(ids)).toEqual([[1], [2]]);
   });
 
-  it("is cut to ten, with the number of all", async () => {
+  it("list ten findings, with the total", async () => {
     const w = world();
     w.land(Array.from({ length: 25 }, (_, id) => written(id)));
     await w.tell();
@@ -103,7 +103,7 @@ describe("what is told of a receipt", () => {
     expect(await w.tell()).toEqual({ outcome: "nothing" });
   });
 
-  it("is nothing where nothing is, where there is no receipt, and where it is another's", async () => {
+  it("are none without findings, without a receipt or for another scan's receipt", async () => {
     const w = world();
     expect(await w.tell()).toEqual({ outcome: "nothing" });
     w.land([written(1, "Low")]);
@@ -119,7 +119,7 @@ describe("what is told of a receipt", () => {
     expect(w.sent.map(ids)).toEqual([[1]]);
   });
 
-  it("is verdicts that somebody changed, once for each list of them", async () => {
+  it("list changed verdicts, once per set of changes", async () => {
     const w = world();
     w.land([written(1), written(2), written(3)]);
     await w.tell();
@@ -144,7 +144,7 @@ describe("what is told of a receipt", () => {
     expect(w.sent).toHaveLength(3);
   });
 
-  it("leaves out changes of what is less severe, and names what a receipt no longer lists", async () => {
+  it("omit changes of lower severity, and name what a receipt no longer lists", async () => {
     const w = world();
     w.land([written(1)]);
     await w.tell();
@@ -156,7 +156,7 @@ describe("what is told of a receipt", () => {
     expect(w.sent[1]?.changed.count).toBe(150);
   });
 
-  it("is the changes alone of a scan that was synced before anybody was told, also after a failure", async () => {
+  it("list only changes when the scan was synced before the first notification, even after a failure", async () => {
     const w = world();
     const changed = [{ findingId: 1, from: ["active"], to: ["inactive", "mitigated"] }];
     w.land([written(1, "High", { mitigated: true }), written(2)], { changed, changedCount: 1 });
@@ -166,7 +166,7 @@ describe("what is told of a receipt", () => {
     expect(w.sent).toMatchObject([{ new: { count: 0 }, changed: { count: 1 } }]);
   });
 
-  it("is a number in read-only mode, once", async () => {
+  it("give a number in read-only mode, once", async () => {
     const w = world();
     w.land([], { outcome: "imported", new: 4 });
     await w.tell();
@@ -174,7 +174,7 @@ describe("what is told of a receipt", () => {
     expect(w.sent).toMatchObject([{ new: { count: 4, findings: [] } }]);
   });
 
-  it("is marked as told, and not sent, where that is asked for", async () => {
+  it("are marked as sent without sending when asked to", async () => {
     const w = world();
     w.land([written(1)]);
     expect(await w.tell({ markOnly: true })).toEqual({ outcome: "nothing" });
@@ -182,7 +182,7 @@ describe("what is told of a receipt", () => {
     expect(w.sent).toEqual([]);
   });
 
-  it("of a later run in the same folder begins anew", async () => {
+  it("start over for a later run in the same folder", async () => {
     const w = world();
     w.storage.put(
       { ...FINDINGS, key: noticeKey(FINDINGS) },
@@ -193,7 +193,7 @@ describe("what is told of a receipt", () => {
     expect(w.sent.map(ids)).toEqual([[1]]);
   });
 
-  it("has the title that the operator wants", async () => {
+  it("have the operator's title", async () => {
     const w = world();
     w.land([written(1)]);
     await w.tell({ title: "{product}/{scan}: {new} new, {changed} changed {odd}" });
@@ -204,7 +204,7 @@ describe("what is told of a receipt", () => {
 describe("a message that fails", () => {
   const down = () => new RelayError("webhook-unavailable", "down");
 
-  it("is sent again under the same id", async () => {
+  it("is resent under the same id", async () => {
     const w = world();
     w.land([written(1)]);
     const seen: string[] = [];
@@ -216,7 +216,7 @@ describe("a message that fails", () => {
     expect(w.sent.map(({ id }) => id)).toEqual([seen[0]]);
   });
 
-  it("of whoever died while it was sent is sent again after two minutes, and by nobody before", async () => {
+  it("is resent two minutes after its sender died, and not before", async () => {
     const w = world();
     w.land([written(1)]);
     const claimed = { id: "x", at: new Date(w.clock.now()).toISOString() };
@@ -232,7 +232,7 @@ describe("a message that fails", () => {
     expect(w.state().sending).toBeUndefined();
   });
 
-  it("is sent by one of two at once", async () => {
+  it("is sent by only one of two concurrent senders", async () => {
     const w = world();
     w.land([written(1)]);
     const both = await Promise.allSettled([w.tell(), w.tell()]);
@@ -241,7 +241,7 @@ describe("a message that fails", () => {
     expect(await w.tell()).toEqual({ outcome: "nothing" });
   });
 
-  it("whose note nobody can read begins anew", async () => {
+  it("starts over when its note is unreadable", async () => {
     const w = world();
     w.land([written(1)]);
     w.storage.put({ ...FINDINGS, key: noticeKey(FINDINGS) }, "{");

@@ -22,7 +22,7 @@ const aSeen = (changes: Partial<SeenScan> = {}): SeenScan => ({
   ...changes,
 });
 
-it("an address tells of the filter, or of one scan, and is read as it was written", () => {
+it("the URL holds the filter or one scan, and reads back as written", () => {
   const filter = { ...NO_FILTER, product: "A & B #1", state: "failed", from: "2026-11-01" };
   expect(readHash(filterHash(filter))).toEqual({ scan: undefined, filter });
   expect(filterHash(NO_FILTER)).toBe("#");
@@ -50,20 +50,20 @@ it.each([
   expect(matches(aSeen(), { ...NO_FILTER, ...filter })).toBe(selected);
 });
 
-it("the last day of a filter is whole", () => {
+it("a filter includes its whole last day", () => {
   const last = new Date(2026, 10, 28, 23, 59).toISOString();
   expect(matches(aSeen({ at: last }), { ...NO_FILTER, to: "2026-11-28" })).toBe(true);
   expect(dayStart("2026-11-28", 1)).toBe(new Date(2026, 10, 29).toISOString());
 });
 
-it("the history is asked for what is wanted, and not at all where it has nothing of that state", () => {
+it("queries the history only for states that it holds", () => {
   expect(historyQuery({ ...NO_FILTER, state: "failed" })).toBeUndefined();
   expect(historyQuery({ ...NO_FILTER, state: "done" })?.toString()).toBe("");
   const asked = historyQuery({ ...NO_FILTER, text: " x ", product: "Shop" }, { at: "t", key: "k" });
   expect(Object.fromEntries(asked ?? [])).toEqual({ text: "x", product: "Shop", at: "t", key: "k" });
 });
 
-it("scans come once, the newest first, and what passed by replaces what it is newer than", () => {
+it("lists each scan once, newest first, and prefers newer live data", () => {
   const [old, newer] = ["2026-11-01T00:00:00.000Z", "2026-11-02T00:00:00.000Z"];
   const live = [aSeen({ id: "b/1", state: "running", at: newer }), aSeen({ id: "b/2", state: "running", at: old })];
   const older = [aSeen({ id: "b/1", at: old }), aSeen({ id: "b/2", at: newer }), aSeen({ id: "b/3", at: old })];
@@ -75,6 +75,6 @@ it("scans come once, the newest first, and what passed by replaces what it is ne
   expect(shownScans(live, older, { ...NO_FILTER, state: "running" }).map(({ id }) => id)).toEqual(["b/1"]);
 });
 
-it("finished scans are counted by the history alone", () => {
+it("counts finished scans from the history alone", () => {
   expect(totals([aSeen(), aSeen({ state: "failed" }), aSeen({ state: "failed" })], 7)).toEqual({ done: 7, failed: 2 });
 });

@@ -6,7 +6,7 @@ import { changeWords, countNames, findingStates, learnVerdicts } from "../../../
 import { VERDICT_NAMES } from "../../../cli/runtime/page.ts";
 import { aJob, aReceipt } from "../../helpers/factories.ts";
 
-describe("the page's words", () => {
+describe("texts on the page", () => {
   it("a time has its date and zone", () => {
     expect(when("2026-11-28T01:04:09Z", "UTC")).toBe("28 Nov 2026, 01:04:09 UTC");
     expect(when("2026-11-28T01:04:09Z", "Europe/Berlin")).toMatch(/^28 Nov 2026, 02:04:09 (CET|GMT\+1)$/);
@@ -22,7 +22,7 @@ describe("the page's words", () => {
     expect(duration(ms)).toBe(text);
   });
 
-  it("one is no plural", () => {
+  it("uses the singular for one", () => {
     expect([counted(1, "message"), counted(0, "message"), counted(2_000, "match", "matches")]).toEqual([
       "1 message",
       "0 messages",
@@ -45,7 +45,7 @@ describe("the page's words", () => {
     expect(findingsPlace(place)).toBe(text);
   });
 
-  it("a verdict's words are for people, and nothing says that the finding is not there", () => {
+  it("names verdicts in plain words, and says when a finding is gone", () => {
     learnVerdicts(VERDICT_NAMES);
     expect(verdict(["active", "falsePositive", "HIGH"], changeWords())).toBe("active, false positive, high");
     expect(verdict([], changeWords())).toBe("not there");
@@ -58,13 +58,13 @@ describe("the page's words", () => {
     expect(safeUrl(text)).toBeUndefined();
   });
 
-  it("a finding is beside its test", () => {
+  it("links a finding beside its test", () => {
     expect(findingUrl("https://dojo.example.com/test/42", 7)).toBe("https://dojo.example.com/finding/7");
     expect(findingUrl("javascript:x/test/42", 7)).toBeUndefined();
   });
 });
 
-describe("moments of a plot", () => {
+describe("points of a plot", () => {
   it.each([
     ["2026-11", "November 2026", "Nov 2026"],
     ["2026-11-28", "28 Nov 2026", "28 Nov"],
@@ -74,15 +74,15 @@ describe("moments of a plot", () => {
     expect(axisName(momentSeconds({ at }), at.length)).toBe(mark);
   });
 
-  it("what is no moment stays as it is", () => {
+  it("leaves a text that is not a time unchanged", () => {
     expect(momentName({ at: "soon" })).toBe("soon");
   });
 });
 
-describe("a receipt in words", () => {
+describe("a receipt as text", () => {
   const severities = (high: number) => ({ informational: 1, low: 0, medium: 0, high });
 
-  it("tells what it is, and leaves out what an earlier version did not write", () => {
+  it("shows what it holds, and omits what an earlier version did not write", () => {
     const { deduplication: _, ...receipt } = aReceipt(aJob(), { timings: {} });
     const names = facts(receipt, undefined).map(([name]) => name);
     expect(names).toEqual(expect.arrayContaining(["Product", "Scan type", "Last written", "Outcome"]));
@@ -91,13 +91,13 @@ describe("a receipt in words", () => {
     expect(all.map(([name]) => name)).toEqual(expect.arrayContaining(["Deduplication", "Took", "Imported"]));
   });
 
-  it("of an outdated run nothing was imported", () => {
+  it("says that nothing was imported for an outdated run", () => {
     const rows = facts(aReceipt(aJob(), { outcome: "outdated" }), "2026-11-28T01:00:00Z");
     expect(rows).toContainEqual(["Outcome", expect.stringContaining("a later run of the living test")]);
     for (const missing of ["Imported", "Imported as"]) expect(rows.map(([name]) => name)).not.toContain(missing);
   });
 
-  it("what is missing of each severity is what was uploaded and is not kept", () => {
+  it("counts as missing, per severity, what was uploaded but not kept", () => {
     const changes = {
       ...{ uploaded: { count: 4, severities: severities(3) }, inDojo: { count: 2, severities: severities(1) } },
       ...{ kept: 2, matched: 2, onlyInScan: 2, onlyInDojo: 0 },
@@ -108,7 +108,7 @@ describe("a receipt in words", () => {
     expect(sentence).toMatch(/The import kept 2\. 2 of the scanner's correspond .* 2 of the scanner's are not in/);
   });
 
-  it("a receipt of an earlier version says so", () => {
+  it("marks a receipt of an earlier version", () => {
     expect(comparison(aReceipt())).toMatchObject({
       rows: [],
       sentence: expect.stringContaining("earlier version wrote"),

@@ -43,7 +43,7 @@ function* large() {
 const reads = () => storage.calls.filter((call) => call.startsWith("read")).length;
 
 describe("the findings of a scan", () => {
-  it("come in pages, in their order, and the file is read once", async () => {
+  it("come in pages, in order, from one read of the file", async () => {
     put(10_000);
     const first = await index.page(FINDINGS, { offset: 0 }, 50);
     const last = await index.page(FINDINGS, { offset: 9_980 }, 50);
@@ -68,7 +68,7 @@ describe("the findings of a scan", () => {
     expect((await index.page(FINDINGS, { ...wanted, offset: 0 }, 5)).total).toBe(total);
   });
 
-  it("are read anew where the file has changed", async () => {
+  it("are reread when the file changed", async () => {
     put(1, "Before");
     await index.page(FINDINGS, { offset: 0 }, 5);
     put(2, "After");
@@ -76,14 +76,14 @@ describe("the findings of a scan", () => {
     expect([total, findings[0]?.name]).toEqual([2, "After 0"]);
   });
 
-  it("are read once for all who ask meanwhile", async () => {
+  it("are read once for concurrent requests", async () => {
     put(100);
     const pages = await Promise.all([1, 2, 3].map((offset) => index.page(FINDINGS, { offset }, 1)));
     expect(pages.map(({ findings }) => findings[0]?.name)).toEqual(["Finding 1", "Finding 2", "Finding 3"]);
     expect(reads()).toBe(1);
   });
 
-  it("of many scans only the last ones are kept", async () => {
+  it("stay cached for the latest scans only", async () => {
     const refs = Array.from({ length: 6 }, (_, n) => ({ ...FINDINGS, key: `${n}/findings.json` }));
     for (const ref of refs) {
       storage.put(ref, JSON.stringify([aFinding()]));
@@ -127,7 +127,7 @@ describe("the findings of a scan", () => {
     expect(body.destroyed).toBe(true);
   });
 
-  it("a broken file says so each time, and a missing one too", async () => {
+  it("a broken or missing file is an error each time", async () => {
     await expect(index.page(FINDINGS, { offset: 0 }, 1)).rejects.toMatchObject({ reason: "findings-missing" });
     storage.put(FINDINGS, '[{"name":"one"},');
     for (let times = 0; times < 2; times++)
@@ -135,7 +135,7 @@ describe("the findings of a scan", () => {
   });
 });
 
-describe("a finding as it is seen", () => {
+describe("a displayed finding", () => {
   it.each([
     [{}, []],
     [inDojo(1), ["new"]],
@@ -158,7 +158,7 @@ describe("a finding as it is seen", () => {
     expect(seenFinding(aFinding({ attributes })).states).toEqual(states);
   });
 
-  it("is cut, whatever was uploaded", () => {
+  it("is truncated, whatever was uploaded", () => {
     const long = "x".repeat(100_000);
     const seen = seenFinding(aFinding({ name: long, location: long, description: long, severity: null }));
     expect(JSON.stringify(seen).length).toBeLessThan(3_000);

@@ -38,7 +38,7 @@ const look = () => lookAtBucket({ storage, index, log: recorder().log }, BUCKET,
 const names = () => index.page({}, 100).scans.map(({ scan }) => scan);
 
 describe("the index of receipts", () => {
-  it("has the bucket's finished scans, the newest first", async () => {
+  it("lists the bucket's finished scans, newest first", async () => {
     putReceipt("a", { finishedAt: day(2) });
     putReceipt("b", { finishedAt: day(3) });
     putReceipt("c", { finishedAt: day(1) });
@@ -49,7 +49,7 @@ describe("the index of receipts", () => {
     expect(index.count()).toBe(3);
   });
 
-  it("reads a receipt once, and again only where it changed", async () => {
+  it("rereads a receipt only when it changed", async () => {
     putReceipt("a");
     putReceipt("b");
     await look();
@@ -69,7 +69,7 @@ describe("the index of receipts", () => {
     expect(names()).toEqual(["b"]);
   });
 
-  it("a look that breaks off forgets nothing", async () => {
+  it("an interrupted scan of the bucket forgets nothing", async () => {
     putReceipt("a");
     await look();
     storage.before = (call) => {
@@ -79,7 +79,7 @@ describe("the index of receipts", () => {
     expect(names()).toEqual(["a"]);
   });
 
-  it("leaves out what cannot be read and what was copied from elsewhere, without a warning", async () => {
+  it("silently skips receipts that are unreadable or copied from elsewhere", async () => {
     const { receipt } = putReceipt("a");
     storage.put({ bucket: BUCKET, key: "copied/defectdojo.json" }, JSON.stringify(receipt));
     storage.put({ bucket: BUCKET, key: "broken/defectdojo.json" }, "{");
@@ -89,7 +89,7 @@ describe("the index of receipts", () => {
     expect(observer.messages("warn")).toEqual([]);
   });
 
-  it("pages without gaps or repetitions, also where times are the same", async () => {
+  it("pages without gaps or repetitions, even when times are equal", async () => {
     for (let n = 0; n < 25; n++) putReceipt(`scan-${n}`, { finishedAt: day(1 + (n % 3)) });
     await look();
     const seen: string[] = [];
@@ -120,14 +120,14 @@ describe("the index of receipts", () => {
     expect(index.page(wanted, 10).scans.map(({ scan }) => scan)).toEqual(expected);
   });
 
-  it("offers the products and scan types that there are", async () => {
+  it("offers the existing products and scan types", async () => {
     putReceipt("a", { product: { id: 1, name: "shop", url: "" } });
     putReceipt("b", { product: { id: 2, name: "Blog", url: "" } });
     await look();
     expect(index.choices()).toEqual({ products: ["Blog", "shop"], types: ["nmap"] });
   });
 
-  it("names of uploaders are cut", () => {
+  it("truncates names that uploaders chose", () => {
     const job = aJob();
     const scan = { name: "n".repeat(10_000), namespace: "", scanType: "nmap" };
     expect(seenReceipt(job, aReceipt(job, { scan })).scan).toHaveLength(500);
@@ -138,7 +138,7 @@ describe("the index of receipts", () => {
   });
 });
 
-describe("the moments of a product", () => {
+describe("the points of a product's plot", () => {
   const put = (key: string, imported: string, counts: Partial<Receipt> = {}) => {
     const job = aJob({ key });
     const receipt = aReceipt(job, { product: { id: 1, name: "Shop", url: "" }, ...counts });
@@ -157,7 +157,7 @@ describe("the moments of a product", () => {
     expect(index.moments("Other")).toEqual([]);
   });
 
-  it("are hours of the first two days, and months of many years", () => {
+  it("are hourly for two days, and monthly over many years", () => {
     put("a", "2026-11-28T01:10:00.000Z");
     put("b", "2026-11-28T01:50:00.000Z");
     expect(index.moments("Shop").map(({ at, scans }) => [at, scans])).toEqual([["2026-11-28T01", 2]]);
@@ -167,7 +167,7 @@ describe("the moments of a product", () => {
     expect(months.length).toBeLessThan(20);
   });
 
-  it("stay where they were after a resync", async () => {
+  it("keep their place after a resync", async () => {
     const { receipt } = putReceipt("a", { finishedAt: day(1) });
     await look();
     putReceipt("a", { finishedAt: day(20), falsePositives: 1 });
@@ -193,14 +193,14 @@ describe("the history of a running service", () => {
     });
   afterEach(() => history.stop());
 
-  it("tells after its first look what it found", async () => {
+  it("logs what its first listing found", async () => {
     putReceipt("a");
     started();
     expect(history.status()).toEqual({ scans: 0 });
     expect(await told()).toMatchObject({ scans: 1, lookedAt: expect.any(String) });
   });
 
-  it("tells that the bucket is away, once in the log, and that it is back", async () => {
+  it("logs once that the bucket is unreachable, and once that it is back", async () => {
     let away = true;
     storage.before = () => {
       if (away) throw new Error("connection refused");
@@ -213,7 +213,7 @@ describe("the history of a running service", () => {
     expect(observer.messages("warn")).toEqual(["the bucket's receipts cannot be read for the page"]);
   });
 
-  it("takes a job's end at once; a resync does not move its import", async () => {
+  it("shows a finished job at once; a resync does not change its import time", async () => {
     started();
     await told();
     const { job, receipt } = putReceipt("a");
@@ -227,7 +227,7 @@ describe("the history of a running service", () => {
     expect(history.importedAt(job.key, receipt.jobKey)).toBe(day(1));
   });
 
-  it("a disk that takes nothing is no reason for a job to fail", async () => {
+  it("a full disk does not fail a job", async () => {
     const observer = recorder();
     const full: ScanIndex = {
       ...temporaryIndex(),
@@ -242,7 +242,7 @@ describe("the history of a running service", () => {
   });
 });
 
-describe("the file of the history", () => {
+describe("the history's file", () => {
   let dataDir: string;
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), "dojo-relay-history-"));
@@ -255,7 +255,7 @@ describe("the file of the history", () => {
     to.put({ key: job.key, etag: "e", jobKey: receipt.jobKey, imported: day(1), seen: seenReceipt(job, receipt) });
   };
 
-  it("is there again after a restart, and another bucket has its own", async () => {
+  it("survives a restart, and is separate for each bucket", async () => {
     const { log } = recorder();
     const first = await openScanIndex(dataDir, "a", log);
     put(first);

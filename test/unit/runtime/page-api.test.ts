@@ -54,21 +54,21 @@ function putScan(changes = {}) {
   return receipt;
 }
 
-describe("the page's questions", () => {
-  it("are not answered while the service starts", async () => {
+describe("the page's requests", () => {
+  it("are refused while the service starts", async () => {
     const routes = apiRoutes(() => undefined);
     const reply = await routes["GET /api/history"]?.({ url: new URL("http://relay.invalid/") } as never);
     expect(reply).toMatchObject({ status: 503 });
   });
 
-  it("a scan comes with its receipt and findings", async () => {
+  it("returns a scan with its receipt and findings", async () => {
     const receipt = putScan();
     expect((await ask("GET /api/scan", { id: ID })).json).toMatchObject({ scan: { id: ID }, receipt });
     const { json } = await ask("GET /api/findings", { id: ID, offset: "-3" });
     expect(json).toMatchObject({ total: 1, findings: [{ name: aFinding().name }] });
   });
 
-  it("an outdated scan is done, and says that nothing of it was imported", async () => {
+  it("shows an outdated scan as done, with nothing imported", async () => {
     const outdated = { laterRunAt: "2026-11-23T02:00:00.000Z", why: "test 7 has a later run", advice: "Force it." };
     putScan({ outcome: "outdated", outdated });
     const { scan } = (await ask("GET /api/scan", { id: ID })).json;
@@ -76,7 +76,7 @@ describe("the page's questions", () => {
     expect(scan).not.toHaveProperty("importedAs");
   });
 
-  it("the history is filtered, and goes on where a page ended", async () => {
+  it("filters the history, and continues where a page ended", async () => {
     const job = aJob();
     const receipt = putScan({ finishedAt: "2026-11-02T00:00:00.000Z" });
     backend.history.see({ state: "done", job, outcome: { outcome: "synced", receipt } });
@@ -90,7 +90,7 @@ describe("the page's questions", () => {
     expect((await ask("GET /api/moments", { product: "nmap-example" })).json.moments).toHaveLength(1);
   });
 
-  it("a bucket that does not answer is told of, with what to do", async () => {
+  it("reports an unreachable bucket with advice", async () => {
     putScan();
     storage.before = (_, ref) => {
       throw new RelayError("storage-unavailable", `${uri(ref)}: connection refused`);
@@ -102,13 +102,13 @@ describe("the page's questions", () => {
     }
   });
 
-  it("what is not there is 404, and another's object 400", async () => {
+  it("answers 404 for what is missing, and 400 for a foreign object", async () => {
     expect((await ask("GET /api/scan", { id: ID })).status).toBe(404);
     expect((await ask("GET /api/findings", { id: ID })).status).toBe(404);
     expect((await ask("GET /api/findings", { id: "other/scan/findings.json" })).status).toBe(400);
   });
 
-  it("no answer has a secret of the process", async () => {
+  it("no answer contains a secret of the process", async () => {
     rememberSecrets(["the-very-secret-key"]);
     putScan({ warnings: ["echoed: the-very-secret-key"] });
     const { body } = await ask("GET /api/scan", { id: ID });
@@ -118,7 +118,7 @@ describe("the page's questions", () => {
 });
 
 describe("the page's buttons", () => {
-  it("a resync is the job that `follow` would send, each time another message", async () => {
+  it("a resync sends the same job as `follow`, in a new message each time", async () => {
     const { etag, product } = putScan();
     for (let times = 0; times < 2; times++)
       expect((await ask("POST /api/resync", { id: ID })).json).toEqual({ enqueued: 1 });

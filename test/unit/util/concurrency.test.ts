@@ -11,7 +11,7 @@ async function* upTo(count: number, began: (n: number) => void = () => undefined
 }
 
 describe("mapInOrder", () => {
-  it("gives results in order, whichever comes first, with so many under way and no more", async () => {
+  it("yields results in order, with limited concurrency", async () => {
     let [now, most] = [0, 0];
     const slowFirst = async (n: number) => {
       most = Math.max(most, ++now);
@@ -23,7 +23,7 @@ describe("mapInOrder", () => {
     expect(most).toBe(3);
   });
 
-  it("asks for no more items than it begins, and stops with whoever reads", async () => {
+  it("pulls items only as it starts them, and stops when the reader stops", async () => {
     const begun: number[] = [];
     for await (const n of mapInOrder(
       upTo(100, (n) => begun.push(n)),
@@ -34,7 +34,7 @@ describe("mapInOrder", () => {
     expect(begun).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it("throws what the work throws at its turn, and no rejection is left over", async () => {
+  it("throws an item's error in its turn, and leaves no unhandled rejection", async () => {
     const given: number[] = [];
     const failing = async (n: number) => {
       if (n > 1) throw new Error(`no ${n}`);

@@ -25,7 +25,7 @@ function counted(schema: z.ZodType = z.string()) {
 }
 
 describe("good elements", () => {
-  it("are all there, as the element's schema makes them", () => {
+  it("are all returned, as the element's schema parses them", () => {
     expect(arrayOf(element).parse([{ a: "x", b: "abc", c: 1 }])).toEqual([{ a: "x", b: 3 }]);
     expect(recordOf(element).parse({ k: { a: "x", b: "" } })).toEqual({ k: { a: "x", b: 0 } });
     expect(arrayOf(z.string()).parse(many("x"))).toHaveLength(MANY);
@@ -41,7 +41,7 @@ describe("good elements", () => {
 });
 
 describe("bad elements", () => {
-  it("are named by their places and fields, as zod itself does", () => {
+  it("are named by index and field, as zod itself does", () => {
     const value = { list: [{ a: "x", b: "y" }, { a: 1 }, null], named: { "k.l": { b: "" } } };
     const ours = z.object({ list: arrayOf(element), named: recordOf(element) });
     const zods = z.object({ list: z.array(element), named: z.record(z.string(), element) });
@@ -51,14 +51,14 @@ describe("bad elements", () => {
     expect(told(ours)).toHaveLength(4);
   });
 
-  it("are told of up to the tenth, and none is looked at after it", () => {
+  it("are reported up to the tenth, and checking stops there", () => {
     const [list, record] = [counted(), counted()];
     expect(arrayOf(list.counting).safeParse(["good", ...many(1)]).error?.issues).toHaveLength(10);
     expect(recordOf(record.counting).safeParse(manyNamed(1)).error?.issues).toHaveLength(10);
     expect([list.looks(), record.looks()]).toEqual([11, 10]);
   });
 
-  it("are found wherever they are", () => {
+  it("are found at any position", () => {
     const items = many<unknown>("x");
     items[MANY - 1] = 1;
     expect(arrayOf(z.string()).safeParse(items).error?.issues).toEqual([
@@ -67,7 +67,7 @@ describe("bad elements", () => {
   });
 });
 
-describe("a file of countless bad elements has few issues", () => {
+describe("reports few issues for a file full of bad elements", () => {
   it.each([
     ["no objects", 1],
     ["objects without fields", {}],

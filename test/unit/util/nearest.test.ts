@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { nearest } from "../../../lib/util/nearest.ts";
 
-describe("the candidate that was probably meant", () => {
+describe("suggests the closest candidate", () => {
   it.each([
     ["one that begins with the name", "nuclei", ["Nexpose", "Nuclei Scan"], undefined, "Nuclei Scan"],
     ["the one with the fewest edits", "Trviy", ["Nikto", "Trivy"], undefined, "Trivy"],

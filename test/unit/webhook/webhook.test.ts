@@ -20,7 +20,7 @@ const SECRET = "T0PSECRET/B0123456789/abcdefghijklmnop";
 const to = (url: string, timeoutMs = 5_000) => httpWebhook({ url: async () => url, timeoutMs });
 
 describe("a webhook", () => {
-  it("gets JSON with an id to know it again by", async () => {
+  it("gets JSON with an id to recognize repeats", async () => {
     const server = await serve((_, response) => void response.end("ok"));
     await to(`${server.url}/hook?x=1`).send({ a: "ü" }, "id-1");
     expect(server.received).toMatchObject([
@@ -53,7 +53,7 @@ describe("a webhook", () => {
     expect((await relayErrorBy(() => to(server.url).send({}, "x"))).retryAfterSeconds).toEqual(seconds);
   });
 
-  it("is not followed elsewhere", async () => {
+  it("does not follow redirects", async () => {
     const elsewhere = await serve((_, response) => void response.end("ok"));
     const server = await serve((_, response) => void response.writeHead(307, { location: elsewhere.url }).end());
     const error = await relayErrorBy(() => to(server.url).send({}, "x"));
@@ -61,7 +61,7 @@ describe("a webhook", () => {
     expect(elsewhere.received).toEqual([]);
   });
 
-  it("whose address is a secret shows in no error but by its host", async () => {
+  it("appears in errors by its host alone, as its URL is secret", async () => {
     const server = await serve((request, response) => json(response, 403, `no such hook: ${request.url}`));
     const refused = await relayErrorBy(() => to(`${server.url}/${SECRET}`).send({}, "x"));
     await server.close();
@@ -74,7 +74,7 @@ describe("a webhook", () => {
     expect(away.reason).toBe("webhook-unavailable");
   });
 
-  it("that does not answer, or without end, holds nothing up", async () => {
+  it("blocks nothing when it does not answer or never stops", async () => {
     const silent = await serve(() => undefined);
     expect(await relayErrorBy(() => to(silent.url, 50).send({}, "x"))).toMatchObject({ reason: "webhook-unavailable" });
     const endless = await serve((_, response) => {
@@ -102,7 +102,7 @@ describe("NOTIFY_URL", () => {
     },
   );
 
-  it("is nobody's without an address; severity in any case; a title knows its placeholders", async () => {
+  it("is off without a URL; takes a severity in any case; checks the title's placeholders", async () => {
     expect(configuredWebhook(readNotifyConfig({}), {})).toBeUndefined();
     expect(configuredWebhook(readNotifyConfig({ NOTIFY_URL: "https://x/y" }), {})).toBeDefined();
     expect(configuredWebhook(readNotifyConfig({ NOTIFY_URL_SECRET: "s" }), {})).toBeDefined();
