@@ -7,6 +7,7 @@ import { describeError, type Reason, RelayError } from "../../lib/errors.ts";
 import type { ObjectHead } from "../../lib/ports/storage.ts";
 import { backoff } from "../../lib/util/backoff.ts";
 import type { Clock } from "../../lib/util/clock.ts";
+import { unreadBody } from "../../lib/util/unread-body.ts";
 import type { PresignedUrl } from "./presigned-url.ts";
 
 /** The two requests that presigned URLs allow. A signature for GET does not cover HEAD. */
@@ -57,7 +58,7 @@ export function presignedHttp({ clock, proxyEnv }: PresignedHttpOptions): Presig
   const getOnce = async (at: PresignedUrl) => {
     try {
       const response = await send("GET", at);
-      if (response.statusCode === 200) return { head: toHead(response.headers), body: response };
+      if (response.statusCode === 200) return { head: toHead(response.headers), body: unreadBody(response) };
       const refusal = await readRefusal(response);
       if (response.statusCode === 404 && refusal.code !== "NoSuchBucket") return undefined;
       throw refused({ method: "GET", at }, response, refusal, clock);

@@ -13,6 +13,7 @@ import { RelayError } from "../errors.ts";
 import { type ObjectRef, uri } from "../model/object-keys.ts";
 import type { Condition, ListedObject, ObjectHead, Storage } from "../ports/storage.ts";
 import { errorFacts, storageError } from "../ports/storage-error.ts";
+import { unreadBody } from "../util/unread-body.ts";
 
 /** S3's minimum part size: one part uploads while the next fills, which keeps memory flat at any object size. */
 const PART_BYTES = 5 * 1024 * 1024;
@@ -38,7 +39,7 @@ export function s3Storage(client: S3Client): Storage {
           }),
         );
         if (!(answer.Body instanceof Readable)) throw new Error("the answer has no body stream");
-        return { head: toHead(answer), body: answer.Body };
+        return { head: toHead(answer), body: unreadBody(answer.Body) };
       } catch (error) {
         return notFoundOr(error, ref);
       }

@@ -228,12 +228,12 @@ async function bothSides(
   const { storage, dojo } = ports;
   const { job, current, options, testId, living, importedAs } = test;
   const { minimumSeverity } = options;
+  const written = lastWriteBack && [...lastWriteBack.ids];
+  const run = living && (await livingFindings(dojo, { testId, importedAs, minimumSeverity, living, written }));
   const original = originalOf(job);
   // Our own write-back has taken the upload's place.
   const upload = current.own ? await storage.read(original) : await storage.read(job, current.etag);
   const uploaded = uploadedCounts();
-  const written = lastWriteBack && [...lastWriteBack.ids];
-  const run = living && (await livingFindings(dojo, { testId, importedAs, minimumSeverity, living, written }));
   const relation = relate(matchRow(importedAs, living !== undefined), minimumSeverity);
   const add = (finding: ScanFinding) => {
     relation.addScanner(finding);

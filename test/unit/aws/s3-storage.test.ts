@@ -16,6 +16,7 @@ import { readSmall } from "../../../lib/ports/read-small.ts";
 import { storageError } from "../../../lib/ports/storage-error.ts";
 import { collect } from "../../helpers/collect.ts";
 import "../../helpers/no-network.ts";
+import { brokenBody } from "../../helpers/broken-body.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
 
 const REF = { bucket: "b", key: "scan a/findings.json" };
@@ -340,10 +341,17 @@ describe("readSmall", () => {
   });
 
   it("treats an interrupted body as an unavailable store", async () => {
-    const body = new Readable({ read: () => undefined });
+    const body = brokenBody("ab", new Error("aborted"));
     mock.on(GetObjectCommand).resolves({ ContentLength: 4, Body: body as never });
-    body.push("ab");
-    setTimeout(() => body.destroy(new Error("aborted")), 5);
     expect(await relayErrorBy(() => small())).toMatchObject({ reason: "storage-unavailable", object: URI });
+  });
+
+  it("keeps the error of a body that is interrupted before anybody reads it", async () => {
+    const body = new Readable({ read: () => undefined });
+    mock.on(GetObjectCommand).resolves({ Body: body as never });
+    const found = await storage.read(REF);
+    body.destroy(new Error("aborted"));
+    await new Promise((closed) => body.once("close", closed));
+    await expect(collect(found?.body as Readable)).rejects.toThrow("aborted");
   });
 });

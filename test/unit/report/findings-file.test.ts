@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { readFindings, type ScanFinding } from "../../../lib/report/findings-file.ts";
 import { jacksonJson } from "../../../lib/report/jackson-text.ts";
+import { brokenBody } from "../../helpers/broken-body.ts";
 import { collect } from "../../helpers/collect.ts";
 import { aFinding } from "../../helpers/factories.ts";
 import { relayErrorBy } from "../../helpers/thrown.ts";
@@ -189,9 +190,7 @@ describe("limits", () => {
 
 describe("an error of the stream is no error of the findings", () => {
   it("and is not put down to the file", async () => {
-    const body = new Readable({ read: () => undefined });
-    body.push('[{"name":"a"},');
-    setTimeout(() => body.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" })), 10);
+    const body = brokenBody('[{"name":"a"},', Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
     const error = await relayErrorBy(() => read(body));
     expect(error).toMatchObject({ reason: "internal", errorClass: "transient", object: OBJECT, message: "aborted" });
   });

@@ -16,6 +16,7 @@ import {
   writeGenericReport,
 } from "../../../lib/report/report.ts";
 import type { ReportLimits } from "../../../lib/types.ts";
+import { brokenBody } from "../../helpers/broken-body.ts";
 import { collect } from "../../helpers/collect.ts";
 import { aFinding, aJob, aScan, FINDINGS } from "../../helpers/factories.ts";
 import { memoryStorage } from "../../helpers/memory-storage.ts";
@@ -75,15 +76,10 @@ describe("the findings of a job", () => {
   const stream = (body: Readable) => collect(streamFindings({ head, body }, FINDINGS, LIMITS));
 
   it.each([
-    [
-      "with an error",
-      (body: Readable) => void body.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" })),
-    ],
-    ["without one", (body: Readable) => void body.destroy()],
-  ])("whose connection breaks %s are no bad findings, and are tried again", async (_, breaks) => {
-    const body = new Readable({ read: () => undefined });
-    body.push('[{"name":"a"},');
-    setTimeout(() => breaks(body), 10);
+    ["with an error", Object.assign(new Error("aborted"), { code: "ECONNRESET" })],
+    ["without one", undefined],
+  ])("whose connection breaks %s are no bad findings, and are tried again", async (_, error) => {
+    const body = brokenBody('[{"name":"a"},', error);
     expect(await relayErrorBy(() => stream(body))).toMatchObject({ reason: "storage-unavailable", object: URI });
   });
 
@@ -243,9 +239,7 @@ describe("the raw result", () => {
   });
 
   it("whose connection breaks is tried again", async () => {
-    const body = new Readable({ read: () => undefined });
-    body.push("x");
-    setTimeout(() => body.destroy(new Error("aborted")), 5);
+    const body = brokenBody("x", new Error("aborted"));
     const head = { etag: "e", size: 10, lastModified: undefined, metadata: {} };
     const storage = { ...memoryStorage(), read: async () => ({ head, body }) };
     expect(await relayErrorBy(() => fetchRawResult({ storage, job: aJob(), limits: LIMITS }, folder))).toMatchObject({
