@@ -150,8 +150,9 @@ const EVENTS = { synced: "Synced", imported: "Imported", outdated: "Outdated" } 
   Record<Receipt["outcome"], string>
 >;
 
-/** Not found, a conflict, a failed test: the Scan is gone, or another, or an event is there already. */
-const NO_FAILURE = new Set([404, 409, 422]);
+/** Of an event: the namespace is gone, or the event exists. A refused patch of a Scan says less: only the watch knows whether the Scan still exists. */
+const isThereOrGone = ({ status }: RelayError, right: string) =>
+  right === "create events" && (status === 404 || status === 409);
 
 /** An API server without the core API has no Events; a namespace that is gone has none either, which is said of that alone. */
 const isNotServed = ({ status, message }: RelayError, right: string) =>
@@ -177,7 +178,7 @@ function onceRefused(log: Log): Allowed {
       if (missing !== undefined) {
         refused.add(missing);
         log.warn(`Scans are told their outcomes without this: the service may not ${missing}`, { error });
-      } else if (NO_FAILURE.has(error.status) || isEnding(error)) {
+      } else if (isThereOrGone(error, right) || isEnding(error)) {
         log.debug("a Scan changed or vanished before its outcome was written", { error });
       } else if (error.status === 403) {
         log.warn("a Scan is told its outcome without this", { error });

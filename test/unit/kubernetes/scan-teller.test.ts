@@ -118,15 +118,44 @@ describe("a Scan is told", () => {
     expect(cluster.calls).toEqual([]);
   });
 
-  it.each([404, 409, 422])("and its change or end meanwhile (HTTP %i) is no failure", async (status) => {
-    const { cluster, observer, tell } = world();
-    cluster.before = () => {
-      throw refused(status, `namespaces "scans" not found: ${status}`);
+  it.each([404, 409])("an event that exists, or whose namespace is gone (HTTP %i), is no failure", async (status) => {
+    const { cluster, observer, tell, annotations } = world();
+    cluster.before = (call) => {
+      if (call.startsWith("event")) throw refused(status, `namespaces "scans" not found: ${status}`);
     };
     await tell({ receipt: aReceipt() });
-    expect(cluster.calls).toHaveLength(3);
+    expect(annotations()).toHaveLength(1);
     expect(observer.messages("warn")).toEqual([]);
   });
+
+  // An API server that starts up answers 404 until it serves Scans, and a Scan that others write too may end in a conflict.
+  it.each([404, 409, 422])(
+    "a patch that is refused (HTTP %i) is retried as long as the Scan exists",
+    async (status) => {
+      vi.useFakeTimers();
+      try {
+        const { cluster, index, observer, tell, annotations } = world();
+        let refuses = true;
+        cluster.before = () => {
+          if (refuses) throw refused(status);
+        };
+        void tell({ receipt: aReceipt() });
+        await vi.advanceTimersByTimeAsync(3_000);
+        refuses = false;
+        await vi.advanceTimersByTimeAsync(60_000);
+        expect(annotations()).toHaveLength(1);
+        refuses = true;
+        void tell({ receipt: aReceipt(undefined, { startedAt: "2026-12-01T00:00:00.000Z" }) });
+        await vi.advanceTimersByTimeAsync(3_000);
+        index.remove(UID);
+        await vi.advanceTimersByTimeAsync(3_600_000);
+        expect(annotations()).toHaveLength(1);
+        expect(observer.messages("warn")).toEqual([]);
+      } finally {
+        vi.useRealTimers();
+      }
+    },
+  );
 
   it.each([
     ["may not be created", 403, FORBIDDEN],
