@@ -196,14 +196,17 @@ export function describeError(error: unknown, limit = 1_000): string {
   const parts: string[] = [];
   for (let e: unknown = error, depth = 0; e !== undefined && depth < 5; depth++) {
     const code = e instanceof Error && "code" in e && typeof e.code === "string" ? ` (${e.code})` : "";
-    const text = `${messageOf(e).replace(/\s+/g, " ")}${code}`;
+    const text = `${messageOf(e)}${code}`;
     // A message that quotes its cause is not followed by it.
-    if (!parts.some((part) => part.includes(text))) parts.push(text);
+    if (!parts.some((part) => inOneLine(part).includes(inOneLine(text)))) parts.push(text);
     e = e instanceof Error ? e.cause : undefined;
   }
-  const line = redact(redact(parts.join(": ")).replace(/\s+/g, " "));
+  // Before and after: a secret may have blanks that are folded.
+  const line = redact(inOneLine(redact(parts.join(": "))));
   return line.length > limit ? `${line.slice(0, limit - 1)}…` : line;
 }
+
+const inOneLine = (text: string) => text.replace(/\s+/g, " ");
 
 /** Anything may be thrown, even values without text. */
 function messageOf(error: unknown): string {

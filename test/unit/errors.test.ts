@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RECEIVED_TOO_OFTEN } from "../../cli/dlq/dead-letter.ts";
 import { describeError, REASONS, type Reason, RelayError, toRelayError } from "../../lib/errors.ts";
+import { rememberSecrets } from "../../lib/util/secrets.ts";
 
 const CLASSES: Readonly<Record<"permanent" | "transient" | "unknown", readonly Reason[]>> = {
   permanent: [
@@ -159,6 +160,11 @@ describe("describeError", () => {
     const error = new Error("round");
     error.cause = error;
     expect(describeError(error)).toBe("round");
+  });
+
+  it("knows a secret whose blanks would be folded", () => {
+    rememberSecrets(["a secret  with\n blanks"]);
+    expect(describeError(new Error("echoed: a secret  with\n blanks, twice"))).toBe("echoed: [secret], twice");
   });
 
   it("is never longer than the limit", () => {
