@@ -28,14 +28,16 @@ export function withOwnServers(env: Env): Env {
   const at = (port: string | undefined) => (Number(port) > 0 ? `http://127.0.0.1:${Number(port)}` : undefined);
   return {
     ...env,
-    AWS_ENDPOINT_URL_S3: env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || at(env.S3_PORT),
-    AWS_ENDPOINT_URL_SQS: env.AWS_ENDPOINT_URL_SQS || env.AWS_ENDPOINT_URL || at(env.SQS_PORT),
+    AWS_ENDPOINT_URL_S3: endpointOf(env, "S3") || at(env.S3_PORT),
+    AWS_ENDPOINT_URL_SQS: endpointOf(env, "SQS") || at(env.SQS_PORT),
   };
 }
 
 /** Whether the store is the one embedded in `dojo-relay start`, which loses no event. */
-export const isOwnStore = (env: Env): boolean =>
-  !env.AWS_ENDPOINT_URL_S3 && !env.AWS_ENDPOINT_URL && Number(env.S3_PORT) > 0;
+export const isOwnStore = (env: Env): boolean => !endpointOf(env, "S3") && Number(env.S3_PORT) > 0;
+
+/** An external server of this service, if one is set. */
+const endpointOf = (env: Env, service: "S3" | "SQS") => env[`AWS_ENDPOINT_URL_${service}`] || env.AWS_ENDPOINT_URL;
 
 /** @throws RelayError `config-invalid` */
 export function operator(env: Env): Operator {

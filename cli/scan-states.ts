@@ -8,8 +8,8 @@ import { readReceipt } from "../lib/ports/receipt-store.ts";
 import type { ListedObject, Storage } from "../lib/ports/storage.ts";
 import { listedScans } from "../lib/sync/scan-folders.ts";
 import { mapInOrder } from "../lib/util/concurrency.ts";
+import { countOf } from "../lib/util/text.ts";
 import { importNeeded } from "./backfill-scans.ts";
-import { countOf } from "./terminal/count-of.ts";
 import { formatDuration } from "./terminal/durations.ts";
 
 type Done = FindingCounts & {

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { isFindingsName, nameOf, type ObjectRef, uri } from "../lib/model/object-keys.ts";
-import { streamFindings } from "../lib/report/report.ts";
+import { storedFindings } from "../lib/report/report.ts";
 import { CommandError } from "./command-error.ts";
 import { commandLog } from "./command-log.ts";
 import type { DeadLetter } from "./dlq/dead-letter.ts";
@@ -99,8 +99,7 @@ async function gated(
       "Set DEFECTDOJO_SYNC_FINDINGS_BACK=true for the relay, or use the counts of the receipt.",
     );
   }
-  const found = streamFindings(await storage.read(findings), findings, { maxFindingsBytes: Number.POSITIVE_INFINITY });
-  return await passGate(found, rules);
+  return await passGate(storedFindings(storage, findings), rules);
 }
 
 /** @returns undefined if the queues cannot be reached: a dead letter is then a time-out */

@@ -1,8 +1,19 @@
 import * as z from "zod";
+import {
+  bool,
+  findingsName,
+  flag,
+  hostNames,
+  httpUrl,
+  instant,
+  int,
+  labels,
+  namespaces,
+  objectName,
+} from "./config-fields.ts";
 import { RelayError } from "./errors.ts";
 import { DOJO_SEVERITIES } from "./model/annotations.ts";
 import { gateHeaders } from "./model/gate-headers.ts";
-import { parseLabels } from "./model/hook-selector.ts";
 import { IMPORT_MODES } from "./model/import-mode.ts";
 import { TITLE_PARTS, unknownParts } from "./model/notice.ts";
 import { SYNC_MODES } from "./model/receipt.ts";
@@ -17,61 +28,6 @@ import { rememberSecretVariables } from "./util/secret-variables.ts";
 export type Env = Readonly<Record<string, string | undefined>>;
 
 const MiB = 1024 * 1024;
-
-const flag = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .pipe(z.enum(["true", "false", "1", "0"], { error: 'must be "true" or "false"' }))
-  .transform((value) => value === "true" || value === "1");
-const bool = (byDefault: boolean) => flag.default(byDefault);
-const int = (byDefault: number, min = 0, max = Number.MAX_SAFE_INTEGER) =>
-  z.coerce.number().int().min(min).max(max).default(byDefault);
-const httpUrl = z
-  .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
-  .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password")
-  .transform((url) => url.replace(/\/+$/, ""));
-const labels = z.string().transform((text, context) => {
-  try {
-    return parseLabels(text);
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-    return z.NEVER;
-  }
-});
-/** Names in the Host header, separated by commas; `*.example.com` matches every name below it. */
-const hostNames = z
-  .string()
-  .transform((text) => text.split(",").flatMap((name) => name.trim().toLowerCase() || []))
-  .pipe(
-    z.array(z.string().regex(/^(\*|(\*\.)?[a-z\d_-]+(\.[a-z\d_-]+)*)$/, "must be host names, separated by commas")),
-  );
-/** Names of Kubernetes namespaces, separated by commas. */
-const namespaces = z
-  .string()
-  .transform((text) => text.split(",").flatMap((name) => name.trim() || []))
-  .pipe(
-    z.array(z.string().regex(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/, "must be names of namespaces, separated by commas")),
-  );
-/** A day, or a time with its zone. */
-const instant = z
-  .string()
-  .refine(
-    (text) => /^\d{4}-\d\d-\d\d(T.+(Z|[+-]\d\d:\d\d))?$/.test(text) && Date.parse(text) > 0,
-    "must be a date (2026-11-24) or a time (2026-11-24T12:00:00Z)",
-  );
-const objectName = z.string().regex(/^[^/\\]+$/, "must be a plain object name");
-
-/** A name, or a pattern with one `*`. Companions are named by the word `findings` (lib/model/object-keys.ts). */
-const findingsName = objectName.refine(isUsablePattern, {
-  error: "may hold one * beside the word findings, as in *-findings.json, and no other wildcard",
-});
-
-function isUsablePattern(name: string): boolean {
-  if (/[?[\]{}]/.test(name)) return false;
-  const parts = name.split("*");
-  return parts.length === 1 || (parts.length === 2 && parts.some((part) => part.includes("findings")));
-}
 
 /** What both functions read. */
 const common = z.object({

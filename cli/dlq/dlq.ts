@@ -1,9 +1,9 @@
 import { Command, Option } from "commander";
 import { sqsQueue } from "../../lib/aws/sqs-queue.ts";
+import { countOf } from "../../lib/util/text.ts";
 import { CommandError } from "../command-error.ts";
 import { findQueues, operator } from "../operator.ts";
 import { parseRate, print } from "../options.ts";
-import { countOf } from "../terminal/count-of.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { progressBar } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";

@@ -1,20 +1,17 @@
 import { describeError, RelayError } from "../../lib/errors.ts";
+import { within } from "../../lib/util/within.ts";
 
 /** A request without a response in this time is lost. */
 const TIMEOUT_MS = 30_000;
 
 /** The response, or an error of ours; a retry may help after 409, 429 and 5xx, and without any response. */
 export async function asked<T>(what: string, request: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer for ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
-  });
   try {
-    return await Promise.race([request(), late]);
+    return await within(TIMEOUT_MS, request(), () => {
+      throw new Error(`no answer for ${TIMEOUT_MS / 1000} s`);
+    });
   } catch (cause) {
     throw clusterError(what, cause);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

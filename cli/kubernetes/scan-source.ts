@@ -1,6 +1,7 @@
 import { RelayError } from "../../lib/errors.ts";
 import { uri } from "../../lib/model/object-keys.ts";
 import type { ScanSource } from "../../lib/ports/scan-source.ts";
+import { within } from "../../lib/util/within.ts";
 import type { ScanIndex } from "./scan-index.ts";
 import type { ScanWatch } from "./watch-scans.ts";
 
@@ -12,7 +13,7 @@ export function indexedScans(index: ScanIndex, watches: readonly ScanWatch[], fi
   return {
     first,
     find: async (object) => {
-      await within(FIRST_LIST_MS, Promise.all(watches.map((watch) => watch.first)));
+      await within(FIRST_LIST_MS, Promise.all(watches.map((watch) => watch.first)), () => undefined);
       const scan = index.find(object);
       if (scan?.problem !== undefined) throw scan.problem;
       if (scan !== undefined) return { uid: scan.uid, content: scan.content };
@@ -29,14 +30,4 @@ export function indexedScans(index: ScanIndex, watches: readonly ScanWatch[], fi
       return undefined;
     },
   };
-}
-
-/** Waits for the work, but no longer than so many milliseconds. */
-export async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }

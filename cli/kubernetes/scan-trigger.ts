@@ -44,7 +44,8 @@ const LONGEST_PAUSE_MS = 60_000;
  * imported before, by whatever event, is only told so.
  */
 export function scanTrigger(options: ScanTriggerOptions): ScanTrigger {
-  const { index, log, since = "" } = options;
+  const { index, log, since } = options;
+  const from = since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(since);
   /** Phases in which a Scan was dealt with by this process, by uid: where it cannot be told, it would be looked at with each change. */
   const dealtWith = scanNotes<Set<ClusterScan["phase"]>>((uid) => index.get(uid) !== undefined);
   const work = keyedWork({
@@ -69,8 +70,7 @@ export function scanTrigger(options: ScanTriggerOptions): ScanTrigger {
     },
   });
   const isDone = (scan: ClusterScan) => isToldFinally(scan) || dealtWith.get(scan.uid)?.has(scan.phase) === true;
-  // Both are undefined times, and compare as not older, where there is none.
-  const isOld = ({ createdAt }: ClusterScan) => Date.parse(createdAt) < Date.parse(since);
+  const isOld = ({ createdAt }: ClusterScan) => Date.parse(createdAt) < from;
   return {
     see: (scan) => {
       if (scan.phase === "running" || scan.phase === "rewriting" || isOld(scan) || isDone(scan)) return;

@@ -50,7 +50,7 @@ export function watchScans(options: ScanWatchOptions): ScanWatch {
     tell = resolve;
   });
 
-  const isCurrent = () => {
+  const markCurrent = () => {
     state = { current: true };
     tell();
   };
@@ -61,11 +61,11 @@ export function watchScans(options: ScanWatchOptions): ScanWatch {
       try {
         if (version === undefined) {
           version = await list(options);
-          isCurrent();
+          markCurrent();
         }
-        version = await follow(options, version, signal, isCurrent);
+        version = await follow(options, version, signal, markCurrent);
         if (version === undefined) state = { current: false, error: undefined };
-        else isCurrent();
+        else markCurrent();
         failures = 0;
         await sleep(BETWEEN_WATCHES_MS, undefined, { signal }).catch(() => undefined);
       } catch (error) {

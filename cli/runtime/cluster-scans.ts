@@ -4,9 +4,10 @@ import { type ClusterScan, isToldFinally } from "../../lib/model/cluster-scan.ts
 import type { Log } from "../../lib/observe.ts";
 import type { ScanSource } from "../../lib/ports/scan-source.ts";
 import type { Progress } from "../../lib/progress.ts";
+import { within } from "../../lib/util/within.ts";
 import { haveCluster, openCluster } from "../kubernetes/cluster.ts";
 import { scanIndex } from "../kubernetes/scan-index.ts";
-import { indexedScans, within } from "../kubernetes/scan-source.ts";
+import { indexedScans } from "../kubernetes/scan-source.ts";
 import { scanTeller } from "../kubernetes/scan-teller.ts";
 import { type ScanTriggerOptions, scanTrigger } from "../kubernetes/scan-trigger.ts";
 import { watchScans } from "../kubernetes/watch-scans.ts";
@@ -74,6 +75,8 @@ export async function clusterScans(service: ServiceConfig, env: Env, log: Log): 
       onScan = trigger.see;
       for (const scan of index.all()) trigger.see(scan);
     },
-    stop: () => within(STOP_MS, Promise.all(closers.map((close) => close()))),
+    stop: async () => {
+      await within(STOP_MS, Promise.all(closers.map((close) => close())), () => undefined);
+    },
   };
 }

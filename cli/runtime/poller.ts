@@ -10,6 +10,7 @@ import {
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import type { RunContext } from "../../lib/aws/importer-handler.ts";
 import type { Log, Metrics } from "../../lib/observe.ts";
+import { within } from "../../lib/util/within.ts";
 
 export interface PollerOptions {
   readonly sqs: SQSClient;
@@ -154,7 +155,10 @@ function deliveries({ queueUrl, handler, timeoutMs, log, metrics }: PollerOption
     inFlight.set(message, over);
     try {
       const answer = handler({ Records: [toRecord(message, queueUrl)] }, context);
-      const { batchItemFailures } = await within(timeoutMs + GIVE_UP_MS, answer);
+      const giveUpMs = timeoutMs + GIVE_UP_MS;
+      const { batchItemFailures } = await within(giveUpMs, answer, () => {
+        throw new Error(`it did not end within ${Math.round(giveUpMs / 1000)} s and was abandoned`);
+      });
       if (batchItemFailures.length === 0) await queue.remove(message);
     } catch (error) {
       // The next delivery counts this one as a failure, as it settled nothing.
@@ -174,19 +178,6 @@ function deliveries({ queueUrl, handler, timeoutMs, log, metrics }: PollerOption
     deadline = time;
   };
   return { inFlight, work, endBy };
-}
-
-/** @throws Error if the work takes longer; its own outcome is then ignored */
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const ended = new AbortController();
-  const late = sleep(ms, undefined, { signal: ended.signal }).then(() => {
-    throw new Error(`it did not end within ${Math.round(ms / 1000)} s and was abandoned`);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    ended.abort();
-  }
 }
 
 /** A message as Lambda passes it. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */

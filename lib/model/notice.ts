@@ -1,3 +1,4 @@
+import { countOf } from "../util/text.ts";
 import type { DojoSeverity } from "./annotations.ts";
 import type { FindingCounts } from "./verdicts.ts";
 
@@ -63,8 +64,8 @@ export function titleOf(notice: Omit<Notice, "title" | "id">, template: string |
     return template.replace(/\{(\w+)\}/g, (part, name: string) => String(TITLE_PARTS[name]?.(notice) ?? part));
   const { fresh, changed, product, scan } = notice;
   const parts = [
-    ...(fresh.count > 0 ? [`${fresh.count} new ${fresh.count === 1 ? "finding" : "findings"}`] : []),
-    ...(changed.count > 0 ? [`${changed.count} changed ${changed.count === 1 ? "verdict" : "verdicts"}`] : []),
+    ...(fresh.count > 0 ? [countOf(fresh.count, "new finding")] : []),
+    ...(changed.count > 0 ? [countOf(changed.count, "changed verdict")] : []),
   ];
   return `${parts.join(" and ")} in ${product} (${scan.name})`;
 }

@@ -8,7 +8,7 @@ import type { Observer } from "../observe.ts";
 import { readReceipt } from "../ports/receipt-store.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { Webhook } from "../ports/webhook.ts";
-import { streamFindings } from "../report/report.ts";
+import { storedFindings } from "../report/report.ts";
 import type { Clock } from "../util/clock.ts";
 import { sha256 } from "../util/digest.ts";
 import { redactAll } from "../util/secrets.ts";
@@ -114,7 +114,7 @@ async function readNews(
   const { minimumSeverity } = settings;
   const news =
     receipt.outcome === "synced"
-      ? await newsOf(await written(storage, findings), told, changed, minimumSeverity)
+      ? await newsOf(storedFindings(storage, findings), told, changed, minimumSeverity)
       : uncounted(known === undefined ? receipt.new : 0);
   const state: NotifyState = {
     version: 1,
@@ -126,11 +126,6 @@ async function readNews(
   const isOld = known === undefined && receipt.changedCount !== undefined;
   const shown = isOld ? { ...news, fresh: { count: 0, shown: [] } } : news;
   return { news: shown, state, quiet: shown.fresh.count === 0 && shown.changed.count === 0, isOld };
-}
-
-async function written(storage: Storage, findings: ObjectRef) {
-  const unlimited = { maxFindingsBytes: Number.POSITIVE_INFINITY };
-  return streamFindings(await storage.read(findings), findings, unlimited);
 }
 
 /** In read-only mode findings.json does not say which they are. */

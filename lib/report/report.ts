@@ -158,6 +158,14 @@ export async function* streamFindings(
   }
 }
 
+/** For findings.json as the relay wrote it: embedded originals make it larger than any upload may be. */
+export const UNLIMITED = { maxFindingsBytes: Number.POSITIVE_INFINITY };
+
+/** The findings that stand in findings.json, one by one. @throws RelayError `storage-precondition` if it has another ETag by now */
+export async function* storedFindings(storage: Storage, ref: ObjectRef, etag?: string): AsyncGenerator<ScanFinding> {
+  yield* streamFindings(await storage.read(ref, etag), ref, UNLIMITED);
+}
+
 function limitSize(
   { head, body }: { readonly head: ObjectHead; readonly body: Readable },
   ref: ObjectRef,

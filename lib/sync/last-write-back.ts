@@ -3,8 +3,7 @@ import { RelayError } from "../errors.ts";
 import type { ObjectRef } from "../model/object-keys.ts";
 import type { Log } from "../observe.ts";
 import type { Storage } from "../ports/storage.ts";
-import type { ScanFinding } from "../report/findings-file.ts";
-import { streamFindings } from "../report/report.ts";
+import { streamFindings, UNLIMITED } from "../report/report.ts";
 import { hashStream } from "../util/hash-stream.ts";
 import { idsOf, isMissing, verdictOf } from "./verdicts.ts";
 
@@ -21,14 +20,6 @@ export interface LastWriteBack {
   /** `scan.created_at` of its first finding: a made-up time if the Scan has none. */
   readonly scanCreatedAt: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** Embedded originals make it larger than any upload may be. */
-const UNLIMITED = { maxFindingsBytes: Number.POSITIVE_INFINITY };
-
-/** Its findings, one after another. @throws RelayError `storage-precondition` if it is another by now */
-export async function* findingsOf(storage: Storage, ref: ObjectRef, etag: string): AsyncGenerator<ScanFinding> {
-  yield* streamFindings(await storage.read(ref, etag), ref, UNLIMITED);
 }
 
 /**

@@ -45,9 +45,9 @@ const idsOf = ({ new: created, known, reactivated }: ImportRecord) => [...create
 /** The record of a report that was sent again names as untouched what the interrupted attempt created. */
 function statusBy({ record, since }: LivingRun): LivingFindings["statusOf"] {
   const [created, back] = [new Set(record?.new), new Set(record?.reactivated)];
-  const from = since === undefined ? Infinity : Date.parse(since);
+  const isOfThisRun = (createdAt: string) => since !== undefined && Date.parse(createdAt) >= Date.parse(since);
   return ({ id, createdAt }) => {
-    if (created.has(id) || Date.parse(createdAt) >= from) return "new";
+    if (created.has(id) || isOfThisRun(createdAt)) return "new";
     return back.has(id) ? "reactivated" : "known";
   };
 }

@@ -11,7 +11,7 @@ import type { ImportStatistics, LivingRun, Named } from "../ports/defectdojo.ts"
 import { writeReceipt } from "../ports/receipt-store.ts";
 import type { JobOutcome } from "../progress.ts";
 import type { ScanFinding } from "../report/findings-file.ts";
-import { checkFindings, streamFindings } from "../report/report.ts";
+import { checkFindings, storedFindings, streamFindings } from "../report/report.ts";
 import {
   counting,
   countSeverity,
@@ -24,7 +24,7 @@ import type { FlowPorts, FlowSettings } from "../types.ts";
 import { compared, fewerWarning } from "./comparison.ts";
 import { withFewerFindings } from "./fewer-findings.ts";
 import { type LastKnown, lastKnown } from "./last-known.ts";
-import { findingsOf, type LastWriteBack, readLastWriteBack } from "./last-write-back.ts";
+import { type LastWriteBack, readLastWriteBack } from "./last-write-back.ts";
 import { livingFindings } from "./living-findings.ts";
 import { type Match, matchRow, relate } from "./match/match.ts";
 import { MODES } from "./merge.ts";
@@ -184,7 +184,7 @@ async function countOnly(test: TestToSync, ports: FlowPorts, settings: FlowSetti
 
 /** The same of one run in a living test, whose findings nothing but their ids tell from others'. */
 async function countRun(test: TestToSync, ports: FlowPorts, settings: FlowSettings): Promise<Synced> {
-  const known = lastKnown(undefined, test.kept, () => findingsOf(ports.storage, test.job, test.current.etag));
+  const known = lastKnown(undefined, test.kept, () => storedFindings(ports.storage, test.job, test.current.etag));
   const sides = await bothSides(test, ports, settings, { known, lastWriteBack: undefined });
   const counts = tally(true);
   for await (const { verdicts, written } of sides.inDojo) counts.add(verdicts, written);
@@ -198,7 +198,7 @@ async function writeBack(test: TestToSync, ports: FlowPorts, settings: FlowSetti
   const lastWriteBack = last && (await readLastWriteBack(storage, job, current.etag, log));
   const place = { storage, job, currentEtag: current.etag };
   if (!current.own) await keepOriginal(place);
-  const known = lastKnown(lastWriteBack, test.kept, () => findingsOf(storage, job, current.etag));
+  const known = lastKnown(lastWriteBack, test.kept, () => storedFindings(storage, job, current.etag));
   const sides = await bothSides(test, ports, settings, { known, lastWriteBack });
   const counts = tally(test.living !== undefined);
   const folder = await mkdtemp(join(tmpdir(), "dojo-relay-sync-"));

@@ -15,3 +15,6 @@ export function cutText(text: string, longest: number): string {
         .toWellFormed()
         .replace(/\ufffd$/, "")}…`;
 }
+
+/** `1 message`, `2 messages`. */
+export const countOf = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

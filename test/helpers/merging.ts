@@ -7,8 +7,9 @@ import type { SyncMode } from "../../lib/model/receipt.ts";
 import { GENERIC } from "../../lib/model/scan-types.ts";
 import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 import type { ScanFinding } from "../../lib/report/findings-file.ts";
+import { storedFindings } from "../../lib/report/report.ts";
 import { type LastKnown, lastKnown } from "../../lib/sync/last-known.ts";
-import { findingsOf, readLastWriteBack } from "../../lib/sync/last-write-back.ts";
+import { readLastWriteBack } from "../../lib/sync/last-write-back.ts";
 import { type Match, matchRow, relate } from "../../lib/sync/match/match.ts";
 import { MODES } from "../../lib/sync/merge.ts";
 import type { MergeContext, Written } from "../../lib/sync/merged-finding.ts";
@@ -85,7 +86,7 @@ async function knownOf({ last, kept }: Pick<Merging, "last" | "kept">): Promise<
   const storage = memoryStorage();
   const etag = storage.put(FINDINGS, JSON.stringify(last ?? []));
   const read = last === undefined ? undefined : await readLastWriteBack(storage, FINDINGS, etag, recorder().log);
-  return lastKnown(read, kept, () => findingsOf(storage, FINDINGS, etag));
+  return lastKnown(read, kept, () => storedFindings(storage, FINDINGS, etag));
 }
 
 /** A finding as written to the file. */

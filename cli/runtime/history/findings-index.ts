@@ -3,7 +3,8 @@ import { transaction } from "../../../infra/local/sqlite.ts";
 import { RelayError } from "../../../lib/errors.ts";
 import { type ObjectRef, uri } from "../../../lib/model/object-keys.ts";
 import type { Storage } from "../../../lib/ports/storage.ts";
-import { readFindings, type ScanFinding } from "../../../lib/report/findings-file.ts";
+import type { ScanFinding } from "../../../lib/report/findings-file.ts";
+import { storedFindings } from "../../../lib/report/report.ts";
 import { type SeenFinding, seenFinding } from "./seen-finding.ts";
 
 export interface WantedFindings {
@@ -76,11 +77,7 @@ export function findingsIndex(storage: Storage, room = ROOM): FindingsIndex {
   };
   const load = async (ref: ObjectRef, scan: string, etag: string) => {
     try {
-      const found = await storage.read(ref, etag);
-      if (found === undefined) throw missing(ref);
-      const onlyFirst = await fill(database, room, { scan, findings: readFindings(found.body, uri(ref)) }).finally(() =>
-        found.body.destroy(),
-      );
+      const onlyFirst = await fill(database, room, { scan, findings: storedFindings(storage, ref, etag) });
       if (!kept.has(scan)) drop(scan);
       return onlyFirst;
     } catch (error) {
