@@ -4,7 +4,11 @@ import type { DojoApi } from "./api.ts";
 import { isDoneFromTheStart, toTest } from "./build-tests.ts";
 import { parseAnswer, test } from "./schemas.ts";
 
-const livingTestRow = test.extend({ target_start: z.string(), description: z.string().nullish() });
+const livingTestRow = test.extend({
+  target_start: z.string(),
+  target_end: z.string(),
+  description: z.string().nullish(),
+});
 
 /** `test_imports/` of 2.34 to 3.2: a record is created at the end of an import or reimport, and never for a failed one. */
 const record = z.object({
@@ -23,7 +27,8 @@ export async function livingTest(
 ): Promise<LivingTest | undefined> {
   let newest: LivingTest | undefined;
   for await (const raw of api.list("tests/", { engagement: engagementId, title, scan_type: scanType }, livingTestRow)) {
-    const found = { ...toTest(raw), start: raw.target_start, isDescribed: Boolean(raw.description) };
+    const { target_start: start, target_end: end } = raw;
+    const found = { ...toTest(raw), start, end, description: raw.description ?? "" };
     if (found.engagementId !== engagementId || found.title !== title || raw.percent_complete < 100) continue;
     if (newest !== undefined && newest.id > found.id) continue;
     if (isDoneFromTheStart(raw) && !(await isRecorded(api, raw.id))) continue;

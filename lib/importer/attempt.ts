@@ -16,7 +16,7 @@ import type { TestIndex } from "../ports/test-index.ts";
 import type { TestLeases } from "../ports/test-lease.ts";
 import type { UploadedCounts } from "../report/uploaded-counts.ts";
 import type { FlowPorts, FlowSettings } from "../types.ts";
-import type { CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
+import type { Checkpoint, CheckpointStore, JobCheckpoint } from "./checkpoint.ts";
 import type { Decision } from "./decide.ts";
 import type { ImportLoad } from "./import-load.ts";
 
@@ -89,6 +89,10 @@ export interface Ledger {
   look(attempt: Prepared, answered: number | undefined): Promise<Looked>;
   /** Where a report of this scan type goes. @throws Deferral while another job holds that place */
   target(attempt: Prepared, context: ImportContext, scanType: string): Promise<Target>;
+  /** Tells other runs that this one is about to be sent. */
+  announce(attempt: Prepared, target: SendTarget, scanType: string): Promise<void>;
+  /** DefectDojo's parser refused the report for good: other runs take its place. */
+  withdraw(attempt: Prepared, context: ImportContext, scanType: string): Promise<void>;
   /** Whether an import of the job has appeared by now: checked right before one is sent. */
   hasBegun(attempt: Prepared): Promise<boolean>;
   /** The import is done and described: other runs may follow. */
@@ -105,14 +109,16 @@ export interface Looked {
   readonly living?: LivingRun;
 }
 
-export type Target =
-  | {
-      /** The living test to reimport into; undefined: a new test. */
-      readonly into: number | undefined;
-      /** Whether to close findings of earlier runs that are not found again. */
-      readonly closes: boolean;
-    }
-  | { readonly overtaken: Overtaken };
+export type Target = SendTarget | { readonly overtaken: Overtaken };
+
+export interface SendTarget {
+  /** The living test to reimport into; undefined: a new test. */
+  readonly into: number | undefined;
+  /** Whether to close findings of earlier runs that are not found again. */
+  readonly closes: boolean;
+  /** What the living test says of its newest run. */
+  readonly newestRun?: Checkpoint["newestRun"];
+}
 
 /** A run that began before the newest one of its living test. */
 export interface Overtaken {

@@ -23,6 +23,10 @@ const checkpointSchema = z.object({
   lostAt: z.string().optional(),
   /** The living test that it was sent into; missing if it creates one. */
   into: z.number().int().optional(),
+  /** What that living test says of its newest run while it is described as this job's. */
+  newestRun: z
+    .object({ testId: z.number().int(), description: z.string(), start: z.iso.datetime(), end: z.iso.datetime() })
+    .optional(),
   /** The living test into which an earlier attempt may have stored a part of this report, and when that was sent first. ISO 8601. */
   interrupted: z.object({ into: z.number().int(), since: z.string() }).optional(),
   /** Why that import has no response. Counts as a failure of the delivery that finds it lost. */

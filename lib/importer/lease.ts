@@ -36,7 +36,7 @@ export async function givePlaceBack(attempt: Prepared, wanted: LivingTestWanted)
  * @returns undefined where nobody knows
  */
 export async function newestBegun(attempt: Prepared, living: LivingTest, wanted: LivingTestWanted) {
-  if (living.isDescribed) return living.start;
+  if (living.description !== "") return living.start;
   return await withLeases(attempt, (leases) => leases.begunAt(placeOf(attempt, wanted), living.buildId));
 }
 

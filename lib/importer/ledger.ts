@@ -12,6 +12,8 @@ export const importLedger: Ledger = {
   },
   target: async ({ options }) => ({ into: undefined, closes: options.closeOldFindings }),
   hasBegun: async ({ key, ports }) => (await ports.dojo.testsByBuildId(key)).length > 0,
+  announce: async () => undefined,
+  withdraw: async () => undefined,
   leave: async () => undefined,
   leftBehind: ({ key, ports }) => ports.dojo.testsByBuildId(key),
 };

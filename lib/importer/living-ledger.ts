@@ -1,10 +1,15 @@
-import type { LivingRun, LivingTestWanted, Test } from "../ports/defectdojo.ts";
-import type { ImportContext, Ledger, Looked, Prepared, Target } from "./attempt.ts";
+import type { LivingRun, LivingTest, LivingTestWanted, Test } from "../ports/defectdojo.ts";
+import { cutText } from "../util/text.ts";
+import type { ImportContext, Ledger, Looked, Prepared } from "./attempt.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { decideUnrecorded, progressOf } from "./decide.ts";
-import { describeTest } from "./describe-test.ts";
+import { describeTest, timesOf } from "./describe-test.ts";
 import { givePlaceBack, newestBegun, takePlace } from "./lease.ts";
 import { importLedger } from "./ledger.ts";
 import { overtaken } from "./outdated.ts";
+
+/** The checkpoint has room for it. Characters. */
+const LONGEST_DESCRIPTION = 10_000;
 
 /**
  * One living test for all runs of a scan. The first run creates it by an import as in {@link importLedger}, because a reimport into an empty test would merge
@@ -34,11 +39,24 @@ export const livingLedger: Ledger = {
       await givePlaceBack(attempt, wanted);
       return { overtaken: by };
     }
-    const target: Target = { into: living.id, closes: options.closeOldFindings };
-    // Before anything is sent: an older run must not come after this one, should this delivery die before it describes the test.
-    const now = new Date(attempt.ports.clock.now());
-    await dojo.updateTest(living.id, describeTest(job.scan, options.testTitle, scanType, now));
-    return target;
+    return { into: living.id, closes: options.closeOldFindings, newestRun: newestRunOf(attempt, living) };
+  },
+  // An older run must not come after this one, should this delivery die before it describes the test.
+  announce: async ({ ports, job, options }, { into }, scanType) => {
+    if (into === undefined) return;
+    const now = new Date(ports.clock.now());
+    await ports.dojo.updateTest(into, describeTest(job.scan, options.testTitle, scanType, now));
+  },
+  withdraw: async (attempt, context, scanType) => {
+    const { dojo } = attempt.ports;
+    const { newestRun } = attempt.checkpoint.now;
+    const wanted = wantedIn(attempt, context, scanType);
+    const living = newestRun && (await dojo.livingTest(wanted));
+    if (living !== undefined && living.id === newestRun?.testId && isAnnouncedIn(living, attempt)) {
+      const { description, start, end } = newestRun;
+      await dojo.updateTest(living.id, { description, start, end });
+    }
+    await givePlaceBack(attempt, wanted);
   },
   hasBegun: async (attempt) => {
     const { ports, key, checkpoint } = attempt;
@@ -60,6 +78,17 @@ const wantedIn = ({ options }: Prepared, { engagement }: ImportContext, scanType
   title: options.testTitle,
   scanType,
 });
+
+/** What a living test says of its newest run; if it was announced as this one before, what it said then. */
+function newestRunOf(attempt: Prepared, living: LivingTest): Checkpoint["newestRun"] {
+  const { newestRun } = attempt.checkpoint.now;
+  if (newestRun?.testId === living.id && isAnnouncedIn(living, attempt)) return newestRun;
+  const [start, end] = [new Date(living.start).toISOString(), new Date(living.end).toISOString()];
+  return { testId: living.id, description: cutText(living.description, LONGEST_DESCRIPTION), start, end };
+}
+
+const isAnnouncedIn = (living: LivingTest, { job, ports }: Prepared): boolean =>
+  Date.parse(living.start) === timesOf(job.scan, new Date(ports.clock.now())).start.getTime();
 
 /** @returns undefined if there is no record, or none of an existing test */
 async function lookAtRecords(attempt: Prepared, answered: number | undefined): Promise<Looked | undefined> {

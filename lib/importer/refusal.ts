@@ -2,7 +2,7 @@ import { Deferral, sleepOrDefer } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
 import { GENERIC, isReadFirst } from "../model/scan-types.ts";
 import type { Test } from "../ports/defectdojo.ts";
-import type { Prepared } from "./attempt.ts";
+import type { ImportContext, Prepared } from "./attempt.ts";
 import { type Checkpoint, UNSENT } from "./checkpoint.ts";
 import { isComplete } from "./decide.ts";
 import { wanted } from "./fewer-kept.ts";
@@ -49,6 +49,7 @@ export async function afterRefusal(
   attempt: Prepared,
   failure: RelayError,
   { scanType, onlySource }: Pick<MadeReport, "scanType" | "onlySource">,
+  context: ImportContext,
 ): Promise<RelayError | undefined> {
   const { checkpoint, ports, ledger } = attempt;
   const left = await ledger.leftBehind(attempt);
@@ -74,6 +75,7 @@ export async function afterRefusal(
   const how = findings === 0 ? "refused the report" : `fails after the same ${findings} findings each time`;
   const why = `${parser} ${how}: ${failure.message}`;
   if (verdict === "doubtful" && !isRefusedByNow(attempt, findings)) return await tryLater(attempt, left, failure);
+  await ledger.withdraw(attempt, context, scanType);
   if (scanType === GENERIC || onlySource) {
     const generic = () => new RelayError("import-refused", why, { cause: failure, object: `scan type ${scanType}` });
     const error = onlySource ? refused(why, scanType, failure) : generic();

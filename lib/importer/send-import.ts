@@ -8,7 +8,7 @@ import { uri } from "../model/object-keys.ts";
 import { dropUndefined } from "../model/scan.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import type { ImportAnswer, ImportRequest } from "../ports/defectdojo.ts";
-import type { ImportContext, Overtaken, Prepared, Target } from "./attempt.ts";
+import type { ImportContext, Overtaken, Prepared, SendTarget } from "./attempt.ts";
 import { interruption, UNSENT } from "./checkpoint.ts";
 import { day, locate } from "./import-context.ts";
 import { type MadeReport, makeReport } from "./make-report.ts";
@@ -43,8 +43,6 @@ export type Sent = { readonly context?: ImportContext } & (
   | { readonly state: "late"; readonly error: RelayError }
 );
 
-type SendTarget = Exclude<Target, { readonly overtaken: Overtaken }>;
-
 /** Makes the report, records that it is sent, and sends it. */
 export async function sendImport(attempt: Prepared): Promise<Sent> {
   const fellBack = fallbackOf(attempt);
@@ -57,7 +55,7 @@ export async function sendImport(attempt: Prepared): Promise<Sent> {
       const { scanType, uploaded } = made;
       return { state: "outdated", by: target.overtaken, scanType, uploaded, context };
     }
-    const unsent = await claimImport(attempt, made, target.into);
+    const unsent = await claimImport(attempt, made, target);
     return { ...(unsent ?? (await send(attempt, made, context, target))), context };
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -65,7 +63,7 @@ export async function sendImport(attempt: Prepared): Promise<Sent> {
 }
 
 /** Records that an import is sent, and ensures that nobody else sends one. @returns why it may not be sent */
-async function claimImport(attempt: Prepared, made: MadeReport, into: number | undefined): Promise<Sent | undefined> {
+async function claimImport(attempt: Prepared, made: MadeReport, target: SendTarget): Promise<Sent | undefined> {
   const { key, ports, settings, checkpoint, ledger } = attempt;
   const { clock } = ports;
   const { settleMs } = settings.ledger;
@@ -76,7 +74,8 @@ async function claimImport(attempt: Prepared, made: MadeReport, into: number | u
   await checkpoint.save({
     ...UNSENT,
     postedAt: new Date(postedAt).toISOString(),
-    into,
+    into: target.into,
+    newestRun: target.newestRun,
     upload,
     expected,
     repairs,
@@ -85,6 +84,7 @@ async function claimImport(attempt: Prepared, made: MadeReport, into: number | u
   });
   const notedAt = clock.now();
   try {
+    await ledger.announce(attempt, target, made.scanType);
     // Since DefectDojo was queried, another delivery may have ended and removed its checkpoint.
     if (await ledger.hasBegun(attempt)) return { state: "overtaken" };
   } catch (error) {
@@ -133,7 +133,7 @@ async function send(attempt: Prepared, made: MadeReport, context: ImportContext,
     const failure = toRelayError(error);
     if (failure.errorClass !== "unknown") {
       if (failure.errorClass === "transient") checkpoint.remember(interruption(checkpoint.now));
-      const conflict = await afterRefusal(attempt, failure, made);
+      const conflict = await afterRefusal(attempt, failure, made, context);
       return conflict === undefined ? { state: "refused" } : { state: "conflict", error: conflict };
     }
     log.warn("an import has no response; querying DefectDojo for its outcome", { error: failure });

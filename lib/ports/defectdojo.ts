@@ -167,7 +167,10 @@ export interface LivingTestWanted {
 export interface LivingTest extends Test {
   /** ISO 8601; DefectDojo's own, the time of the import, until the test is described. */
   readonly start: string;
-  readonly isDescribed: boolean;
+  /** ISO 8601 */
+  readonly end: string;
+  /** Empty until the test is described. */
+  readonly description: string;
 }
 
 /** The findings that an import or reimport touched, by id. */

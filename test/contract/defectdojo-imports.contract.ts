@@ -92,11 +92,13 @@ export function importsContract(server: () => Promise<Server>, hasLowPrivileged:
     expect(findings.results).toMatchObject([{ date: "2026-01-02", service: "shop" }]);
   });
 
-  it("changes a test", async () => {
+  it("changes a test, and empties its description", async () => {
     const made = await world.client.upload({ scan_type: GENERIC, engagement: world.engagement }, report());
     const change = { title: "new title", description: "# text", target_end: "2026-01-03T10:05:00Z" };
-    const answer = await world.client.request("PATCH", `/tests/${made.body.test_id}/`, change);
-    expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200, body: change });
+    for (const changed of [change, { ...change, description: "" }]) {
+      const answer = await world.client.request("PATCH", `/tests/${made.body.test_id}/`, changed);
+      expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200, body: changed });
+    }
   });
 
   it("omits findings below the minimum severity, and overrides the status", async () => {

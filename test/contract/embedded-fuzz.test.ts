@@ -1,10 +1,10 @@
 import { crc32 } from "node:zlib";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeAwsChunked } from "../../infra/local/s3/aws-chunked.ts";
 import { combineCrc, crc32c, crc64nvme } from "../../infra/local/s3/crc.ts";
 import { S3Error } from "../../infra/local/s3/errors.ts";
 import { element, parseXml, XmlError, xmlDocument } from "../../infra/local/s3/xml.ts";
+import { fc } from "../helpers/property.ts";
 
 const bytes = fc.uint8Array({ maxLength: 300 });
 

@@ -1,10 +1,10 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { dojoClient } from "../../lib/defectdojo/client.ts";
 import { RelayError } from "../../lib/errors.ts";
 import { anyJson } from "../helpers/arbitraries.ts";
 import { collect } from "../helpers/collect.ts";
 import { fakeTransport } from "../helpers/fake-transport.ts";
+import { fc } from "../helpers/property.ts";
 
 /** Together with those that row-01 forges, 5,000 hostile inputs. */
 const RUNS = 3_000;

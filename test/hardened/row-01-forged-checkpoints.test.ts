@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_RECEIVE_COUNT } from "../../cli/resources.ts";
 import { RelayError } from "../../lib/errors.ts";
@@ -6,6 +5,7 @@ import { MOST_WAITS } from "../../lib/importer/believable.ts";
 import { ownMetadata } from "../../lib/model/receipt.ts";
 import { anyJson, anyText, mutated } from "../helpers/arbitraries.ts";
 import { aJob, aReceipt, aTest, FINDINGS } from "../helpers/factories.ts";
+import { fc } from "../helpers/property.ts";
 import { hostileBucket, JOB, KEY, PENDING, RECEIPT, SETTLE_MS, STALLED_MS } from "./hostile-bucket.ts";
 
 const FAR = "9999-12-31T23:59:59.999Z";

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { serviceLog } from "../../cli/runtime/service-log.ts";
 import { printableJson } from "../../cli/terminal/printable.ts";
+import { fc } from "../helpers/property.ts";
 
 /** C1 controls, DEL, direction marks, line separators: characters that a terminal interprets and JSON.stringify leaves. */
 const SHARP = "\u007f\u0085\u009b31m\u200e\u202e\u2066\u2069\u061c\u2028\u2029";

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { aFinding } from "./factories.ts";
+import { fc } from "./property.ts";
 
 /** Text of any UTF-16 units, including control characters and lone surrogates. */
 export const anyText = (maxLength = 40): fc.Arbitrary<string> =>

@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { describe, it } from "vitest";
 import { importNeeded } from "../../cli/backfill-scans.ts";
 import { encodeJob, messageGroup } from "../../lib/model/job.ts";
 import { checkpointOf, receiptOf } from "../../lib/model/object-keys.ts";
 import { type Receipt, receiptSchema } from "../../lib/model/receipt.ts";
+import { fc, runsOr } from "../helpers/property.ts";
 import type { TestRow } from "./memory-dojo-tables.ts";
 import { useTemporaryFolder } from "./play.ts";
 import type { Fault, Schedule, UploadPlan } from "./schedule.ts";
@@ -62,8 +62,7 @@ const schedules = (mostFaults: number): fc.Arbitrary<Schedule> => {
   });
 };
 
-const RUNS = Number(process.env.FC_RUNS ?? 300);
-const { FC_SEED, FC_PATH } = process.env;
+const RUNS = runsOr(300);
 
 describe("runs of one scan in reimport mode, whatever their order and whatever fails", () => {
   useTemporaryFolder();
@@ -76,8 +75,6 @@ describe("runs of one scan in reimport mode, whatever their order and whatever f
     async (_, mostFaults, runs) => {
       await fc.assert(fc.asyncProperty(schedules(mostFaults), play), {
         numRuns: Math.ceil(runs),
-        ...(FC_SEED === undefined ? {} : { seed: Number(FC_SEED) }),
-        ...(FC_PATH === undefined ? {} : { path: FC_PATH }),
       });
     },
     600_000,

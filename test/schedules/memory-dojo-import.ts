@@ -159,7 +159,7 @@ function addTest(tables: DojoTables, request: ImportRequest, clock: Clock): Test
   const { title, scanType, engagementId, buildId } = request;
   const test: TestRow = {
     ...{ id, title, scanType, engagementId, buildId, percentComplete: 50, createdAt },
-    ...{ start: createdAt, isDescribed: false, findings: [] },
+    ...{ start: createdAt, end: createdAt, description: "", findings: [] },
   };
   tables.tests.set(id, test);
   return test;

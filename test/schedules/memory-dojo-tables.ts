@@ -1,11 +1,19 @@
 import { RelayError } from "../../lib/errors.ts";
-import type { Engagement, EngagementWanted, ImportRecord, Named, Product, Test } from "../../lib/ports/defectdojo.ts";
+import type {
+  Engagement,
+  EngagementWanted,
+  ImportRecord,
+  LivingTest,
+  Named,
+  Product,
+  Test,
+} from "../../lib/ports/defectdojo.ts";
 import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export type FindingRow = Mutable<DojoFinding> & { hash: string };
-export type TestRow = Mutable<Test> & { start: string; isDescribed: boolean; readonly findings: FindingRow[] };
+export type TestRow = Mutable<LivingTest> & { readonly findings: FindingRow[] };
 type EngagementRow = Engagement & Pick<EngagementWanted, "version" | "deduplicateOnEngagement">;
 
 /** The tables of the DefectDojo in memory. */

@@ -183,13 +183,12 @@ describe.each(Object.entries(SUBJECTS))("DefectDojo %s", (_, start) => {
       const dojo = await begin();
       const { testId, engagementId } = await living(dojo, ["One"]);
       const wanted = { engagementId, title: "a test", scanType: "Generic Findings Import" };
-      expect(await dojo.livingTest(wanted)).toMatchObject({ id: testId, isDescribed: false });
+      expect(await dojo.livingTest(wanted)).toMatchObject({ id: testId, description: "" });
       const description = "# Generic Findings Import";
       await dojo.updateTest(testId, { description, start: "2026-11-20T10:00:00Z", end: "2026-11-20T11:00:00Z" });
       expect(await dojo.livingTest(wanted)).toMatchObject({
         id: testId,
-        start: "2026-11-20T10:00:00Z",
-        isDescribed: true,
+        ...{ start: "2026-11-20T10:00:00Z", end: "2026-11-20T11:00:00Z", description },
         buildId: "first",
       });
       expect(await dojo.livingTest({ ...wanted, title: "another" })).toBeUndefined();

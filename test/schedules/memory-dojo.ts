@@ -1,7 +1,14 @@
 import { RelayError } from "../../lib/errors.ts";
 import { DOJO_SEVERITIES } from "../../lib/model/annotations.ts";
 import { type Counted, countedAs, eachVerdict } from "../../lib/model/verdicts.ts";
-import type { DefectDojo, ImportAnswer, ImportRequest, Test, TestCounts } from "../../lib/ports/defectdojo.ts";
+import type {
+  DefectDojo,
+  ImportAnswer,
+  ImportRequest,
+  LivingTest,
+  Test,
+  TestCounts,
+} from "../../lib/ports/defectdojo.ts";
 import type { DojoFinding } from "../../lib/ports/dojo-finding.ts";
 import { verdictsOf } from "../../lib/sync/tally.ts";
 import type { Clock } from "../../lib/util/clock.ts";
@@ -49,7 +56,11 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
     }
     return test;
   };
-  const shown = ({ findings: _, start: __, isDescribed: ___, ...test }: TestRow): Test => test;
+  const described = ({ findings: _, ...test }: TestRow): LivingTest => test;
+  const shown = (row: TestRow): Test => {
+    const { start: _, end: __, description: ___, ...test } = described(row);
+    return test;
+  };
 
   const importScan = async (request: ImportRequest, fate?: Fate) => {
     const answer = runImport({ tables, clock, timing }, request, fate);
@@ -106,7 +117,7 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
           test.scanType === scanType &&
           test.percentComplete === 100,
       );
-      return living && { ...shown(living), start: living.start, isDescribed: living.isDescribed };
+      return living && described(living);
     },
     importRecords: async (buildId) => tables.records.filter((record) => record.buildId === buildId),
     isRecorded: async (id) => tables.records.some(({ testId }) => testId === id),
@@ -142,11 +153,12 @@ export function memoryDojo(clock: Clock, options: MemoryDojoOptions = {}): Memor
       const judged = (one: DojoFinding) => one.falsePositive || one.outOfScope || one.riskAccepted;
       yield filterBy(testId).findings.filter(are === "open" ? open : judged);
     },
-    updateTest: async (testId, { title, buildId, start, description }) => {
+    updateTest: async (testId, { title, buildId, start, end, description }) => {
       const test = testOf(testId, `PATCH /api/v2/tests/${testId}/`);
       if (title !== undefined) test.title = title;
       if (start !== undefined) test.start = start;
-      if (description !== undefined) test.isDescribed = description !== "";
+      if (end !== undefined) test.end = end;
+      if (description !== undefined) test.description = description;
       if (buildId !== undefined) test.buildId = buildId;
       return shown(test);
     },

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fc, runsOr } from "../helpers/property.ts";
 import { useTemporaryFolder } from "./play.ts";
 import type { Fault, Schedule, UploadPlan } from "./schedule.ts";
 import { createWorld } from "./world.ts";
@@ -50,7 +50,7 @@ describe("scheduled runs into one folder, whatever their findings and wherever t
         const distinct = new Set(schedule.uploads.map(({ run, content }) => `${run} ${content}`));
         expect(ids).toHaveLength(distinct.size);
       }),
-      { numRuns: Number(process.env.FC_RUNS ?? 100) },
+      { numRuns: runsOr(100) },
     );
   }, 600_000);
 });

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { checkpointOf, receiptOf } from "../../lib/model/object-keys.ts";
+import { fc } from "../helpers/property.ts";
 import { findingsOf } from "./uploads.ts";
 
 /**

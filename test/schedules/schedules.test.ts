@@ -1,11 +1,9 @@
-import fc from "fast-check";
 import { describe, it } from "vitest";
+import { fc, runsOr } from "../helpers/property.ts";
 import { play, useTemporaryFolder } from "./play.ts";
 import { schedules } from "./schedule.ts";
 
-/** `FC_SEED` and `FC_PATH` replay one failed schedule (a failure prints them); `FC_RUNS` sets the number of schedules. */
-const { FC_SEED, FC_PATH, FC_RUNS } = process.env;
-const RUNS = Number(FC_RUNS ?? 1_200);
+const RUNS = runsOr(1_200);
 
 describe("whatever the order and whatever fails, each upload ends as one test and one right findings.json", () => {
   useTemporaryFolder();
@@ -17,7 +15,5 @@ describe("whatever the order and whatever fails, each upload ends as one test an
 async function check(mostFaults: number, runs: number): Promise<void> {
   await fc.assert(fc.asyncProperty(schedules(mostFaults), play), {
     numRuns: runs,
-    ...(FC_SEED === undefined ? {} : { seed: Number(FC_SEED) }),
-    ...(FC_PATH === undefined ? {} : { path: FC_PATH }),
   });
 }

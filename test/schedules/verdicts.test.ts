@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fc, runsOr } from "../helpers/property.ts";
 import { ALL_FINDINGS, verdictWorld } from "./verdict-world.ts";
 
-const RUNS = Number(process.env.FC_RUNS ?? 300);
+const RUNS = runsOr(300);
 const CHANGES = [
   { falsePositive: true, active: false },
   { falsePositive: false, active: true },

@@ -1,5 +1,4 @@
 import { Readable } from "node:stream";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { endpointFrom, locationFrom } from "../../infra/local/defectdojo/importing/place.ts";
 import { dojoClient } from "../../lib/defectdojo/client.ts";
@@ -33,6 +32,7 @@ import { type TestServer, testServer } from "../helpers/http-server.ts";
 import { memoryQueue } from "../helpers/memory-queue.ts";
 import { memoryStorage } from "../helpers/memory-storage.ts";
 import { merging } from "../helpers/merging.ts";
+import { fc } from "../helpers/property.ts";
 import { rawFinding } from "../helpers/raw-dojo.ts";
 import { recorder } from "../helpers/recorder.ts";
 import { findingsValidator, sharedJson } from "../helpers/shared.ts";

@@ -42,7 +42,7 @@ const rawTest = (id: number, changes: object = {}) => ({
 describe("a living test", () => {
   const wanted = { engagementId: 5, title: "Ports", scanType: "Nmap Scan" };
   const living = (id: number, changes: object = {}) =>
-    rawTest(id, { target_start: "2026-11-20T10:00:00Z", ...changes });
+    rawTest(id, { target_start: "2026-11-20T10:00:00Z", target_end: "2026-11-20T11:00:00Z", ...changes });
   const tests = (...all: object[]) =>
     start((call) => (call.path === "tests/" ? pageOf(all, call) : [200, { count: 0, results: [] }]));
 
@@ -53,7 +53,10 @@ describe("a living test", () => {
       living(11, { percent_complete: 50 }),
     ];
     const { transport, dojo } = tests(living(3), living(8), living(7), ...others);
-    expect(await dojo.livingTest(wanted)).toMatchObject({ id: 8, start: "2026-11-20T10:00:00Z", buildId: "key" });
+    expect(await dojo.livingTest(wanted)).toMatchObject({
+      ...{ id: 8, buildId: "key", description: "" },
+      ...{ start: "2026-11-20T10:00:00Z", end: "2026-11-20T11:00:00Z" },
+    });
     expect(transport.calls[0]?.query).toMatchObject({ engagement: "5", title: "Ports", scan_type: "Nmap Scan" });
     expect(await tests().dojo.livingTest(wanted)).toBeUndefined();
   });

@@ -1,4 +1,3 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dojoApi } from "../../../lib/defectdojo/api.ts";
 import { countFindings, toStatistics } from "../../../lib/defectdojo/counts.ts";
@@ -8,6 +7,7 @@ import type { DojoFinding } from "../../../lib/ports/dojo-finding.ts";
 import { countsOf, tally, verdictsOf } from "../../../lib/sync/tally.ts";
 import { aDojoFinding } from "../../helpers/factories.ts";
 import { fakeTransport } from "../../helpers/fake-transport.ts";
+import { fc } from "../../helpers/property.ts";
 
 const KNOWN: ImportStatistics = {
   total: 10,

@@ -17,6 +17,7 @@ import { memoryStorage } from "../../helpers/memory-storage.ts";
 import { recorder } from "../../helpers/recorder.ts";
 import { aFlow, aQuickFlow } from "../../helpers/settings.ts";
 import { memoryDojo } from "../../schedules/memory-dojo.ts";
+import { refused } from "../../schedules/memory-dojo-tables.ts";
 
 const BUCKET = "securecodebox";
 
@@ -151,6 +152,40 @@ describe("runs of one scan in a living test", () => {
     expect(await work(first)).toMatchObject({ outcome: "synced" });
     expect(tables.tests.get(test.id)?.start).toBe("2026-11-23T02:00:00.000Z");
     expect(await work(jobOf(2, ["A"]))).toMatchObject({ outcome: "outdated" });
+  });
+
+  it("are not outdated by a later one that DefectDojo's parser refused, which gives its place back", async () => {
+    const { run, work, jobOf, port, tables } = world;
+    const { test } = await run(1, ["A"]);
+    const before = structuredClone(tables.tests.get(test.id));
+    const later = jobOf(3, ["A", "B"]);
+    const refuses: DefectDojo["importScan"] = async () => {
+      expect(tables.tests.get(test.id)?.start).toBe("2026-11-23T02:00:00.000Z");
+      throw refused("POST /api/v2/reimport-scan/", 400, "['Invalid report']");
+    };
+    await expect(work(later, {}, { ...port, importScan: refuses })).rejects.toMatchObject({ reason: "import-refused" });
+    expect(tables.tests.get(test.id)).toEqual(before);
+    expect(await work(jobOf(2, ["A"]))).toMatchObject({
+      outcome: "synced",
+      receipt: { known: 1, test: { id: test.id } },
+    });
+  });
+
+  it("give back what the test said before they were announced, though a delivery died in between", async () => {
+    const { run, work, jobOf, port, tables } = world;
+    const { test } = await run(1, ["A"]);
+    const before = structuredClone(tables.tests.get(test.id));
+    const later = jobOf(3, ["A", "B"]);
+    const dies: DefectDojo["updateTest"] = async (...change) => {
+      await port.updateTest(...change);
+      throw new Error("it died");
+    };
+    await expect(work(later, {}, { ...port, updateTest: dies })).rejects.toThrow("it died");
+    const refuses: DefectDojo["importScan"] = async () => {
+      throw refused("POST /api/v2/reimport-scan/", 400, "['Invalid report']");
+    };
+    await expect(work(later, {}, { ...port, importScan: refuses })).rejects.toMatchObject({ reason: "import-refused" });
+    expect(tables.tests.get(test.id)).toEqual(before);
   });
 
   it("that are outdated leave alone what another delivery or run wrote meanwhile", async () => {

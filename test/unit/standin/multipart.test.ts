@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readMultipart } from "../../../infra/local/defectdojo/multipart.ts";
+import { fc } from "../../helpers/property.ts";
 
 function chunked(data: Buffer, size: number): IncomingMessage {
   const chunks: Buffer[] = [];

@@ -1,4 +1,3 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SYNC_MODES, type SyncMode } from "../../../lib/model/receipt.ts";
 import { GENERIC } from "../../../lib/model/scan-types.ts";
@@ -6,6 +5,7 @@ import type { DojoFinding } from "../../../lib/ports/dojo-finding.ts";
 import { idsOf, isMissing } from "../../../lib/sync/verdicts.ts";
 import { aDojoFinding, aFinding } from "../../helpers/factories.ts";
 import { merging, type WrittenJson } from "../../helpers/merging.ts";
+import { fc } from "../../helpers/property.ts";
 
 const LETTERS = ["a", "b", "c", "d", "e", "f"];
 const UPLOADED = LETTERS.map((id) => aFinding({ id, name: `Finding ${id}` }));

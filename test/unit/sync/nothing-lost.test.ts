@@ -1,4 +1,3 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DOJO_SEVERITIES } from "../../../lib/model/annotations.ts";
 import { wantedTestTypes } from "../../../lib/model/scan-types.ts";
@@ -7,6 +6,7 @@ import { findingSchema } from "../../../lib/report/findings-file.ts";
 import { validFinding } from "../../helpers/arbitraries.ts";
 import { aDojoFinding } from "../../helpers/factories.ts";
 import { merging } from "../../helpers/merging.ts";
+import { fc } from "../../helpers/property.ts";
 import { findingsValidator } from "../../helpers/shared.ts";
 
 /** Few values, so that findings have much in common. */

@@ -1,8 +1,8 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { folderOf, nameOf } from "../../../lib/model/object-keys.ts";
 import { listedScans, scanFolders } from "../../../lib/sync/scan-folders.ts";
 import { collect } from "../../helpers/collect.ts";
+import { fc } from "../../helpers/property.ts";
 
 const NAMES = new Set(["findings.json", "defectdojo.json"]);
 

@@ -1,4 +1,3 @@
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   addCounts,
@@ -11,6 +10,7 @@ import {
 import type { DojoFinding } from "../../../lib/ports/dojo-finding.ts";
 import { tally, verdictsOf } from "../../../lib/sync/tally.ts";
 import { aDojoFinding } from "../../helpers/factories.ts";
+import { fc } from "../../helpers/property.ts";
 
 const count = (...findings: [Partial<DojoFinding>, (Partial<DojoFinding> | undefined)?, string?, string?][]) => {
   const counts = tally();
