@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { countsIn, describeCounts } from "../lib/model/verdicts.ts";
+import { countOf } from "../lib/util/text.ts";
 import type { HookResult } from "./hook/run-hook.ts";
 import { print } from "./options.ts";
 
@@ -50,7 +51,7 @@ function summary({ scan, outcome, receipt, patched }: HookResult): string {
   if (receipt === undefined) return `${name}: nothing imported (${outcome})`;
   const { findings, test, importedAs } = receipt;
   const done = [
-    `${findings.count} findings imported as ${importedAs} into ${test.url}`,
+    `${countOf(findings.count, "finding")} imported as ${importedAs} into ${test.url}`,
     describeCounts(countsIn(receipt)),
     receipt.outcome === "synced" ? "findings.json replaced" : "findings.json unchanged",
     ...(patched ? ["the Scan's status patched"] : []),

@@ -10,6 +10,7 @@ import { countsIn, describeCounts } from "../lib/model/verdicts.ts";
 import { type Resynced, resyncScans } from "../lib/sync/resync-scans.ts";
 import { resyncSettings } from "../lib/sync/settings.ts";
 import { systemClock } from "../lib/util/clock.ts";
+import { countOf } from "../lib/util/text.ts";
 import { commandLog, NO_METRICS } from "./command-log.ts";
 import { withOwnServers } from "./operator.ts";
 import { parseSince, print } from "./options.ts";
@@ -88,7 +89,7 @@ function describe(results: readonly Resynced[]): string {
     const { findings } = result.receipt;
     const loss = lossOf(result.receipt);
     const counts = describeCounts(countsIn(result.receipt));
-    return `synced   ${result.key}  ${findings.count} findings: ${counts}${loss === undefined ? "" : `  (${loss})`}`;
+    return `synced   ${result.key}  ${countOf(findings.count, "finding")}: ${counts}${loss === undefined ? "" : `  (${loss})`}`;
   });
   const count = (outcome: Resynced["outcome"]) => results.filter((result) => result.outcome === outcome).length;
   return [

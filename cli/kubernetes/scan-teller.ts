@@ -10,7 +10,7 @@ import { outdatedNote, type Receipt } from "../../lib/model/receipt.ts";
 import type { Log } from "../../lib/observe.ts";
 import { backoff } from "../../lib/util/backoff.ts";
 import { sha256 } from "../../lib/util/digest.ts";
-import { cutText } from "../../lib/util/text.ts";
+import { countOf, cutText } from "../../lib/util/text.ts";
 import type { Announcement, Cluster } from "./cluster.ts";
 import { keyedWork } from "./keyed-work.ts";
 import type { ScanIndex } from "./scan-index.ts";
@@ -133,7 +133,7 @@ function wordsOf(outcome: Outcome): {
       announcement: { type: "Normal", reason: EVENTS[receipt.outcome], message: outdated },
     };
   const { findings, test, importedAs, new: fresh, duplicates, falsePositives, fellBack } = receipt;
-  const done = `${findings.count} findings imported as ${importedAs} into ${test.url}: ${fresh} new, ${duplicates} duplicates, ${falsePositives} false positives`;
+  const done = `${countOf(findings.count, "finding")} imported as ${importedAs} into ${test.url}: ${fresh} new, ${countOf(duplicates, "duplicate")}, ${countOf(falsePositives, "false positive")}`;
   if (fellBack !== undefined)
     return {
       annotations: annotate({ outcome: "fell-back", reason: cutText(fellBack, 1_000), test: test.url }),

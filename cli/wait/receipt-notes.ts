@@ -1,4 +1,5 @@
 import type { Receipt } from "../../lib/model/receipt.ts";
+import { countOf } from "../../lib/util/text.ts";
 
 /** Most warnings of one receipt that `wait` prints. */
 const MOST_WARNINGS = 5;
@@ -19,6 +20,6 @@ export function receiptNotes({
       : []),
     ...(fellBack === undefined ? [] : [`imported as ${importedAs}: ${fellBack}`]),
     ...warnings.slice(0, MOST_WARNINGS),
-    ...(left > 0 ? [`${left} more warnings in the receipt`] : []),
+    ...(left > 0 ? [`${countOf(left, "more warning")} in the receipt`] : []),
   ];
 }

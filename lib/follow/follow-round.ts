@@ -11,9 +11,9 @@ import { microseconds } from "../util/instant.ts";
 import { believableState } from "./believable-state.ts";
 import { type FeedReading, type Grown, newestChange, readFeed } from "./changed-tests.ts";
 import type { FollowState, FollowStateStore } from "./follow-state.ts";
+import { checkOffFeed, OFF_FEED_CHECK_MS } from "./off-feed-check.ts";
 import { indexedMeanwhile, sweepAfter, takeSweep, withNewTests, withWaiting } from "./recent-tests.ts";
 import { changedReviews } from "./reviews.ts";
-import { SECOND_LOOK_MS, takeSecondLook } from "./second-look.ts";
 
 export interface FollowPorts extends Observer {
   readonly feed: VerdictFeed;
@@ -151,7 +151,7 @@ interface Looked {
 }
 
 /**
- * What the feed does not tell: findings under review, where findings were deleted, and the second look when it is due.
+ * What the feed does not tell: findings under review, where findings were deleted, and the off-feed check when it is due.
  * @returns the state itself where there was nothing
  */
 async function lookAround(
@@ -165,7 +165,7 @@ async function lookAround(
     for (const test of [...tests, ...findings.map(({ testId }) => testId)]) wanted.set(test, now);
     for await (const { testId } of feed.duplicatesOf(findings)) wanted.set(testId, now);
   };
-  const isDue = clock.now() - Date.parse(state.lookedAt) >= SECOND_LOOK_MS;
+  const isDue = clock.now() - Date.parse(state.lookedAt) >= OFF_FEED_CHECK_MS;
   let after = state;
   const shown = underReview ?? (isDue ? await feed.underReview() : undefined);
   const reviews = shown === undefined ? undefined : changedReviews(state, shown);
@@ -182,9 +182,9 @@ async function lookAround(
     after = { ...after, ...swept };
   }
   if (!isDue) return after;
-  const look = await takeSecondLook(feed, after);
-  await want(look.tests, look.findings);
-  return { ...after, ...look.state, lookedAt: now };
+  const checked = await checkOffFeed(feed, after);
+  await want(checked.tests, checked.findings);
+  return { ...after, ...checked.state, lookedAt: now };
 }
 
 async function enqueue(

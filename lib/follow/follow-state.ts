@@ -14,7 +14,7 @@ const knownTest = z.object({
   findings: count,
   /** One of its findings. */
   probe: z.number().int().optional(),
-  /** Product and engagement at the last second look. */
+  /** Product and engagement at the last off-feed check. */
   place: z.string().optional(),
   /** Sum of its findings' contents, as they came or at its last turn; missing in earlier versions. */
   content: count.optional(),
@@ -47,7 +47,7 @@ const stateSchema = z.object({
   recent: z.array(z.number().int()),
   /** Where the rotation over `recent` goes on. */
   next: z.number().int(),
-  /** ISO 8601, our clock: the last second look. */
+  /** ISO 8601, our clock: the last off-feed check. */
   lookedAt: z.string(),
   /** ISO 8601, our clock: every verdict that was made up to then is handled; missing in earlier versions. */
   upTo: z.string().optional(),

@@ -2,6 +2,7 @@ import { RelayError } from "../errors.ts";
 import { uri } from "../model/object-keys.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import type { ImportRecord } from "../ports/defectdojo.ts";
+import { countOf } from "../util/text.ts";
 import type { Imported } from "./attempt.ts";
 
 /**
@@ -17,7 +18,7 @@ export async function countKept(attempt: Imported): Promise<{ total: number; war
   // A reimport merges identical findings.
   if (living !== undefined && record?.first !== true) return { total, warnings: [] };
   if (importedAs !== GENERIC || expected === undefined || total === expected) return { total, warnings: [] };
-  const kept = `DefectDojo keeps ${total} of ${expected} findings in test ${testId}`;
+  const kept = `DefectDojo keeps ${total} of ${countOf(expected, "finding")} in test ${testId}`;
   if (answer !== undefined) throw new RelayError("import-incomplete", `${uri(job)}: ${kept}`, { object: uri(job) });
   const warning = `${kept}; it was imported by an earlier delivery or without a response`;
   ports.log.warn(warning, { object: uri(job) });

@@ -4,6 +4,7 @@ import { GENERIC } from "../model/scan-types.ts";
 import type { Test } from "../ports/defectdojo.ts";
 import type { JobOutcome } from "../progress.ts";
 import { backoff } from "../util/backoff.ts";
+import { countOf } from "../util/text.ts";
 import type { Imported, Looked, Prepared } from "./attempt.ts";
 import { interruption, UNSENT } from "./checkpoint.ts";
 import type { Decision } from "./decide.ts";
@@ -121,7 +122,7 @@ async function waitForRunning({ ports, delivery, settings, checkpoint }: Prepare
   if (delivery.remainingMs() - MARGIN_MS < wait) {
     await checkpoint.save({});
     const findings = checkpoint.now.progress?.findings ?? 0;
-    const why = `DefectDojo still imports test ${test.id} (${findings} findings so far)`;
+    const why = `DefectDojo still imports test ${test.id} (${countOf(findings, "finding")} so far)`;
     throw new Deferral(why, Math.ceil(wait / 1000));
   }
   await ports.clock.sleep(wait);

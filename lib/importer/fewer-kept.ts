@@ -2,6 +2,7 @@ import { uri } from "../model/object-keys.ts";
 import { GENERIC } from "../model/scan-types.ts";
 import type { Test } from "../ports/defectdojo.ts";
 import { checkFindings } from "../report/report.ts";
+import { countOf } from "../util/text.ts";
 import type { Prepared } from "./attempt.ts";
 import { type Checkpoint, UNSENT } from "./checkpoint.ts";
 
@@ -17,7 +18,7 @@ export async function keepsFewer(attempt: Prepared, test: Test): Promise<boolean
   const { imported } = await checkFindings(upload, options.minimumSeverity);
   const kept = checkpoint.now.kept ?? (await ports.dojo.findingCount(test.id));
   if (kept >= imported.count) return false;
-  const fellBack = `DefectDojo's parser ${JSON.stringify(test.scanType)} kept ${kept} of ${imported.count} findings`;
+  const fellBack = `DefectDojo's parser ${JSON.stringify(test.scanType)} kept ${kept} of ${countOf(imported.count, "finding")}`;
   ports.log.warn(`${fellBack}; they are imported as ${GENERIC} instead`, { object: uri(attempt.job), testId: test.id });
   await checkpoint.save({ ...UNSENT, fellBack, fellBackIn: undefined, replaces: test.id, kept: undefined });
   return true;

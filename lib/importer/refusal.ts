@@ -2,6 +2,7 @@ import { Deferral, sleepOrDefer } from "../deferral.ts";
 import { RelayError } from "../errors.ts";
 import { GENERIC, isReadFirst } from "../model/scan-types.ts";
 import type { Test } from "../ports/defectdojo.ts";
+import { countOf } from "../util/text.ts";
 import type { ImportContext, Prepared } from "./attempt.ts";
 import { type Checkpoint, UNSENT } from "./checkpoint.ts";
 import { isComplete } from "./decide.ts";
@@ -72,7 +73,7 @@ export async function afterRefusal(
     return failure;
   }
   const parser = `DefectDojo's parser ${JSON.stringify(scanType)}`;
-  const how = findings === 0 ? "refused the report" : `fails after the same ${findings} findings each time`;
+  const how = findings === 0 ? "refused the report" : `fails after the same ${countOf(findings, "finding")} each time`;
   const why = `${parser} ${how}: ${failure.message}`;
   if (verdict === "doubtful" && !isRefusedByNow(attempt, findings)) return await tryLater(attempt, left, failure);
   await ledger.withdraw(attempt, context, scanType);
@@ -99,7 +100,7 @@ export function afterStandstill(attempt: Prepared, { scanType }: Test, findings:
   const change = counted(attempt, findings);
   if (!isEnough(attempt, change)) return change;
   const parser = `DefectDojo's parser ${JSON.stringify(scanType)}`;
-  const fellBack = `${parser} stops after the same ${findings} findings each time, without a response`;
+  const fellBack = `${parser} stops after the same ${countOf(findings, "finding")} each time, without a response`;
   attempt.ports.log.warn("the report is imported as Generic Findings Import instead", { scanType, why: fellBack });
   return { ...NO_REFUSALS, fellBack, fellBackIn: messageOf(attempt) };
 }

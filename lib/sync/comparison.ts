@@ -1,5 +1,6 @@
 import { KEEPS_LESS, type Receipt } from "../model/receipt.ts";
 import type { SeverityCounts } from "../report/uploaded-counts.ts";
+import { countOf } from "../util/text.ts";
 import type { Match } from "./match/match.ts";
 
 /** How many of the scanner's findings have a match, and how many exist on one side only. */
@@ -33,7 +34,7 @@ const GRADES = [
  * @param uploaded findings at or above the minimum severity
  */
 export function fewerWarning(uploaded: SeverityCounts, kept: SeverityCounts): string | undefined {
-  const parts = kept.count < uploaded.count ? [`${kept.count} of ${uploaded.count} findings`] : [];
+  const parts = kept.count < uploaded.count ? [`${kept.count} of ${countOf(uploaded.count, "finding")}`] : [];
   let [had, has, lost] = [0, 0, 0];
   for (const [grade, name] of GRADES) {
     had += uploaded.severities[grade];

@@ -1,5 +1,6 @@
 import { NOW_EMPTY, NOW_FEWER, type Receipt } from "../model/receipt.ts";
 import { MISSING } from "../model/verdicts.ts";
+import { countOf } from "../util/text.ts";
 
 /** The results of a sync that reveal a loss. */
 interface Found extends Pick<Receipt, "missing" | "findings"> {
@@ -21,7 +22,8 @@ export function withFewerFindings(
 ): string[] {
   const told = warnings.filter((warning) => !warning.startsWith(NOW_FEWER) && !warning.startsWith(NOW_EMPTY));
   if (missing > 0) {
-    const had = kept === undefined ? "findings that findings.json had" : `${kept} findings that the import kept`;
+    const had =
+      kept === undefined ? "findings that findings.json had" : `${countOf(kept, "finding")} that the import kept`;
     const found = kept === undefined ? `${missing} fewer of the` : `${inDojo.count} of the`;
     const left = syncBack
       ? `missing findings stay in findings.json, marked ${MISSING.attribute}`
@@ -29,6 +31,6 @@ export function withFewerFindings(
     told.push(`${NOW_FEWER}${found} ${had}; ${left}`);
   }
   if (syncBack && findings.count === 0 && uploaded !== undefined && uploaded.count > 0)
-    told.push(`${NOW_EMPTY}DefectDojo has none of the scan's ${uploaded.count} findings`);
+    told.push(`${NOW_EMPTY}DefectDojo has none of the scan's ${countOf(uploaded.count, "finding")}`);
   return told;
 }

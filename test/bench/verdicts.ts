@@ -48,8 +48,8 @@ interface Judge {
 }
 
 const SOON = 150;
-/** Two turns of the second look, and something for the reading. */
-const SECOND_LOOK = 1_300;
+/** Two off-feed checks, and something for the reading. */
+const TWO_CHECKS = 1_300;
 
 /** One row a verdict, each on a finding of its own; the slow ones are given first and awaited last. */
 const VERDICTS: readonly Verdict[] = [
@@ -58,14 +58,14 @@ const VERDICTS: readonly Verdict[] = [
     give: (dojo, id) => dojo.patch(id, { under_review: true }),
     shows: ({ underReview }) => underReview === true,
     ofDuplicates: false,
-    longestSeconds: SECOND_LOOK,
+    longestSeconds: TWO_CHECKS,
   },
   {
     name: "severity changed by hand",
     give: (dojo, id) => dojo.patch(id, { severity: "Critical" }),
     shows: (attributes) => attributes["defectdojo.org/severity"] === "Critical",
     ofDuplicates: false,
-    longestSeconds: SECOND_LOOK,
+    longestSeconds: TWO_CHECKS,
   },
   {
     name: "false positive",

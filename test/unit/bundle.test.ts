@@ -25,7 +25,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const BUCKET = "securecodebox";
 const SCAN = "scan-7d1f52c4";
 const FINDINGS = { bucket: BUCKET, key: `${SCAN}/findings.json` };
-const MOST_BYTES = 654_200;
+const MOST_BYTES = 656_000;
 
 const bundles = {} as Record<(typeof FUNCTIONS)[number], Bundle>;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { followRound } from "../../../lib/follow/follow-round.ts";
 import { followStateStore } from "../../../lib/follow/follow-state.ts";
-import { SECOND_LOOK_MS } from "../../../lib/follow/second-look.ts";
+import { OFF_FEED_CHECK_MS } from "../../../lib/follow/off-feed-check.ts";
 import { decodeJob } from "../../../lib/model/job.ts";
 import { testIndex } from "../../../lib/ports/test-index.ts";
 import { fakeClock } from "../../helpers/fake-clock.ts";
@@ -43,7 +43,7 @@ describe("a round of follow", () => {
     const round = w.follower();
     await round();
     w.clock.advance(3_600_000);
-    await round(); // the second look is due here
+    await round(); // the off-feed check is due here
     w.feed.asked.changes = 0;
     for (let minute = 0; minute < 9; minute++) {
       w.clock.advance(60_000);
@@ -58,7 +58,7 @@ describe("a round of follow", () => {
     [1_000, { reviews: 1, places: 5, contents: 4 }],
     [5_000, { reviews: 1, places: 5, contents: 4 }],
   ])(
-    "of %d scans, each in an engagement of its own, ten idle minutes cost a request each and the second look",
+    "of %d scans, each in an engagement of its own, ten idle minutes cost a request each and the off-feed check",
     async (scans, look) => {
       const w = world();
       const round = w.follower();
@@ -69,7 +69,7 @@ describe("a round of follow", () => {
         w.feed.rename(test, `engagement ${test}`);
       }
       await round();
-      // The first look comes upon the import, the second looks within the margin before it.
+      // The first check is due at the import; the second still finds the import's own findings.
       for (const _ of [1, 2, 3]) {
         Object.assign(w.feed.asked, NOTHING_ASKED);
         for (let minute = 0; minute < 10; minute++) {
@@ -281,7 +281,7 @@ describe("a round of follow", () => {
     const findings: number[] = [];
     for (let test = 1; test <= 1_000; test++) findings.push((await w.scan(test, 10))[0] as number);
     await round();
-    w.clock.advance(SECOND_LOOK_MS);
+    w.clock.advance(OFF_FEED_CHECK_MS);
     await round();
     w.enqueued();
     w.clock.advance(60_000);
@@ -405,17 +405,17 @@ describe("a round of follow", () => {
     w.enqueued();
     w.feed.review(findings[0] as number, true);
     Object.assign(w.feed.asked, NOTHING_ASKED);
-    w.clock.advance(SECOND_LOOK_MS / 2);
+    w.clock.advance(OFF_FEED_CHECK_MS / 2);
     await round();
     expect(w.enqueued()).toEqual([]);
     expect(w.feed.asked.underReview).toBe(0);
-    w.clock.advance(SECOND_LOOK_MS / 2);
+    w.clock.advance(OFF_FEED_CHECK_MS / 2);
     await round();
     expect(w.enqueued()).toEqual(["scan-1/findings.json"]);
     expect(w.feed.asked.underReview).toBe(1);
   });
 
-  it("what people edited in the UI shows at the second look, on the finding and its duplicates; verdicts and imports do not again", async () => {
+  it("what people edited in the UI shows at the off-feed check, on the finding and its duplicates; verdicts and imports do not again", async () => {
     const w = world();
     const round = w.follower();
     const [original = 0, judged = 0] = await w.scan(1, 2);
@@ -434,7 +434,7 @@ describe("a round of follow", () => {
     expect(w.enqueued().sort()).toEqual(["scan-1/findings.json", "scan-2/findings.json"]);
     expect(w.feed.asked).toMatchObject({ reviews: 1, duplicates: 1 });
     for (const _ of [1, 2, 3]) {
-      w.clock.advance(SECOND_LOOK_MS);
+      w.clock.advance(OFF_FEED_CHECK_MS);
       await round();
       expect(w.enqueued()).toEqual([]);
     }
@@ -452,7 +452,7 @@ describe("a round of follow", () => {
     const seen: string[] = [];
     Object.assign(w.feed.asked, NOTHING_ASKED);
     for (let look = 0; look < 144; look++) {
-      w.clock.advance(SECOND_LOOK_MS);
+      w.clock.advance(OFF_FEED_CHECK_MS);
       await round();
       seen.push(...w.enqueued());
     }
@@ -472,7 +472,7 @@ describe("a round of follow", () => {
     await round();
     const seen: string[] = [];
     for (let look = 0; look < 4; look++) {
-      w.clock.advance(SECOND_LOOK_MS);
+      w.clock.advance(OFF_FEED_CHECK_MS);
       await round();
       seen.push(...w.enqueued());
     }
@@ -528,14 +528,14 @@ describe("a round of follow", () => {
     for (const test of [1, 2, 3]) await w.scan(test, 2);
     w.feed.rename(3, "another product");
     await round();
-    w.clock.advance(SECOND_LOOK_MS);
+    w.clock.advance(OFF_FEED_CHECK_MS);
     await round();
     w.enqueued();
     const places: number[] = [];
     for (const [look, renamed] of [[1, 2], [], [1, 2], [3], []].entries()) {
       for (const test of renamed) w.feed.rename(test, `name ${look}`);
       w.feed.asked.places = 0;
-      w.clock.advance(SECOND_LOOK_MS);
+      w.clock.advance(OFF_FEED_CHECK_MS);
       await round();
       places.push(w.feed.asked.places);
       expect(w.enqueued().sort(), `${renamed}`).toEqual(renamed.map((test) => `scan-${test}/findings.json`));
@@ -553,7 +553,7 @@ describe("a round of follow", () => {
     await w.scan(1, 0); // the importer indexes it
     w.clock.advance(1_000);
     w.feed.edit(finding, w.now(), "api");
-    w.clock.advance(SECOND_LOOK_MS);
+    w.clock.advance(OFF_FEED_CHECK_MS);
     await round();
     expect(w.enqueued()).toContain("scan-1/findings.json");
   });
