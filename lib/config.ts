@@ -22,6 +22,7 @@ import { scanTypeMapSchema } from "./model/scan-types.ts";
 import { apiKeyIn, dojoUrlIn } from "./model/typos.ts";
 import { describeIssues } from "./util/issues.ts";
 import { jsonText } from "./util/json-text.ts";
+import { isLoopback } from "./util/loopback.ts";
 import { rememberSecretVariables } from "./util/secret-variables.ts";
 
 /** The environment: the only reader of `process.env`; everything else receives its part. */
@@ -136,9 +137,10 @@ const hook = dojo.extend({
 const webhookUrl = z
   .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
   .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password")
-  .refine((url) => /^https:/i.test(url) || isLoopback(url), "must be https, unless it is on this machine");
-
-const isLoopback = (url: string) => /^https?:\/\/(localhost|127(\.\d+){3}|\[::1\])([:/?#]|$)/i.test(url);
+  .refine(
+    (url) => /^https:/i.test(url) || isLoopback(URL.parse(url)?.hostname ?? ""),
+    "must be https, unless it is on this machine",
+  );
 
 const severity = z.string().transform((text, context) => {
   const found = DOJO_SEVERITIES.find((one) => one.toLowerCase() === text.trim().toLowerCase());

@@ -7,6 +7,7 @@ import { detectLocationMode, type LocationMode } from "../../lib/defectdojo/loca
 import { RelayError } from "../../lib/errors.ts";
 import { wantedTestTypes } from "../../lib/model/scan-types.ts";
 import type { User } from "../../lib/ports/defectdojo.ts";
+import { isLoopback } from "../../lib/util/loopback.ts";
 import { parseDate } from "../http-date.ts";
 import { type Diagnosis, examine, fail, ok, skew, warn } from "./finding.ts";
 
@@ -72,7 +73,7 @@ async function importHistory(api: DojoApi, { IMPORT_MODE: mode }: DojoConfig): P
 /** An answer over https means that the certificate was verified. */
 function encryption({ protocol, hostname }: URL): Diagnosis[] {
   if (protocol === "https:") return [ok("TLS", "the certificate is verified")];
-  if (["127.0.0.1", "localhost", "[::1]"].includes(hostname)) return [];
+  if (isLoopback(hostname)) return [];
   return [
     warn(
       "TLS",

@@ -2,6 +2,7 @@ import type { Env, ServiceConfig } from "../../lib/config.ts";
 import { RelayError } from "../../lib/errors.ts";
 import { awsVariables, warnOfTypos } from "../../lib/model/typos.ts";
 import type { Log } from "../../lib/observe.ts";
+import { isLoopback } from "../../lib/util/loopback.ts";
 
 /** @throws RelayError `config-invalid` when only another server could know the token */
 export function checkToken(service: ServiceConfig): void {
@@ -40,6 +41,3 @@ export function givenQueues({ QUEUE_URL: queueUrl, DLQ_URL: dlqUrl }: ServiceCon
     object: "environment",
   });
 }
-
-/** 127.0.0.0/8, ::1 and localhost. */
-const isLoopback = (host: string) => /^(?:127(?:\.\d+){3}|::1|localhost)$/i.test(host);

@@ -1,10 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isLoopback } from "../../lib/util/loopback.ts";
 import { refusal } from "./http-guard.ts";
 
-const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
-
-export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
 const CLOSE_GRACE_MS = 1_000;
 
 export interface EmbeddedServer {

@@ -3,6 +3,7 @@ import https from "node:https";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { CommonConfig, Env } from "../config.ts";
+import { isLoopback } from "../util/loopback.ts";
 import { endOfWork } from "../util/until.ts";
 
 /** Accepted by the embedded stores, which accept any. */
@@ -69,6 +70,6 @@ function endingWithWork<T extends S3Client | SQSClient>(client: T): T {
 
 /** An endpoint on this machine needs no credentials; elsewhere the SDK's usual chain applies. */
 function localCredentials(endpoint: string | undefined, env: Env) {
-  const local = endpoint !== undefined && ["127.0.0.1", "localhost", "[::1]"].includes(new URL(endpoint).hostname);
+  const local = endpoint !== undefined && isLoopback(new URL(endpoint).hostname);
   return local && !env["AWS_ACCESS_KEY_ID"] && !env["AWS_PROFILE"] ? { credentials: ANY_CREDENTIALS } : {};
 }

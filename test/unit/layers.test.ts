@@ -95,6 +95,7 @@ const PURE = [
   "util/digest.ts",
   "util/first-bad.ts",
   "util/issues.ts",
+  "util/loopback.ts",
   "util/nearest.ts",
   "util/text.ts",
   "report/proto-field.ts",

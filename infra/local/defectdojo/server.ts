@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isLoopback } from "../../../lib/util/loopback.ts";
 import { refusal } from "../http-guard.ts";
-import { isLoopback } from "../http-listener.ts";
 import { authenticate } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type Call, HTML_NOT_FOUND, internalError, Refusal, type Reply } from "./http.ts";
