@@ -35,7 +35,7 @@ const FIELDS: Readonly<Record<string, (value: string, now: number) => Selects>> 
 export const FILTER_FIELDS = Object.keys(FIELDS).join(", ");
 
 /**
- * `FIELD=VALUE[,VALUE…]`: any of the values. Given more than once: all of them.
+ * `FIELD=VALUE[,VALUE…]`: one of the values. Given more than once: all of them.
  * @throws InvalidArgumentError for an unknown field
  */
 export function parseFilter(text: string, earlier: readonly Selects[] = [], now = Date.now()): Selects[] {

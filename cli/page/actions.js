@@ -5,11 +5,15 @@ import { byId, element, say } from "./dom.js";
 import { counted } from "./format.js";
 
 /** @typedef {import("../runtime/seen-scan.ts").SeenScan} SeenScan */
-/** @typedef {{ label: string, title: string, done: (answer: any) => string, question?: [title: string, text: string, yes: string] }} Action */
+/** @typedef {import("../runtime/page-api.ts").ActionAnswers} ActionAnswers */
+/**
+ * @template Answer
+ * @typedef {{ label: string, title: string, done: (answer: Answer) => string, question?: [title: string, text: string, yes: string] }} Action
+ */
 
 /**
  * One row a button.
- * @type {Readonly<Record<"redrive" | "drop" | "resync", Action>>}
+ * @type {{ readonly [A in keyof ActionAnswers]: Action<ActionAnswers[A]> }}
  */
 const ACTIONS = {
   redrive: {
@@ -35,7 +39,8 @@ const ACTIONS = {
 };
 
 /**
- * @param {keyof typeof ACTIONS} name
+ * @template {keyof ActionAnswers} A
+ * @param {A} name
  * @param {SeenScan} scan
  */
 export function actionButton(name, scan) {

@@ -1,7 +1,9 @@
 // @ts-check
 // The service's answers.
 
-/** @typedef {import("../runtime/seen-scan.ts").SeenScan} SeenScan */
+/** @typedef {import("../runtime/page-api.ts").ActionAnswers} ActionAnswers */
+/** @typedef {import("../runtime/page-api.ts").PageAnswers & { follow: import("../follow-lag.ts").FollowLag | null }} PageAnswers */
+/** Data are of the event's kind in `PageEvents`. @typedef {(name: string, data: unknown) => void} OnEvent */
 
 const RECONNECT_MS = 2_000;
 
@@ -29,6 +31,7 @@ export const keepToken = (token) => sessionStorage.setItem("token", token);
 /**
  * @param {string} path
  * @param {RequestInit} [init]
+ * @returns {Promise<unknown>}
  * @throws {Refused}
  */
 async function send(path, init = {}) {
@@ -41,22 +44,25 @@ async function send(path, init = {}) {
 }
 
 /**
- * @param {string} path
+ * @template {keyof PageAnswers} P
+ * @param {P} path
  * @param {URLSearchParams} [asked]
  * @param {AbortSignal} [signal]
  */
-export const ask = (path, asked = new URLSearchParams(), signal = undefined) =>
-  send(`api/${path}?${asked}`, signal === undefined ? {} : { signal });
+export const ask = async (path, asked = new URLSearchParams(), signal = undefined) =>
+  /** @type {PageAnswers[P]} */ (await send(`api/${path}?${asked}`, signal === undefined ? {} : { signal }));
 
 /**
- * @param {"redrive" | "drop" | "resync"} action
+ * @template {keyof ActionAnswers} A
+ * @param {A} action
  * @param {string} id
  */
-export const act = (action, id) => send(`api/${action}`, { method: "POST", body: JSON.stringify({ id }) });
+export const act = async (action, id) =>
+  /** @type {ActionAnswers[A]} */ (await send(`api/${action}`, { method: "POST", body: JSON.stringify({ id }) }));
 
 /**
  * Follows the service's events for as long as the page is open.
- * @param {{ connected: () => void, away: () => void, locked: (tried: boolean) => void, event: (name: string, data: any) => void }} on
+ * @param {{ connected: () => void, away: () => void, locked: (tried: boolean) => void, event: OnEvent }} on
  */
 export async function follow(on) {
   try {
@@ -81,12 +87,13 @@ export async function follow(on) {
 /**
  * https://html.spec.whatwg.org/multipage/server-sent-events.html, as far as our own service sends it.
  * @param {ReadableStream<Uint8Array>} body
- * @param {(name: string, data: any) => void} onEvent
+ * @param {OnEvent} onEvent
  */
 async function readEvents(body, onEvent) {
   let held = "";
-  for await (const chunk of body.pipeThrough(/** @type {any} */ (new TextDecoderStream()))) {
-    held += chunk;
+  const decoder = new TextDecoder();
+  for await (const chunk of body) {
+    held += decoder.decode(chunk, { stream: true });
     const events = held.split("\n\n");
     held = events.pop() ?? "";
     for (const event of events) {

@@ -5,6 +5,7 @@ import { axisName, momentSeconds } from "./moments.js";
 import { LINES } from "./words.js";
 
 /** @typedef {import("../runtime/history/scan-index.ts").Moment} Moment */
+/** @typedef {import("uplot").Options} Options */
 
 const HEIGHT = 220;
 
@@ -15,7 +16,7 @@ const HEIGHT = 220;
  * @returns {Promise<{ destroy(): void }>}
  */
 export async function drawChart(canvas, moments, tell) {
-  const { default: uPlot } = /** @type {{ default: any }} */ (await import("uplot"));
+  const { default: uPlot } = await import("uplot");
   // Moments are hours, days and months of UTC, and so is the axis.
   const tzDate = (/** @type {number} */ seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC");
   const unit = moments[0]?.at.length ?? 0;
@@ -30,15 +31,20 @@ export async function drawChart(canvas, moments, tell) {
   };
 }
 
-/** @param {readonly Moment[]} moments */
-const series = (moments) =>
-  /** @type {any} */ ([moments.map(momentSeconds), ...LINES.map(([name]) => moments.map((moment) => moment[name]))]);
+/**
+ * @param {readonly Moment[]} moments
+ * @returns {[number[], ...number[][]]}
+ */
+const series = (moments) => [
+  moments.map(momentSeconds),
+  ...LINES.map(([name]) => moments.map((moment) => moment[name])),
+];
 
 /**
  * @param {HTMLElement} canvas
  * @param {(index: number | null | undefined) => void} tell
  * @param {number} unit characters of a moment's name
- * @returns {any}
+ * @returns {Options}
  */
 function options(canvas, tell, unit) {
   const soft = colourOf(canvas, "--soft");
@@ -51,22 +57,17 @@ function options(canvas, tell, unit) {
     scales: {
       // A day around a moment that stands alone.
       x: {
-        range: (/** @type {unknown} */ _plot, /** @type {number} */ least, /** @type {number} */ most) =>
-          least === most ? [least - 43_200, most + 43_200] : [least, most],
+        range: (_plot, least, most) => (least === most ? [least - 43_200, most + 43_200] : [least, most]),
       },
       y: {
-        range: (/** @type {unknown} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) => [
-          0,
-          Math.max(4, most * 1.1),
-        ],
+        range: (_plot, _least, most) => [0, Math.max(4, most * 1.1)],
       },
     },
     axes: [
       {
         ...axis,
         space: 70,
-        values: (/** @type {unknown} */ _plot, /** @type {number[]} */ marks) =>
-          marks.map((seconds) => axisName(seconds, unit)),
+        values: (_plot, marks) => marks.map((seconds) => axisName(seconds, unit)),
       },
       {
         ...axis,
@@ -83,7 +84,7 @@ function options(canvas, tell, unit) {
         points: { show: true, size: 5, fill: colourOf(canvas, colour) },
       })),
     ],
-    hooks: { setCursor: [(/** @type {any} */ plot) => tell(plot.cursor.idx)] },
+    hooks: { setCursor: [(plot) => tell(plot.cursor.idx)] },
   };
 }
 

@@ -30,7 +30,6 @@ export async function showDetails(id) {
   box.hidden = false;
   if (!again) box.replaceChildren(back(), element("p", { className: "soft" }, "reading…"));
   try {
-    /** @type {Details} */
     const details = await ask("scan", new URLSearchParams({ id }));
     if (shown !== id) return;
     const findings = prepareFindings(id, again ? box.querySelector("form") : null);

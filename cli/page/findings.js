@@ -41,7 +41,6 @@ export function prepareFindings(id, before) {
     const fields = [...new FormData(form)].map(([name, value]) => [name, String(value)]);
     try {
       const query = new URLSearchParams([["id", id], ["offset", String(offset)], ...fields]);
-      /** @type {import("../runtime/history/findings-index.ts").FindingsPage} */
       const { findings, total, onlyFirst } = await ask("findings", query, signal);
       results.replaceChildren(...(total === 0 ? [] : [findingsTable(findings)]));
       const last = offset + findings.length;

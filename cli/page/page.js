@@ -66,7 +66,7 @@ async function loadOlder(more = false) {
   loading = new AbortController();
   const query = historyQuery(filter, more ? older.next : undefined);
   try {
-    const page = query === undefined ? { scans: [] } : await ask("history", query, loading.signal);
+    const page = query === undefined ? { scans: [], next: undefined } : await ask("history", query, loading.signal);
     older.scans = more ? [...older.scans, ...page.scans] : page.scans;
     older.next = page.next;
     draw();
@@ -133,7 +133,9 @@ function showHistory() {
   box.textContent = trouble === undefined ? "" : `The bucket cannot be read; this is the last known state. ${trouble}`;
 }
 
-/** One row an event of the service. @type {Readonly<Record<string, (data: any) => void>>} */
+/** @typedef {import("../runtime/page.ts").PageEvents} PageEvents */
+
+/** One row an event of the service. @type {{ readonly [E in keyof PageEvents]: (data: PageEvents[E]) => void }} */
 const EVENTS = {
   all: (data) => {
     live.clear();
@@ -190,8 +192,11 @@ const HANDLERS = {
     byId("token").focus();
   },
   away: () => tellConnection("The service does not respond; retrying…", "away"),
-  /** @type {(name: string, data: any) => void} */
-  event: (name, data) => EVENTS[name]?.(data),
+  /** @type {import("./api.js").OnEvent} */
+  event: (name, data) => {
+    const handlers = /** @type {Readonly<Record<string, ((data: unknown) => void) | undefined>>} */ (EVENTS);
+    handlers[name]?.(data);
+  },
 };
 
 /**

@@ -27,7 +27,6 @@ export async function showPlot(product) {
     return;
   }
   try {
-    /** @type {{ moments: Moment[] }} */
     const { moments } = await ask("moments", new URLSearchParams({ product }));
     if (asked !== product) return;
     drawn?.destroy();

@@ -41,7 +41,7 @@ class BadRequest extends Error {}
 class NotThere extends Error {}
 
 /** One row per query of the page. */
-const QUESTIONS: Readonly<Record<string, Answer>> = {
+const QUESTIONS = {
   "GET /api/history": ({ history }, asked) => history.page({ ...filterOf(asked), before: cursorOf(asked) }, MOST_SCANS),
   "GET /api/choices": ({ history }) => history.choices(),
   "GET /api/moments": ({ history }, asked) => ({ moments: history.moments(asked.get("product") ?? "") }),
@@ -52,13 +52,23 @@ const QUESTIONS: Readonly<Record<string, Answer>> = {
     const offset = Number.isSafeInteger(wanted) ? Math.max(0, wanted) : 0;
     return findings.page(refOf(backend, asked.get("id") ?? ""), { text, state, severity, offset }, MOST_FINDINGS);
   },
-};
+} satisfies Readonly<Record<string, Answer>>;
 
 /** One row per button of the page. */
-const ACTIONS: Readonly<Record<string, Action>> = {
+const ACTIONS = {
   "POST /api/redrive": async ({ letters }, id) => ({ moved: some(await letters.redrive(id)) }),
   "POST /api/drop": async ({ letters }, id) => ({ dropped: some(await letters.drop(id)) }),
   "POST /api/resync": resync,
+} satisfies Readonly<Record<string, Action>>;
+
+/** What each query answers, and each button, by its name in the path. */
+export type PageAnswers = AnswersOf<typeof QUESTIONS, "GET">;
+export type ActionAnswers = AnswersOf<typeof ACTIONS, "POST">;
+
+type AnswersOf<T extends Readonly<Record<string, Answer | Action>>, Method extends string> = {
+  readonly [Path in keyof T as Path extends `${Method} /api/${infer Name}` ? Name : never]: Awaited<
+    ReturnType<T[Path]>
+  >;
 };
 
 /** All of them require the token. */

@@ -4,10 +4,11 @@ import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { MISSING, VERDICTS } from "../../lib/model/verdicts.ts";
 import { redactAll } from "../../lib/util/secrets.ts";
-import type { Activity } from "./activity.ts";
+import type { Activity, Told } from "./activity.ts";
 import type { HistoryStatus } from "./history/history.ts";
 import { API_PATHS, apiRoutes, type PageBackend } from "./page-api.ts";
 import type { Reply, Route } from "./receiver.ts";
+import type { SeenScan } from "./seen-scan.ts";
 
 const PAGE = new URL("../page/", import.meta.url);
 const TYPES: Readonly<Record<string, string>> = {
@@ -37,6 +38,20 @@ const MOST_UNREAD_BYTES = 1024 * 1024;
 /** The page's data and buttons require the token; the page itself, which asks for it, does not. */
 export const GUARDED_PATHS = ["GET /api/scans", ...API_PATHS];
 
+/** What the page is told, by event. */
+export interface PageEvents {
+  /** The state when it connects. */
+  readonly all: {
+    readonly dojoUrl: string;
+    readonly verdicts: typeof VERDICT_NAMES;
+    readonly scans: readonly SeenScan[];
+    readonly history: HistoryStatus;
+  };
+  readonly scan: Omit<Extract<Told, { readonly event: "scan" }>, "event">;
+  readonly gone: Omit<Extract<Told, { readonly event: "gone" }>, "event">;
+  readonly history: HistoryStatus;
+}
+
 export interface PageOptions {
   readonly activity: Activity;
   /** Undefined while the service starts and stops. */
@@ -56,7 +71,7 @@ function fileRoutes(): Record<string, Route> {
   const files = [...own, ...libraries].map(([file, path]): [string, Route] => {
     const type = TYPES[extname(file)] ?? "application/octet-stream";
     // A browser cannot resolve package names.
-    const body = readFileSync(path, "utf8").replace('import("uplot")', 'import("./uplot.js")');
+    const body = readFileSync(path, "utf8").replaceAll('import("uplot")', 'import("./uplot.js")');
     const reply: Reply = { status: 200, type, body, headers: { "content-security-policy": POLICY } };
     return [`GET /${file === "page.html" ? "" : file}`, () => reply];
   });
@@ -73,7 +88,7 @@ function live({ activity, backend, dojoUrl }: PageOptions): Route {
       "x-accel-buffering": "no",
     });
     const write = unlessUnread(response);
-    const send = (event: string, data: unknown) =>
+    const send = <E extends keyof PageEvents>(event: E, data: PageEvents[E]) =>
       write(`event: ${event}\ndata: ${JSON.stringify(redactAll(data))}\n\n`);
     const there = backend();
     const history: HistoryStatus = there?.history.status() ?? { scans: 0 };

@@ -36,6 +36,22 @@ describe("the page's paths", () => {
     );
     expect(GUARDED_PATHS).toContain("POST /api/drop");
   });
+  it("its scripts import files that the service serves, and nothing by a package's name", async () => {
+    const get = async (file: string) => {
+      const response = await fetch(`${runtime.service.url}/${file}`);
+      expect([file, response.status]).toEqual([file, 200]);
+      return await response.text();
+    };
+    const seen = new Set(["page.js"]);
+    for (const file of seen) {
+      const code = (await get(file)).replaceAll(/\/\*.*?\*\//gs, "");
+      for (const [, imported = ""] of code.matchAll(/(?:from |import\()"([^"]+)"/g)) {
+        expect(imported, file).toMatch(/^\.\/[^/]+\.js$/);
+        seen.add(imported.slice(2));
+      }
+    }
+    expect([...seen]).toContain("uplot.js");
+  });
   it("the page itself contains no data, loads nothing external, and declares so", async () => {
     const response = await fetch(`${runtime.service.url}/`);
     expect(response.headers.get("content-security-policy")).toMatch(/default-src 'none'/);
