@@ -1,5 +1,7 @@
 import * as z from "zod";
+import { DOJO_SEVERITIES } from "./model/annotations.ts";
 import { parseLabels } from "./model/hook-selector.ts";
+import { isLoopback } from "./util/loopback.ts";
 
 /** The kinds of values that the variables of `config.ts` take, each with the message for one that is invalid. */
 
@@ -12,10 +14,22 @@ export const flag = z
 export const bool = (byDefault: boolean) => flag.default(byDefault);
 export const int = (byDefault: number, min = 0, max = Number.MAX_SAFE_INTEGER) =>
   z.coerce.number().int().min(min).max(max).default(byDefault);
-export const httpUrl = z
+const urlWithoutUser = z
   .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
-  .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password")
-  .transform((url) => url.replace(/\/+$/, ""));
+  .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password");
+export const httpUrl = urlWithoutUser.transform((url) => url.replace(/\/+$/, ""));
+/** A webhook's URL is a secret: it must not cross the network unencrypted. */
+export const webhookUrl = urlWithoutUser.refine(
+  (url) => /^https:/i.test(url) || isLoopback(URL.parse(url)?.hostname ?? ""),
+  "must be https, unless it is on this machine",
+);
+/** A severity of DefectDojo, in any case. */
+export const severity = z.string().transform((text, context) => {
+  const found = DOJO_SEVERITIES.find((one) => one.toLowerCase() === text.trim().toLowerCase());
+  if (found !== undefined) return found;
+  context.addIssue({ code: "custom", message: `must be one of ${DOJO_SEVERITIES.join(", ")}` });
+  return z.NEVER;
+});
 export const labels = z.string().transform((text, context) => {
   try {
     return parseLabels(text);

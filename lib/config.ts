@@ -10,9 +10,10 @@ import {
   labels,
   namespaces,
   objectName,
+  severity,
+  webhookUrl,
 } from "./config-fields.ts";
 import { RelayError } from "./errors.ts";
-import { DOJO_SEVERITIES } from "./model/annotations.ts";
 import { gateHeaders } from "./model/gate-headers.ts";
 import { IMPORT_MODES } from "./model/import-mode.ts";
 import { TITLE_PARTS, unknownParts } from "./model/notice.ts";
@@ -22,7 +23,6 @@ import { scanTypeMapSchema } from "./model/scan-types.ts";
 import { apiKeyIn, dojoUrlIn } from "./model/typos.ts";
 import { describeIssues } from "./util/issues.ts";
 import { jsonText } from "./util/json-text.ts";
-import { isLoopback } from "./util/loopback.ts";
 import { rememberSecretVariables } from "./util/secret-variables.ts";
 
 /** The environment: the only reader of `process.env`; everything else receives its part. */
@@ -131,22 +131,6 @@ const hook = dojo.extend({
   IS_DEV: flag.optional(),
   DEFECTDOJO_REFETCH_WAIT_SECONDS: z.string().optional(),
   HOOK_TIMEOUT_SECONDS: int(3_600, 30, 86_400),
-});
-
-/** A webhook's URL is a secret: it must not cross the network unencrypted. */
-const webhookUrl = z
-  .url({ protocol: /^https?$/, error: "must be an http(s) URL" })
-  .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must not carry a user or password")
-  .refine(
-    (url) => /^https:/i.test(url) || isLoopback(URL.parse(url)?.hostname ?? ""),
-    "must be https, unless it is on this machine",
-  );
-
-const severity = z.string().transform((text, context) => {
-  const found = DOJO_SEVERITIES.find((one) => one.toLowerCase() === text.trim().toLowerCase());
-  if (found !== undefined) return found;
-  context.addIssue({ code: "custom", message: `must be one of ${DOJO_SEVERITIES.join(", ")}` });
-  return z.NEVER;
 });
 
 /** What notifications read. Without a URL nobody is notified. */

@@ -2,7 +2,7 @@
 // The list of scans: totals, filters and rows.
 import { actionButton } from "./actions.js";
 import { byId, cell, element, keepRoles, link } from "./dom.js";
-import { number, one, safeUrl, when } from "./format.js";
+import { counted, number, one, safeUrl, when } from "./format.js";
 import { NO_FILTER, scanHash } from "./model.js";
 import { countNames, SEVERITIES, STATES } from "./words.js";
 
@@ -165,7 +165,7 @@ function countCells(scan) {
   const verdicts = countNames().flatMap(([name, label]) => {
     const count = counts[name] ?? 0;
     if (count === 0 || name === "new") return [];
-    return [element("span", { className: `verdict ${name}` }, `${number(count)} ${count === 1 ? one(label) : label}`)];
+    return [element("span", { className: `verdict ${name}` }, counted(count, one(label), label))];
   });
   const fresh = counts["new"] ?? 0;
   return [

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { chmod, lstat, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, parse, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { within } from "../../lib/util/within.ts";
 
 /** Thrown when a data directory or a file in it cannot be used. The message names the file and the remedy. */
 export class DataDirectoryError extends Error {
@@ -20,16 +20,9 @@ const LONGEST_MS = 10_000;
  * @throws DataDirectoryError naming the obstacle, also when the file system does not respond in time
  */
 export async function privateDirectory(directory: string, longestMs = LONGEST_MS): Promise<void> {
-  const stop = new AbortController();
-  const late = sleep(longestMs, "late" as const, { signal: stop.signal }).catch(() => undefined);
-  try {
-    const work = prepare(resolve(directory)).then(() => "ready" as const);
-    work.catch(() => undefined); // it may settle after the timeout
-    if ((await Promise.race([work, late])) === "late")
-      throw unusable(directory, `the file system has not answered within ${longestMs / 1000} s`);
-  } finally {
-    stop.abort();
-  }
+  await within(longestMs, prepare(resolve(directory)), () => {
+    throw unusable(directory, `the file system has not answered within ${longestMs / 1000} s`);
+  });
 }
 
 async function prepare(directory: string): Promise<void> {

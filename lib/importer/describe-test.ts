@@ -1,17 +1,24 @@
 import type { Scan } from "../model/scan.ts";
 import type { TestChange } from "../ports/defectdojo.ts";
 import { cleanText, cutText } from "../util/text.ts";
-import type { Imported } from "./attempt.ts";
+import type { Imported, Prepared } from "./attempt.ts";
 
 const LONGEST_PARAMETERS = 4_000;
 
 /** Writes the test's title, description and dates. Those of a living test are its newest run's: an earlier one that continues leaves them. */
 export async function describeInDojo(attempt: Imported): Promise<void> {
-  const { job, options, importedAs, testId, ports } = attempt;
   if (attempt.living !== undefined && attempt.buildId !== attempt.key) return;
-  const now = new Date(ports.clock.now());
-  await ports.dojo.updateTest(testId, describeTest(job.scan, options.testTitle, importedAs, now));
+  await describeAsOwn(attempt, attempt.testId, attempt.importedAs);
 }
+
+/** Writes into a test of DefectDojo that it is this run's. */
+export async function describeAsOwn({ job, options, ports }: Prepared, testId: number, scanType: string) {
+  const now = new Date(ports.clock.now());
+  await ports.dojo.updateTest(testId, describeTest(job.scan, options.testTitle, scanType, now));
+}
+
+/** When the run began, as its test says. */
+export const startOf = ({ job, ports }: Prepared): Date => timesOf(job.scan, new Date(ports.clock.now())).start;
 
 /** A test's description for people (scan type, start, end and parameters, in the reference hook's layout), and its dates. */
 export function describeTest(scan: Scan, title: string, importedAs: string, now: Date): TestChange {

@@ -4,7 +4,7 @@ import { uri } from "../model/object-keys.ts";
 import type { LivingTest, LivingTestWanted } from "../ports/defectdojo.ts";
 import type { TestLeases } from "../ports/test-lease.ts";
 import type { Prepared } from "./attempt.ts";
-import { timesOf } from "./describe-test.ts";
+import { startOf } from "./describe-test.ts";
 
 /** Between two looks at a lease that another job holds; it may be released long before it expires. Seconds. */
 const LONGEST_WAIT = 30;
@@ -15,12 +15,10 @@ const LONGEST_WAIT = 30;
  * @throws Deferral while another job holds it
  */
 export async function takePlace(attempt: Prepared, wanted: LivingTestWanted): Promise<void> {
-  const { ports, delivery, settings, key, job } = attempt;
-  const begunAt = timesOf(job.scan, new Date(ports.clock.now())).start.toISOString();
+  const { ports, delivery, settings, key } = attempt;
+  const run = { jobKey: key, begunAt: startOf(attempt).toISOString() };
   const until = ports.clock.now() + delivery.remainingMs() + settings.ledger.stalledMs;
-  const end = await withLeases(attempt, (leases) =>
-    leases.take(placeOf(attempt, wanted), { jobKey: key, begunAt }, until),
-  );
+  const end = await withLeases(attempt, (leases) => leases.take(placeOf(attempt, wanted), run, until));
   if (end === undefined) return;
   const seconds = Math.min(LONGEST_WAIT, Math.max(1, Math.ceil((end - ports.clock.now()) / 1000)));
   throw new Deferral("another run is being imported into the living test", seconds);

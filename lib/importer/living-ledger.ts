@@ -3,7 +3,7 @@ import { cutText } from "../util/text.ts";
 import type { ImportContext, Ledger, Looked, Prepared } from "./attempt.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { decideUnrecorded, progressOf } from "./decide.ts";
-import { describeTest, timesOf } from "./describe-test.ts";
+import { describeAsOwn, startOf } from "./describe-test.ts";
 import { givePlaceBack, newestBegun, takePlace } from "./lease.ts";
 import { importLedger } from "./ledger.ts";
 import { overtaken } from "./outdated.ts";
@@ -42,19 +42,17 @@ export const livingLedger: Ledger = {
     return { into: living.id, closes: options.closeOldFindings, newestRun: newestRunOf(attempt, living) };
   },
   // An older run must not come after this one, should this delivery die before it describes the test.
-  announce: async ({ ports, job, options }, { into }, scanType) => {
-    if (into === undefined) return;
-    const now = new Date(ports.clock.now());
-    await ports.dojo.updateTest(into, describeTest(job.scan, options.testTitle, scanType, now));
+  announce: async (attempt, { into }, scanType) => {
+    if (into !== undefined) await describeAsOwn(attempt, into, scanType);
   },
   withdraw: async (attempt, context, scanType) => {
-    const { dojo } = attempt.ports;
-    const { newestRun } = attempt.checkpoint.now;
+    const { ports, checkpoint } = attempt;
     const wanted = wantedIn(attempt, context, scanType);
-    const living = newestRun && (await dojo.livingTest(wanted));
-    if (living !== undefined && living.id === newestRun?.testId && isAnnouncedIn(living, attempt)) {
-      const { description, start, end } = newestRun;
-      await dojo.updateTest(living.id, { description, start, end });
+    const living = checkpoint.now.newestRun && (await ports.dojo.livingTest(wanted));
+    const before = living && saidBefore(attempt, living);
+    if (before !== undefined) {
+      const { testId, ...change } = before;
+      await ports.dojo.updateTest(testId, change);
     }
     await givePlaceBack(attempt, wanted);
   },
@@ -79,16 +77,19 @@ const wantedIn = ({ options }: Prepared, { engagement }: ImportContext, scanType
   scanType,
 });
 
-/** What a living test says of its newest run; if it was announced as this one before, what it said then. */
+/** What a living test says of its newest run, or said before this one was announced. */
 function newestRunOf(attempt: Prepared, living: LivingTest): Checkpoint["newestRun"] {
-  const { newestRun } = attempt.checkpoint.now;
-  if (newestRun?.testId === living.id && isAnnouncedIn(living, attempt)) return newestRun;
+  const before = saidBefore(attempt, living);
+  if (before !== undefined) return before;
   const [start, end] = [new Date(living.start).toISOString(), new Date(living.end).toISOString()];
   return { testId: living.id, description: cutText(living.description, LONGEST_DESCRIPTION), start, end };
 }
 
-const isAnnouncedIn = (living: LivingTest, { job, ports }: Prepared): boolean =>
-  Date.parse(living.start) === timesOf(job.scan, new Date(ports.clock.now())).start.getTime();
+/** What a living test said of its newest run before this one was announced; undefined if it says nothing of this one. */
+function saidBefore(attempt: Prepared, { id, start }: LivingTest): Checkpoint["newestRun"] {
+  const { newestRun } = attempt.checkpoint.now;
+  return newestRun?.testId === id && Date.parse(start) === startOf(attempt).getTime() ? newestRun : undefined;
+}
 
 /** @returns undefined if there is no record, or none of an existing test */
 async function lookAtRecords(attempt: Prepared, answered: number | undefined): Promise<Looked | undefined> {

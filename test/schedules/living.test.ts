@@ -148,12 +148,10 @@ function wrongOutdated(
   { folder, receipt, last }: { folder: number; receipt: Receipt; last: LastWord & { by: "upload" } },
 ): string[] {
   const wrong: string[] = [];
-  const begun = Date.parse(last.plan.scheduled?.at ?? "");
+  const begun = begunAt(last.plan);
   const test = dojo.tables.tests.get(receipt.test.id);
-  const laterKeys = [...lastWords.values()].flatMap((one) =>
-    one.by === "upload" && Date.parse(one.plan.scheduled?.at ?? "") > begun ? [one.jobKey] : [],
-  );
-  const isElsewhere = faults.length > 0 && dojo.tables.records.some(({ buildId }) => laterKeys.includes(buildId));
+  const keys = begunByKey(lastWords);
+  const isElsewhere = faults.length > 0 && dojo.tables.records.some(({ buildId }) => (keys.get(buildId) ?? 0) > begun);
   const isNamed = Date.parse(receipt.outdated?.laterRunAt ?? "") > begun;
   if (!isNamed || !(Date.parse(test?.start ?? "") > begun || isElsewhere))
     wrong.push(`run ${folder} is outdated, and test ${receipt.test.id} has no later run`);
@@ -162,6 +160,13 @@ function wrongOutdated(
   if (faults.length === 0 && isImported) wrong.push(`run ${folder} is outdated, and was imported`);
   return wrong;
 }
+
+/** When a run began. Milliseconds since the epoch. */
+const begunAt = ({ scheduled }: UploadPlan): number => Date.parse(scheduled?.at ?? "");
+
+/** When the last run in each folder began, by its job's key. */
+const begunByKey = (lastWords: World["lastWords"]): ReadonlyMap<string, number> =>
+  new Map([...lastWords.values()].flatMap((last) => (last.by === "upload" ? [[last.jobKey, begunAt(last.plan)]] : [])));
 
 /** A forced run is imported and then has an ordinary receipt. */
 async function wrongOnceForced(world: World): Promise<string[]> {
@@ -188,11 +193,7 @@ async function wrongOnceForced(world: World): Promise<string[]> {
 
 /** The open findings of a living test are those of its newest run; no older run has closed them. */
 function wrongTest({ dojo, lastWords }: World, schedule: Schedule, test: TestRow): string[] {
-  const keys = new Map(
-    [...lastWords.values()].flatMap((last) =>
-      last.by === "upload" ? [[last.jobKey, Date.parse(last.plan.scheduled?.at ?? "")] as const] : [],
-    ),
-  );
+  const keys = begunByKey(lastWords);
   const records = dojo.tables.records.filter(({ testId }) => testId === test.id);
   const newest = records.toSorted((a, b) => (keys.get(a.buildId) ?? 0) - (keys.get(b.buildId) ?? 0)).at(-1);
   if (newest === undefined) return [`test ${test.id} has no record`];
